@@ -50,8 +50,8 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
     """Take the fields that were given out of the options of a command."""
     settings: Iterable[tuple[str, object]] = options.pop("settings")
-    given = {name: options.pop(name) for name in SETTABLE}
-    return {name: value for name, value in given.items() if value is not None} | dict(settings)
+    fields = {name: options.pop(name) for name in SETTABLE}
+    return {name: value for name, value in fields.items() if value is not None} | dict(settings)
 
 
 class NameTemplate(Template):

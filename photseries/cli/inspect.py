@@ -37,12 +37,12 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> 
     refused = False
     for file in files:
         try:
-            found, needed = inspect(partial(collect, file), reading)
+            readings, needed = inspect(partial(collect, file), reading)
         except (InvalidError, StartError) as error:
             refused = True
             click.echo(f"photseries: {in_options(safe(error.message))}", err=True)
             continue
-        about = [described(outcome, fields) for outcome in found]
+        about = [described(outcome, fields) for outcome in readings]
         if as_json:
             click.echo(orjson.dumps({"file": str(file), "series": about}, option=orjson.OPT_SERIALIZE_NUMPY))
             continue

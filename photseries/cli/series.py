@@ -192,9 +192,9 @@ def periods(
         client.put_period(series_id, period, method, preferred=preferred)
     elif delete:
         client.delete_periods(series_id, method)
-    found = client.periods(series_id)
+    result = client.periods(series_id)
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
-    printed(found, as_json, table_lines(found, columns, None))
+    printed(result, as_json, table_lines(result, columns, None))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

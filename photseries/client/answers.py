@@ -93,8 +93,8 @@ def error_of(status: int, envelope: dict[str, object]) -> PhotseriesError:
     """Make the exception that an error body tells of; nothing in it is trusted to be as it should."""
     data = envelope.get("data")
     details = dict(data) if isinstance(data, dict) else {}
-    code, given = details.pop("code", None), details.pop("fields", None)
-    problems = given.items() if isinstance(given, dict) else ()
+    code, field_problems = details.pop("code", None), details.pop("fields", None)
+    problems = field_problems.items() if isinstance(field_problems, dict) else ()
     fields = {str(name): [*map(str, texts)] for name, texts in problems if isinstance(texts, list)}
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
     kind = kind or _BY_STATUS.get(status, PhotseriesError)

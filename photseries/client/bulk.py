@@ -182,12 +182,14 @@ class Together:
             data, own = item if isinstance(item, tuple) else (item, {})
             is_single = isinstance(data, str | os.PathLike) and not self._files
             try:
-                found = [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(own))]
+                series_items = (
+                    [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(own))]
+                )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
                 continue
-            if not is_single and all(is_possible(series.reading) for series in found):
-                yield from (series for series in found if self._is_new(series))
+            if not is_single and all(is_possible(series.reading) for series in series_items):
+                yield from (series for series in series_items if self._is_new(series))
             else:
                 self._single.append((index, item))
             if len(self._single) == MANY:
@@ -323,10 +325,10 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        found: list[dict[str, object]] = self._transport.write(
+        outcomes: list[dict[str, object]] = self._transport.write(
             "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
         )
-        return found
+        return outcomes
 
 
 def _lines_of(response: httpx.Response) -> ApiResponse:

@@ -120,19 +120,23 @@ class Collection:
     def _find(self) -> list[Fields]:
         if not self._lists:
             return list(walk(self._transport, {"features": ["true"], **arguments(self._criteria)}))
-        found = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
-        return list({series.id: series.metadata for series in found}.values())
+        series_list = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
+        return list({series.id: series.metadata for series in series_list}.values())
 
     def _batch(self, several: Sequence[Fields]) -> list[Series]:
         is_cached = self._cache is not None
-        found = {one["id"]: self._cached(one) for one in several if is_cached and self._path(one).exists()}
-        rest = [one["id"] for one in several if one["id"] not in found]
-        for series in get_list(self._transport, Wanted({"ids": rest}, {})) if rest else ():
+        loaded = {
+            metadata["id"]: self._cached(metadata)
+            for metadata in several
+            if is_cached and self._path(metadata).exists()
+        }
+        missing = [metadata["id"] for metadata in several if metadata["id"] not in loaded]
+        for series in get_list(self._transport, Wanted({"ids": missing}, {})) if missing else ():
             if is_cached:
                 self._write(series.metadata, series.blob)
-            found[series.id] = self._cached(series.metadata) if is_cached else series
+            loaded[series.id] = self._cached(series.metadata) if is_cached else series
         # What was deleted meanwhile, or is damaged, says so when its table is asked for.
-        return [found.get(one["id"]) or series_of(self._transport, one) for one in several]
+        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in several]
 
     def _path(self, fields: Fields) -> Path:
         content, file = str(fields["content_hash"]), str(fields["hash"])

@@ -178,12 +178,12 @@ def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> Ser
     AlteredError
         When an answer is not what its manifest says.
     """
-    found = SeriesList(wanted.entries)
+    series_list = SeriesList(wanted.entries)
     for first, body in wanted.portions():
         answer = _SharedAnswer()
         _download(transport, {**body, "format": "zip", "files": files}, answer.file)
-        _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
-    return found
+        _read(answer, first, series_list, is_whole=OF_PART.isdisjoint(body), files=files)
+    return series_list
 
 
 def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes]) -> None:
@@ -200,20 +200,20 @@ def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes])
         file.truncate()
 
 
-def require_found(found: SeriesList) -> None:
+def require_found(series_list: SeriesList) -> None:
     """Refuse an answer that is not complete.
 
     Raises
     ------
     NotFoundError, DamagedError
     """
-    if found.missing:
-        shown = ", ".join(f"{entry!r:.60}" for entry in found.missing[:_SHOWN])
-        count = f"{len(found.missing)} of {len(found.asked)}"
+    if series_list.missing:
+        shown = ", ".join(f"{entry!r:.60}" for entry in series_list.missing[:_SHOWN])
+        count = f"{len(series_list.missing)} of {len(series_list.asked)}"
         raise NotFoundError(f"{count} entries of the list are absent or not visible: {shown} ...".removesuffix(" ..."))
-    if found.damaged:
-        shown = ", ".join(map(str, found.damaged[:_SHOWN]))
-        raise DamagedError(f"The files of {len(found.damaged)} series are damaged in the archive: {shown}.")
+    if series_list.damaged:
+        shown = ", ".join(map(str, series_list.damaged[:_SHOWN]))
+        raise DamagedError(f"The files of {len(series_list.damaged)} series are damaged in the archive: {shown}.")
 
 
 class _SharedAnswer:
@@ -238,7 +238,7 @@ class _SharedAnswer:
             raise _incomplete(f"{name} is absent or damaged") from error
 
 
-def _read(answer: _SharedAnswer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
+def _read(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whole: bool, files: bool) -> None:
     """Add the series of an answer, which is checked against its manifest."""
     manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
     names = set(answer.zip.namelist())
@@ -253,12 +253,12 @@ def _read(answer: _SharedAnswer, first: int, found: SeriesList, *, is_whole: boo
         if file not in names and files and problem is None:
             raise _incomplete(f"the file of series {fields['id']} is not in it")
         fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
-        found.add(first + index, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
+        series_list.add(first + index, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
     expected = {(int(index), series_id) for index, ids in manifest["found"].items() for series_id in ids}
     if pairs != expected:
         raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")
-    found.missing += [found.asked[first + index] for index in manifest["absent"]]
-    found.damaged += manifest["damaged"]
+    series_list.missing += [series_list.asked[first + index] for index in manifest["absent"]]
+    series_list.damaged += manifest["damaged"]
 
 
 def _fetch(

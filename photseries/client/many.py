@@ -68,18 +68,18 @@ class ManyUploader:
     def _outcomes(self, index: int, item: object) -> list[Outcome]:
         """Return what became of each series of an item."""
         data, own = item if isinstance(item, tuple) else (item, {})
-        found: list[Outcome] = []
+        outcomes: list[Outcome] = []
         try:
             for reading, fields in self.read(data, dict(own)):
                 try:
                     uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self._reached)
                 except PhotseriesError as error:
-                    found.append(Outcome(index, item, error=error))
+                    outcomes.append(Outcome(index, item, error=error))
                 else:
-                    found.append(Outcome(index, item, uploaded))
+                    outcomes.append(Outcome(index, item, uploaded))
         except PhotseriesError as error:
-            found.append(Outcome(index, item, error=error))
-        return found
+            outcomes.append(Outcome(index, item, error=error))
+        return outcomes
 
 
 def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:

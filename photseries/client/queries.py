@@ -105,12 +105,12 @@ def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
 
 def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     """Write the keywords of a part of a table as query arguments; None is left out."""
-    given = {_PART[name]: value for name, value in options.items() if value is not None}
-    if "columns" in given:
-        given["columns"] = joined(names_of(given["columns"]))
-    if "derive" in given:
-        given["derive"] = ",".join(names_of(given["derive"]))
-    return {name: str(value) for name, value in given.items()}
+    arguments = {_PART[name]: value for name, value in options.items() if value is not None}
+    if "columns" in arguments:
+        arguments["columns"] = joined(names_of(arguments["columns"]))
+    if "derive" in arguments:
+        arguments["derive"] = ",".join(names_of(arguments["derive"]))
+    return {name: str(value) for name, value in arguments.items()}
 
 
 def names_of(names: str | Sequence[str]) -> Sequence[str]:
@@ -150,8 +150,8 @@ def pairs_of(positions: object) -> list[list[float]]:
         pairs = np.empty(0)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
         raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
-    found: list[list[float]] = pairs.tolist()
-    return found
+    coordinates: list[list[float]] = pairs.tolist()
+    return coordinates
 
 
 def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
@@ -162,13 +162,13 @@ def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
         return rest
     try:
         ra, dec = _coordinates(position) if hasattr(position, "icrs") else position
-        found = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
+        coordinates = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
     except (TypeError, ValueError) as error:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
         raise _invalid("position", problem) from error
-    if not found.keys().isdisjoint(rest):
+    if not coordinates.keys().isdisjoint(rest):
         raise _invalid("position", "position and ra or dec are given: leave one out.")
-    return found | rest
+    return coordinates | rest
 
 
 def _invalid(keyword: str, problem: str) -> InvalidError:

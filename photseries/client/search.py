@@ -116,8 +116,8 @@ def near(transport: Transport, positions: object, radius: object, asked: Argumen
         return transport.request("POST", f"{SERIES}/query", message(page), repeatable=True)
 
     for first in range(0, len(pairs), MAX_POSITIONS):
-        for found in _pages(ask, {**body, "positions": pairs[first : first + MAX_POSITIONS]}):
-            yield {**found, "position": found["position"] + first}
+        for document in _pages(ask, {**body, "positions": pairs[first : first + MAX_POSITIONS]}):
+            yield {**document, "position": document["position"] + first}
 
 
 def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -140,9 +140,9 @@ def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
             return
 
 
-def framed(found: Iterable[dict[str, object]]) -> pd.DataFrame:
+def framed(documents: Iterable[dict[str, object]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns, too."""
-    rows = list(found)
+    rows = list(documents)
     return SearchResult(rows) if rows else SearchResult(columns=list(LISTED))
 
 

@@ -231,9 +231,9 @@ def _of_file(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
-    found = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
+    fluxes = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
     warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
-    return replace(found, warnings=(warning, *found.warnings))
+    return replace(fluxes, warnings=(warning, *fluxes.warnings))
 
 
 def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
@@ -247,10 +247,10 @@ def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    found, unit = _of_file(text), known_unit(text)
+    fluxes, unit = _of_file(text), known_unit(text)
     if unit is None or unit.microjansky is None:
-        return found
-    return Fluxes(fields={"flux_unit": unit.name}, why=found.why)
+        return fluxes
+    return Fluxes(fields={"flux_unit": unit.name}, why=fluxes.why)
 
 
 def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
@@ -269,11 +269,11 @@ def _by_offset(offset: float) -> Fluxes:
             f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "
             "of the fluxes (flux_unit, zero_point), or read the magnitudes alone (mag_col)."
         )
-    found = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
+    fluxes = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
     if name == MICROJANSKY:
-        return found
+        return fluxes
     warning = f"The fluxes are taken as {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
-    return replace(found, warnings=(warning,))
+    return replace(fluxes, warnings=(warning,))
 
 
 def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:

@@ -155,14 +155,14 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     InvalidError
         When it ends as none of these do.
     """
-    found = with_suffix(path.suffix, formats)
-    if found is None:
+    matching = with_suffix(path.suffix, formats)
+    if matching is None:
         usual = ", ".join(file_format.suffixes[0] for file_format in formats.values())
         raise InvalidError(
             f"The name {path.name!r:.80} does not say which format is meant: end it in one of {usual}, or name a "
             "format."
         )
-    return found.name
+    return matching.name
 
 
 def _format_to_read(file: Path, content: bytes, options: ReadOptions, formats: Mapping[str, Format]) -> Format:

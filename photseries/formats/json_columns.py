@@ -96,12 +96,12 @@ def _check(text: bytes, limits: Limits) -> None:
     """
 
     def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
             raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
-        _require_few("keys in one object", len(found), limits.object_keys)
-        return found
+        _require_few("keys in one object", len(members), limits.object_keys)
+        return members
 
     try:
         depth = _depth(json.loads(_LIST_OR_TEXT.sub(rb"\1\2", text), object_pairs_hook=distinct))
@@ -144,10 +144,10 @@ def _require_few(kind: str, number: int, limit: int) -> None:
 
 def _file_in(body: bytes) -> range:
     """Return where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
-    found = _FILE.match(body, position) if (position := body.find(b'"data"')) >= 0 else None
-    if found is None:
+    match = _FILE.match(body, position) if (position := body.find(b'"data"')) >= 0 else None
+    if match is None:
         return range(0)
-    start, stop = found.end(), body.find(b'"', found.end())
+    start, stop = match.end(), body.find(b'"', match.end())
     is_plain = stop - start > _LONG and all(body.find(mark, start, stop) < 0 for mark in (b"\\", b":"))
     return range(start, stop) if is_plain else range(0)
 

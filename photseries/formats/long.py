@@ -171,10 +171,10 @@ class LongLayout:
         try:
             if self.part.bin is not None:
                 return select(frame, self.part, metadata), metadata_of_selection(self.part, metadata), None
-            found = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
+            selected = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
         except InvalidError:  # nothing of this series is in the part
             return frame[:0], metadata, None
-        return found, metadata, found.index.to_numpy().astype(np.int64)
+        return selected, metadata, selected.index.to_numpy().astype(np.int64)
 
     def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
@@ -260,13 +260,13 @@ def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
         alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
     pieces: list[list[FloatArray]] = [[] for _ in several]
     for numbers in alike.values():
-        found = _rows([several[number] for number in numbers], layout)
+        block_rows = _rows([several[number] for number in numbers], layout)
         if len(alike) == 1:
-            counts, values = found
+            counts, values = block_rows
             break
-        ends = np.cumsum(found[0])
-        for number, stop, count in zip(numbers, ends.tolist(), found[0].tolist(), strict=True):
-            pieces[number] = [column[stop - count : stop] for column in found[1].values()]
+        ends = np.cumsum(block_rows[0])
+        for number, stop, count in zip(numbers, ends.tolist(), block_rows[0].tolist(), strict=True):
+            pieces[number] = [column[stop - count : stop] for column in block_rows[1].values()]
     else:
         columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
         values = dict(zip(layout.measured, columns, strict=True))
@@ -290,9 +290,9 @@ def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArra
         values = layout.values(series)
         return np.array([len(next(iter(values.values())))]), values
     _, names = _kind(several[0], layout)
-    found = [{one.name: one.values for one in series.table.columns} for series in several]
+    tables = [{one.name: one.values for one in series.table.columns} for series in several]
     # float64 as in every column of numbers; of whole numbers of 64 bits the same ones as one by one.
-    columns = {name: np.concatenate([table[name] for table in found], dtype=np.float64) for name in names}
+    columns = {name: np.concatenate([table[name] for table in tables], dtype=np.float64) for name in names}
     frame = pd.DataFrame(columns, copy=False)
     values = layout._of_frame(frame, several[0].metadata)
     counts = np.array([series.rows for series in several])

@@ -51,7 +51,7 @@ class Sink(io.RawIOBase):
         return content
 
 
-def long_arrow(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_arrow(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as a stream of Arrow's IPC format.
 
     The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
@@ -62,7 +62,7 @@ def long_arrow(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest
     schema, sink = schema_of(layout), Sink()
     with pyarrow.ipc.new_stream(sink, schema) as writer:
         yield sink.take()
-        for block in found:
+        for block in blocks:
             for part in () if block is None else block.parts(GROUP):
                 writer.write_batch(batch_of(part, layout, schema))
                 yield sink.take()

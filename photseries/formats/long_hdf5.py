@@ -37,7 +37,7 @@ def require_narrow(layout: LongLayout) -> None:
 
 
 def long_hdf5(
-    found: Iterable[SeriesBlock | None], layout: LongLayout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
+    blocks: Iterable[SeriesBlock | None], layout: LongLayout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
 ) -> Iterator[bytes]:
     """Write a long table as HDF5.
 
@@ -55,7 +55,7 @@ def long_hdf5(
     dtype = np.dtype([*types, *((name, "<f8") for name in layout.measured)])
     head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())}, manifest)
     yield head
-    for block in found:
+    for block in blocks:
         for part in () if block is None else block.parts(GROUP):
             yield _rows(part, layout, dtype)
         if block is None:

@@ -17,12 +17,12 @@ __all__ = ["long_ndjson"]
 ROWS: Final = 4096
 
 
-def long_ndjson(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_ndjson(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as lines of JSON; what is not finite is null.
 
     The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
     """
-    for block in found:
+    for block in blocks:
         for part in () if block is None else block.parts(ROWS):
             yield _lines(part, layout)
         if block is None:

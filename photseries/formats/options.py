@@ -139,36 +139,36 @@ def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidEr
     return InvalidError(line, fields={"data": [line]}, details=details)
 
 
-def names_of(given: str | Sequence[str] | None) -> list[str]:
+def names_of(value: str | Sequence[str] | None) -> list[str]:
     """Return the names of columns; a text has commas between them."""
-    names = given.split(",") if isinstance(given, str) else list(given or ())
+    names = value.split(",") if isinstance(value, str) else list(value or ())
     return [name.strip() for name in names]
 
 
 def numbered(names: Iterable[str]) -> list[str]:
     """Name columns without a name, and number names that occur again, as pandas does."""
-    given: dict[str, None] = {}
+    unique: dict[str, None] = {}
     for index, name in enumerate(names):
         base = name or f"Unnamed: {index}"
         free = next(
             candidate
-            for number in range(len(given) + 1)
-            if (candidate := f"{base}.{number}" if number else base) not in given
+            for number in range(len(unique) + 1)
+            if (candidate := f"{base}.{number}" if number else base) not in unique
         )
-        given[free] = None
-    return list(given)
+        unique[free] = None
+    return list(unique)
 
 
-def conditions_of(given: str | Sequence[str] | None) -> list[tuple[str, str]]:
+def conditions_of(value: str | Sequence[str] | None) -> list[tuple[str, str]]:
     """Return conditions ``COLUMN=VALUE`` as pairs."""
-    return [_pair("where", text) for text in ([given] if isinstance(given, str) else given or ())]
+    return [_pair("where", text) for text in ([value] if isinstance(value, str) else value or ())]
 
 
-def map_of(given: Mapping[str, str] | str | None) -> dict[str, str]:
+def map_of(option: Mapping[str, str] | str | None) -> dict[str, str]:
     """Return bandpasses by the filters of a file."""
-    if isinstance(given, Mapping):
-        return {str(name): str(value) for name, value in given.items()}
-    return dict(_pair("filter_map", text) for text in (given.split(",") if given else ()))
+    if isinstance(option, Mapping):
+        return {str(name): str(value) for name, value in option.items()}
+    return dict(_pair("filter_map", text) for text in (option.split(",") if option else ()))
 
 
 def chosen(names: Sequence[str], options: ReadOptions) -> int:

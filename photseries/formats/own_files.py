@@ -75,8 +75,8 @@ def fields_in(document: str | bytes | Mapping[str, object] | None) -> dict[str, 
     """
     if document is None:
         return {}
-    found = document if isinstance(document, Mapping) else _object(document)
-    return {name: value for name, value in found.items() if name in IN_FILE and value is not None}
+    fields = document if isinstance(document, Mapping) else _object(document)
+    return {name: value for name, value in fields.items() if name in IN_FILE and value is not None}
 
 
 def notes_in(document: str | bytes | None) -> dict[str, Note]:
@@ -130,13 +130,13 @@ def distinct(names: Iterable[str], alike: Callable[[str], str] = str) -> list[st
     alike : callable
         Two names are the same in the format when this maps them to one text.
     """
-    given: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for name in names:
         free = name or "_"
-        while alike(free) in given:
+        while alike(free) in unique:
             free += "_"
-        given[alike(free)] = free
-    return list(given.values())
+        unique[alike(free)] = free
+    return list(unique.values())
 
 
 def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:

@@ -69,10 +69,10 @@ _SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?[Jj]y|mmag)")
 
 def written_unit(name: str) -> tuple[str, str | None]:
     """Return the name of a column without the unit in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
-    found = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
-    if found is None:
+    match = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
+    if match is None:
         return name, None
-    return found["name"], re.sub("[µμ]", "u", found["unit"]).replace("jy", "Jy")
+    return match["name"], re.sub("[µμ]", "u", match["unit"]).replace("jy", "Jy")
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
@@ -86,8 +86,8 @@ def named_unit(name: str) -> tuple[str, str | None]:
 
 def unknown_unit(name: str) -> str | None:
     """Return what stands in brackets in the name of a column, where that is no known unit of flux."""
-    found = _BRACKETS.fullmatch(name)
-    return found["unit"] if found is not None and named_unit(name)[1] is None else None
+    match = _BRACKETS.fullmatch(name)
+    return match["unit"] if match is not None and named_unit(name)[1] is None else None
 
 
 def roles_of(
@@ -123,13 +123,13 @@ def roles_of(
         named = getattr(options, option)
         if named is not None:
             require_column(frame.columns, named, option)
-        found = Role(named, option) if named is not None else None
-        if found is None and role in _VALUE_OF:
-            found = _error(role, roles, frame, names, survey, usual)
-        elif found is None:
-            found = _value(role, frame, names, table, survey, usual)
-        if found is not None:
-            roles[role] = found
+        assigned = Role(named, option) if named is not None else None
+        if assigned is None and role in _VALUE_OF:
+            assigned = _error(role, roles, frame, names, survey, usual)
+        elif assigned is None:
+            assigned = _value(role, frame, names, table, survey, usual)
+        if assigned is not None:
+            roles[role] = assigned
     _require(roles, options, frame)
     if usual:
         _require_once(roles, frame)
@@ -161,11 +161,11 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
 
 def _require_once(roles: Mapping[str, Role], frame: pd.DataFrame) -> None:
     """Refuse a column that nobody named and whose name occurs again: the second one is numbered."""
-    for role, found in roles.items():
-        again = f"{found.column}.1"
-        if again in frame.columns and found.why != _OPTIONS[role]:
+    for role, assigned in roles.items():
+        again = f"{assigned.column}.1"
+        if again in frame.columns and assigned.why != _OPTIONS[role]:
             raise invalid(
-                f"The column name {found.column!r:.60} occurs more than once; the next one is called {again!r:.60}. "
+                f"The column name {assigned.column!r:.60} occurs more than once; the next one is called {again!r:.60}. "
                 f"Name one ({_OPTIONS[role]})."
             )
 
@@ -183,16 +183,16 @@ def _value(
         (next((name for name in KNOWN[role] if name in names), None), "name"),
         (_usual(names, _NAMES[role]) if usual else None, "usual name"),
     ]
-    found = next((Role(column, why) for column, why in sources if column is not None), None)
-    guessed = _guessed(role, names) if found is None and usual else None
-    return found if guessed is None else Role(guessed, GUESSED)
+    assigned = next((Role(column, why) for column, why in sources if column is not None), None)
+    guessed = _guessed(role, names) if assigned is None and usual else None
+    return assigned if guessed is None else Role(guessed, GUESSED)
 
 
 def _with_unit(names: list[str]) -> str | None:
     """Return the one column of fluxes with its unit in its name, such as ``flux(mJy)``, also beside one without."""
     parts = {name: named_unit(name) for name in names}
-    found = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
-    return found[0] if len(found) == 1 else None
+    candidates = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _guessed(role: str, names: list[str]) -> str | None:
@@ -205,10 +205,10 @@ def _guessed(role: str, names: list[str]) -> str | None:
         return next(iter(like), None)
     if role == "mag":
         like = [name for name in names if _ANY_MAG.fullmatch(name)]
-        found = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
+        candidates = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
     else:
-        found = [name for name in names if name in _UNIT_NAMES or named_unit(name)[0].lower() in FLUX]
-    return found[0] if len(found) == 1 else None
+        candidates = [name for name in names if name in _UNIT_NAMES or named_unit(name)[0].lower() in FLUX]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _days_in(name: str) -> list[str]:

@@ -105,8 +105,8 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
     if not usual:
         return None
     like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
-    found = column_called(frame.columns, _FILTERS) or next(like, None)
-    return None if found is None or frame[found].isna().all() else found
+    column = column_called(frame.columns, _FILTERS) or next(like, None)
+    return None if column is None or frame[column].isna().all() else column
 
 
 def _snake(name: str) -> str:
@@ -127,13 +127,13 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
     InvalidError
         When a map of filters does not have the filter of the rows.
     """
-    given = map_of(options.filter_map)
-    if given and part.value is None:
+    filter_map = map_of(options.filter_map)
+    if filter_map and part.value is None:
         raise invalid("filter_map is given, but no column has the filters: name it (filter_col).")
-    if given and part.value not in given:
+    if filter_map and part.value not in filter_map:
         raise invalid(f"filter_map has no entry for {part.value!r} of the column {part.filter_col!r}.")
-    if given:
-        return given[str(part.value)]
+    if filter_map:
+        return filter_map[str(part.value)]
     known = {} if survey is None else survey.filters
     if part.value is not None:
         return known.get(part.value) or (part.value if part.value in BANDPASSES else None)

@@ -159,12 +159,12 @@ class _Series:
         """Go through all steps."""
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
         roles = roles_of(frame, table, options, survey, usual=self.usual)
-        columns = {role: found.column for role, found in roles.items()}
+        columns = {role: assigned.column for role, assigned in roles.items()}
         times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
         times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
-        given, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
+        stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
-        brought, unit, magsys, doubts = in_known_units(frame, columns, given)
+        brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
         brought = in_written_units(brought, columns, self._written(columns))
         clean, limits, column_warnings = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
@@ -187,7 +187,9 @@ class _Series:
         require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
         column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [
-            f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
+            f"{role} was taken from the column {assigned.column}."
+            for role, assigned in roles.items()
+            if assigned.why == GUESSED
         ]
         return Reading(
             kept if kept is made else kept.reset_index(drop=True),
@@ -224,10 +226,10 @@ class _Series:
 
     def _written(self, columns: Mapping[str, str]) -> dict[str, str]:
         """Return the units of columns that are text: of the option, the file, or the name of the column."""
-        given = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
+        stated = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
         texts = {name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.usual}
         known = {name: text for name, text in texts.items() if isinstance(text, str)}
-        return {**given, **known}
+        return {**stated, **known}
 
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
         """Return the unit of the fluxes that the file or its survey says."""
@@ -242,8 +244,8 @@ class _Series:
             None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
             None if column is None else next(iter(counts_of(self.part.frame[column]))),
         )
-        if (found := next((text for text in texts if isinstance(text, str)), None)) is not None:
-            return found
+        if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
+            return stated
         if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
             raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
         if self.survey is not None:
@@ -262,15 +264,17 @@ class _Series:
         warnings: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
-                found = measured(frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep")
-                warnings += found.warnings
-                if found.changed:
-                    new[columns[role]] = found.values
-                    new |= {} if found.errors is None else {columns[error]: found.errors}
-                if np.isfinite(found.limits).any():
-                    limits[role] = found.limits
+                measurement = measured(
+                    frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
+                )
+                warnings += measurement.warnings
+                if measurement.changed:
+                    new[columns[role]] = measurement.values
+                    new |= {} if measurement.errors is None else {columns[error]: measurement.errors}
+                if np.isfinite(measurement.limits).any():
+                    limits[role] = measurement.limits
                     if role == "mag":
-                        new[_LIMITS] = found.limits
+                        new[_LIMITS] = measurement.limits
         return (frame.assign(**new) if new else frame), limits, tuple(warnings)
 
     def _fluxes(self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit, filter_name: str | None) -> Fluxes:

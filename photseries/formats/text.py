@@ -169,8 +169,8 @@ def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
-    found = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
-    return {(match[1] or match[2]).upper(): match[3] for match in found if match}
+    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
+    return {(match[1] or match[2]).upper(): match[3] for match in matches if match}
 
 
 def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:

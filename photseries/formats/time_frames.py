@@ -77,8 +77,8 @@ class TimeFrame:
     def fields(self) -> dict[str, object]:
         """The fields of a series that the file states."""
         scale = _CONVERTED.get(self.scale or "", self.scale)
-        found = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def is_converted(self) -> bool:

@@ -58,19 +58,19 @@ def in_known_units(
     from astropy import units as known
 
     columns = {**{field: first_present(frame, names) for field, names in INFERRED.items()}, **roles}
-    given = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
+    stated = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
     flux = units.get(roles.get("flux", ""))
     is_density = flux is not None and flux.is_equivalent(known.uJy)
     text = None if flux is None else str(flux) or RELATIVE
     of_fluxes = known.uJy if flux is None or (is_density and known_unit(str(text)) is None) else flux
-    magsys = _magsys(given.get("mag"))
+    magsys = _magsys(stated.get("mag"))
     targets = {
         FLUXERR: of_fluxes, "flux": of_fluxes, "exp_time": known.s, "ra": known.deg, "dec": known.deg,
         **({} if magsys else {MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag}),
     }  # fmt: skip
     brought, warnings = {}, []
     for role, target in targets.items():
-        name, unit = columns.get(role), given.get(role) or given.get(_OF.get(role, ""))
+        name, unit = columns.get(role), stated.get(role) or stated.get(_OF.get(role, ""))
         if name is None or unit is None or unit == target or not is_numeric(frame[name]):
             continue
         if isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
@@ -157,10 +157,10 @@ def units_to_bring(
     dict of str to str
         All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
     """
-    given = {name: unit for name, unit in units.items() if unit is not None}
-    same = {name: text for name, unit in given.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
-    to_bring = {name: unit for name, unit in given.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
-    texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
+    stated = {name: unit for name, unit in units.items() if unit is not None}
+    same = {name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
+    to_bring = {name: unit for name, unit in stated.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
+    texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in stated.items()}
     return to_bring, {name: text for name, text in texts.items() if text}
 
 

@@ -77,9 +77,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
     # Most VOTables break some rule of the standard that does not matter here.
     with quiet(VOWarning):
         file = parse(io.BytesIO(content))
-        found = [candidate for candidate in file.iter_tables() if len(candidate.array)]
-        names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(found, 1)]
-        parsed = found[chosen(names, options)] if found else file.get_first_table()
+        tables = [candidate for candidate in file.iter_tables() if len(candidate.array)]
+        names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
+        parsed = tables[chosen(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
     return table_of(table, uses=("table",), **_beside(file, parsed, table))
 

@@ -133,28 +133,28 @@ def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
 def _metadata(text: bytes, limits: Limits) -> dict[str, object]:
     """Parse the output of :func:`photseries.hdf5.metadata.to_json`, three times as fast as the json module."""
     try:
-        found = orjson.loads(text)
+        metadata = orjson.loads(text)
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else from_json(text, limits)
+        metadata = None
+    return metadata if isinstance(metadata, dict) else from_json(text, limits)
 
 
-def learn(blob: bytes | memoryview, found: RawTable) -> None:
+def learn(blob: bytes | memoryview, parsed: RawTable) -> None:
     """Cache the kind of a file that the safe reader has read, if it has the layout of our files.
 
     Parameters
     ----------
     blob : bytes or memoryview
-    found : RawTable
+    parsed : RawTable
         The result of the safe reader.
     """
     content = bytes(blob)
     split = _split(content)
-    if split is None or found.index is not None:
+    if split is None or parsed.index is not None:
         return
     attributes, _, table = split
-    kind = _kind(content, table, found)
-    if kind is None or not _same(content, table, kind, found):
+    kind = _kind(content, table, parsed)
+    if kind is None or not _same(content, table, kind, parsed):
         return
     with _lock:
         others = _kinds.pop(attributes, ())
@@ -201,7 +201,7 @@ def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
 
 def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
     """List the messages of an object header: type, offset and length of each."""
-    found = []
+    messages = []
     waiting = [(start + 16, int.from_bytes(content[start + 8 : start + 12], "little"))]
     while waiting:
         offset, length = waiting.pop(0)
@@ -209,11 +209,11 @@ def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
         while offset + _MESSAGE.size <= end <= len(content):
             kind, size, _ = _MESSAGE.unpack_from(content, offset)
             offset += _MESSAGE.size
-            found.append((kind, offset, size))
+            messages.append((kind, offset, size))
             if kind == _CONTINUATION:
                 waiting.append(struct.unpack_from("<QQ", content, offset))
             offset += size
-    return found
+    return messages
 
 
 def _places(content: bytes, start: int) -> list[int] | None:
@@ -224,20 +224,20 @@ def _places(content: bytes, start: int) -> list[int] | None:
     list of int
         The offsets of: the rest of the header, the rows, the chunk index, the rows of a chunk, and the rows again.
     """
-    found: dict[int, list[tuple[int, int]]] = {}
+    by_kind: dict[int, list[tuple[int, int]]] = {}
     for kind, offset, size in _messages(content, start):
         is_rows = kind == _ATTRIBUTE and content[offset + 8 : offset + 14] == b"NROWS\0"
         if kind in (_SPACE, _LAYOUT, _CONTINUATION) or is_rows:
-            found.setdefault(kind, []).append((offset, size))
-    if set(map(len, found.values())) != {1} or len(found) != 4:
+            by_kind.setdefault(kind, []).append((offset, size))
+    if set(map(len, by_kind.values())) != {1} or len(by_kind) != 4:
         return None
     (rest, _), (space, _), (layout, _), (rows, size) = (
-        found[kind][0] for kind in (_CONTINUATION, _SPACE, _LAYOUT, _ATTRIBUTE)
+        by_kind[kind][0] for kind in (_CONTINUATION, _SPACE, _LAYOUT, _ATTRIBUTE)
     )
     return [rest, space + 8, layout + 3, layout + 11, rows + size - 8]
 
 
-def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
+def _kind(content: bytes, start: int, parsed: RawTable) -> _Kind | None:
     places = _places(content, start)
     if places is None:
         return None
@@ -249,14 +249,14 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
         return None
     widths = (8, 8, 8, 4, 8, 8)
     relative = tuple((offset - start, width) for offset, width in zip((*places, entry), widths, strict=True))
-    row, columns = _columns(found)
-    return _Kind(found.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
+    row, columns = _columns(parsed)
+    return _Kind(parsed.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
 
 
-def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
+def _columns(parsed: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
     """Return the type of a row and the positions of its columns; columns of one type, and all text, share a field."""
     fields: dict[object, list[RawColumn]] = {}
-    for column in found.columns:
+    for column in parsed.columns:
         fields.setdefault("S" if column.values.dtype.kind == "S" else column.values.dtype, []).append(column)
     types: list[object] = [("index", "<i8")]
     places = {}
@@ -265,7 +265,7 @@ def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
         types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(columns),)))
         for index, column in enumerate(columns):
             places[column.name] = _Column(column.name, name, index, dtype, column.null, column.encoding)
-    return np.dtype(types), tuple(places[column.name] for column in found.columns)
+    return np.dtype(types), tuple(places[column.name] for column in parsed.columns)
 
 
 def _head(content: bytes) -> bytes:
@@ -316,7 +316,7 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
 
 
-def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
+def _same(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:
     """Return whether reading by a kind gives the result of the safe reader."""
     records = _records(content, start, kind)
     if records is None:
@@ -324,5 +324,5 @@ def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
     return all(
         (first := column.of(records)).values.dtype == other.values.dtype
         and first.values.tobytes() == other.values.tobytes()
-        for column, other in zip(kind.columns, found.columns, strict=True)
+        for column, other in zip(kind.columns, parsed.columns, strict=True)
     )

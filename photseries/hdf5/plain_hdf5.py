@@ -145,10 +145,10 @@ class PlainAttributes:
 
 def _only_table(file: h5f.FileID, limits: Limits, requested_key: str | None) -> tuple[str, h5g.GroupID]:
     """Find the group of the only table, or of the one with a key, as ``HDFStore.keys`` names it."""
-    found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
-    paths = {path for path, _ in found}
+    tables = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
+    paths = {path for path, _ in tables}
     # The categories of categorical columns lie below their own table.
-    own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
+    own = [(path, group) for path, group in tables if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
     if requested_key is not None:
         own = [(path, group) for path, group in own if path.strip("/") == requested_key.strip("/")]
     if not own:

@@ -122,6 +122,6 @@ def read(blob: bytes | memoryview, limits: Limits = _UNLIMITED) -> RawTable:
     known = own_files.read(blob, limits)
     if known is not None:
         return known
-    found = plain_hdf5.read(blob, limits, metadata="json")
-    own_files.learn(blob, found)
-    return found
+    table = plain_hdf5.read(blob, limits, metadata="json")
+    own_files.learn(blob, table)
+    return table

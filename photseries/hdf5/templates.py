@@ -145,10 +145,10 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
         (start, stop, number) for number, (start, stop) in enumerate(file.chunks)
     ]
     for name, content in contents.items():
-        found = [offset for offset in _occurrences(file.content, content) if not _is_within(offset, file.chunks)]
-        if len(found) != 1:
+        occurrences = [offset for offset in _occurrences(file.content, content) if not _is_within(offset, file.chunks)]
+        if len(occurrences) != 1:
             return None
-        places.append((found[0], found[0] + len(content), name))
+        places.append((occurrences[0], occurrences[0] + len(content), name))
     parts: list[Part] = []
     end = 0
     for start, stop, part in sorted(places):
@@ -160,11 +160,11 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
 
 
 def _occurrences(content: bytes, wanted: bytes) -> list[int]:
-    found, offset = [], content.find(wanted)
+    occurrences, offset = [], content.find(wanted)
     while offset >= 0:
-        found.append(offset)
+        occurrences.append(offset)
         offset = content.find(wanted, offset + 1)
-    return found
+    return occurrences
 
 
 def _is_within(offset: int, chunks: list[tuple[int, int]]) -> bool:

@@ -203,20 +203,20 @@ def _of_group(table: Writable, fields: Sequence[RowField]) -> dict[str, Value]:
 
 
 def _of_rows(fields: Sequence[RowField]) -> dict[str, Value]:
-    found: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
+    attributes: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
     for number, field in enumerate(fields):
-        found[f"FIELD_{number}_NAME"] = field.name
-        found[f"FIELD_{number}_FILL"] = field.scalar.type()
+        attributes[f"FIELD_{number}_NAME"] = field.name
+        attributes[f"FIELD_{number}_FILL"] = field.scalar.type()
     for field in fields:
         if field.labels is not None:
-            found[f"{field.name}_kind"] = _pickled(field.labels)
-            found[f"{field.name}_meta"] = _pickled(None)
-            found[f"{field.name}_dtype"] = field.stored
+            attributes[f"{field.name}_kind"] = _pickled(field.labels)
+            attributes[f"{field.name}_meta"] = _pickled(None)
+            attributes[f"{field.name}_dtype"] = field.stored
         else:
-            found[f"{field.name}_kind"] = field.stored
+            attributes[f"{field.name}_kind"] = field.stored
             if field.stored == "string":
-                found[f"{field.name}_nan_rep"] = ""  # no text means null
-    return found
+                attributes[f"{field.name}_nan_rep"] = ""  # no text means null
+    return attributes
 
 
 def _pickled(value: object) -> bytes:

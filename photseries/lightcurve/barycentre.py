@@ -99,21 +99,21 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
     """
     import erfa
 
-    found = np.full(mjd.shape, np.nan)
+    derived = np.full(mjd.shape, np.nan)
     known = np.isfinite(mjd)
     if not known.any() or _problem(name, metadata) is not None:
-        return found
+        return derived
     scale, target = FRAMES[name]
     try:
         with quiet(erfa.ErfaWarning):  # about dates without known leap seconds
             utc, tt, tdb = _scales(mjd[known], metadata)
-            found[known] = utc if scale == "utc" else tdb
+            derived[known] = utc if scale == "utc" else tdb
             if target not in (None, metadata["time_refpos"]):
-                found[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
+                derived[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
         message = f"{name} cannot be derived: a time of the series is no date."
         raise InvalidError(message, fields={"derive": [message]}) from None
-    return found
+    return derived
 
 
 def _scales(mjd: FloatArray, metadata: Mapping[str, object]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -109,10 +109,10 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
     InvalidError
         When the times span more than 100,000 d.
     """
-    found = np.full(mjd.shape, np.nan)
+    median = np.full(mjd.shape, np.nan)
     rows = np.flatnonzero(np.isfinite(mjd) & np.isfinite(value))
     if not rows.size:
-        return found
+        return median
     rows = rows[np.argsort(mjd[rows], kind="stable")]
     since = mjd[rows] - mjd[rows[0]]
     if since[-1] > _MAX_SPAN:
@@ -120,8 +120,8 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
         raise InvalidError(message, fields={"detrend": [message]})
     index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")
-    found[rows] = window.median().to_numpy()
-    return found
+    median[rows] = window.median().to_numpy()
+    return median
 
 
 def cleaned(points: Samples, detrend: float | None = None, clip: float | None = None) -> Samples:

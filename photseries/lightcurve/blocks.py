@@ -94,10 +94,10 @@ class Block:
 
     def features(self, index: int, longitude: float) -> dict[str, object]:
         """Return the features of a plain table; the longitude of the observatory is positive to the east [deg]."""
-        found = self._features[self.plain[index]]
+        result = self._features[self.plain[index]]
         if longitude:
-            found = {**found, "points_per_night": float(points_per_night(self.columns[TIME[0]][index], longitude))}
-        return found
+            result = {**result, "points_per_night": float(points_per_night(self.columns[TIME[0]][index], longitude))}
+        return result
 
     @cached_property
     def _chosen(self) -> dict[str, Array]:

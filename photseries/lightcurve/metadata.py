@@ -182,16 +182,16 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
 
 
-def _overruled(given: Mapping[str, object]) -> tuple[str, ...]:
+def _overruled(fields: Mapping[str, object]) -> tuple[str, ...]:
     """Return the fields of the reference brightness that a layer overrides in lower layers."""
     overruled: tuple[str, ...] = ()
-    if "magref" in given:
+    if "magref" in fields:
         overruled += ("ref_flux", "ref_fluxerr")
-    elif "ref_flux" in given:
+    elif "ref_flux" in fields:
         overruled += ("magref", "e_magref")
-    if "e_magref" in given:
+    if "e_magref" in fields:
         overruled += ("ref_fluxerr",)
-    elif "ref_fluxerr" in given:
+    elif "ref_fluxerr" in fields:
         overruled += ("e_magref",)
     return overruled
 
@@ -217,8 +217,8 @@ def _require_values(values: Mapping[str, object]) -> None:
         raise InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)
 
 
-def _agree(given: float | None, derived: float | None) -> bool:
-    return given is not None and derived is not None and math.isclose(given, derived, rel_tol=AGREEMENT)
+def _agree(stated: float | None, derived: float | None) -> bool:
+    return stated is not None and derived is not None and math.isclose(stated, derived, rel_tol=AGREEMENT)
 
 
 def _median(column: pd.Series, field: str) -> float | None:

@@ -167,7 +167,7 @@ def phase_dispersion(
     since, centred = mjd - mjd[0], value - value.mean()
     total = centred @ centred / (len(value) - 1)
     frequencies = grid.frequencies()
-    found = np.empty(grid.count)
+    power = np.empty(grid.count)
     step = max(1, _PHASE_BLOCK // len(mjd))
     for begin in range(0, grid.count, step):
         _check(deadline)
@@ -180,8 +180,8 @@ def phase_dispersion(
         added = np.bincount(index.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
         explained = (added**2 / np.maximum(count, 1)).sum(axis=1)
         freedom = len(value) - np.count_nonzero(count, axis=1)
-        found[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
-    return found
+        power[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
+    return power
 
 
 def _search(
@@ -235,12 +235,12 @@ class _Boxes:
     def on_grid(self, grid: Grid) -> FloatArray:
         """Compute the power at every frequency of a grid."""
         periods = 1 / grid.frequencies()
-        found = np.empty(grid.count)
+        power = np.empty(grid.count)
         for begin in range(0, grid.count, _BOX_BLOCK):
             _check(self._deadline)
             here = slice(begin, begin + _BOX_BLOCK)
-            found[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
-        return np.clip(np.nan_to_num(found / self._total), 0, 1)
+            power[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
+        return np.clip(np.nan_to_num(power / self._total), 0, 1)
 
     def box(self, period: float) -> tuple[float, float]:
         """Return the depth and the duration of the best box of a period."""

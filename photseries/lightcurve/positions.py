@@ -79,14 +79,14 @@ def _with_radius(
     text: str, read: Callable[[str], tuple[float, float, float] | None], default: float | None
 ) -> SkyCircle | None:
     plain = " ".join(text.translate(_PLAIN).split())
-    found, radius = read(plain), default
-    if found is None and (parts := _RADIUS.match(plain)):
-        found, radius = read(parts[1].strip()), float(parts[2]) * _UNITS[parts[3].lower()]
-        if found is not None and not 0 < radius <= 180:
+    position, radius = read(plain), default
+    if position is None and (parts := _RADIUS.match(plain)):
+        position, radius = read(parts[1].strip()), float(parts[2]) * _UNITS[parts[3].lower()]
+        if position is not None and not 0 < radius <= 180:
             raise InvalidError(f"The radius {parts[2]}{parts[3]} must be above 0 and at most 180 deg.")
-    if found is None:
+    if position is None:
         return None
-    ra, dec, precision = found
+    ra, dec, precision = position
     if not (0 <= ra < 360 and -90 <= dec <= 90):
         raise InvalidError(f"RA {ra:g} deg, Dec {dec:g} deg is not on the sky: RA is 0 to 360, Dec -90 to 90.")
     return SkyCircle(ra, dec, precision if radius is None else radius)

@@ -143,8 +143,8 @@ def summarize(
     exceed 3, the one-sided tail of the normal distribution: ``is_detected`` says little about a long series,
     ``num_detected`` says more.
     """
-    given = light_curve(frame) if curve is None else curve
-    curve = given.by_time()
+    unsorted = light_curve(frame) if curve is None else curve
+    curve = unsorted.by_time()
     with np.errstate(all="ignore"):
         mag, flux = _finite(curve.mag), _finite(curve.flux)
         mean_mag, rms_mag = _mean_and_std(mag)
@@ -161,7 +161,9 @@ def summarize(
         detected_times = np.flatnonzero(detected[: times.size])
         last_detected = int(detected_times[-1]) if detected_times.size else None
         medians, minima, maxima, stds = (
-            _column_statistics(frame, given.mjd) if good is None else _column_statistics(frame[good], given.mjd[good])
+            _column_statistics(frame, unsorted.mjd)
+            if good is None
+            else _column_statistics(frame[good], unsorted.mjd[good])
         )
         return ColumnSummary(
             num_exp=len(frame),

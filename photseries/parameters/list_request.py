@@ -133,13 +133,13 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
         Naming every unknown or malformed member; or the list, when there is not exactly one, or it is too long.
     """
     rest = dict(body)
-    given = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
-    if len(given) != 1:
+    lists = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
+    if len(lists) != 1:
         names = ", ".join((*LISTS, POSITIONS))
         raise _invalid(
-            next(iter(given), "ids"), f"The body must have exactly one of {names} (with radius), not {len(given)}."
+            next(iter(lists), "ids"), f"The body must have exactly one of {names} (with radius), not {len(lists)}."
         )
-    ((by, entries),) = given.items()
+    ((by, entries),) = lists.items()
     if not isinstance(entries, list) or not 0 < len(entries) <= MAX_ENTRIES:
         raise _invalid(by, f"{by} must be a list of 1 to {MAX_ENTRIES:,} entries.")
     values = read(texts_of(rest), (*SUMMARY_CRITERIA, *asked_parameters(formats)))

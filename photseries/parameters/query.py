@@ -185,7 +185,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     values: dict[str, Any] = {
         parameter.name: parameter.default for parameter in parameters if parameter.default is not None
     }
-    given: set[str] = set()
+    seen: set[str] = set()
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
         if len(problems) == MAX_PROBLEMS:
@@ -196,10 +196,10 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             continue
         parameter = by_spelling[name]
         limit = MAX_REPEATS if parameter.repeatable else 1
-        if parameter.name in given or len(texts) > limit:
+        if parameter.name in seen or len(texts) > limit:
             problems[name] = [f"Parameter {name} is given more than {'once' if limit == 1 else f'{limit} times'}."]
             continue
-        given.add(parameter.name)
+        seen.add(parameter.name)
         for text in texts:
             try:
                 value = parameter.kind.read(text)
@@ -236,8 +236,8 @@ def cone_of(values: Mapping[str, Any]) -> Cone | None:
     InvalidError
         When a part of it is missing.
     """
-    given = [name for name in Cone._fields if name in values]
-    if not given:
+    names = [name for name in Cone._fields if name in values]
+    if not names:
         return None
     if missing := [name for name in Cone._fields if name not in values]:
         message = (
@@ -292,10 +292,10 @@ def positions_of(given: object, values: Mapping[str, Any], limit: int = MAX_POSI
     return Positions(right_ascensions, declinations, values["radius"])
 
 
-def _pair(given: object) -> tuple[float, float]:
-    if not isinstance(given, list) or len(given) != 2:
+def _pair(pair: object) -> tuple[float, float]:
+    if not isinstance(pair, list) or len(pair) != 2:
         raise ValueError
-    return RIGHT_ASCENSION.read(_plain(given[0])), DECLINATION.read(_plain(given[1]))
+    return RIGHT_ASCENSION.read(_plain(pair[0])), DECLINATION.read(_plain(pair[1]))
 
 
 def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:

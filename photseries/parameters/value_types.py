@@ -104,12 +104,12 @@ def _split(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]
             raise ValueError
         values: list[object] = []
         position = 0
-        while len(values) < MAX_VALUES and (found := _VALUE.match(text, position)):
-            quoted = found["quoted"]
-            values.append(read(found["plain"].strip() if quoted is None else quoted.replace('""', '"')))
-            if not found["more"]:
+        while len(values) < MAX_VALUES and (match := _VALUE.match(text, position)):
+            quoted = match["quoted"]
+            values.append(read(match["plain"].strip() if quoted is None else quoted.replace('""', '"')))
+            if not match["more"]:
                 return tuple(values)
-            position = found.end()
+            position = match.end()
         raise ValueError
 
     return read_all
@@ -219,10 +219,10 @@ _UNITS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0}
 
 def _duration(text: str) -> float:
     """Parse a duration with a unit [d]."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
         raise ValueError
-    return _between(1e-9, 36_525)(str(float(found[1]) * _UNITS[found[2]]))
+    return _between(1e-9, 36_525)(str(float(match[1]) * _UNITS[match[2]]))
 
 
 _FLAGS = {**dict.fromkeys(("true", "t", "1", "yes"), True), **dict.fromkeys(("false", "f", "0", "no"), False)}
@@ -248,11 +248,11 @@ _STATISTIC = re.compile(
 
 
 def _statistic(text: str) -> Statistic:
-    found = _STATISTIC.fullmatch(_text(text).strip())
-    if not found:
+    match = _STATISTIC.fullmatch(_text(text).strip())
+    if not match:
         raise ValueError
-    column = found["plain"] or found["quoted"].replace('""', '"')
-    return Statistic(found["field"], column, found["operator"], _number(found["value"]))
+    column = match["plain"] or match["quoted"].replace('""', '"')
+    return Statistic(match["field"], column, match["operator"], _number(match["value"]))
 
 
 _ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}

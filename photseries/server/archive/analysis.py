@@ -136,7 +136,7 @@ class Analysis:
     def periodogram(
         self,
         principal: Principal,
-        found: SeriesRecord,
+        series: SeriesRecord,
         points: PointSelection,
         options: SearchOptions,
         *,
@@ -148,7 +148,7 @@ class Analysis:
         Parameters
         ----------
         principal : Principal
-        found : SeriesRecord
+        series : SeriesRecord
         points : PointSelection
         options : SearchOptions
             The settings replace the number of frequencies and the time that it allows.
@@ -165,12 +165,12 @@ class Analysis:
         NotInstalledError
             For box least squares, when astropy is not installed.
         """
-        found, chosen = self._select(principal, found, points)
+        series, chosen = self._select(principal, series, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
         search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
-        return found, {
-            **calibration_of(found.fields).described(chosen.unit),
+        return series, {
+            **calibration_of(series.fields).described(chosen.unit),
             "method": method,
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None and method not in ("pdm", "window"),
@@ -203,16 +203,16 @@ class Analysis:
             When it takes longer than the settings allow.
         """
         listed = list(islice(self._reader.find_all(principal, query), MAX_SERIES + 1))
-        rows = sum(found.fields["num_exp"] for found in listed)
+        rows = sum(series.fields["num_exp"] for series in listed)
         if len(listed) > MAX_SERIES or rows > MAX_ROWS:
             raise InvalidError(
                 f"The source has more than {MAX_SERIES} series or {MAX_ROWS:,} rows: search its series one by one."
             )
         bands: dict[int, BandCurve] = {}
-        for found in listed:
+        for series in listed:
             with suppress(InvalidError, NotFoundError):
-                _, chosen = self._select(principal, found, points)
-                bands[found.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
+                _, chosen = self._select(principal, series, points)
+                bands[series.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
         search = search_bands(list(bands.values()), self._limited(options))
         number = sum(len(band.mjd) for band in bands.values())
         return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
@@ -220,7 +220,7 @@ class Analysis:
     def fold(
         self,
         principal: Principal,
-        found: SeriesRecord,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         period: float,
@@ -233,7 +233,7 @@ class Analysis:
         Parameters
         ----------
         principal : Principal
-        found : SeriesRecord
+        series : SeriesRecord
         points : PointSelection
         period : float
             [d], above 0.
@@ -244,12 +244,12 @@ class Analysis:
         max_points : int
             The greatest number of points to return, evenly chosen; the means are over all points.
         """
-        found, chosen = self._select(principal, found, points)
+        series, chosen = self._select(principal, series, points)
         epoch = float(chosen.mjd[0]) if epoch is None else epoch
         phase = folding.phases(chosen.mjd, period, epoch)
         kept = slice(None, None, -(-len(phase) // max_points))
-        return found, {
-            **calibration_of(found.fields).described(chosen.unit),
+        return series, {
+            **calibration_of(series.fields).described(chosen.unit),
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None,
             "period": period,
@@ -264,7 +264,7 @@ class Analysis:
     def envelope(
         self,
         principal: Principal,
-        found: SeriesRecord,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         width: int,
@@ -276,7 +276,7 @@ class Analysis:
         Parameters
         ----------
         principal : Principal
-        found : SeriesRecord
+        series : SeriesRecord
         points : PointSelection
             Rows that are flagged by ``quality`` are not left out, but marked.
         width : int
@@ -286,7 +286,7 @@ class Analysis:
         column : str, optional
             A column of numbers to show instead of the brightness.
         """
-        found, table = self._reader.cached_table(principal, found)
+        series, table = self._reader.cached_table(principal, series)
         frame, metadata, curve = table.decoded.frame, table.decoded.metadata, table.curve
         calibration = calibration_of(metadata)
         unit = points.brightness or unit_of(frame, calibration)
@@ -307,12 +307,12 @@ class Analysis:
             part.mjd, value, error, kind,
             width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
         )  # fmt: skip
-        return found, {**described, "envelope": shown}
+        return series, {**described, "envelope": shown}
 
     def plot(
         self,
         principal: Principal,
-        found: SeriesRecord,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         size: tuple[int, int],
@@ -327,10 +327,10 @@ class Analysis:
         NotInstalledError
             When matplotlib is not installed.
         """
-        found, chosen = self._select(principal, found, points)
-        fields = found.fields
+        series, chosen = self._select(principal, series, points)
+        fields = series.fields
         subtitle = f"{fields['series_name']}, {fields['filter']}"
-        return found, png(
+        return series, png(
             chosen,
             title=str(fields["obj_id"]),
             subtitle=subtitle,
@@ -348,9 +348,9 @@ class Analysis:
         return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
     def _select(
-        self, principal: Principal, found: SeriesRecord, points: PointSelection
+        self, principal: Principal, series: SeriesRecord, points: PointSelection
     ) -> tuple[SeriesRecord, Samples]:
-        found, stored = self._reader.table(principal, found)
+        series, stored = self._reader.table(principal, series)
         calibration = calibration_of(stored.metadata)
         chosen = samples(
             stored.frame,
@@ -363,9 +363,9 @@ class Analysis:
         )
         chosen = cleaned(chosen, points.detrend, points.clip)
         if points.bin is not None:
-            longitude = self._reader.placed(found.fields, Selection(bin=points.bin)).get("longitude") or 0.0
-            chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
-        return found, chosen
+            longitude = self._reader.placed(series.fields, Selection(bin=points.bin)).get("longitude") or 0.0
+            chosen = binned_in_time(chosen, points.bin, series.fields["mjd_first"], longitude).samples
+        return series, chosen
 
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:

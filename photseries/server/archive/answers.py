@@ -83,9 +83,11 @@ class ListMatches:
             ``asked``, the length of the list; ``found``, the ids of the matching series by position; ``absent``,
             the positions without series; ``damaged``, the ids of found series whose rows are missing.
         """
-        found: dict[str, list[int]] = {}
+        ids_by_position: dict[str, list[int]] = {}
         for position, series_id in self._pairs.tolist():
             if series_id not in self._gone:
-                found.setdefault(str(position), []).append(series_id)
-        absent = [position for position in range(self._asked) if str(position) not in found]
-        return orjson.dumps({"asked": self._asked, "found": found, "absent": absent, "damaged": [*self._damaged]})
+                ids_by_position.setdefault(str(position), []).append(series_id)
+        absent = [position for position in range(self._asked) if str(position) not in ids_by_position]
+        return orjson.dumps(
+            {"asked": self._asked, "found": ids_by_position, "absent": absent, "damaged": [*self._damaged]}
+        )

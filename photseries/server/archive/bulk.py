@@ -346,8 +346,8 @@ class _Run:
             return []
         with self._catalogue.reading() as connection:
             existing = holders(connection, self._principal, [item.key for item in valid])
-        found = [(item, existing[item.key]) for item in valid if item.key in existing]
-        return [(item, holder) for item, holder in found if holder.is_visible or not self._options.dry_run]
+        matches = [(item, existing[item.key]) for item in valid if item.key in existing]
+        return [(item, holder) for item, holder in matches if holder.is_visible or not self._options.dry_run]
 
     def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
         """Replace, skip or refuse series whose unique key is taken."""

@@ -248,26 +248,26 @@ class _Export:
     def _manifest(self) -> Manifest:
         return None if self.answer is None else self.answer.manifest
 
-    def _readable(self, found: SeriesRecord, read: Callable[[SeriesRecord], _Read]) -> _Read | None:
+    def _readable(self, series: SeriesRecord, read: Callable[[SeriesRecord], _Read]) -> _Read | None:
         """Read from the file of a series; None when the file is gone and the export continues without it."""
         try:
-            return read(found)
+            return read(series)
         except NotFoundError:
             if self.answer is not None:
-                self.answer.mark_gone(found.blob.series_id)
+                self.answer.mark_gone(series.blob.series_id)
         except DamagedError:
             if self.answer is None:
                 raise
-            self.answer.mark_damaged(found.blob.series_id)
+            self.answer.mark_damaged(series.blob.series_id)
         return None
 
     def _tables(self) -> Iterator[LongSeries | None]:
         begin = time.monotonic()
-        for position, found in self.found(documents=False):
-            read = self._readable(found, partial(self.reader.columns, self.principal))
+        for position, series in self.found(documents=False):
+            read = self._readable(series, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
-                yield LongSeries(found.blob.series_id, table, self._placed(table.metadata), position)
+                yield LongSeries(series.blob.series_id, table, self._placed(table.metadata), position)
             if time.monotonic() - begin > TURN:
                 yield None
                 begin = time.monotonic()
@@ -287,9 +287,9 @@ class _Export:
         """Yield a long table as HDF5; its header states the number of rows, so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
-            for number, (_, found) in enumerate(self.found(documents=True), 1):
-                extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
-                listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
+            for number, (_, series) in enumerate(self.found(documents=True), 1):
+                extent.add(series.fields["num_exp"], shared(series.blob.series_id, series.fields))
+                listed.write(orjson.dumps(asdict(series.blob), option=orjson.OPT_APPEND_NEWLINE))
                 if number % MAX_PER_PAGE == 0:
                     yield b""
             listed.seek(0)
@@ -316,13 +316,13 @@ class _Export:
         """Yield a zip of the stored files, or of selections of them, with a file of the fields of their series."""
         with self._temporary_file() as directory, self._temporary_file() as fields:
             writer, length, crc, sent = Zip(directory), 0, 0, set()
-            for position, found in self.found(documents=True):
-                is_sent = not self.files or found.blob.series_id in sent
-                line, content, name = self._one_file(found, position, is_sent=is_sent)
+            for position, series in self.found(documents=True):
+                is_sent = not self.files or series.blob.series_id in sent
+                line, content, name = self._one_file(series, position, is_sent=is_sent)
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)
                 if content:
-                    sent.add(found.blob.series_id)
+                    sent.add(series.blob.series_id)
                     yield writer.file(name, len(content), zlib.crc32(content)) + content
             yield writer.file(FIELDS_OF_FILES, length, crc)
             fields.seek(0)
@@ -333,28 +333,28 @@ class _Export:
                 yield writer.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
             yield from writer.end()
 
-    def _one_file(self, found: SeriesRecord, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
+    def _one_file(self, series: SeriesRecord, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
         """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
-            read = None if is_sent else self._readable(found, self._read_file)
+            read = None if is_sent else self._readable(series, self._read_file)
         except InvalidError as error:
             read, problem = None, error.message
         if read is not None:
-            found, content = read
+            series, content = read
         elif not is_sent and problem is None:
-            if self.answer is None or not self.answer.is_present(found.blob.series_id):
+            if self.answer is None or not self.answer.is_present(series.blob.series_id):
                 return b"", b"", ""
             problem = "The file of this series is damaged."
         if problem is not None and self.answer is None:
             return b"", b"", ""  # every bin is empty
-        name = file_name(found.fields, f".{HDF5.extension}")
+        name = file_name(series.fields, f".{HDF5.extension}")
         extra: dict[str, object] = {} if position is None else {"asked": position, "file": name}
         extra |= {} if problem is None else {"data_error": problem}
-        return orjson.dumps({**extra, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
+        return orjson.dumps({**extra, **series.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
-    def _read_file(self, found: SeriesRecord) -> tuple[SeriesRecord, bytes]:
-        return self.reader.file(self.principal, found, self.part)
+    def _read_file(self, series: SeriesRecord) -> tuple[SeriesRecord, bytes]:
+        return self.reader.file(self.principal, series, self.part)
 
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:

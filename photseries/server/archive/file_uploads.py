@@ -97,9 +97,9 @@ class FileUploads:
         }
 
     def _read(self, file: SentFile, fields: Mapping[str, object]) -> _Read:
-        found = self._sandbox.read_file(file.content, _request(file, fields, None))
-        about = found.about
-        return _Read({**about["fields"], "data": bytes(found.blob)}, about["hint"], about["warnings"])
+        content = self._sandbox.read_file(file.content, _request(file, fields, None))
+        about = content.about
+        return _Read({**about["fields"], "data": bytes(content.blob)}, about["hint"], about["warnings"])
 
 
 @contextmanager

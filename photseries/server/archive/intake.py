@@ -143,8 +143,8 @@ class Intake:
             for upload in begun
         ]
         with self._catalogue.reading() as connection:
-            found = look_up_many(connection, principal, references)
-        pairs = list(zip(begun, found, strict=True))
+            look_ups = look_up_many(connection, principal, references)
+        pairs = list(zip(begun, look_ups, strict=True))
         return _mapped(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
     def _begun(self, upload: Upload) -> _Begun:
@@ -245,8 +245,8 @@ class Intake:
         if type(error) is not InvalidError:
             raise error
         problems = Problems([error])
-        given = {name: value for name, value in fields.items() if value is not None}
-        metadata, refusal = load_metadata(self._schema, given, partial=True)
+        stated = {name: value for name, value in fields.items() if value is not None}
+        metadata, refusal = load_metadata(self._schema, stated, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
         self._look_up(problems, principal, metadata, _sharing_of(metadata))
@@ -286,8 +286,8 @@ class Intake:
             metadata = complete_reference(metadata)
         warnings = []
         if sent is not None and is_table:
-            given = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
-            quality = inspect(sent.frame, sent.rows, sent.inferred, given)
+            stated = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
+            quality = inspect(sent.frame, sent.rows, sent.inferred, stated)
             warnings = quality.warnings
             if refuse_suspicious:
                 for column, message in quality.problems.items():

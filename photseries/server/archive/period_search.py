@@ -97,12 +97,12 @@ class PeriodSearcher:
 
     def _search(self, series: Waiting) -> Searched:
         begin = time.monotonic()
-        found: FoundPeriod | None = None
+        result: FoundPeriod | None = None
         outcome: Outcome = "none"
         problem: str | None = None
         try:
-            found = self._period(series)
-            outcome = "none" if found is None else "period"
+            result = self._period(series)
+            outcome = "none" if result is None else "period"
         except InvalidError:
             pass  # a light curve with fewer than two times, or without variation
         except (DamagedError, LateError) as error:
@@ -113,7 +113,7 @@ class PeriodSearcher:
             if outcome == "failed":
                 periods.give_up(connection, series.blob.series_id)
             else:
-                periods.finish(connection, series, found)
+                periods.finish(connection, series, result)
         return Searched(series.blob.series_id, outcome, time.monotonic() - begin, problem)
 
     def _period(self, series: Waiting) -> FoundPeriod | None:

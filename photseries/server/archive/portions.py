@@ -75,7 +75,7 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
         return {}
     flat = {name: buffers[0] for name, (_, buffers) in slab.columns.items()}
     rows, starts = np.array(slab.rows), np.concatenate(([0], np.cumsum(slab.rows)))
-    found: dict[int, InBlock] = {}
+    by_index: dict[int, InBlock] = {}
     for length in np.unique(rows).tolist():
         places = np.flatnonzero(rows == length)
         step = max(1, BLOCK // max(1, length))
@@ -86,8 +86,8 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
             else:
                 chosen = starts[some][:, None] + np.arange(length)
                 block = Block({name: values[chosen] for name, values in flat.items()})
-            found |= {index: InBlock(block, number) for number, index in enumerate(some.tolist())}
-    return found
+            by_index |= {index: InBlock(block, number) for number, index in enumerate(some.tolist())}
+    return by_index
 
 
 def _uploaded(

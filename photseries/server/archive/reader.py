@@ -91,10 +91,10 @@ class SeriesReader:
             When the series is absent or not visible.
         """
         with self._catalogue.reading() as connection:
-            found = series_queries.get(connection, principal, series_id)
-        if found is None:
+            series = series_queries.get(connection, principal, series_id)
+        if series is None:
             raise not_found(series_id)
-        return found
+        return series
 
     def find(self, principal: Principal, query: Query) -> tuple[SeriesPage, int | None]:
         """Return a page of the visible series that match, and their total if requested; read no file."""
@@ -120,8 +120,8 @@ class SeriesReader:
         """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
-            if found := self.find(principal, cone)[0].found:
-                return found[0]
+            if matches := self.find(principal, cone)[0].found:
+                return matches[0]
         return None
 
     def find_all(self, principal: Principal, query: Query) -> Iterator[SeriesRecord]:
@@ -167,10 +167,10 @@ class SeriesReader:
         NotFoundError
         """
         with self._catalogue.reading() as connection:
-            found = history.events(connection, principal, series_id)
-        if not found:
+            events = history.events(connection, principal, series_id)
+        if not events:
             raise not_found(series_id)
-        return found
+        return events
 
     def revision(
         self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
@@ -203,14 +203,14 @@ class SeriesReader:
         return SeriesRecord(blob, revision, 0, orjson.dumps(fields), is_past=True)
 
     def document(
-        self, principal: Principal, found: SeriesRecord, data_format: str = "none", part: Selection = WHOLE
+        self, principal: Principal, series: SeriesRecord, data_format: str = "none", part: Selection = WHOLE
     ) -> tuple[SeriesRecord, SeriesDocument]:
         """Return the fields of a series as JSON, with its table or a part of it as ``data``.
 
         Parameters
         ----------
         principal : Principal
-        found : SeriesRecord
+        series : SeriesRecord
             From :meth:`get` or :meth:`find`.
         data_format : {"none", "json", "hdf5"}
             The format of the table; "none" omits it.
@@ -225,69 +225,69 @@ class SeriesReader:
         InvalidError
             When the table has no such part.
         """
-        return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
+        return self._read(principal, series, lambda seen: self._document(seen, data_format, part))
 
     def file(
-        self, principal: Principal, found: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
+        self, principal: Principal, series: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
     ) -> tuple[SeriesRecord, bytes]:
         """Return a series, or a part of its table, as a file; for the whole series as HDF5, the stored bytes.
 
         Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
-        return self._read(principal, found, lambda seen: self._file(seen, part, file_format))
+        return self._read(principal, series, lambda seen: self._file(seen, part, file_format))
 
     def stored_range(
-        self, principal: Principal, found: SeriesRecord, start: int, stop: int
+        self, principal: Principal, series: SeriesRecord, start: int, stop: int
     ) -> tuple[SeriesRecord, bytes]:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: read_range(self._store, seen.blob, start, stop))
+        return self._read(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
 
-    def table(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, Decoded]:
+    def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, Decoded]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
+        return self._read(principal, series, lambda seen: read_table(self._store, seen.blob))
 
-    def cached_table(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
+    def cached_table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
         """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
+        return self._read(principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
-    def columns(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
+    def columns(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
         """Return the table of :meth:`table` as plain arrays."""
-        return self._read(principal, found, lambda seen: read_raw(self._store, seen.blob))
+        return self._read(principal, series, lambda seen: read_raw(self._store, seen.blob))
 
     def _read(
-        self, principal: Principal, found: SeriesRecord, read: Callable[[SeriesRecord], T]
+        self, principal: Principal, series: SeriesRecord, read: Callable[[SeriesRecord], T]
     ) -> tuple[SeriesRecord, T]:
         """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""
         try:
-            return found, read(found)
+            return series, read(series)
         except DamagedError:
-            if found.is_past:
+            if series.is_past:
                 raise
-            again = self._catalogue.repeated(lambda: self.get(principal, found.blob.series_id))
-            if again.blob == found.blob:
+            again = self._catalogue.repeated(lambda: self.get(principal, series.blob.series_id))
+            if again.blob == series.blob:
                 raise
             return again, read(again)
 
-    def _document(self, found: SeriesRecord, data_format: str, part: Selection) -> SeriesDocument:
+    def _document(self, series: SeriesRecord, data_format: str, part: Selection) -> SeriesDocument:
         match data_format:
             case "json":
                 if part.is_whole:
-                    frame = read_table(self._store, found.blob).frame
-                    return SeriesDocument(found.document, (json_columns.encode(frame),))
-                table = self._tables.get(found.blob, partial(read_table, self._store))
-                metadata = self.placed(found.fields, part)
+                    frame = read_table(self._store, series.blob).frame
+                    return SeriesDocument(series.document, (json_columns.encode(frame),))
+                table = self._tables.get(series.blob, partial(read_table, self._store))
+                metadata = self.placed(series.fields, part)
                 selected, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
-                return SeriesDocument(found.document, (json_columns.encode(selected),), rows)
+                return SeriesDocument(series.document, (json_columns.encode(selected),), rows)
             case "hdf5":
-                return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
+                return SeriesDocument(series.document, (b'"', base64_text.encode(self._file(series, part)), b'"'))
             case _:
-                return SeriesDocument(found.document)
+                return SeriesDocument(series.document)
 
-    def _file(self, found: SeriesRecord, part: Selection, file_format: Format = HDF5) -> bytes:
+    def _file(self, series: SeriesRecord, part: Selection, file_format: Format = HDF5) -> bytes:
         if part.is_whole and file_format is HDF5:
-            return read_blob(self._store, found.blob)
-        stored = read_table(self._store, found.blob)
-        metadata = self.placed(found.fields, part)
+            return read_blob(self._store, series.blob)
+        stored = read_table(self._store, series.blob)
+        metadata = self.placed(series.fields, part)
         frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
         return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 

@@ -97,8 +97,8 @@ class Restorer:
         """Return whether a series is deleted and the principal may restore it while its file is kept."""
         with self._catalogue.reading() as connection:
             events = restoring.history_of(connection, series_id)
-            found = restoring.deleted(connection, principal, series_id, events)
-        return found is not None and found.allowed
+            deleted = restoring.deleted(connection, principal, series_id, events)
+        return deleted is not None and deleted.allowed
 
     def _restore(
         self, principal: Principal, series_id: int, revision: int | None, expected: frozenset[int] | None

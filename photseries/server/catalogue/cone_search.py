@@ -84,12 +84,12 @@ def find_near(
         if count >= stop and not query.include_total:
             break
     pairs_of_page = [pair for pairs in chunks for pair in zip(*(values.tolist() for values in pairs), strict=True)]
-    found = _read_series(connection, principal, query, pairs_of_page[: query.per_page])
+    records = _read_series(connection, principal, query, pairs_of_page[: query.per_page])
     cursor = None
     if len(pairs_of_page) > query.per_page:
         position, squared_chord, series_id = pairs_of_page[query.per_page - 1]
         cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
-    return SeriesPage(found, cursor), total if query.include_total else None
+    return SeriesPage(records, cursor), total if query.include_total else None
 
 
 def pairs_around(

@@ -95,9 +95,9 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
     if by_source:
         pixel = func.first_value(SERIES.healpix).over(partition_by=SERIES.obj_id, order_by=SERIES.id)
         here = SERIES.obj_id.in_(select(SERIES.obj_id).where(visible(principal), here))
-    found = chosen.add_columns(pixel.label("place")).where(visible(principal), here).subquery()
-    order = (found.c.place, found.c.obj_id, found.c.id)
-    rows = connection.execute(select(found).where(found.c.place.between(low, high)).order_by(*order)).mappings()
+    matches = chosen.add_columns(pixel.label("place")).where(visible(principal), here).subquery()
+    order = (matches.c.place, matches.c.obj_id, matches.c.id)
+    rows = connection.execute(select(matches).where(matches.c.place.between(low, high)).order_by(*order)).mappings()
     return [
         Member(row["place"], tuple(_plain(row[name]) for name in EXPORTED), of_row(row["id"], row), row["mark"])
         for row in rows

@@ -116,9 +116,9 @@ def remove(connection: Connection, series_id: int, user_id: int, method: str | N
 
 def number_waiting(connection: Connection, *, only_new: bool) -> int:
     """Count the series that wait for a period search; of new ones at most 10,000."""
-    found = select(SERIES.id).where(_is_waiting(only_new=only_new))
-    found = found.limit(_MAX_COUNTED) if only_new else found
-    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
+    waiting = select(SERIES.id).where(_is_waiting(only_new=only_new))
+    waiting = waiting.limit(_MAX_COUNTED) if only_new else waiting
+    return connection.scalar(select(func.count()).select_from(waiting.subquery())) or 0
 
 
 def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> Waiting | None:

@@ -91,8 +91,8 @@ def look_up_references(
     content_hash : str, optional
         Also look up the series with this content.
     """
-    (found,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
-    return found
+    (references,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
+    return references
 
 
 def look_up_many(
@@ -128,19 +128,19 @@ def _references(
     streams: set[int],
     same_content: int | None,
 ) -> References:
-    found = {
+    rows = {
         name: entries[name].get(reference.metadata[name])
         for name in REFERENCES
         if reference.metadata.get(name) is not None
     }
-    ra, dec = found.get("obj_id") or (None, None)
-    (longitude,) = found.get("instrument_id") or (None,)
+    ra, dec = rows.get("obj_id") or (None, None)
+    (longitude,) = rows.get("instrument_id") or (None,)
     if isinstance(reference.group_ids, str):
         group_ids = [number for number, is_everyone in groups.items() if is_everyone]
     else:
         group_ids = sorted(groups.keys() & set(reference.group_ids))
     return References(
-        known={name: row is not None for name, row in found.items()},
+        known={name: row is not None for name, row in rows.items()},
         group_ids=group_ids,
         stream_ids=sorted(streams & set(reference.stream_ids)),
         same_content=same_content,

@@ -79,8 +79,8 @@ def deleted(
 
 def is_kept(connection: Connection, filename: str, grace: float) -> bool:
     """Return whether an unlinked blob is kept."""
-    found = select(UnlinkedBlob.filename).where(UnlinkedBlob.filename == filename, blobs.is_kept(grace))
-    return connection.scalar(found) is not None
+    statement = select(UnlinkedBlob.filename).where(UnlinkedBlob.filename == filename, blobs.is_kept(grace))
+    return connection.scalar(statement) is not None
 
 
 def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Sequence[int]) -> list[int]:
@@ -92,10 +92,10 @@ def reinsert(connection: Connection, series_id: int, seen: Changeable, values: M
 
     Raises what :func:`..series.refused` raises.
     """
-    given = {name: value for name, value in values.items() if value is not None}
+    non_null = {name: value for name, value in values.items() if value is not None}
     row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}
     row |= {"healpix": int(pixel(values["ra"], values["dec"])), "audience": []}
-    statement = insert(Series).values(**given, **row).on_conflict_do_nothing(index_elements=["id"])
+    statement = insert(Series).values(**non_null, **row).on_conflict_do_nothing(index_elements=["id"])
     with series.refused(values):
         inserted = connection.execute(statement).rowcount == 1
     if inserted:

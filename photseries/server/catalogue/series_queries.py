@@ -136,11 +136,11 @@ def arcsec(squared_chord: float) -> float:
 
 def _page(connection: Connection, principal: Principal, query: Query) -> Sequence[Row[Any]]:
     directed, key, after = order(principal, query)
-    found = [SERIES.id, key.label("key")]
+    columns = [SERIES.id, key.label("key")]
     if query.cone is not None:
-        found.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
+        columns.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
     first = (
-        select(*found)
+        select(*columns)
         .where(*matching(principal, query), *after)
         .order_by(*directed)
         .limit(query.per_page + 1)

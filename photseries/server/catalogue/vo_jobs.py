@@ -69,11 +69,11 @@ def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[s
 def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
     """Return a job of an owner; an abandoned job becomes a failed one."""
     own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
-    found = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
-    if found is not None and found.phase == "EXECUTING" and not _is_alive(connection, found):
+    row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
+    if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
-        found = connection.execute(select(*_OWN).where(own_job)).one_or_none()
-    return None if found is None else Job(**found._mapping)
+        row = connection.execute(select(*_OWN).where(own_job)).one_or_none()
+    return None if row is None else Job(**row._mapping)
 
 
 def find(connection: Connection, owner_id: int) -> list[Job]:

@@ -105,11 +105,11 @@ _NAMES: Final = ("series", "obscore", "source", "instrument")
 
 
 def _stamped(connection: Connection) -> bool:
-    found = connection.scalar(
+    stamp = connection.scalar(
         text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
     )
     views = connection.scalar(text("SELECT to_regclass(:view)"), {"view": f"{SCHEMA}.{_NAMES[-1]}"})
-    return views is not None and bool(found == _stamp())
+    return views is not None and bool(stamp == _stamp())
 
 
 def _stamp() -> str:

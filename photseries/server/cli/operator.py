@@ -65,8 +65,8 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
 def _like_this(listening: list[int]) -> list[str]:
     """Return the command of one process of several."""
     context = click.get_current_context()
-    given = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
-    options = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    parameters = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
+    options = [word for name, value in parameters.items() if value is not None for word in (f"--{name}", str(value))]
     inherited = [word for number in listening for word in ("--listening", str(number))]
     return [sys.executable, "-m", "photseries", "serve", *options, *inherited]
 

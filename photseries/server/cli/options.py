@@ -45,8 +45,8 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
         @click.option("--data", "directory", help="The data directory. Default: ./data.")
         @functools.wraps(command)
         def run(file: Path | None, directory: str | None, *args: object, **options: object) -> None:
-            given = {setting: options.pop(option) for option, setting in names.items()}
-            overrides = {"data.directory": directory, **given}
+            values = {setting: options.pop(option) for option, setting in names.items()}
+            overrides = {"data.directory": directory, **values}
             with reported():
                 loaded = settings.load(
                     file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None),

@@ -144,12 +144,12 @@ def _written(
 
     def submitted(tile: Tile) -> Future[WrittenPartition]:
         with services.catalogue.reading() as connection:
-            found = exporting.members(connection, principal, *span(tile), by_source=layout.by_source)
-        if not found:
+            members = exporting.members(connection, principal, *span(tile), by_source=layout.by_source)
+        if not members:
             nothing: Future[WrittenPartition] = Future()
             nothing.set_result(WrittenPartition(0, 0, 0))
             return nothing
-        return executor.submit(write, Partition(target, services.store, layout, tile, found))
+        return executor.submit(write, Partition(target, services.store, layout, tile, members))
 
     waiting = iter(stale)
     running: dict[Future[WrittenPartition], tuple[Tile, int]] = {}

@@ -118,14 +118,14 @@ class Target:
 
     def _require_owner(self, content: bytes, expected: Mapping[str, object]) -> None:
         try:
-            found = orjson.loads(content)
-            differing = [name for name in expected if found.get(name) != expected[name]]
+            stated = orjson.loads(content)
+            differing = [name for name in expected if stated.get(name) != expected[name]]
         except (orjson.JSONDecodeError, AttributeError):
             raise StartError(f"{OWNER} in {self.url} was not written by photseries. Nothing was changed.") from None
         if "archive" in differing:
             raise StartError(f"{self.url} is the export of another archive. Nothing was changed.")
         if differing:
-            was = ", ".join(f"{name} {found.get(name)} instead of {expected[name]}" for name in differing)
+            was = ", ".join(f"{name} {stated.get(name)} instead of {expected[name]}" for name in differing)
             raise StartError(f"{self.url} was exported with {was}. Nothing was changed; name a new folder for these.")
 
     def read_mark(self) -> bytes | None:
@@ -158,9 +158,9 @@ class Target:
             files = self.root.fs.find((self.root / "dataset").path)
             names = [name for name in files if Path(name).name.startswith("Npix=")]
             with ThreadPoolExecutor(READERS) as readers:
-                found = list(readers.map(self._footer, names))
+                footers = list(readers.map(self._footer, names))
         tiles = [Tile(*get_healpix_from_path(name)) for name in names]
-        return dict(zip(tiles, found, strict=True))
+        return dict(zip(tiles, footers, strict=True))
 
     def _footer(self, name: str) -> ExistingPartition:
         import pyarrow as pa

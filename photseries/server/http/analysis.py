@@ -56,12 +56,12 @@ class AnalysisHandler(BaseHandler):
         def find() -> tuple[SeriesRecord, Mapping[str, Any], bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), known)
-            found = self.services.reader.get(self.principal, series_id)
-            has_it = is_known(self.request.headers, tag_of(found, "analysis"))
+            series = self.services.reader.get(self.principal, series_id)
+            has_it = is_known(self.request.headers, tag_of(series, "analysis"))
             self.weigh(not has_it)
-            return found, values, has_it
+            return series, values, has_it
 
-        found, values, has_it = await self.run(find)
+        series, values, has_it = await self.run(find)
         content = b""
         if has_it:
             self.set_status(304)
@@ -71,9 +71,9 @@ class AnalysisHandler(BaseHandler):
             async with (
                 self.shared.analyses.place(self.caller.key) if waits else nullcontext()
             ):  # keeps a few threads free
-                found, content = await self.run(lambda: compute(found, points, values), heavy=True)
+                series, content = await self.run(lambda: compute(series, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
-        set_validators(self, tag_of(found, "analysis"))
+        set_validators(self, tag_of(series, "analysis"))
         await self.send([content])
 
 
@@ -102,17 +102,17 @@ class PeriodogramHandler(AnalysisHandler):
         await self.answer(identity, PERIODOGRAM, self._compute)
 
     def _compute(
-        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
     ) -> tuple[SeriesRecord, bytes]:
-        found, computed = self.services.analysis.periodogram(
+        series, computed = self.services.analysis.periodogram(
             self.principal,
-            found,
+            series,
             points,
             _options(values),
             method=values["method"],
             max_points=values["maxPoints"],
         )
-        return found, success(computed)
+        return series, success(computed)
 
 
 class SourcePeriodogramHandler(BaseHandler):
@@ -150,21 +150,21 @@ class FoldedHandler(AnalysisHandler):
         await self.answer(identity, FOLDED, self._compute)
 
     def _compute(
-        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
     ) -> tuple[SeriesRecord, bytes]:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
-        found, folded = self.services.analysis.fold(
+        series, folded = self.services.analysis.fold(
             self.principal,
-            found,
+            series,
             points,
             period=values["period"],
             epoch=values.get("epoch"),
             bins=values["bins"],
             max_points=values["maxPoints"],
         )
-        return found, success(folded)
+        return series, success(folded)
 
 
 class EnvelopeHandler(AnalysisHandler):
@@ -178,17 +178,17 @@ class EnvelopeHandler(AnalysisHandler):
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
     def _compute(
-        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
     ) -> tuple[SeriesRecord, bytes]:
-        found, plotted = self.services.analysis.envelope(
+        series, plotted = self.services.analysis.envelope(
             self.principal,
-            found,
+            series,
             points,
             width=values["width"],
             max_points=values["maxPoints"],
             column=values.get("column"),
         )
-        return found, success(plotted)
+        return series, success(plotted)
 
 
 class PlotHandler(AnalysisHandler):
@@ -208,12 +208,12 @@ class PlotHandler(AnalysisHandler):
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
     def _compute(
-        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
     ) -> tuple[SeriesRecord, bytes]:
         size = (values["width"], values["height"])
         return self.services.analysis.plot(
             self.principal,
-            found,
+            series,
             points,
             size=size,
             theme=values["theme"],

@@ -122,8 +122,8 @@ class BaseHandler(RequestHandler):
     @functools.cached_property
     def request_id(self) -> str:
         """The name of this request in answers and in the log: the client's own when that is well-formed."""
-        given = self.request.headers.get("X-Request-Id", "")
-        return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        header = self.request.headers.get("X-Request-Id", "")
+        return header if _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
 
     def set_default_headers(self) -> None:
         """Set the headers of every answer."""

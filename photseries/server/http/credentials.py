@@ -149,14 +149,14 @@ def csrf_token(session: str) -> str:
     return hmac.new(session.encode("utf-8", "surrogateescape"), b"csrf", hashlib.sha256).hexdigest()
 
 
-def require_csrf(session: str, given: str) -> None:
+def require_csrf(session: str, token: str) -> None:
     """Refuse a request without the CSRF token of its session.
 
     Raises
     ------
     ForbiddenError
     """
-    if not hmac.compare_digest(csrf_token(session).encode(), given.encode("utf-8", "surrogateescape")):
+    if not hmac.compare_digest(csrf_token(session).encode(), token.encode("utf-8", "surrogateescape")):
         raise ForbiddenError(
             f"This request has the cookie of a session without its {CSRF_HEADER}: it did not come from our pages. "
             "Programs use a token, in the header `Authorization: token XXX`."

@@ -120,26 +120,26 @@ class FileHandler(BaseHandler):
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
             form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
-            found = self._find(series_id, values.get("revision"))
-            tag = tag_of(found, form.extension)
+            series = self._find(series_id, values.get("revision"))
+            tag = tag_of(series, form.extension)
             if is_known(self.request.headers, tag):
-                return _File(found, form, tag)
+                return _File(series, form, tag)
             stored = form is HDF5 and part.is_whole
             if stored:
-                span = byte_range(self.request.headers, found.blob.size, tag)
+                span = byte_range(self.request.headers, series.blob.size, tag)
                 if span is not None:
                     content = (
                         b""
                         if span[0] >= span[1]
-                        else self.services.reader.stored_range(self.principal, found, *span)[1]
+                        else self.services.reader.stored_range(self.principal, series, *span)[1]
                     )
-                    return _File(found, form, tag, content, found.blob.size, span, stored)
-            self.weigh(not (form is HDF5 and part.is_whole) and found.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
-            found, content = self.services.reader.file(self.principal, found, part, form)
-            tag = tag_of(found, form.extension)
+                    return _File(series, form, tag, content, series.blob.size, span, stored)
+            self.weigh(not (form is HDF5 and part.is_whole) and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
+            series, content = self.services.reader.file(self.principal, series, part, form)
+            tag = tag_of(series, form.extension)
             span = byte_range(self.request.headers, len(content), tag)
             chosen = content if span is None else content[slice(*span)]
-            return _File(found, form, tag, chosen, len(content), span, stored)
+            return _File(series, form, tag, chosen, len(content), span, stored)
 
         file = await self.run(read, heavy=True)
         set_validators(self, file.tag, *([] if extension else ["Accept"]))

@@ -127,22 +127,22 @@ def inflated(content: bytes, encoding: str, limit: int) -> bytes:
     if not content:
         return content
     try:
-        found = _INFLATERS[encoding](content, limit + 1)
+        inflated_content = _INFLATERS[encoding](content, limit + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
-    if len(found) > limit:
+    if len(inflated_content) > limit:
         raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-    return found
+    return inflated_content
 
 
 def _gunzipped(content: bytes, limit: int) -> bytes:
     stream = zlib.decompressobj(wbits=31)
-    found = stream.decompress(content, limit)
-    if len(found) < limit and not stream.eof:
+    inflated_content = stream.decompress(content, limit)
+    if len(inflated_content) < limit and not stream.eof:
         raise EOFError
     if stream.unused_data:
         raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
-    return found
+    return inflated_content
 
 
 def _unzstd(content: bytes, limit: int) -> bytes:

@@ -92,9 +92,9 @@ class ConeSearchHandler(_QueryHandler):
             return
         service = self.origin
         instrument = self._instruments()
-        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
+        records = self.services.reader.find_all(self.principal, query) if limit else iter(())
         observations = (
-            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in found
+            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in records
         )
         yield from _joined(conesearch.answer(observations, verbosity, limit, service))
 
@@ -131,8 +131,8 @@ class DataLinkHandler(_QueryHandler):
         for identity in identities:
             number = soda.series_number(identity)
             try:
-                found = self.services.reader.get(self.principal, number_of(number))
-                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", found.blob.size)
+                record = self.services.reader.get(self.principal, number_of(number))
+                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", record.blob.size)
             except NotFoundError as error:
                 yield datalink.fault_of(identity, error.message)
 
@@ -145,9 +145,9 @@ class SodaHandler(VOHandler):
 
         def cut() -> tuple[str, bytes]:
             identity, part, writer = soda.parse(self.given().texts)
-            found = self.services.reader.get(self.principal, number_of(identity))
-            self.weigh(found.fields["num_exp"] > MANY_ROWS)
-            return writer.media_type, self.services.reader.file(self.principal, found, part, writer)[1]
+            record = self.services.reader.get(self.principal, number_of(identity))
+            self.weigh(record.fields["num_exp"] > MANY_ROWS)
+            return writer.media_type, self.services.reader.file(self.principal, record, part, writer)[1]
 
         media_type, content = await self.run(cut, heavy=True)
         self.set_header("Content-Type", media_type)

@@ -120,8 +120,12 @@ def to_history(
 ) -> dict[str, dict[str, object]]:
     """Encode differences and warnings for the history; always with SkyPortal's MD5, which identifies the series."""
     changed: dict[str, dict[str, object]] = {"hash": {"from": series.hash}}
-    for found in differences:
-        changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
+    for difference in differences:
+        changed[difference.field] = {
+            "from": difference.theirs,
+            "to": difference.ours,
+            "reasons": list(difference.reasons),
+        }
     if warnings:
         changed["warnings"] = {"from": None, "to": list(warnings)}
     return changed

@@ -99,12 +99,12 @@ class Files:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb", buffering=0) as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise UnfitFileError("The path is not a regular file.")
-                if found.st_size > self._largest:
+                if status.st_size > self._largest:
                     raise UnfitFileError(
-                        f"The file has {found.st_size:,} bytes; the limit is {self._largest:,} (server.max_body)."
+                        f"The file has {status.st_size:,} bytes; the limit is {self._largest:,} (server.max_body)."
                     )
                 return file.readall()
         except FileNotFoundError:

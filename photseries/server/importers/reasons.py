@@ -102,8 +102,11 @@ def _of_the_times(table: ReasonInput) -> bool:
     """Return whether every column has the statistics of the times."""
     name = first_present(table.frame, TIME)
     return any(
-        isinstance(found, Mapping) and len(found) > 1 and name in found and len(set(found.values())) == 1
-        for found in map(table.theirs.get, PER_COLUMN)
+        isinstance(statistics, Mapping)
+        and len(statistics) > 1
+        and name in statistics
+        and len(set(statistics.values())) == 1
+        for statistics in map(table.theirs.get, PER_COLUMN)
     )
 
 

@@ -108,7 +108,7 @@ class Report:
     def add(self, outcome: ImportOutcome) -> None:
         """Write the outcome for a series; series without differences are only counted."""
         self.statuses[outcome.status] += 1
-        self.reasons.update({reason for found in outcome.differences for reason in found.reasons})
+        self.reasons.update({reason for difference in outcome.differences for reason in difference.reasons})
         if outcome.status in FAILED and len(self.failures) < KEPT:
             self.failures.append(outcome)
         if outcome.status in (Status.TAKEN, Status.THERE) and not (outcome.differences or outcome.message):
@@ -119,8 +119,8 @@ class Report:
         columns = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
         if outcome.message or not outcome.differences:
             self._csv.writerow([*map(_cell, columns), "", "", "", _cell(outcome.message)])
-        for found in outcome.differences:
-            values = (found.field, found.theirs, found.ours, "; ".join(found.reasons))
+        for difference in outcome.differences:
+            values = (difference.field, difference.theirs, difference.ours, "; ".join(difference.reasons))
             self._csv.writerow([*map(_cell, columns), *map(_cell, values)])
 
     def finish(self, facts: Mapping[str, object], notes: Iterable[str]) -> dict[str, object]:

@@ -79,16 +79,16 @@ def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set
     if unique:
         names = literal([row[name] for row in rows], ARRAY(Text))
         condition = or_(condition, entries.c[name] == any_(names))
-    found = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
-    holders = {text: number for number, text in found.items()}
+    existing = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
+    holders = {text: number for number, text in existing.items()}
     noun, clashes = kind.removesuffix("s").replace("_", " "), []
     for row in rows:
         number, text = row["id"], row[name]
-        if number in found and found[number] != text:
-            clashes.append(f"{noun} {number} is {text!r} in SkyPortal but {found[number]!r} here")
-        elif unique and number not in found and text in holders:
+        if number in existing and existing[number] != text:
+            clashes.append(f"{noun} {number} is {text!r} in SkyPortal but {existing[number]!r} here")
+        elif unique and number not in existing and text in holders:
             clashes.append(f"{noun} {text!r} has the id {number} in SkyPortal but {holders[text]} here")
-    return set(found), clashes
+    return set(existing), clashes
 
 
 def insert_members(connection: Connection, kind: str, rows: Rows) -> None:

@@ -191,8 +191,8 @@ class SkyPortal:
     def uncertainties(self, connection: Connection) -> int:
         """Count the series with a position uncertainty."""
         series = _table("photometric_series")
-        given = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
-        return connection.scalar(select(func.count()).select_from(series).where(given)) or 0
+        has_uncertainty = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
+        return connection.scalar(select(func.count()).select_from(series).where(has_uncertainty)) or 0
 
     def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
         """Return the series with the next ids."""

@@ -33,13 +33,11 @@ class _BulkForkServer(ForkServer):
         body, request = images
         try:
             with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
-                for descriptor in found:
-                    if isinstance(descriptor, int):
-                        yield from bulk_wire.pack_number(descriptor, missing)
+                for slab in found:
+                    if isinstance(slab, int):
+                        yield from bulk_wire.pack_number(slab, missing)
                     else:
-                        yield from bulk_wire.pack(
-                            descriptor.rows, descriptor.columns, descriptor.fields, descriptor.error
-                        )
+                        yield from bulk_wire.pack(slab.rows, slab.columns, slab.fields, slab.error)
             yield from bulk_wire.pack_end()
         except InvalidError as error:
             yield from bulk_wire.pack_error(error)

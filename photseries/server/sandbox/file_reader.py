@@ -110,19 +110,21 @@ def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading
     return readings[0]
 
 
-def _convert(reading: Reading, given: Mapping[str, object], limits: Limits) -> FileContent:
+def _convert(reading: Reading, overrides: Mapping[str, object], limits: Limits) -> FileContent:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
     hint = None if reading.filter is None else filter_hint(reading.filter)
-    about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
+    about = {"fields": reading.merged(overrides), "hint": hint, "warnings": reading.warnings}
     return FileContent(_plain_json(about), blob)
 
 
-def _describe(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
-    metadata = {**reading.file_metadata, **reading.merged(given)}
+def _describe(
+    reading: Reading, options: ReadOptions, overrides: Mapping[str, object], points: int
+) -> dict[str, object]:
+    metadata = {**reading.file_metadata, **reading.merged(overrides)}
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
     return {
-        **described(reading, given),
+        **described(reading, overrides),
         "options": needed,
         **calibration.described(unit_of(reading.frame, calibration)),
         "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, points))),

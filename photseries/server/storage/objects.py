@@ -229,13 +229,13 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
     obstore.store.ObjectStore
     """
     endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    given = {
+    options = {
         "endpoint": endpoint,
         "region": settings.region,
         "access_key_id": settings.access_key,
         "secret_access_key": settings.secret_key,
     }
-    named: Any = {name: value for name, value in given.items() if value is not None}
+    named: Any = {name: value for name, value in options.items() if value is not None}
     # The last retry begins by half of the time and has the other half.
     half = timedelta(seconds=settings.timeout / 2)
     client: ClientConfig = {"connect_timeout": min(CONNECT_TIMEOUT, half), "timeout": half}

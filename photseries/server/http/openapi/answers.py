@@ -110,7 +110,7 @@ def _of_column(column: ColumnType) -> Schema:
 
 
 def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
-    found: dict[str, Schema] = {
+    described: dict[str, Schema] = {
         "data": {
             "description": "The table; null if it was not requested, or if its file is damaged.",
             "anyOf": [ref("Data"), {"type": "null"}],
@@ -118,10 +118,12 @@ def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         "data_rows": {**INTEGER, "description": "Number of rows of the requested part, before maxPoints."},
         "data_error": {**TEXT, "description": "Why the table is missing in a list."},
     }
-    optional = (*(name for name in fields if name not in LISTED), *found)
-    yield "Series", record({**fields, **found}, optional), dict(examples.SERIES)
+    optional = (*(name for name in fields if name not in LISTED), *described)
+    yield "Series", record({**fields, **described}, optional), dict(examples.SERIES)
     always = ("id", "revision", "filename", "hash")
-    past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {"data": found["data"]}
+    past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {
+        "data": described["data"]
+    }
     schema = {
         **record(past, tuple(name for name in past if name not in always)),
         "additionalProperties": False,

@@ -73,16 +73,16 @@ def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: boo
     in_path : bool
         Whether its path has parameters.
     """
-    found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
+    errors: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
     if requirement is not None:
-        found |= {UnauthorizedError, TooManyRequestsError, UnavailableError, *DATABASE}
+        errors |= {UnauthorizedError, TooManyRequestsError, UnavailableError, *DATABASE}
     if requirement is not None and requirement.grants:
-        found.add(ForbiddenError)
+        errors.add(ForbiddenError)
     if in_path:
-        found.add(NotFoundError)
+        errors.add(NotFoundError)
     if stated.body is not None:
-        found |= {TooLargeError, UnsupportedMediaTypeError, UnavailableError}
-    return found
+        errors |= {TooLargeError, UnsupportedMediaTypeError, UnavailableError}
+    return errors
 
 
 def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[str, str]:

@@ -124,11 +124,11 @@ def page(document: Mapping[str, Any]) -> bytes:
 
 def groups_of(document: Mapping[str, Any]) -> list[OperationGroup]:
     """Return the operations of a document by their tags."""
-    found: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
+    by_tag: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
-            found[operation["tags"][0]].append(_operation(document, path, verb, operation))
-    return [OperationGroup(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
+            by_tag[operation["tags"][0]].append(_operation(document, path, verb, operation))
+    return [OperationGroup(tag["name"], tag["description"], by_tag[tag["name"]]) for tag in document["tags"]]
 
 
 def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:
@@ -150,12 +150,12 @@ def _operation(document: Mapping[str, object], path: str, verb: str, operation: 
 
 def _resolved(document: Mapping[str, object], value: Mapping[str, object]) -> dict[str, object]:
     """Follow a reference, if it is one."""
-    found: Any = value
+    target: Any = value
     if "$ref" in value:
-        found = document
+        target = document
         for part in str(value["$ref"]).removeprefix("#/").split("/"):
-            found = found[part]
-    return dict(found)
+            target = target[part]
+    return dict(target)
 
 
 def _filled(path: str, parameters: list[dict[str, object]]) -> str:

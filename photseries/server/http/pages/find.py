@@ -92,16 +92,16 @@ class FindHandler(PageHandler):
     def _values(self) -> Mapping[str, object]:
         arguments = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
         arguments = {name: texts for name, texts in arguments.items() if texts}
-        reader, search, found, problem = self.services.reader, Search(Query(), {}), SeriesPage([], None), None
+        reader, search, page, problem = self.services.reader, Search(Query(), {}), SeriesPage([], None), None
         try:
             search = interpret(reader, self.principal, arguments, self.services.archive.filters, **_SHAPE)
-            found, _ = reader.find(self.principal, search.query)
+            page, _ = reader.find(self.principal, search.query)
         except InvalidError as error:
             problem = error
             self.set_status(error.status)
         query = search.query
         nearest = None
-        if search.place is not None and not found.found and query.page == 1:
+        if search.place is not None and not page.found and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
         instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MAX_LISTED)
         return {
@@ -124,10 +124,10 @@ class FindHandler(PageHandler):
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
-            "found": [item.fields for item in found.found],
+            "found": [item.fields for item in page.found],
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
-            "page_after": found.cursor is not None,
+            "page_after": page.cursor is not None,
             "link": lambda **changed: _link(arguments, changed),
             "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
             "may_upload": CREATE_SERIES.allows(self.principal),

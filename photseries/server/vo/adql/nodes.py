@@ -111,10 +111,10 @@ def constant(node: exp.Expr) -> float | None:
     return None
 
 
-def without_system(given: Sequence[exp.Expr]) -> list[exp.Expr]:
+def without_system(arguments: Sequence[exp.Expr]) -> list[exp.Expr]:
     """Leave out the coordinate system that ADQL 2.0 had before the arguments of a shape."""
-    if not given or not isinstance(given[0], exp.Literal) or not given[0].args.get("is_string"):
-        return list(given)
-    if given[0].name.strip().upper() not in ("", "ICRS", "ICRS GEOCENTER"):
-        raise refused(f"The coordinate system {given[0].name[:40]!r} is not available: positions are ICRS.")
-    return list(given[1:])
+    if not arguments or not isinstance(arguments[0], exp.Literal) or not arguments[0].args.get("is_string"):
+        return list(arguments)
+    if arguments[0].name.strip().upper() not in ("", "ICRS", "ICRS GEOCENTER"):
+        raise refused(f"The coordinate system {arguments[0].name[:40]!r} is not available: positions are ICRS.")
+    return list(arguments[1:])
