@@ -179,11 +179,11 @@ class Together:
     def _series(self, numbered: Iterable[tuple[int, object]]) -> Iterator[Item]:
         """Yield the series that are sent with others; send the others, and note errors."""
         for index, item in numbered:
-            data, own = item if isinstance(item, tuple) else (item, {})
+            data, item_fields = item if isinstance(item, tuple) else (item, {})
             is_single = isinstance(data, str | os.PathLike) and not self._files
             try:
                 series_items = (
-                    [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(own))]
+                    [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(item_fields))]
                 )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
@@ -229,8 +229,8 @@ def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[s
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
     fields = [name for name in by if name in SETTABLE and name not in INFERRED]
     for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
-        own = {name: rows[name].iloc[0] for name in fields}
-        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), own
+        fields_of_part = {name: rows[name].iloc[0] for name in fields}
+        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), fields_of_part
 
 
 def is_possible(reading: Reading) -> bool:
@@ -384,13 +384,15 @@ def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
     types: dict[str, object] = {}
     size = 0
     for item in items:
-        own = {str(name): "text" if is_text(column) else column.dtype for name, column in item.reading.frame.items()}
-        fits = all(types.get(name, kind) == kind for name, kind in own.items())
+        column_types = {
+            str(name): "text" if is_text(column) else column.dtype for name, column in item.reading.frame.items()
+        }
+        fits = all(types.get(name, kind) == kind for name, kind in column_types.items())
         if held and (not fits or len(held) == MAX_SERIES or size + item.size > MAX_TABLE_BYTES):
             yield held
             held, types, size = [], {}, 0
         held.append(item)
-        types |= own
+        types |= column_types
         size += item.size
     if held:
         yield held
@@ -476,32 +478,32 @@ def _parts(
     """
     import pyarrow
 
-    whole = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
-    if not isinstance(whole, pyarrow.Table):
-        whole = pyarrow.table(whole)
-    all_rows = max(1, whole.num_rows)
-    rows = all_rows if is_one else max(1, int(MAX_SLICE_BYTES / max(1, whole.nbytes / all_rows)))
+    arrow_table = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+    if not isinstance(arrow_table, pyarrow.Table):
+        arrow_table = pyarrow.table(arrow_table)
+    all_rows = max(1, arrow_table.num_rows)
+    rows = all_rows if is_one else max(1, int(MAX_SLICE_BYTES / max(1, arrow_table.nbytes / all_rows)))
     count = all_rows if is_one else MAX_SLICE_SERIES
     if not by:
         step = min(rows, count)
-        for start in range(0, whole.num_rows, step):
-            yield whole.slice(start, step), []
+        for start in range(0, arrow_table.num_rows, step):
+            yield arrow_table.slice(start, step), []
         return
-    absent = [name for name in by if name not in whole.column_names]
+    absent = [name for name in by if name not in arrow_table.column_names]
     if absent:
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
-    keys = whole.select(list(by)).to_pandas()
+    keys = arrow_table.select(list(by)).to_pandas()
     series = keys.groupby(list(by), sort=False, dropna=False).ngroup().to_numpy()
     if (series[1:] < series[:-1]).any():
         order = np.argsort(series, kind="stable")
-        whole, keys, series = whole.take(pyarrow.array(order)), keys.iloc[order], series[order]
+        arrow_table, keys, series = arrow_table.take(pyarrow.array(order)), keys.iloc[order], series[order]
     starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
     names = keys.iloc[starts].to_dict("records")
     ends = np.append(starts[1:], len(series))
     first = 0
     while first < len(starts):
         last = max(first + 1, min(int(np.searchsorted(ends, starts[first] + rows, "right")), first + count))
-        yield whole.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
+        yield arrow_table.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
         first = last
 
 

@@ -241,10 +241,10 @@ class Client:
         InvalidError
             For an unknown criterion, with the closest known one, or an invalid value.
         """
-        asked = arguments(criteria)
+        query = arguments(criteria)
         if limit is not None:
-            asked.setdefault("numPerPage", [str(max(limit, 1))])
-        return search.framed(islice(search.walk(self._transport, asked), limit))
+            query.setdefault("numPerPage", [str(max(limit, 1))])
+        return search.framed(islice(search.walk(self._transport, query), limit))
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -445,8 +445,8 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        asked = {"method": method, **_camel_case(parameters)}
-        result: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", asked)
+        query = {"method": method, **_camel_case(parameters)}
+        result: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", query)
         return result
 
     def source_periodogram(self, source: str, **parameters: object) -> SourcePeriodogram:
@@ -500,8 +500,8 @@ class Client:
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
         """Remove your own periods of a series: all, or the one of a method."""
-        asked = {} if method is None else {"method": method}
-        self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=asked)
+        query = {} if method is None else {"method": method}
+        self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=query)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """List the visible entries of a registry."""
@@ -546,8 +546,8 @@ class Client:
         OutcomeUnknownError
             When it is unknown whether the series was stored; repeat the call with ``if_exists="skip"``.
         """
-        reading_options, rest = split_options(options, fields)
-        return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
+        reading_options, metadata = split_options(options, fields)
+        return self._uploader.upload(one_of(collect(data, reading_options)), metadata, if_exists, dry_run)
 
     def upload_many(  # noqa: PLR0913  how many series come
         self,

@@ -178,11 +178,11 @@ def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iter
                 future.cancel()
 
 
-def _shown(series: Iterator[S], total: int, wanted: bool | None) -> Iterator[S]:
+def _shown(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
     """Show a bar while a program goes through series."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    is_shown = (console.is_terminal or console.is_jupyter) if wanted is None else wanted
+    is_shown = (console.is_terminal or console.is_jupyter) if progress is None else progress
     yield from track(series, "series", total, console=console, disable=not is_shown)

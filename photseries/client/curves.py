@@ -110,10 +110,10 @@ def svg(curve: Curve) -> str:
     """Draw a curve as an SVG element that loads nothing; empty without points."""
     if not len(curve.mjd):
         return ""
-    kept = _extremes(curve)
-    x = _scaled(curve.mjd[kept], _LEFT, _WIDTH - _MARGIN)
+    selected = _extremes(curve)
+    x = _scaled(curve.mjd[selected], _LEFT, _WIDTH - _MARGIN)
     bottom, top = _HEIGHT - _FOOT, _MARGIN
-    y = _scaled(curve.value[kept], *((top, bottom) if curve.is_mag else (bottom, top)))
+    y = _scaled(curve.value[selected], *((top, bottom) if curve.is_mag else (bottom, top)))
     points = "".join(f"M{across:.1f} {down:.1f}h0" for across, down in zip(x, y, strict=True))
     ends = (curve.value.max(), curve.value.min()) if curve.is_mag else (curve.value.min(), curve.value.max())
     text = 'font-size="11" font-family="sans-serif" fill="currentColor"'

@@ -153,10 +153,10 @@ def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
     """Put the tables of series, given with their places, under each other, each row with the id, obj_id and filter."""
     parts = []
     for index, one, frame in _framed(series):
-        own = {"asked": index, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
-        rest = frame[[name for name in frame if name not in own]]
-        rest = rest.reset_index(drop=True)
-        parts.append(pd.concat([pd.DataFrame(own, index=rest.index), rest], axis=1))
+        constants = {"asked": index, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
+        remaining = frame[[name for name in frame if name not in constants]]
+        remaining = remaining.reset_index(drop=True)
+        parts.append(pd.concat([pd.DataFrame(constants, index=remaining.index), remaining], axis=1))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["asked", "series_id"])
 
 
@@ -168,7 +168,7 @@ def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series,
             continue
 
 
-def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> SeriesList:
+def get_list(transport: Transport, request: Wanted, *, files: bool = True) -> SeriesList:
     """Get the series of a list; without files their metadata alone.
 
     Raises
@@ -178,8 +178,8 @@ def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> Ser
     AlteredError
         When an answer is not what its manifest says.
     """
-    series_list = SeriesList(wanted.entries)
-    for first, body in wanted.portions():
+    series_list = SeriesList(request.entries)
+    for first, body in request.portions():
         answer = _SharedAnswer()
         _download(transport, {**body, "format": "zip", "files": files}, answer.file)
         _read(answer, first, series_list, is_whole=OF_PART.isdisjoint(body), files=files)
@@ -243,7 +243,7 @@ def _read(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whol
     manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
     names = set(answer.zip.namelist())
     pairs: set[tuple[int, int]] = set()
-    kept: dict[int, Series] = {}
+    series_by_id: dict[int, Series] = {}
     for line in lines:
         fields = orjson.loads(line)
         index, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
@@ -253,7 +253,7 @@ def _read(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whol
         if file not in names and files and problem is None:
             raise _incomplete(f"the file of series {fields['id']} is not in it")
         fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
-        series_list.add(first + index, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
+        series_list.add(first + index, series_by_id.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
     expected = {(int(index), series_id) for index, ids in manifest["found"].items() for series_id in ids}
     if pairs != expected:
         raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")

@@ -91,9 +91,9 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
-def single_texts(asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def single_texts(query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Write query arguments for a JSON body, where a single text is not in a list."""
-    return {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items() if texts}
+    return {name: texts if len(texts) > 1 else texts[0] for name, texts in query.items() if texts}
 
 
 def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
     try:
         return value.to_value(unit or "")
     except ValueError as error:  # astropy's UnitConversionError is one
-        wanted = f"a Quantity in {unit}" if unit else "a plain number"
-        raise _invalid(keyword, f"{keyword} must be {wanted}, not in {str(value.unit) or 'no unit'}.") from error
+        expected = f"a Quantity in {unit}" if unit else "a plain number"
+        raise _invalid(keyword, f"{keyword} must be {expected}, not in {str(value.unit) or 'no unit'}.") from error
 
 
 def pairs_of(positions: object) -> list[list[float]]:
@@ -156,19 +156,19 @@ def pairs_of(positions: object) -> list[list[float]]:
 
 def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
     """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``."""
-    rest = {name: value for name, value in criteria.items() if name != "position"}
+    remaining = {name: value for name, value in criteria.items() if name != "position"}
     position = criteria.get("position")
     if position is None:
-        return rest
+        return remaining
     try:
         ra, dec = _coordinates(position) if hasattr(position, "icrs") else position
         coordinates = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
     except (TypeError, ValueError) as error:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
         raise _invalid("position", problem) from error
-    if not coordinates.keys().isdisjoint(rest):
+    if not coordinates.keys().isdisjoint(remaining):
         raise _invalid("position", "position and ra or dec are given: leave one out.")
-    return coordinates | rest
+    return coordinates | remaining
 
 
 def _invalid(keyword: str, problem: str) -> InvalidError:

@@ -100,16 +100,16 @@ def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) 
     raise ConflictError(f"Series {known['id']} changes all the time.")
 
 
-def walk(transport: Transport, asked: Arguments) -> Iterator[dict[str, object]]:
+def walk(transport: Transport, query: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series that match."""
-    page = {"numPerPage": str(MAX_PER_PAGE), **asked, "includeTotal": "false"}
+    page = {"numPerPage": str(MAX_PER_PAGE), **query, "includeTotal": "false"}
     return _pages(functools.partial(transport.read, SERIES), page)
 
 
-def near(transport: Transport, positions: object, radius: object, asked: Arguments) -> Iterator[dict[str, object]]:
+def near(transport: Transport, positions: object, radius: object, query: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series around positions."""
     pairs = pairs_of(positions)
-    body = {"numPerPage": MAX_PER_PAGE, **single_texts(asked), "includeTotal": False}
+    body = {"numPerPage": MAX_PER_PAGE, **single_texts(query), "includeTotal": False}
     body["radius"] = float(in_unit(radius, "deg", "radius"))
 
     def ask(page: Mapping[str, object]) -> Any:
@@ -133,8 +133,8 @@ def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> 
 def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
     """Yield the entries of a registry."""
     for page in itertools.count(1):
-        asked = {"numPerPage": MAX_PER_PAGE, "pageNumber": page}
-        answer = transport.read(f"/api/{quote(kind, safe='')}", asked)
+        query = {"numPerPage": MAX_PER_PAGE, "pageNumber": page}
+        answer = transport.read(f"/api/{quote(kind, safe='')}", query)
         yield from answer[kind]
         if page * MAX_PER_PAGE >= answer["totalMatches"]:
             return

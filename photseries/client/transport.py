@@ -169,7 +169,7 @@ class Transport:
             sent_headers["Content-Type"] = message.media_type
         attempt = 0
         while True:
-            asked = 0.0
+            retry_after = 0.0
             try:
                 with (
                     _opened(content, sent_headers) as sent,
@@ -177,7 +177,7 @@ class Transport:
                         method, self.url + path, content=sent, params=query, headers=sent_headers
                     ) as response,
                 ):
-                    asked = _retry_after(response)
+                    retry_after = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
                 failure, again = self._lost(broken, method, repeatable)
@@ -191,7 +191,7 @@ class Transport:
                 retry_state.outcome_unknown = True
             if not again or attempt >= self._retries:
                 raise failure
-            time.sleep(_pause(attempt, asked))
+            time.sleep(_pause(attempt, retry_after))
             attempt += 1
 
     def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
@@ -241,7 +241,7 @@ def _retry_after(response: httpx.Response) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _pause(attempt: int, asked: float) -> float:
+def _pause(attempt: int, retry_after: float) -> float:
     """Wait as long as the service asked, or longer each time; not all clients at the same moment."""
     growing = float(min(FIRST_PAUSE * 2**attempt, MAX_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
-    return min(asked, MAX_RETRY_AFTER) + growing
+    return min(retry_after, MAX_RETRY_AFTER) + growing

@@ -176,8 +176,8 @@ class Uploader:
         if key is None:
             return None
         known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
-        asked = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
-        page = self._transport.read(SERIES, {**asked, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
+        query = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
+        page = self._transport.read(SERIES, {**query, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
         return next((series for series in page["series"] if key_of(series) == key), None)
 
 
@@ -190,5 +190,5 @@ def _skipped(existing: Mapping[str, Any], reading: Reading) -> Uploaded:
 def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
     """Move the fields that say what the numbers of a table are to the options of reading it."""
     moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
-    rest = {name: value for name, value in fields.items() if name not in moved}
-    return replace(options or ReadOptions(), **moved), rest
+    remaining = {name: value for name, value in fields.items() if name not in moved}
+    return replace(options or ReadOptions(), **moved), remaining

@@ -70,8 +70,8 @@ def table_of(columns: list[OutputColumn], metadata: Mapping[str, object], more: 
         for column, array in zip(columns, arrays, strict=True)
     ]
     notes = column_notes(columns, [column.name for column in columns], _lost)
-    own = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
-    schema = pyarrow.schema(fields, metadata={**own, **more})
+    schema_metadata = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
+    schema = pyarrow.schema(fields, metadata={**schema_metadata, **more})
     return pyarrow.table(arrays, schema=schema)
 
 

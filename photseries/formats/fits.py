@@ -99,18 +99,21 @@ def read(content: bytes, options: ReadOptions) -> Table:
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
         index = chosen(names, options) if options.table else _first(tables)
         table = tables[index]
-        alike = [name for name, one in zip(names, tables, strict=True) if one.columns.names == table.columns.names]
-        several = f"{len(alike)} tables have the same columns, {listed(alike)}; {names[index]} was read (table)."
+        same_columns = [
+            name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
+        ]
+        others = listed(same_columns)
+        several = f"{len(same_columns)} tables have the same columns, {others}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
         pairs = any(column.coord_type and column.dim for column in table.columns)
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # What the primary header says of the star wins over what a table says of the software that wrote it.
-        primary, own = dict(hdus[0].header), dict(table.header)
-        warnings = () if options.table or len(alike) == 1 else (several,)
-        beside = _beside({**primary, **own}, table, pairs)
-        return table_of(rows, header={**own, **primary}, uses=("table",), warnings=warnings, **beside)
+        primary, header = dict(hdus[0].header), dict(table.header)
+        warnings = () if options.table or len(same_columns) == 1 else (several,)
+        beside = _beside({**primary, **header}, table, pairs)
+        return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
 
 def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
@@ -186,11 +189,11 @@ def _describe(header: Header, number: int, column: OutputColumn, metadata: Mappi
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
     if column.meaning.description:
         header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
-    own = framed(column.name, metadata)
+    column_metadata = framed(column.name, metadata)
     if column.name in FRAMES:
-        header.set(f"TRPOS{number}", time_refpos(own), after=f"TFORM{number}")
-    if column.name in TIMES and own.get("time_scale"):
-        header.set(f"TCTYP{number}", time_scale(own), after=f"TFORM{number}")
+        header.set(f"TRPOS{number}", time_refpos(column_metadata), after=f"TFORM{number}")
+    if column.name in TIMES and column_metadata.get("time_scale"):
+        header.set(f"TCTYP{number}", time_scale(column_metadata), after=f"TFORM{number}")
         header.set(f"TCUNI{number}", "d", after=f"TCTYP{number}")
 
 

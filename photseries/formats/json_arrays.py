@@ -73,8 +73,8 @@ def _parser(size: int) -> simdjson.Parser:
         return simdjson.Parser()
     if not hasattr(_threads, "parser"):
         _threads.parser = simdjson.Parser()
-    kept: simdjson.Parser = _threads.parser
-    return kept
+    parser: simdjson.Parser = _threads.parser
+    return parser
 
 
 class _ValueReader:

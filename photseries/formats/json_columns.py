@@ -67,13 +67,13 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         integer beyond 64 bits, or too many lists, objects, keys or texts.
     """
     file = _file_in(body)
-    rest = body[: file.start] + body[file.stop :]
+    remaining = body[: file.start] + body[file.stop :]
     # Counted in the bytes of the body, before an object is made of any.
-    brackets = _brackets(rest)
+    brackets = _brackets(remaining)
     _require_few("opening brackets", brackets, _MAX_BRACKETS)
-    _require_few("keys", _keys(rest, limits.keys), limits.keys)
-    _require_few("texts", rest.count(b'"') // 2, limits.texts)
-    _require_few("values", rest.count(b","), limits.table // _VALUE)
+    _require_few("keys", _keys(remaining, limits.keys), limits.keys)
+    _require_few("texts", remaining.count(b'"') // 2, limits.texts)
+    _require_few("values", remaining.count(b","), limits.table // _VALUE)
     document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]
@@ -83,8 +83,8 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise _not_json(error) from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
-    _check(rest, limits)
-    if _has_long_integer(rest):  # orjson makes floats of them
+    _check(remaining, limits)
+    if _has_long_integer(remaining):  # orjson makes floats of them
         json.loads(body, parse_int=_short)
     return document
 

@@ -102,9 +102,9 @@ def measured(
     none = _no_values(values, role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
-    kept = np.isfinite(limits)
-    absent = none | kept
-    warnings = _told(values[none], column, int(kept.sum()), role if keeps else "")
+    has_limit = np.isfinite(limits)
+    absent = none | has_limit
+    warnings = _told(values[none], column, int(has_limit.sum()), role if keeps else "")
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
@@ -216,7 +216,7 @@ def _told(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> 
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
         warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
     if limits:
-        kept = {"": "were left out with their rows"}
-        became = kept.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")
+        outcomes = {"": "were left out with their rows"}
+        became = outcomes.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")
         warnings.append(f"{limits} of the values of {column} are upper limits (fainter than), and {became}.")
     return tuple(warnings)

@@ -155,13 +155,13 @@ class LongLayout:
             frame, metadata, rows = self._cut(frame, metadata)
         if not len(frame):
             return {name: np.empty(0) for name in self.measured}
-        whole = self._of_frame(frame if rows is None else series.frame, metadata)
+        columns = self._of_frame(frame if rows is None else series.frame, metadata)
         if rows is None:
-            return whole
+            return columns
         made = set(self._of_part)
         return {
             name: frame[name].to_numpy(np.float64) if name in made and name in frame else values[rows]
-            for name, values in whole.items()
+            for name, values in columns.items()
         }
 
     def _cut(
@@ -255,13 +255,13 @@ def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator
 
 
 def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
-    alike: dict[object, list[int]] = {}
+    by_kind: dict[object, list[int]] = {}
     for number, series in enumerate(several):
-        alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
+        by_kind.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
     pieces: list[list[FloatArray]] = [[] for _ in several]
-    for numbers in alike.values():
+    for numbers in by_kind.values():
         block_rows = _rows([several[number] for number in numbers], layout)
-        if len(alike) == 1:
+        if len(by_kind) == 1:
             counts, values = block_rows
             break
         ends = np.cumsum(block_rows[0])
@@ -276,9 +276,9 @@ def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
 
 def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
     """Return what series must have in common that their rows can be computed together."""
-    wanted = _MEASURED.union(layout.columns)
+    needed = _MEASURED.union(layout.columns)
     names = tuple(
-        column.name for column in series.table.columns if column.name in wanted and column.values.dtype.kind in "iuf"
+        column.name for column in series.table.columns if column.name in needed and column.values.dtype.kind in "iuf"
     )
     return calibration_of(series.metadata), names
 
@@ -300,9 +300,9 @@ def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArra
     if low is None and high is None:
         return counts, values
     mjd = light_curve(frame, calibration_of(several[0].metadata)).mjd
-    kept = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
-    counts = np.add.reduceat(kept, np.cumsum(counts) - counts, dtype=np.int64)
-    return counts, {name: column[kept] for name, column in values.items()}
+    selected = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
+    counts = np.add.reduceat(selected, np.cumsum(counts) - counts, dtype=np.int64)
+    return counts, {name: column[selected] for name, column in values.items()}
 
 
 @dataclass

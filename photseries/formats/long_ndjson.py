@@ -39,7 +39,7 @@ def _lines(block: SeriesBlock, layout: LongLayout) -> bytes:
     for same, count in zip(block.series, block.counts.tolist(), strict=True):
         head = orjson.dumps({name: same[name] for name in layout.shared})[:-1] + b","
         for row in columns[start : start + count]:
-            rest = orjson.dumps(dict(zip(block.values, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
-            lines += (head, rest[1:])
+            measured = orjson.dumps(dict(zip(block.values, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+            lines += (head, measured[1:])
         start += count
     return b"".join(lines)

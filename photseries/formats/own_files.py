@@ -122,20 +122,20 @@ def _note(column: OutputColumn, name: str, lost: Note) -> Note:
     return lost if name == column.name else {"name": column.name, **lost}
 
 
-def distinct(names: Iterable[str], alike: Callable[[str], str] = str) -> list[str]:
+def distinct(names: Iterable[str], normalise: Callable[[str], str] = str) -> list[str]:
     """Return names that all differ: a later one gets ``_`` at its end until it does.
 
     Parameters
     ----------
-    alike : callable
+    normalise : callable
         Two names are the same in the format when this maps them to one text.
     """
     unique: dict[str, str] = {}
     for name in names:
         free = name or "_"
-        while alike(free) in unique:
+        while normalise(free) in unique:
             free += "_"
-        unique[alike(free)] = free
+        unique[normalise(free)] = free
     return list(unique.values())
 
 
@@ -213,8 +213,8 @@ def _of_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.ge
         return np.array(["NaT" if text is None else text for text in values.tolist()], "M8[ns]")
     if name == "timedelta64[ns]" and kind == "f":
         known = np.isfinite(values)
-        fraction, whole = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
-        counts = whole.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
+        fraction, seconds = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
+        counts = seconds.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
         return np.where(known, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
     if name == "uint64" and kind == "O":
         return np.array([int(text) for text in values.tolist()], np.uint64)

@@ -240,11 +240,11 @@ def _error(
     ]
     if usual:
         plain = _usual(names, _NAMES[role])
-        own = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
-        is_plain = own is not None and (own == plain or _is_suffixed(own, value.column))
+        error_column = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
         is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
         sources += [
-            (own, "usual name" if is_plain else GUESSED),
+            (error_column, "usual name" if is_plain else GUESSED),
             (plain, "usual name"),
             (_usual(names, _ANY_ERROR) if is_alone else None, "usual name"),
         ]
@@ -258,10 +258,10 @@ def _is_suffixed(error: str, value: str) -> bool:
 def _error_names(value: str) -> Iterator[str]:
     """Yield names, in lower case, that the error of a value may have: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
-        stem, _, rest = name.rpartition("_")
+        stem, _, suffix = name.rpartition("_")
         head, _, tail = name.partition("_")
         for word in ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms"):
-            yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
+            yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{suffix}", f"{word}{name}")
             yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
         yield f"sigma{name.removeprefix('mag')}"
@@ -270,9 +270,9 @@ def _error_names(value: str) -> Iterator[str]:
 
 def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     """Return the column with the first of some names, in any case, with or without a unit of flux in it."""
-    given = list(columns)
-    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(given)}
-    lower |= {column.lower(): column for column in reversed(given)}
+    column_names = list(columns)
+    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(column_names)}
+    lower |= {column.lower(): column for column in reversed(column_names)}
     return next((lower[name] for name in names if name in lower), None)
 
 

@@ -93,12 +93,12 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     if not table.frame.columns.is_unique:
         twice = table.frame.columns[table.frame.columns.duplicated()][0]
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
-    plain, kept = plain_frame(restored(table.frame, table.notes))
+    plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     usual = not is_stored(table.file_metadata, frame)
     survey = recognise(table.header, map(str, frame.columns)) if usual else None
     parts = parts_of(frame, options, survey, usual=usual)
-    table = replace(table, warnings=(*table.warnings, *kept))
+    table = replace(table, warnings=(*table.warnings, *index_warnings))
     return tuple(
         _Series(table, part, options, survey, usual).reading(whole=part.frame is table.frame) for part in parts
     )
@@ -181,10 +181,10 @@ class _Series:
         made, new = self._renamed(clean.assign(**changed) if changed else clean, columns)
         fields = self._fields(times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
-        kept = made
+        selected = made
         if options.limit == "drop" and limits:
-            kept = made[~np.logical_or.reduce([np.isfinite(warning) for warning in limits.values()])]
-        require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
+            selected = made[~np.logical_or.reduce([np.isfinite(warning) for warning in limits.values()])]
+        require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
         column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [
             f"{role} was taken from the column {assigned.column}."
@@ -192,7 +192,7 @@ class _Series:
             if assigned.why == GUESSED
         ]
         return Reading(
-            kept if kept is made else kept.reset_index(drop=True),
+            selected if selected is made else selected.reset_index(drop=True),
             fields,
             table.file_metadata,
             (
@@ -204,7 +204,7 @@ class _Series:
                 *fluxes.warnings,
                 *guessed,
             ),
-            table.blob if whole and kept is table.frame else None,
+            table.blob if whole and selected is table.frame else None,
             {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
             | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),
             None if survey is None else survey.name,
@@ -306,8 +306,8 @@ class _Series:
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
         of_columns = self._of_columns() if self.usual else {}
-        asked = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
-        fields |= {**of_columns, **times.fields, **table.fields, **asked}
+        stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
+        fields |= {**of_columns, **times.fields, **table.fields, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
         declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
         system = options.magsys

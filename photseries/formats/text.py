@@ -195,12 +195,12 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) ->
             counts = [len(cells) for cells in _split(sample, separator)]
         except InvalidError:  # a line break in a cell that is in quotes under another separator
             continue
-        rest = counts[1:] or counts
+        row_counts = counts[1:] or counts
         named = len(names) or counts[0]
-        usual = named if named in rest else max(set(rest), key=rest.count)
+        usual = named if named in row_counts else max(set(row_counts), key=row_counts.count)
         if usual < 2:
             continue
-        score = rest.count(usual) / len(rest) + (named == usual)
+        score = row_counts.count(usual) / len(row_counts) + (named == usual)
         if score > best_score:
             best, best_score = separator, score
     return best

@@ -103,8 +103,8 @@ class TimeFrame:
         days = _DAYS.get((unit or self.unit).strip())
         if days is None:
             raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is not one of {', '.join(_DAYS)}.")
-        whole = sum(self.origin or (0.0,))
-        return self.converted((np.asarray(times, np.float64) + self.offset) * days + whole)
+        origin = sum(self.origin or (0.0,))
+        return self.converted((np.asarray(times, np.float64) + self.offset) * days + origin)
 
     def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return MJD of TCB as TDB and of TCG as TT; others as they are."""

@@ -127,7 +127,7 @@ def _described(
     metadata: Mapping[str, object],
     columns: Sequence[OutputColumn],
     types: Sequence[tuple[dict[str, object], Array]],
-    own: str = "",
+    fields_of_table: str = "",
 ) -> tuple[str, str]:
     """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
     xml_names = identities((column.name for column in columns), (_COOSYS, _TIMESYS, *_FRAMES.values()))
@@ -141,7 +141,7 @@ def _described(
         if column.name in _FRAMES:
             systems += _time_system(_FRAMES[column.name], framed(column.name, metadata))
     params = "".join(_metadata(name, value) for name, value in metadata.items())
-    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{own}{fields}'
+    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields_of_table}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
 
 

@@ -140,9 +140,9 @@ def cleaned(points: Samples, detrend: float | None = None, clip: float | None = 
         points = replace(points, value=points.value - trend + np.median(trend))
     if clip is None:
         return points
-    kept = ~far_from_median(points.value, clip)
-    error, snr = (None if values is None else values[kept] for values in (points.error, points.snr))
-    return replace(points, mjd=points.mjd[kept], value=points.value[kept], error=error, snr=snr)
+    selected = ~far_from_median(points.value, clip)
+    error, snr = (None if values is None else values[selected] for values in (points.error, points.snr))
+    return replace(points, mjd=points.mjd[selected], value=points.value[selected], error=error, snr=snr)
 
 
 def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

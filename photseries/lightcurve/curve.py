@@ -89,8 +89,8 @@ class LightCurve:
         """Return the rows with NaN as the brightness of flagged rows; None: all are good."""
         if good is None:
             return self
-        kept = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
-        return LightCurve(mjd=self.mjd, **kept)
+        columns = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
+        return LightCurve(mjd=self.mjd, **columns)
 
 
 #: The names of these columns, in order.

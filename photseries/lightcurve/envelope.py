@@ -140,8 +140,8 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     mjd_min, mjd_max : float, optional
         The times at the edges [d]; default: those of the first and the last point.
     """
-    if not np.isfinite(value.sum()) and not (kept := np.isfinite(value)).all():  # a sum is the fastest test
-        mjd, value, error, kind = mjd[kept], value[kept], error[kept], kind[kept]
+    if not np.isfinite(value.sum()) and not (is_finite := np.isfinite(value)).all():  # a sum is the fastest test
+        mjd, value, error, kind = mjd[is_finite], value[is_finite], error[is_finite], kind[is_finite]
     start = float(mjd[0]) if mjd_min is None and mjd.size else mjd_min or 0.0
     stop = float(mjd[-1]) if mjd_max is None and mjd.size else start if mjd_max is None else mjd_max
     step = max(stop - start, 1e-9) / width

@@ -83,8 +83,8 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     column = _LIKE.get(column, column)
     if column in TIMES:
         alignment = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
-        own = framed(column, metadata)
-        frame = f"scale {time_scale(own)}, reference position {time_refpos(own)}"
+        column_metadata = framed(column, metadata)
+        frame = f"scale {time_scale(column_metadata)}, reference position {time_refpos(column_metadata)}"
         return Meaning("d", "time.epoch", f"MJD of the {alignment} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)

@@ -131,12 +131,12 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
     for layer, fields in layers.items():
-        given = {field: value for field, value in fields.items() if value is not None}
-        for field in _overruled(given):
+        stated = {field: value for field, value in fields.items() if value is not None}
+        for field in _overruled(stated):
             values.pop(field, None)
             sources.pop(field, None)
         cleared = _cleared(fields) if layer == clearing else ()
-        for field, value in [*((field, None) for field in cleared), *given.items()]:
+        for field, value in [*((field, None) for field in cleared), *stated.items()]:
             values[field] = value
             sources[field] = layer
     return Merged(values, sources)

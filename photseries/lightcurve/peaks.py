@@ -80,12 +80,12 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int
     """
     maxima = [_maximum(curve, grid, int(candidate)) for candidate in _candidates(curve, grid, power, max_peaks)]
     frequency, height = np.array([(maximum.frequency, maximum.height) for maximum in maxima]).T
-    kept = list(_distinct(height, frequency, _APART / curve.span, max_peaks))
-    exact = curve.at(frequency[kept])
+    selected = list(_distinct(height, frequency, _APART / curve.span, max_peaks))
+    exact = curve.at(frequency[selected])
     chances = curve.false_alarm(exact, grid.last)
     listed = [
         _peak(maxima[index], float(height), float(chance), curve.count)
-        for index, height, chance in zip(kept, exact, chances, strict=True)
+        for index, height, chance in zip(selected, exact, chances, strict=True)
     ]
     return sorted(listed, key=lambda peak: -peak.power)
 

@@ -111,10 +111,10 @@ def _in_name(text: str) -> tuple[float, float, float] | None:
     return 15 * hours, -degrees if parts[4] == "-" else degrees, max(DEFAULT_RADIUS, last)
 
 
-def _sixtieths(whole: str, minutes: str, seconds: str | None, text: str) -> float:
+def _sixtieths(degrees: str, minutes: str, seconds: str | None, text: str) -> float:
     if float(minutes) >= 60 or float(seconds or 0) >= 60:
         raise InvalidError(f"Minutes and seconds must be below 60 in {text!r:.60}.")
-    return int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
+    return int(degrees) + float(minutes) / 60 + float(seconds or 0) / 3600
 
 
 def sexagesimal(ra: float, dec: float) -> str:

@@ -240,22 +240,25 @@ def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
 def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[str]:
     """Compare the columns with the given fields."""
     differing = {
-        field: (own, metadata[field])
-        for field, own in inferred.items()
-        if metadata.get(field) is not None and metadata[field] != own
+        field: (inferred_value, metadata[field])
+        for field, inferred_value in inferred.items()
+        if metadata.get(field) is not None and metadata[field] != inferred_value
     }
-    for field, (own, stated) in differing.items():
+    for field, (inferred_value, stated) in differing.items():
         name = first_present(rows, INFERRED[field])
         if field == "filter":
-            yield f"The column {name!r} is {own!r}, but filter={stated!r} was given, which is used."
-        elif field == "exp_time" and abs(own - stated) > EXPOSURE * stated:
-            yield f"The column {name!r} has the median {own:g} s, but exp_time={stated:g} was given, which is used."
+            yield f"The column {name!r} is {inferred_value!r}, but filter={stated!r} was given, which is used."
+        elif field == "exp_time" and abs(inferred_value - stated) > EXPOSURE * stated:
+            yield (
+                f"The column {name!r} has the median {inferred_value:g} s, but exp_time={stated:g} was given, "
+                "which is used."
+            )
         elif field in ("ra", "dec"):
             scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
-            apart = abs(_turned(own - stated)) * scale
-            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], own):
+            apart = abs(_turned(inferred_value - stated)) * scale
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], inferred_value):
                 yield (
-                    f"The column {name!r} has the median {own:.6f}, {apart:,.1f} arcsec from "
+                    f"The column {name!r} has the median {inferred_value:.6f}, {apart:,.1f} arcsec from "
                     f"{field}={stated:.6f}; that was given and is used."
                 )
 

@@ -302,17 +302,17 @@ def robust(values: npt.ArrayLike) -> tuple[float, float]:
 def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Estimate centre and scatter of finite values, of shape (n,) or, for many series, (s, n)."""
     centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
-    kept = np.ones(values.shape, bool)
+    mask = np.ones(values.shape, bool)
     number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
     for _ in range(MAX_CLIP_ROUNDS):
-        rest = kept & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
-        left = np.count_nonzero(rest, axis=-1)
+        unclipped = mask & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
+        left = np.count_nonzero(unclipped, axis=-1)
         active = active & (left < number) & (left >= MIN_CLIP_POINTS)
         if not active.any():
             break
-        mean, deviation = _mean_and_std(values, rest)
+        mean, deviation = _mean_and_std(values, unclipped)
         centre, scatter = np.where(active, mean, centre), np.where(active, deviation, scatter)
-        kept, number = rest, left
+        mask, number = unclipped, left
     return centre, scatter
 
 
@@ -356,7 +356,7 @@ def _frame_rate(times: FloatArray) -> float | None:
     return _number(1 / (np.median(steps) * SECONDS_PER_DAY)) if steps.size else None
 
 
-def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatArray, FloatArray]:
+def _mean_and_std(values: FloatArray, mask: Rows | None = None) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation along the last axis, of all values or of those that are kept.
 
     Where all values are equal the scatter is 0, and not the rounding of the mean, about 1e-17.
@@ -364,14 +364,14 @@ def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatAr
     if values.shape[-1] == 0:
         absent = np.full(values.shape[:-1], np.nan)
         return absent, absent
-    if kept is not None and values.ndim == 1:
-        return _mean_and_std(values[kept])
-    count = np.asarray(values.shape[-1] if kept is None else np.count_nonzero(kept, axis=-1))
-    used = values if kept is None else np.where(kept, values, 0)
+    if mask is not None and values.ndim == 1:
+        return _mean_and_std(values[mask])
+    count = np.asarray(values.shape[-1] if mask is None else np.count_nonzero(mask, axis=-1))
+    used = values if mask is None else np.where(mask, values, 0)
     mean = used.sum(axis=-1) / count
     apart = values - mean[..., None]
-    if kept is not None:
-        apart[~kept] = 0
+    if mask is not None:
+        apart[~mask] = 0
     # The second term corrects for the rounding of the mean (Chan, Golub & LeVeque 1983, Am. Stat. 37, 242).
     correction = (apart.sum(axis=-1) / count) ** 2
     variance = np.square(apart, out=apart).sum(axis=-1) / count - correction
@@ -379,17 +379,17 @@ def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatAr
     # Only a scatter of rounding, or one that overflows, can be that of equal values.
     doubtful = ~(np.isfinite(scatter) & (scatter > _ROUNDING * np.abs(mean)))
     if doubtful.any():
-        first, last = _ends(values, kept)
+        first, last = _ends(values, mask)
         equal = doubtful & (first == last)
         mean, scatter = np.where(equal, first, mean), np.where(equal, 0.0, scatter)
     return np.asarray(mean), np.asarray(scatter)
 
 
-def _ends(values: FloatArray, kept: Rows | None) -> tuple[FloatArray, FloatArray]:
+def _ends(values: FloatArray, mask: Rows | None) -> tuple[FloatArray, FloatArray]:
     """Return the least and the greatest values along the last axis, of those that are kept."""
-    if kept is None:
+    if mask is None:
         return values.min(axis=-1), values.max(axis=-1)
-    return np.where(kept, values, np.inf).min(axis=-1), np.where(kept, values, -np.inf).max(axis=-1)
+    return np.where(mask, values, np.inf).min(axis=-1), np.where(mask, values, -np.inf).max(axis=-1)
 
 
 def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -139,8 +139,8 @@ def flux_unit_of(text: str) -> FluxUnit:
     if len(name) > MAX_UNIT_LENGTH:
         raise _unknown(text)
     scaled = _SCALE.match(name)
-    rest = name if scaled is None else name[scaled.end() :]
-    factors = list(_factors(rest, text))
+    symbols = name if scaled is None else name[scaled.end() :]
+    factors = list(_factors(symbols, text))
     scale = 1.0 if scaled is None else float(scaled["number"] or f"1e{scaled['exponent']}")
     if not 0 < scale < math.inf:
         raise _unknown(text)

@@ -267,7 +267,7 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def positions_of(given: object, values: Mapping[str, Any], limit: int = MAX_POSITIONS) -> Positions:
+def positions_of(entries: object, values: Mapping[str, Any], limit: int = MAX_POSITIONS) -> Positions:
     """Parse a list of positions of limited length.
 
     Raises
@@ -276,10 +276,10 @@ def positions_of(given: object, values: Mapping[str, Any], limit: int = MAX_POSI
     """
     if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
         raise _invalid("positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc.")
-    if not isinstance(given, list) or not 0 < len(given) <= limit:
+    if not isinstance(entries, list) or not 0 < len(entries) <= limit:
         raise _invalid("positions", f"positions must be a list of 1 to {limit:,} pairs [ra, dec].")
     pairs = []
-    for index, pair in enumerate(given):
+    for index, pair in enumerate(entries):
         try:
             pairs.append(_pair(pair))
         except (TypeError, ValueError):

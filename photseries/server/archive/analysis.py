@@ -247,17 +247,17 @@ class Analysis:
         series, chosen = self._select(principal, series, points)
         epoch = float(chosen.mjd[0]) if epoch is None else epoch
         phase = folding.phases(chosen.mjd, period, epoch)
-        kept = slice(None, None, -(-len(phase) // max_points))
+        selected = slice(None, None, -(-len(phase) // max_points))
         return series, {
             **calibration_of(series.fields).described(chosen.unit),
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None,
             "period": period,
             "epoch": epoch,
-            "phase": phase[kept],
-            "mjd": chosen.mjd[kept],
-            "value": chosen.value[kept],
-            "error": None if chosen.error is None else chosen.error[kept],
+            "phase": phase[selected],
+            "mjd": chosen.mjd[selected],
+            "value": chosen.value[selected],
+            "error": None if chosen.error is None else chosen.error[selected],
             "bins": folding.binned(chosen, phase, bins),
         }
 
@@ -370,14 +370,14 @@ class Analysis:
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
     """Return what answers tell of a search."""
-    kept = minmax_decimate(search.power, max_points)
+    selected = minmax_decimate(search.power, max_points)
     return {
         **search.grid.periods,
         "limited": search.limited,
         "warnings": search.warnings,
         "peaks": search.peaks,
-        "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
-        "power": search.power[kept],
+        "frequency": search.grid.first + search.grid.step * selected.astype(np.float64),
+        "power": search.power[selected],
     }
 
 
@@ -389,5 +389,5 @@ def _rows_between(mjd: FloatArray, first: float | None, last: float | None) -> s
         return slice(begin, end)
     rows = np.flatnonzero(np.isfinite(mjd))
     rows = rows[np.argsort(mjd[rows], kind="stable")]
-    kept = _rows_between(mjd[rows], first, last)
-    return rows[kept]
+    inside = _rows_between(mjd[rows], first, last)
+    return rows[inside]

@@ -60,11 +60,11 @@ def _frames(slab: Received) -> Iterator[pd.DataFrame]:
     if any(kind == "text" for kind, _ in slab.columns.values()):
         yield from map(pd.DataFrame, slab.tables())
         return
-    whole = pd.DataFrame({name: buffers[0] for name, (_, buffers) in slab.columns.items()})
+    slab_frame = pd.DataFrame({name: buffers[0] for name, (_, buffers) in slab.columns.items()})
     stop = 0
     for rows in slab.rows:
         start, stop = stop, stop + rows
-        frame = whole.iloc[start:stop]
+        frame = slab_frame.iloc[start:stop]
         frame.index = pd.RangeIndex(rows)
         yield frame
 
@@ -97,12 +97,12 @@ def _uploaded(
     error: str | None,
     block: InBlock | None,
 ) -> Upload:
-    given: dict[str, object] = {}
+    stated: dict[str, object] = {}
     for name, value in fields.items():
         known = _given(name, value)
         if known is not None:
-            given[name] = known
-    metadata = with_fields_of_altdata(given)
+            stated[name] = known
+    metadata = with_fields_of_altdata(stated)
     if error is not None:
         return Upload(None, metadata, shared, InvalidError(error, fields={"data": [error]}))
     return Upload(frame, metadata, shared, block=block)

@@ -106,8 +106,8 @@ class Restorer:
         with self._catalogue.reading() as connection:
             alive = series.for_change(connection, principal, series_id)
             events = restoring.history_of(connection, series_id)
-            found = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
-        current = require_changeable(found, series_id, expected)
+            changeable = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
+        current = require_changeable(changeable, series_id, expected)
         if revision is None and alive is not None:
             raise InvalidError(f"Series {series_id} is not deleted. Give the revision to restore.")
         event, blob = _chosen(events, series_id, revision)

@@ -91,8 +91,8 @@ def reclaim(connection: Connection, filename: str, grace: float) -> bool:
 
     The lock on the record makes a concurrent sweep wait for the end of this transaction.
     """
-    kept = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
-    return connection.execute(kept).rowcount == 1
+    statement = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
+    return connection.execute(statement).rowcount == 1
 
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:

@@ -65,10 +65,10 @@ def names_alike(connection: Connection, principal: Principal, text: str, limit: 
     """Find the names of sources most similar to a text by trigrams; see :func:`names_like`."""
     if "\0" in text:
         return []
-    alike = func.similarity(Source.id, text)
+    similarity = func.similarity(Source.id, text)
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.op("%")(text), has_series)
-    return list(connection.scalars(statement.order_by(alike.desc(), Source.id).limit(limit)))
+    return list(connection.scalars(statement.order_by(similarity.desc(), Source.id).limit(limit)))
 
 
 def _is_portion(restriction: Condition) -> bool:

@@ -105,10 +105,10 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
 
 def remove(connection: Connection, series_id: int, user_id: int, method: str | None) -> int:
     """Remove the periods of a user, all or that of one method; return their number."""
-    own = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
+    conditions = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
     if method is not None:
-        own.append(_TABLE.method == method)
-    removed = connection.execute(delete(SeriesPeriod).where(*own)).rowcount
+        conditions.append(_TABLE.method == method)
+    removed = connection.execute(delete(SeriesPeriod).where(*conditions)).rowcount
     if removed:
         _show(connection, series_id)
     return removed
@@ -154,8 +154,8 @@ def give_up(connection: Connection, series_id: int) -> None:
 
 def stale_period() -> dict[str, object]:
     """Return the period columns of a series after a change of its table, which only a preferred period survives."""
-    kept = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
-    return {"analysis_version": 0, **_fields(kept)}
+    preferred = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
+    return {"analysis_version": 0, **_fields(preferred)}
 
 
 def _is_waiting(*, only_new: bool) -> ColumnElement[bool]:

@@ -105,7 +105,7 @@ def look_up_many(
     content_hash : str, optional
         Also look up the series with this content.
     """
-    found = _LOOK_UP.execute(
+    result = _LOOK_UP.execute(
         connection,
         **{name: _ids(item.metadata.get(name) for item in series) for name in REFERENCES},
         user_id=principal.user_id,
@@ -115,7 +115,7 @@ def look_up_many(
         content_hash=content_hash,
         **visibility_values(principal),
     ).one()
-    *entries, groups, streams, same_content = found
+    *entries, groups, streams, same_content = result
     known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
     usable = dict(groups or ())
     return [_references(item, known, usable, set(streams or ()), same_content) for item in series]
@@ -164,8 +164,8 @@ def _look_up() -> CompiledStatement:
     named = []
     for name, kind in REFERENCES.items():
         table = TABLES[kind].__table__.c
-        wanted = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
-        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=wanted))
+        condition = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
+        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=condition))
     everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
     numbers = ARRAY(Integer)
     is_everyone = Group.name == bindparam("everyone", type_=Text)

@@ -56,9 +56,9 @@ def deleted(
     if not events or events[-1].action != "delete":
         return None
     last = events[-1]
-    kept = {name: value["from"] for name, value in last.changed.items()}
-    own = connection.scalars(select(Group.id).where(Group.single_user_id == last.owner_id)).one()
-    group_ids, stream_ids = sorted({own, *kept.get("group_ids", ())}), kept.get("stream_ids", [])
+    fields = {name: value["from"] for name, value in last.changed.items()}
+    own_group = connection.scalars(select(Group.id).where(Group.single_user_id == last.owner_id)).one()
+    group_ids, stream_ids = sorted({own_group, *fields.get("group_ids", ())}), fields.get("stream_ids", [])
     visible, allowed = deleted_access(principal, last.owner_id, audience(group_ids, stream_ids))
     if not visible:
         return None
@@ -66,8 +66,8 @@ def deleted(
         allowed=allowed,
         revision=last.revision,
         owner_id=last.owner_id,
-        owners_group_id=own,
-        created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else events[0].at,
+        owners_group_id=own_group,
+        created_at=datetime.fromisoformat(fields["created_at"]) if "created_at" in fields else events[0].at,
         metadata={},
         inferred=frozenset(),
         group_ids=_existing(connection, Group, group_ids),

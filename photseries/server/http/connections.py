@@ -205,6 +205,6 @@ async def _refuse(connection: socket.socket) -> None:
         async with asyncio.timeout(_LINGER_TIME):
             await loop.sock_sendall(connection, head.encode() + content)
             connection.shutdown(socket.SHUT_WR)
-            rest = _LINGER
-            while rest > 0 and (part := await loop.sock_recv(connection, 65536)):
-                rest -= len(part)
+            remaining = _LINGER
+            while remaining > 0 and (part := await loop.sock_recv(connection, 65536)):
+                remaining -= len(part)

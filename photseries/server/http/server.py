@@ -219,7 +219,7 @@ async def _serve(
         loop.add_reader(orphaned, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    *of_requests, own = pools
+    *of_requests, own_pool = pools
     shared = Shared(services, *of_requests)
     server = HTTPServer(
         _Application(shared),
@@ -231,8 +231,8 @@ async def _serve(
     )
     connections = Connections(server, sockets, raise_descriptor_limit())
     upkeep = [
-        asyncio.create_task(_sweep_regularly(shared, own)),
-        asyncio.create_task(_measure_regularly(shared, own)),
+        asyncio.create_task(_sweep_regularly(shared, own_pool)),
+        asyncio.create_task(_measure_regularly(shared, own_pool)),
     ]
     worker = Worker(services, shared.metrics.analysed)
     gc.collect()
@@ -251,7 +251,7 @@ async def _serve(
         task.cancel()
     await connections.drain(settings.stop_timeout)
     if worker.is_alive():
-        await loop.run_in_executor(own, worker.join, settings.stop_timeout)
+        await loop.run_in_executor(own_pool, worker.join, settings.stop_timeout)
     return deadline
 
 

@@ -155,11 +155,11 @@ class Body:
         except OSError as error:
             message = "The disk of the service is full, so the upload cannot be stored. Try again later."
             raise UnavailableError(message) from error
-        own = os.dup(file.fileno())
+        duplicate = os.dup(file.fileno())
         try:
-            yield own
+            yield duplicate
         finally:
-            os.close(own)
+            os.close(duplicate)
 
     def _whole(self) -> bytes:
         if self._file is None:

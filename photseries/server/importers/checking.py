@@ -60,8 +60,8 @@ class ImportContext:
         """Raise ConflictError if there are obstacles."""
         if self.obstacles:
             more = self.obstacles - len(self.problems)
-            rest = f"; and {more:,} more" if more else ""
-            raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{rest}.")
+            suffix = f"; and {more:,} more" if more else ""
+            raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{suffix}.")
 
 
 def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: ImportContext) -> None:

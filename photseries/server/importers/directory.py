@@ -139,8 +139,8 @@ class DirectoryImport:
         """Return the owner as a principal that may share with every group, because the operator may do everything."""
         user_id = self.services.accounts.id_of("users", self.mapping.owner)
         with self.services.catalogue.reading() as connection:
-            own = rows.own_groups(connection)[user_id]
-        return Principal(user_id, self.mapping.owner, own, frozenset({ADMIN}))
+            own_group = rows.own_groups(connection)[user_id]
+        return Principal(user_id, self.mapping.owner, own_group, frozenset({ADMIN}))
 
     def _files(self) -> Files:
         return Files(self.folder, "", self.services.config.server.max_body)

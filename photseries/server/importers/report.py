@@ -139,12 +139,12 @@ class Report:
             The content of the JSON file without the series.
         """
         counts = {status.value: self.statuses[status] for status in Status}
-        whole = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
-        self._json.write(b"\n]," + orjson.dumps(whole, option=orjson.OPT_INDENT_2)[1:] + b"\n")
+        summary = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
+        self._json.write(b"\n]," + orjson.dumps(summary, option=orjson.OPT_INDENT_2)[1:] + b"\n")
         self._stack.close()
         for partial, path in zip(self._partial, self.paths, strict=True):
             os.replace(partial, path)
-        return whole
+        return summary
 
 
 def _cell(value: object) -> object:

@@ -147,8 +147,8 @@ def complete_registries(connection: Connection, public: bool, last_series: int) 
     for user_id, username in groupless:
         other_group = connection.scalar(select(Group.id).where(Group.name == username))
         name = username if other_group is None else f"{username} ({user_id})"
-        own = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
-        connection.execute(insert(GroupUser).values(group_id=own, user_id=user_id))
+        own_group = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
+        connection.execute(insert(GroupUser).values(group_id=own_group, user_id=user_id))
     if not public:
         everyone = select(Group.id).where(Group.name == EVERYONE).scalar_subquery()
         members = select(everyone, User.id)

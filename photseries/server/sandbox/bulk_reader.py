@@ -256,16 +256,18 @@ def _nested_slabs(
     refused = uneven | (rows == 0) | (rows > request.rows) | (rows * width > request.table)
     signs = np.packbits(np.vstack((lengths >= 0, refused)), axis=0)
     for start, stop in _runs(signs, rows * width, refused):
-        own = {name: lists.slice(start, stop - start).to_pylist() for name, lists in fields.items()}
+        slab_fields = {name: lists.slice(start, stop - start).to_pylist() for name, lists in fields.items()}
         if refused[start]:
-            yield Slab([0], {}, own, _refusal(dict(zip(table, lengths[:, start].tolist(), strict=True)), request))
+            yield Slab(
+                [0], {}, slab_fields, _refusal(dict(zip(table, lengths[:, start].tolist(), strict=True)), request)
+            )
             continue
         flat = {
             name: lists.slice(start, stop - start).flatten()
             for index, (name, lists) in enumerate(table.items())
             if lengths[index, start] >= 0
         }
-        yield from _uniform(flat, rows[start:stop], own, request)
+        yield from _uniform(flat, rows[start:stop], slab_fields, request)
 
 
 def _refusal(lengths: dict[str, int], request: BulkRequest) -> str:
@@ -313,18 +315,18 @@ def _uniform(
     signs = np.packbits(np.vstack(list(holed.values()) or [np.zeros(rows.size, bool)]), axis=0)
     changes = np.flatnonzero((signs[:, 1:] != signs[:, :-1]).any(axis=0)) + 1
     for start, stop in itertools.pairwise((0, *changes.tolist(), rows.size)):
-        own = {name: values[start:stop] for name, values in fields.items()}
+        slab_fields = {name: values[start:stop] for name, values in fields.items()}
         bad = [name for name, has in holed.items() if has[start] and pa.types.is_boolean(flat[name].type)]
         if bad:
             message = f"The column {bad[0]!r:.80} holds nulls among true and false; a bool column has no null."
             yield from (
-                Slab([0], {}, {name: values[index : index + 1] for name, values in own.items()}, message)
+                Slab([0], {}, {name: values[index : index + 1] for name, values in slab_fields.items()}, message)
                 for index in range(stop - start)
             )
             continue
         first, last = int(bounds[start]), int(bounds[stop])
         columns = {name: _plain(values.slice(first, last - first)) for name, values in flat.items()}
-        yield from _halved(Slab(rows[start:stop].tolist(), columns, own), request)
+        yield from _halved(Slab(rows[start:stop].tolist(), columns, slab_fields), request)
 
 
 def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
@@ -345,8 +347,8 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
 def _cut(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
     if kind != "text":
         return kind, [buffers[0][first : first + rows]]
-    before, own = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
-    return kind, [buffers[0][first : first + rows], buffers[1][before : before + own]]
+    before, length = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
+    return kind, [buffers[0][first : first + rows], buffers[1][before : before + length]]
 
 
 def _plain(values: pa.Array) -> tuple[str, list[Array]]:
@@ -384,10 +386,10 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         if refused[start]:
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
-        own = {name: _constant(part.column(position), rows) for name, position in fields.items()}
-        odd = {name: found[1] for name, found in own.items() if found[1].any()}
+        constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
+        odd = {name: found[1] for name, found in constants.items() if found[1].any()}
         for first, last in _around(odd, rows.size):
-            values = {name: found[0][first:last] for name, found in own.items()}
+            values = {name: found[0][first:last] for name, found in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
                 name = next(name for name, has in odd.items() if has[first])

@@ -308,8 +308,8 @@ class _ForkServer:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    return kept | {
+    inherited = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return inherited | {
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # other allocators start threads, after which a fork is not safe
         "ARROW_IO_THREADS": "1",
         "HDF5_PLUGIN_PATH": "",  # nor a search for plugins when a file is not HDF5

@@ -217,9 +217,9 @@ def _mapped(upload: int) -> memoryview:
 
 
 def _write(descriptor: int, buffer: bytes | memoryview) -> None:
-    rest = memoryview(buffer)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    remaining = memoryview(buffer)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:

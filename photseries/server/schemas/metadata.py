@@ -137,8 +137,8 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
     for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
     sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in problems]
-    if rest := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
-        sentences.append(f"The following keys are missing: {rest}")
+    if other_missing := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
+        sentences.append(f"The following keys are missing: {other_missing}")
     return problems, sentences
 
 

@@ -242,9 +242,9 @@ def _written(folder: int, blob: bytes | memoryview, *, synchronized: bool = Fals
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             reached("store: partial file made")
-            rest = memoryview(blob).cast("B")
-            while rest:
-                rest = rest[file.write(rest) :]
+            remaining = memoryview(blob).cast("B")
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
             reached("store: partial file written")
             if synchronized:
                 os.fsync(descriptor)

@@ -80,10 +80,10 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
         f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{fields}'
         "<DATA><TABLEDATA>\n"
     )
-    rest = iter(observations)
-    for observation in islice(rest, limit):
+    remaining = iter(observations)
+    for observation in islice(remaining, limit):
         yield _row_of(columns, observation)
-    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(rest, None) else ""
+    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(remaining, None) else ""
     yield f"</TABLEDATA></DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{_links(service)}{FOOT}"
 
 

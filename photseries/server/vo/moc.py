@@ -48,10 +48,10 @@ def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
         (first,) = np.nonzero(parents[3:] == parents[:-3])  # a complete group of four: numbers are sorted
         inside = np.zeros(len(numbers), bool)
         inside[(first[:, None] + np.arange(4)).ravel()] = True
-        whole, left = parents[first], numbers[~inside]
+        full_cells, left = parents[first], numbers[~inside]
         if len(left):
             found[order] = left.tolist()
-        numbers, order = whole, order - 1
+        numbers, order = full_cells, order - 1
     if len(numbers):
         found[0] = numbers.tolist()
     return dict(sorted(found.items()))

@@ -183,18 +183,18 @@ def _binary2(answer: QueryResult) -> Iterator[bytes]:
     yield f'{_votable_head(answer)}<BINARY2><STREAM encoding="base64">'.encode()
     packers = [_packer(column.datatype) for column in answer.columns]
     width = -(-len(packers) // 8)
-    left = b""
+    remainder = b""
     for batch in answer.batches:
-        parts = [left]
+        parts = [remainder]
         for row in _values(batch):
             missing = sum(1 << (8 * width - 1 - index) for index, value in enumerate(row) if value is None)
             parts.append(missing.to_bytes(width, "big"))
             parts += [pack(value) for pack, value in zip(packers, row, strict=True)]
         content = b"".join(parts)
-        whole = len(content) - len(content) % 3
-        left = content[whole:]
-        yield base64.b64encode(content[:whole])
-    yield base64.b64encode(left) + f"</STREAM></BINARY2>{_votable_foot(answer)}".encode()
+        length = len(content) - len(content) % 3
+        remainder = content[length:]
+        yield base64.b64encode(content[:length])
+    yield base64.b64encode(remainder) + f"</STREAM></BINARY2>{_votable_foot(answer)}".encode()
 
 
 # Text
@@ -245,14 +245,14 @@ def _gathered(answer: QueryResult) -> list[list[object]]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    given: list[str] = []
+    unique: list[str] = []
     for name in names:
         plain, number = name.strip('"') or "value", 1
-        while plain.lower() in (one.lower() for one in given):
+        while plain.lower() in (other.lower() for other in unique):
             number += 1
             plain = f"{name}_{number}"
-        given.append(plain)
-    return given
+        unique.append(plain)
+    return unique
 
 
 _NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}

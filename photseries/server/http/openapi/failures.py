@@ -99,10 +99,10 @@ def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[st
     return named
 
 
-def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, object]:
-    code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in alike]}}}}}
+def _response(status: int, errors: list[type[PhotseriesError]]) -> dict[str, object]:
+    code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in errors]}}}}}
     headers = {}
-    if any(error.retry_after is not None for error in alike):
+    if any(error.retry_after is not None for error in errors):
         headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
     if status == UnauthorizedError.status:
         description = (
@@ -110,12 +110,12 @@ def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, obje
         )
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True, "description": description}
     return {
-        "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in alike)}",
+        "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in errors)}",
         "headers": headers,
         "content": {
             "application/json": {
                 "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, code]},
-                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in alike},
+                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in errors},
             }
         },
     }

@@ -76,8 +76,10 @@ class SeriesPageHandler(PageHandler):
     def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
         """Return the choices of the form that changes the series."""
         find = self.services.accounts.find
-        own = fields["groups"] if self.principal.is_admin else ()
-        groups = {item["id"]: item["name"] for item in (*own, *find(self.principal, "groups", 1, MAX_LISTED)[0])}
+        shared_groups = fields["groups"] if self.principal.is_admin else ()
+        groups = {
+            item["id"]: item["name"] for item in (*shared_groups, *find(self.principal, "groups", 1, MAX_LISTED)[0])
+        }
         return {
             "editable": [FIELDS[name] for name in METADATA],
             "filters": self.services.archive.filters,

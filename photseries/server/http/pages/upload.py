@@ -55,7 +55,7 @@ class UploadPageHandler(PageHandler):
             kind: self.services.accounts.find(self.principal, kind, 1, _MAX_LISTED)[0]
             for kind in ("instrument", "sources", "groups")
         }
-        own = self.principal.own_group_id
+        own_group = self.principal.own_group_id
         suffixes = [suffix for name, item in READERS.items() if name != "excel" for suffix in item.suffixes]
         return {
             "accepted": ",".join((*suffixes, *_COMPRESSED)),
@@ -67,6 +67,6 @@ class UploadPageHandler(PageHandler):
             "instruments": listed["instrument"],
             "sources": listed["sources"],
             "groups": [
-                item for item in listed["groups"] if item["id"] in self.principal.group_ids and item["id"] != own
+                item for item in listed["groups"] if item["id"] in self.principal.group_ids and item["id"] != own_group
             ],
         }

@@ -47,12 +47,12 @@ class UploadedTable:
 
     def cone(self, ra: int, dec: int, radius: float) -> int:
         """Return the number of a cone, adding it if new."""
-        wanted = UploadCone(ra, dec, radius)
-        if wanted not in self.cones:
+        new_cone = UploadCone(ra, dec, radius)
+        if new_cone not in self.cones:
             if len(self.cones) == _MAX_CONES:
                 raise refused(f"The query searches more than {_MAX_CONES} different radii around an uploaded table.")
-            self.cones.append(wanted)
-        return self.cones.index(wanted)
+            self.cones.append(new_cone)
+        return self.cones.index(new_cone)
 
 
 @dataclass(frozen=True)
