@@ -26,8 +26,8 @@ from tests.support import RunningService
 __all__ = ["main"]
 
 #: Bulk against single uploads, by the rows of a series; and a small GET beside it [ms]; memory of a process [MiB].
-LEAST = {"a": 10.0, "b": 3.0}
-P95, MEMORY = 200.0, 600.0
+MIN_SPEED_UP = {"a": 10.0, "b": 3.0}
+MAX_P95, MAX_MEMORY = 200.0, 600.0
 
 #: Rows of a long table.
 MILLION = 1_000_000
@@ -74,10 +74,10 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
             found[name] = rate, cpu / count
             (p95,), called = percentiles(beside.times, [95]), f"{sample.name}, {name}"
             print(f"| {called}: series/s; CPU of all processes [ms a series] | {rate:.1f}; {cpu / count * 1000:.2f} |")
-            print(f"| {called}: a small GET beside it, p95 [ms] (at most {P95:g}) | {p95:.0f} |")
-            print(f"| {called}: memory of the service [MiB] (at most {MEMORY:g}) | {beside.memory:.0f} |")
+            print(f"| {called}: a small GET beside it, p95 [ms] (at most {MAX_P95:g}) | {p95:.0f} |")
+            print(f"| {called}: memory of the service [MiB] (at most {MAX_MEMORY:g}) | {beside.memory:.0f} |")
     (one, its), (many, theirs) = found["single"], found["bulk"]
-    least = LEAST[sample.name]
+    least = MIN_SPEED_UP[sample.name]
     print(f"| {sample.name}: bulk / single (at least {least:g}); by CPU | {many / one:.1f}; {its / theirs:.1f} |")
 
 

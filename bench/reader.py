@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=200)
     options = parser.parse_args()
     content = options.file.read_bytes()
-    with closing(Sandbox(settings.Sandbox(), settings.Limits())) as sandbox:
+    with closing(Sandbox(settings.SandboxSettings(), settings.LimitSettings())) as sandbox:
         sandbox.start()
         ways = {"safe, in its confined worker": sandbox.decode, "pandas.HDFStore in a fork": read_carelessly}
         times: dict[str, list[float]] = {name: [] for name in ways}

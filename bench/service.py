@@ -32,10 +32,10 @@ __all__ = ["judged", "main"]
 OPERATIONS = ("POST json", "POST hdf5", "GET none", "GET json", "GET hdf5", "PATCH")
 LISTED = (100, 500)
 PARTS = 8  # of a floor, about
-LEAST = 8  # requests, where they take long
+MIN_REQUESTS = 8  # requests, where they take long
 
 #: The targets for series b: CPU, and its ratio to the floor's.
-MOST = {
+MAX_COST = {
     "POST hdf5": (18, 1.8),
     "POST json": (30, 2),
     "GET none": (1.3, 3),
@@ -60,7 +60,7 @@ class Figure:
     def line(self, operation: str, series: str) -> str:
         """Return a row of the table; what misses a target is bold."""
         least = sum(self.floor.values())
-        most_cpu, most_ratio = MOST.get(operation, (0, 0)) if series == "b" else (0, 0)
+        most_cpu, most_ratio = MAX_COST.get(operation, (0, 0)) if series == "b" else (0, 0)
         cells = (
             f"{operation} {series}",
             judged(self.service, most_cpu),
@@ -109,7 +109,7 @@ def _measured(wanted: Sequence[tuple[str, Sample]], options: argparse.Namespace)
             requests = _requests(service, operation, sample, ids[sample.name])
             with Clients(service.url, requests) as clients:
                 answer = clients.once()
-                times, cpu = clients.run(Tree(service.process.pid), options.seconds, LEAST)
+                times, cpu = clients.run(Tree(service.process.pid), options.seconds, MIN_REQUESTS)
             parts = {"null handler": null.cost(len(requests[0].body), len(answer), half)}
             for name, act in floor.parts(operation, sample, ids[sample.name][0], rows, folder).items():
                 parts[name] = timed(act, half / PARTS)

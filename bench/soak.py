@@ -111,7 +111,7 @@ def main() -> int:
         print(f"heavy requests by status: {dict(Counter(heavy.statuses))}")
         most = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
         grown = max(most) / most[min(4, len(most) - 1)]
-        print(f"memory, the most in each minute [MiB]: {' '.join(f'{one:.0f}' for one in most)}")
+        print(f"memory, the most in each minute [MiB]: {' '.join(f'{limit:.0f}' for limit in most)}")
         print(f"the largest minute is {grown:.3f} of the fifth (or last), at most {GROWTH}")
         command = [sys.executable, "-m", "photseries", "verify", "--data", str(directory)]
         verified = subprocess.run(command, capture_output=True, text=True, cwd=folder)

@@ -40,7 +40,7 @@ def needs(package: str) -> None:
         raise StartError(f"This needs {package}, which is not installed: pip install '{extra_of(package)}'.")
 
 
-def require(package: str | None, what: str) -> None:
+def require(package: str | None, purpose: str) -> None:
     """Refuse to write something for somebody else without the package for it, if it needs one.
 
     Raises
@@ -50,7 +50,7 @@ def require(package: str | None, what: str) -> None:
     """
     if package is not None and not is_installed(package):
         raise NotInstalledError(
-            f"This service cannot write {what}, because {package} is not installed. Ask the operator to "
+            f"This service cannot write {purpose}, because {package} is not installed. Ask the operator to "
             f"install it: pip install '{extra_of(package)}'."
         )
 

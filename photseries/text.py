@@ -43,7 +43,9 @@ def one_line(text: str) -> str:
 
 def escape_unprintable(text: str) -> str:
     """Return a text with backslash escapes for line ends and whatever else is not printable."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def file_stem(fields: Mapping[str, object]) -> str:

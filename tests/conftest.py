@@ -76,7 +76,7 @@ def database(server, template=None):
 @pytest.fixture(scope="session")
 def template(server):
     with database(server) as url:
-        catalogue = Catalogue(url, settings.Database())
+        catalogue = Catalogue(url, settings.DatabaseSettings())
         migrations.upgrade(catalogue.engine)
         catalogue.close()
         yield url.split("?")[0].rsplit("/", 1)[1]

@@ -111,7 +111,7 @@ class ObjectServer:
     def config(self, place, **more):
         """The same as a section of the configuration."""
         named = {name.removeprefix("store__"): value for name, value in self.settings(place).items()}
-        return settings.Store(**{**named, **more})
+        return settings.StoreSettings(**{**named, **more})
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)

@@ -40,7 +40,7 @@ def test_the_unit_is_valid(tmp_path):
 
 def test_the_unit_waits_for_requests_in_flight():
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
-    assert int(seconds) > settings.Server().stop_timeout
+    assert int(seconds) > settings.ServerSettings().stop_timeout
 
 
 def test_the_unit_leaves_the_embedded_database_to_its_keeper():
@@ -161,7 +161,7 @@ def test_an_alert_fires_at_its_trouble_alone(promtool, tmp_path):
 
 def test_the_balancer_takes_the_longest_body():
     (size,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx.conf").read_text())
-    assert int(size) * 1024 * 1024 == settings.Server().max_body
+    assert int(size) * 1024 * 1024 == settings.ServerSettings().max_body
 
 
 @pytest.mark.parametrize("name", ["one", "two", "migrate"])

@@ -16,7 +16,7 @@ from astropy.io.votable import ucd
 
 from photseries.errors import ForbiddenError
 from photseries.fields import FIELDS, OVERVIEW, STATISTICS
-from photseries.lightcurve.statistics import Summary
+from photseries.lightcurve.statistics import ColumnSummary
 from photseries.server.accounts import Accounts
 from photseries.server.archive import Archive, BatchUndo, Restorer
 from photseries.server.http import server
@@ -76,7 +76,7 @@ from photseries.server.vo.observations import Observation
 from tools import tables
 
 url, directory = sys.argv[1:]
-catalogue = Catalogue(url, settings.Database())
+catalogue = Catalogue(url, settings.DatabaseSettings())
 migrations.upgrade(catalogue.engine)
 catalogue.close()
 config = settings.load(None, {}, {"database.url": url, "data.directory": directory})
@@ -219,7 +219,7 @@ def test_a_new_field_is_in_the_documents(told):
 
 
 def test_the_statistics_are_those_that_are_computed():
-    assert tuple(field.name for field in dataclasses.fields(Summary)) == STATISTICS
+    assert tuple(field.name for field in dataclasses.fields(ColumnSummary)) == STATISTICS
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=lambda field: field.name)

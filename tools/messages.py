@@ -45,7 +45,7 @@ def _text(node: ast.expr) -> str:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=values):
-            return "".join(_text(one) for one in values)
+            return "".join(_text(value) for value in values)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _text(left) + _text(right)
     return "{...}"
@@ -53,8 +53,8 @@ def _text(node: ast.expr) -> str:
 
 def main() -> None:
     """Print every message with its location."""
-    for one in messages():
-        sys.stdout.write(f"{one.path}:{one.line}: {one.raised}: {one.text}\n")
+    for message in messages():
+        sys.stdout.write(f"{message.path}:{message.line}: {message.raised}: {message.text}\n")
 
 
 if __name__ == "__main__":

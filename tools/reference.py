@@ -182,7 +182,9 @@ def _command(command: click.Command, name: str, level: int) -> Iterator[str]:
     arguments = " ".join(command.collect_usage_pieces(context))
     text = " ".join((command.help or command.short_help or "").split())
     yield f"{'#' * level} `{name}`\n\n`{name} {arguments}`\n\n{_plain(text)}"
-    records = (one.get_help_record(context) for one in command.get_params(context) if isinstance(one, click.Option))
+    records = (
+        param.get_help_record(context) for param in command.get_params(context) if isinstance(param, click.Option)
+    )
     rows = [[f"`{record[0]}`", _plain(record[1])] for record in records if record and "--help" not in record[0]]
     if rows:
         yield tables.table(["option", "meaning"], rows)
@@ -205,22 +207,26 @@ def interface() -> str:
     ]
     for group in groups_of(document):
         parts.append(f"## {group.name}\n\n{group.description}")
-        parts.extend(_operation(one) for one in group.operations)
+        parts.extend(_operation(operation) for operation in group.operations)
     return page("HTTP", *parts)
 
 
-def _operation(one: Operation) -> str:
-    parts = [f"### {one.verb.upper()} `{one.path}`", f"{one.summary} {one.description}"]
-    if one.parameters:
+def _operation(operation: Operation) -> str:
+    parts = [f"### {operation.verb.upper()} `{operation.path}`", f"{operation.summary} {operation.description}"]
+    if operation.parameters:
         rows = [
             [f"`{known['name']}`", known["in"], _text(kind_of(known["schema"])), known.get("description", "")]
-            for known in one.parameters
+            for known in operation.parameters
         ]
         few = rows if len(rows) <= 12 else [row for row in rows if row[1] != "query"]
         more = "" if few is rows else "The [query parameters](query.md) are the same everywhere."
         parts += [tables.table(["parameter", "in", "value", "meaning"], few) if few else "", more]
-    rows = [[status, answer["description"]] for status, answer in one.answers]
-    parts += [tables.table(["status", "answer"], rows), _fenced("sh", one.command), _fenced("python", one.python)]
+    rows = [[status, answer["description"]] for status, answer in operation.answers]
+    parts += [
+        tables.table(["status", "answer"], rows),
+        _fenced("sh", operation.command),
+        _fenced("python", operation.python),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -82,9 +82,11 @@ def parameters(several=(*CRITERIA, *CONTROLS)):
 
 def formats():
     rows = []
-    for one in WRITERS.values():
-        kept = [one.writer.types, one.writer.units, one.writer.metadata, one.writer.loses]
-        rows.append([f"`{one.name}`", f"`.{one.extension}`", f"`{one.media_type}`", one.package or "", *kept])
+    for writer in WRITERS.values():
+        kept = [writer.writer.types, writer.writer.units, writer.writer.metadata, writer.writer.loses]
+        rows.append(
+            [f"`{writer.name}`", f"`.{writer.extension}`", f"`{writer.media_type}`", writer.package or "", *kept]
+        )
     head = ["format", "extension", "media type", "needs", "types kept", "units kept", "metadata", "what is lost"]
     return table(head, rows)
 
@@ -102,14 +104,14 @@ def time_formats():
 def exports():
     rows = [
         [
-            f"`{one.name}`",
-            f"`.{one.extension}`",
-            f"`{one.media_type}`",
-            one.package or "",
-            one.export.holds,
-            one.export.readers,
+            f"`{export.name}`",
+            f"`.{export.extension}`",
+            f"`{export.media_type}`",
+            export.package or "",
+            export.export.holds,
+            export.export.readers,
         ]
-        for one in EXPORTS.values()
+        for export in EXPORTS.values()
     ]
     return table(["format", "extension", "media type", "needs", "holds", "read by"], rows)
 
@@ -147,19 +149,19 @@ def observations():
 
 
 def adql_examples():
-    return "\n\n".join(f"{one.title}:\n\n```sql\n{one.query}\n```" for one in EXAMPLES)
+    return "\n\n".join(f"{example.title}:\n\n```sql\n{example.query}\n```" for example in EXAMPLES)
 
 
 def surveys():
     rows = [
         [
-            one.name,
-            recognised(one),
-            f"`{one.line}`" if one.line else "",
-            ", ".join(one.flux) or one.mag or "",
-            one.source,
+            survey.name,
+            recognised(survey),
+            f"`{survey.line}`" if survey.line else "",
+            ", ".join(survey.flux) or survey.mag or "",
+            survey.source,
         ]
-        for one in (*ground.SURVEYS, *space.SURVEYS)
+        for survey in (*ground.SURVEYS, *space.SURVEYS)
     ]
     return table(["survey", "recognised by", "options", "brightness, the best first", "defined by"], rows)
 
@@ -205,11 +207,12 @@ def criteria(is_cone):
     """Return the keys of a TypedDict of search criteria, each with its sentence as a docstring."""
     known = [known for known in (*CRITERIA, *CONTROLS) if known.name in KEYWORDS.values()]
     lines = []
-    for one in known:
-        if (one.name in ("ra", "dec", "radius")) is is_cone:
-            sentence = "\n    ".join(textwrap.wrap(f'"""{one.sentence}"""', 116))
+    for criterion in known:
+        if (criterion.name in ("ra", "dec", "radius")) is is_cone:
+            sentence = "\n    ".join(textwrap.wrap(f'"""{criterion.sentence}"""', 116))
             lines.append(
-                f"{snake_case(one.name)}: {annotation(one.kind.schema, one.repeatable)} | None\n    {sentence}"
+                f"{snake_case(criterion.name)}: {annotation(criterion.kind.schema, criterion.repeatable)} | None\n"
+                f"    {sentence}"
             )
     return "    " + "\n    ".join(lines)
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import orjson
 
-from photseries.cli.sections import Checked, option
+from photseries.cli.sections import CheckedParamType, option
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, Field
 from photseries.fields.texts import Template
@@ -29,7 +29,7 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
         "Fields of the series",
         "--set",
         "settings",
-        type=Checked("field=value", _setting),
+        type=CheckedParamType("field=value", _setting),
         multiple=True,
         help="Set any of these fields; null clears an optional field.",
     )(command)
@@ -38,18 +38,20 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
         kind = (
             click.Choice(field.values)
             if field.values
-            else Checked(_METAVARS.get(field.type, "text"), partial(_read, field))
+            else CheckedParamType(_METAVARS.get(field.type, "text"), partial(_read, field))
         )
-        said = f"{field.sentence.replace('`', '')}."
-        command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=said)(command)
+        help_text = f"{field.sentence.replace('`', '')}."
+        command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=help_text)(
+            command
+        )
     return command
 
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
     """Take the fields that were given out of the options of a command."""
     settings: Iterable[tuple[str, object]] = options.pop("settings")
-    given = {name: options.pop(name) for name in SETTABLE}
-    return {name: value for name, value in given.items() if value is not None} | dict(settings)
+    fields = {name: options.pop(name) for name in SETTABLE}
+    return {name: value for name, value in fields.items() if value is not None} | dict(settings)
 
 
 class NameTemplate(Template):

@@ -15,10 +15,10 @@ import orjson
 
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
-from photseries.cli.sections import Checked, SectionedCommand, option
+from photseries.cli.sections import CheckedParamType, SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.fields import FEATURES, OVERVIEW
-from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
+from photseries.parameters import CONTROLS, CRITERIA, MAX_PER_PAGE, Parameter, snake_case
 from photseries.parameters import value_types as kind
 from photseries.parameters.value_types import ValueType
 from photseries.text import suggestion
@@ -57,7 +57,7 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
     name = snake_case(known.name).replace("_", "-")
     if known.kind is kind.FLAG:
         return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
-    read = Checked(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
+    read = CheckedParamType(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
     return option(section, f"--{name}", known.name, type=read, multiple=known.repeatable, help=known.sentence)
 
 
@@ -95,15 +95,15 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
     names = [name.strip() for name in columns.split(",")] if columns else None
     if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
         asked["features"] = True
-    walked = islice(client.iter(**asked, num_per_page=min(limit or MOST_PER_PAGE, MOST_PER_PAGE)), limit or None)
-    found = _having(names or (), (series.metadata for series in walked))
+    walked = islice(client.iter(**asked, num_per_page=min(limit or MAX_PER_PAGE, MAX_PER_PAGE)), limit or None)
+    series_fields = _having(names or (), (series.metadata for series in walked))
     if as_json:
-        for fields in found:
+        for fields in series_fields:
             click.echo(orjson.dumps({name: fields.get(name) for name in names} if names else fields))
     elif as_csv:
-        _write_csv(found, names)
+        _write_csv(series_fields, names)
     else:
-        rows = list(found)
+        rows = list(series_fields)
         for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
             click.echo(line)
         criteria_alone = {name: value for name, value in asked.items() if name not in _OF_ORDER}
@@ -113,9 +113,9 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
             click.echo("No series matches.", err=True)
 
 
-def _having(names: Sequence[str], found: Iterable[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
+def _having(names: Sequence[str], series_fields: Iterable[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
     """Pass series on; refuse names that are none of their fields: all have the same, but for those of some searches."""
-    walked = iter(found)
+    walked = iter(series_fields)
     first = next(walked, None)
     if first is None:
         return
@@ -136,10 +136,10 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _write_csv(found: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:
+def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:
     """Print CSV; lists and objects are JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    for number, fields in enumerate(found):
+    for number, fields in enumerate(series_fields):
         chosen = names or list(fields)
         if number == 0:
             writer.writerow(chosen)

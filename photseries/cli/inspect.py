@@ -37,12 +37,12 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> 
     refused = False
     for file in files:
         try:
-            found, needed = inspect(partial(collect, file), reading)
+            readings, needed = inspect(partial(collect, file), reading)
         except (InvalidError, StartError) as error:
             refused = True
             click.echo(f"photseries: {in_options(safe(error.message))}", err=True)
             continue
-        about = [described(one, fields) for one in found]
+        about = [described(outcome, fields) for outcome in readings]
         if as_json:
             click.echo(orjson.dumps({"file": str(file), "series": about}, option=orjson.OPT_SERIALIZE_NUMPY))
             continue
@@ -59,15 +59,15 @@ def _lines(file: Path, about: list[Description]) -> Iterator[str]:
     yield from (f"  {line}" for line in table_lines(about[0]["columns"], ["role", "column", "why"], None))
     if about[0]["filters"]:
         yield f"  filters (rows)  {', '.join(f'{name} ({rows})' for name, rows in about[0]['filters'].items())}"
-    for one in about:
-        name = f" {one['fields']['filter']}" if len(about) > 1 and "filter" in one["fields"] else ""
-        yield f"  rows{name}  {one['rows']} from {one['first']} to {one['last']}"
-    told = {name: value for name, value in about[0]["fields"].items() if value not in (None, {}, [])}
-    if told:
-        yield f"  fields  {', '.join(f'{name}={shown(value)}' for name, value in told.items())}"
+    for part in about:
+        name = f" {part['fields']['filter']}" if len(about) > 1 and "filter" in part["fields"] else ""
+        yield f"  rows{name}  {part['rows']} from {part['first']} to {part['last']}"
+    fields = {name: value for name, value in about[0]["fields"].items() if value not in (None, {}, [])}
+    if fields:
+        yield f"  fields  {', '.join(f'{name}={shown(value)}' for name, value in fields.items())}"
     if about[0]["missing"]:
         yield f"  missing  {', '.join(about[0]['missing'])}"
-    for warning in dict.fromkeys(warning for one in about for warning in one["warnings"]):
+    for warning in dict.fromkeys(warning for part in about for warning in part["warnings"]):
         yield f"  warning  {in_options(warning)}"
 
 
@@ -79,10 +79,12 @@ def _command(file: Path, about: list[Description], options: ReadOptions, fields:
         if value is not None and options.given(name):
             texts = value if name == "where" and not isinstance(value, str) else [value]
             words += [word for text in texts for word in (f"--{name.replace('_', '-')}", _text(text))]
-    maps = [one["filter_map"] for one in about if one["filter_map"]]
+    maps = [part["filter_map"] for part in about if part["filter_map"]]
     if maps and options.filter_map is None and "filter" not in fields:
         known = [
-            f"{one['filter']}={one['fields']['filter']}" for one in about if one["filter"] and not one["filter_map"]
+            f"{part['filter']}={part['fields']['filter']}"
+            for part in about
+            if part["filter"] and not part["filter_map"]
         ]
         words += ["--filter-map", ",".join([*known, *maps])]
     words += [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", _text(value))]
@@ -94,7 +96,7 @@ def _command(file: Path, about: list[Description], options: ReadOptions, fields:
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ",".join(f"{name}={one}" for name, one in value.items())
+        return ",".join(f"{name}={entry}" for name, entry in value.items())
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

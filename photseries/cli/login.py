@@ -57,9 +57,9 @@ def whoami(client: Client, as_json: bool) -> None:
 @connected
 def usage(client: Client, as_json: bool) -> None:
     """Print the series, bytes and quotas (0: none) of the user, for System admin of all users."""
-    found = client.usage()
-    limits = {f"quota_{name}": limit for name, limit in found["limits"].items()}
-    printed(found if as_json else [{**used, **limits} for used in found["usage"]], as_json)
+    result = client.usage()
+    limits = {f"quota_{name}": limit for name, limit in result["limits"].items()}
+    printed(result if as_json else [{**used, **limits} for used in result["usage"]], as_json)
 
 
 COMMANDS = (login, whoami, usage)

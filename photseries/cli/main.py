@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from photseries import __version__, pandas_without_pyarrow
-from photseries.cli.commands import SECTIONS, Entry
+from photseries.cli.commands import SECTIONS, CommandEntry
 from photseries.cli.options import Failure
 
 __all__ = ["main"]
@@ -34,7 +34,7 @@ class Commands(click.Group):
     So the commands that talk HTTP neither need nor pay for what a service is made of, and the help pays for none.
     """
 
-    def sections(self) -> Mapping[str, Mapping[str, Entry]]:
+    def sections(self) -> Mapping[str, Mapping[str, CommandEntry]]:
         """Return the tables of commands by purpose."""
         others = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
         return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in others)))

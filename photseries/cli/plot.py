@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["Axis", "drawn"]
+__all__ = ["TerminalAxis", "drawn"]
 
 
 #: The numbers drawn are below this, so that a difference of two is finite.
-_LARGEST = 1e300
+_MAX_VALUE = 1e300
 
 #: Numbers that differ by less are equal here: a step between them may be too small for a float.
 _NARROWEST = 1e-290
@@ -27,7 +27,7 @@ _DOWN, _ACROSS = _BITS.shape
 
 
 @dataclass(frozen=True)
-class Axis:
+class TerminalAxis:
     """An axis from the first to the last of its dots, which may run against the numbers, as magnitudes do."""
 
     first: float
@@ -35,7 +35,7 @@ class Axis:
     dots: int
 
     @classmethod
-    def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> Axis:
+    def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> TerminalAxis:
         """Make the axis that holds all values with a margin; equal ones are in the middle of an axis of some length."""
         low, high = float(values.min()) - margin, float(values.max()) + margin
         if not high - low > _NARROWEST:
@@ -45,13 +45,13 @@ class Axis:
 
     def dot(self, values: FloatArray) -> NDArray[np.intp]:
         """Return the dots at which values lie, cut to the axis."""
-        place = (values - self.first) / (self.last - self.first) * (self.dots - 1)
-        return np.rint(np.clip(place, 0, self.dots - 1)).astype(np.intp)
+        position = (values - self.first) / (self.last - self.first) * (self.dots - 1)
+        return np.rint(np.clip(position, 0, self.dots - 1)).astype(np.intp)
 
-    def ticks(self, most: int) -> list[tuple[int, str]]:
-        """Return the dots of at most ``most`` round numbers, and the numbers as text."""
+    def ticks(self, limit: int) -> list[tuple[int, str]]:
+        """Return the dots of at most ``limit`` round numbers, and the numbers as text."""
         low, high = sorted((self.first, self.last))
-        rough = (high - low) / max(most, 1)
+        rough = (high - low) / max(limit, 1)
         power = 10.0 ** math.floor(math.log10(rough))
         step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
         steps = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1, dtype=np.float64)
@@ -83,24 +83,26 @@ def drawn(
     str
         The lines.
     """
-    finite = (np.abs(x) < _LARGEST) & (np.abs(y) < _LARGEST)
+    finite = (np.abs(x) < _MAX_VALUE) & (np.abs(y) < _MAX_VALUE)
     x, y, error = x[finite], y[finite], error[finite]
     if not len(x):
         yield "Nothing to draw: no point is finite."
         return
-    errors = error[np.abs(error) < _LARGEST]
+    errors = error[np.abs(error) < _MAX_VALUE]
     margin = float(np.median(errors)) if len(errors) else 0.0
-    upwards = Axis.over(y, max(height - 2, 2) * _DOWN, margin=margin, reverse=not reverse)
+    upwards = TerminalAxis.over(y, max(height - 2, 2) * _DOWN, margin=margin, reverse=not reverse)
     labels = {row // _DOWN: label for row, label in upwards.ticks(max(height // 4, 2))}
     left = max(map(len, labels.values()), default=0)
-    across = Axis.over(x, max(width - left - 1, 8) * _ACROSS)
+    across = TerminalAxis.over(x, max(width - left - 1, 8) * _ACROSS)
     for row, cells in enumerate(_cells(x, y, error, across, upwards)):
         label = labels.get(row, "")
         yield f"{label:>{left}}{'┤' if label else '│'}{cells}".rstrip()
     yield from _foot(across, left)
 
 
-def _cells(x: FloatArray, y: FloatArray, error: FloatArray, across: Axis, upwards: Axis) -> Iterator[str]:
+def _cells(
+    x: FloatArray, y: FloatArray, error: FloatArray, across: TerminalAxis, upwards: TerminalAxis
+) -> Iterator[str]:
     """Set the dots, and give the rows of cells from the top."""
     canvas = np.zeros((upwards.dots, across.dots), dtype=bool)
     columns = across.dot(x)
@@ -116,15 +118,15 @@ def _cells(x: FloatArray, y: FloatArray, error: FloatArray, across: Axis, upward
         yield "".join(map(chr, row)).replace(chr(_BLANK), " ")
 
 
-def _foot(across: Axis, left: int) -> Iterator[str]:
+def _foot(across: TerminalAxis, left: int) -> Iterator[str]:
     """Draw the lower axis and write its numbers, those that have room."""
     cells = across.dots // _ACROSS
     line, text = ["─"] * cells, ""
     for dot, label in across.ticks(max(cells // 16, 1)):
-        place = dot // _ACROSS
-        start = max(min(place - len(label) // 2, cells - len(label)), 0)
+        position = dot // _ACROSS
+        start = max(min(position - len(label) // 2, cells - len(label)), 0)
         if start >= len(text) + 2 * bool(text):
-            line[place] = "┬"
+            line[position] = "┬"
             text = text.ljust(start) + label
     yield " " * left + "└" + "".join(line)
     yield " " * (left + 1) + text

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from photseries.cli.sections import Checked, option
+from photseries.cli.sections import CheckedParamType, option
 from photseries.errors import InvalidError
 from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 from photseries.formats.decoding import SUFFIXES
@@ -39,8 +39,8 @@ def _time_format(text: str) -> str:
 
 _KINDS: Mapping[str, click.ParamType[object] | type] = {
     "format": click.Choice(list(READERS)),
-    "time_format": Checked("format", _time_format),
-    "zero_point": Checked("magnitude", _zero_point),
+    "time_format": CheckedParamType("format", _time_format),
+    "zero_point": CheckedParamType("magnitude", _zero_point),
     "limit": click.Choice(("keep", "drop")),
 }
 
@@ -61,23 +61,23 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of :class:`~photseries.formats.ReadOptions` to a command."""
     for name, sentence in reversed(list(OPTIONS.items())):
         several = {"multiple": True} if name == "where" else {}
-        kind, said = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
-        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=said, **several)(command)
+        kind, help_text = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
+        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=help_text, **several)(command)
     return command
 
 
 def given_reading(options: dict[str, Any], *, reads: bool = True) -> ReadOptions:
     """Take the options of reading out of the options of a command; ``reads`` is whether it reads a table."""
-    given = {name: options.pop(name) for name in OPTIONS}
-    given |= {name: options.pop(name) for name in SHARED if options.get(name) is not None} if reads else {}
+    values = {name: options.pop(name) for name in OPTIONS}
+    values |= {name: options.pop(name) for name in SHARED if options.get(name) is not None} if reads else {}
     options |= {name: None for name in SHARED if name not in options}
-    return ReadOptions(**{name: value for name, value in given.items() if value not in (None, ())})
+    return ReadOptions(**{name: value for name, value in values.items() if value not in (None, ())})
 
 
 def in_options(text: str) -> str:
     """Write the options that a reader's message names as the command line has them: ``--time-col`` for ``time_col``."""
-    dashed = _NAMED.sub(lambda found: f"--{found[0].replace('_', '-').replace('=', ' ')}", text)
-    return _PLAIN.sub(lambda found: f"--{found[0]}", dashed).replace("--where=", "--where ")
+    dashed = _NAMED.sub(lambda match: f"--{match[0].replace('_', '-').replace('=', ' ')}", text)
+    return _PLAIN.sub(lambda match: f"--{match[0]}", dashed).replace("--where=", "--where ")
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
@@ -94,15 +94,15 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     click.UsageError
         When one of the names stands for no file.
     """
-    found: dict[Path, None] = {}
+    files_by_path: dict[Path, None] = {}
     for name in names:
         paths = [Path(name)] if Path(name).exists() else [Path(one) for one in sorted(glob.glob(name, recursive=True))]
         files = [file for path in paths for file in (_within(path, any_ending) if path.is_dir() else [path])]
         if not files:
             known = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
             raise click.UsageError(f"{name} {known}" if paths else f"There is no file {name}.")
-        found.update(dict.fromkeys(files))
-    return list(found)
+        files_by_path.update(dict.fromkeys(files))
+    return list(files_by_path)
 
 
 def _within(folder: Path, any_ending: bool) -> Iterator[Path]:

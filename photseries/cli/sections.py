@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-__all__ = ["Checked", "SectionedCommand", "option"]
+__all__ = ["CheckedParamType", "SectionedCommand", "option"]
 
 
-class Checked(click.ParamType[object]):
+class CheckedParamType(click.ParamType[object]):
     """A value that a function reads from its text; a ValueError says what is wrong with it.
 
     Parameters

@@ -119,8 +119,8 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
     if not yes:
         _require_terminal()
         known = client.get(series_id).metadata
-        what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
-        click.confirm(f"Delete series {series_id} ({what})?", abort=True)
+        label = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
+        click.confirm(f"Delete series {series_id} ({label})?", abort=True)
     client.delete(series_id, if_match=if_match)
 
 
@@ -192,9 +192,9 @@ def periods(
         client.put_period(series_id, period, method, preferred=preferred)
     elif delete:
         client.delete_periods(series_id, method)
-    found = client.periods(series_id)
+    result = client.periods(series_id)
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
-    printed(found, as_json, table_lines(found, columns, None))
+    printed(result, as_json, table_lines(result, columns, None))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ from photseries.errors import PhotseriesError
 if TYPE_CHECKING:
     from photseries.client import Outcome, Uploaded
 
-__all__ = ["Tally"]
+__all__ = ["UploadTally"]
 
 #: So many files are named of those that share a reason.
 _NAMED = 5
@@ -38,7 +38,7 @@ _CALLED = {
 }
 
 
-class Tally:
+class UploadTally:
     """Counts uploads.
 
     Parameters

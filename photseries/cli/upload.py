@@ -16,7 +16,7 @@ from photseries.cli.options import failure, if_match_option, json_option, safe, 
 from photseries.cli.progress import progress
 from photseries.cli.reading import found_files, given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
-from photseries.cli.tally import Tally
+from photseries.cli.tally import UploadTally
 from photseries.errors import (
     ForbiddenError,
     InvalidError,
@@ -88,7 +88,9 @@ def upload(
     files = found_files(paths, any_ending=reading.format is not None)
     _require_permission(client)
     bar = len(files) > 1 and sys.stderr.isatty()
-    tally = Tally(len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text", fields["batch"])
+    tally = UploadTally(
+        len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text", fields["batch"]
+    )
     items = list(_items(files, template, tally))
     try:
         with progress(len(items) if bar else None) as advance:
@@ -139,7 +141,9 @@ def _outcomes(
         yield from client.upload_many(others, by=columns, bulk=bulk, in_flight=jobs, **more)
 
 
-def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> Iterator[tuple[Path, dict[str, str]]]:
+def _items(
+    files: list[Path], template: NameTemplate | None, tally: UploadTally
+) -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the files with the fields of their names; those whose names do not fit have failed."""
     for file in files:
         try:

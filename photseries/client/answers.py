@@ -13,12 +13,12 @@ from photseries import __version__, errors
 from photseries.errors import PhotseriesError, UnreachableError
 from photseries.formats import HDF5
 
-__all__ = ["Answer", "File", "answer_of", "error_of", "file_of"]
+__all__ = ["ApiResponse", "File", "answer_of", "error_of", "file_of"]
 
 _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What a service answered: the data, and its own version where it says so."""
 
     data: object
@@ -50,7 +50,7 @@ _OF_PROXIES = {
 }  # fmt: skip
 
 
-def answer_of(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response) -> ApiResponse:
     """Read an answer.
 
     Raises
@@ -71,7 +71,7 @@ def answer_of(response: httpx.Response) -> Answer:
             f"install a client of its version."
         )
     if response.is_success and envelope["status"] == "success":
-        return Answer(envelope.get("data"), theirs)
+        return ApiResponse(envelope.get("data"), theirs)
     error = error_of(response.status_code, envelope)
     if page := response.links.get("help", {}).get("url"):
         error.help = str(response.url.join(page))
@@ -79,12 +79,12 @@ def answer_of(response: httpx.Response) -> Answer:
     raise error
 
 
-def file_of(response: httpx.Response) -> Answer:
+def file_of(response: httpx.Response) -> ApiResponse:
     """Read an answer that is the file of a series, given as :class:`File`; see :func:`answer_of`."""
     response.read()
     tag = _TAG.fullmatch(response.headers.get("ETag", ""))
     if response.is_success and response.headers.get("Content-Type") == HDF5.media_type and tag:
-        return Answer(File(response.content, int(tag[1])), None)
+        return ApiResponse(File(response.content, int(tag[1])), None)
     answer_of(response)
     raise _stranger(response)
 
@@ -93,8 +93,8 @@ def error_of(status: int, envelope: dict[str, object]) -> PhotseriesError:
     """Make the exception that an error body tells of; nothing in it is trusted to be as it should."""
     data = envelope.get("data")
     details = dict(data) if isinstance(data, dict) else {}
-    code, given = details.pop("code", None), details.pop("fields", None)
-    problems = given.items() if isinstance(given, dict) else ()
+    code, field_problems = details.pop("code", None), details.pop("fields", None)
+    problems = field_problems.items() if isinstance(field_problems, dict) else ()
     fields = {str(name): [*map(str, texts)] for name, texts in problems if isinstance(texts, list)}
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
     kind = kind or _BY_STATUS.get(status, PhotseriesError)
@@ -116,9 +116,11 @@ def _envelope(response: httpx.Response) -> dict[str, object] | None:
 def _stranger(response: httpx.Response) -> PhotseriesError:
     """Return the error for an answer that photseries did not send."""
     status, host = response.status_code, response.url.host
-    what = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
+    summary = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
     if kind := _OF_PROXIES.get(status):
-        return kind(f"{what}: a proxy in front of the service, it seems.")
+        return kind(f"{summary}: a proxy in front of the service, it seems.")
     if response.is_redirect:
-        return UnreachableError(f"{what}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to.")
-    return UnreachableError(f"{what}, but not as photseries does: is the URL right?")
+        return UnreachableError(
+            f"{summary}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to."
+        )
+    return UnreachableError(f"{summary}, but not as photseries does: is the URL right?")

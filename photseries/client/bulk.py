@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from photseries.client.answers import Answer, answer_of, error_of
+from photseries.client.answers import ApiResponse, answer_of, error_of
 from photseries.client.keys import Key, key_of, same_key_error
 from photseries.client.payload import Message, query_of
 from photseries.client.search import SERIES
@@ -52,17 +52,17 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 PARQUET: Final = "application/vnd.apache.parquet"
 
 #: What a body that the client writes holds at most: series, and bytes of their tables.
-MOST_SERIES: Final = 500
-MOST_BYTES: Final = 16 * 1024 * 1024
+MAX_SERIES: Final = 500
+MAX_TABLE_BYTES: Final = 16 * 1024 * 1024
 #: Of a long table that is cut: the service reads larger bodies, but a lost answer costs less here.
-LONG_BYTES: Final = 64 * 1024 * 1024
-LONG_SERIES: Final = 10_000
+MAX_SLICE_BYTES: Final = 64 * 1024 * 1024
+MAX_SLICE_SERIES: Final = 10_000
 
 #: So many items are many.
 MANY: Final = 32
 
 #: A table with more values is as quickly sent alone.
-MOST_VALUES: Final = 100_000
+MAX_BATCHED_VALUES: Final = 100_000
 
 #: Bodies on their way at once: the next one is written meanwhile.
 IN_FLIGHT: Final = 2
@@ -179,15 +179,17 @@ class Together:
     def _series(self, numbered: Iterable[tuple[int, object]]) -> Iterator[Item]:
         """Yield the series that are sent with others; send the others, and note errors."""
         for index, item in numbered:
-            data, own = item if isinstance(item, tuple) else (item, {})
+            data, item_fields = item if isinstance(item, tuple) else (item, {})
             is_single = isinstance(data, str | os.PathLike) and not self._files
             try:
-                found = [] if is_single else [Item(index, item, *one) for one in self._read(data, dict(own))]
+                series_items = (
+                    [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(item_fields))]
+                )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
                 continue
-            if not is_single and all(is_possible(one.reading) for one in found):
-                yield from (one for one in found if self._is_new(one))
+            if not is_single and all(is_possible(series.reading) for series in series_items):
+                yield from (series for series in series_items if self._is_new(series))
             else:
                 self._single.append((index, item))
             if len(self._single) == MANY:
@@ -197,7 +199,7 @@ class Together:
     def _send_single(self) -> None:
         places = [index for index, _ in self._single]
         outcomes = self._alone([item for _, item in self._single])
-        self._settled.extend(replace(one, index=places[one.index]) for one in outcomes)
+        self._settled.extend(replace(outcome, index=places[outcome.index]) for outcome in outcomes)
         self._single.clear()
 
     def _is_new(self, item: Item) -> bool:
@@ -227,8 +229,8 @@ def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[s
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
     fields = [name for name in by if name in SETTABLE and name not in INFERRED]
     for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
-        own = {name: rows[name].iloc[0] for name in fields}
-        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), own
+        fields_of_part = {name: rows[name].iloc[0] for name in fields}
+        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), fields_of_part
 
 
 def is_possible(reading: Reading) -> bool:
@@ -239,7 +241,7 @@ def is_possible(reading: Reading) -> bool:
         for _, column in frame.items()
     )
     default = isinstance(frame.index, pd.RangeIndex) and frame.columns.is_unique
-    return is_installed("pyarrow") and plain and default and 0 < frame.size <= MOST_VALUES
+    return is_installed("pyarrow") and plain and default and 0 < frame.size <= MAX_BATCHED_VALUES
 
 
 def is_body(path: object) -> bool:
@@ -289,8 +291,8 @@ class BulkUploader:
         start = 0
         for part, names in _parts(table, by, is_one=self._query["onError"] == "abort"):
             for line in self._send(_written(_compact(part, by)), ARROW, by, fields):
-                place = line["index"]
-                yield _outcome(line, start + place, names[place] if names else start + place, ())
+                index = line["index"]
+                yield _outcome(line, start + index, names[index] if names else start + index, ())
             start += len(names) if names else part.num_rows
 
     def _sent_items(self, items: Sequence[Item]) -> list[Outcome]:
@@ -299,9 +301,10 @@ class BulkUploader:
         except FATAL:
             raise
         except PhotseriesError as error:
-            return [Outcome(one.index, one.item, error=error) for one in items]
+            return [Outcome(item.index, item.item, error=error) for item in items]
         return [
-            _outcome(line, one.index, one.item, one.reading.warnings) for one, line in zip(items, lines, strict=True)
+            _outcome(line, item.index, item.item, item.reading.warnings)
+            for item, line in zip(items, lines, strict=True)
         ]
 
     def _send(
@@ -322,13 +325,13 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        found: list[dict[str, object]] = self._transport.write(
+        outcomes: list[dict[str, object]] = self._transport.write(
             "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
         )
-        return found
+        return outcomes
 
 
-def _lines_of(response: httpx.Response) -> Answer:
+def _lines_of(response: httpx.Response) -> ApiResponse:
     """Read the lines of an answer.
 
     Raises
@@ -346,7 +349,7 @@ def _lines_of(response: httpx.Response) -> Answer:
         if "index" in line:
             lines.append(line)
         elif line["status"] == "success":
-            return Answer(lines, line.get("version"))
+            return ApiResponse(lines, line.get("version"))
         else:
             raise error_of(500, line)
     raise OutcomeUnknownError("The answer was cut short: upload again with if_exists='skip' to complete it.")
@@ -380,15 +383,17 @@ def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
     held: list[Item] = []
     types: dict[str, object] = {}
     size = 0
-    for one in items:
-        own = {str(name): "text" if is_text(column) else column.dtype for name, column in one.reading.frame.items()}
-        fits = all(types.get(name, kind) == kind for name, kind in own.items())
-        if held and (not fits or len(held) == MOST_SERIES or size + one.size > MOST_BYTES):
+    for item in items:
+        column_types = {
+            str(name): "text" if is_text(column) else column.dtype for name, column in item.reading.frame.items()
+        }
+        fits = all(types.get(name, kind) == kind for name, kind in column_types.items())
+        if held and (not fits or len(held) == MAX_SERIES or size + item.size > MAX_TABLE_BYTES):
             yield held
             held, types, size = [], {}, 0
-        held.append(one)
-        types |= own
-        size += one.size
+        held.append(item)
+        types |= column_types
+        size += item.size
     if held:
         yield held
 
@@ -397,11 +402,11 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     """Write series as one row each: fields as text, the columns of the table as lists; null where there is none."""
     import pyarrow
 
-    fields = [{name: _text(name, value) for name, value in one.merged.items()} for one in items]
-    names = list(dict.fromkeys(name for one in fields for name in one))
-    arrays = [pyarrow.array([one.get(name) for one in fields], pyarrow.large_string()) for name in names]
-    columns = list(dict.fromkeys(str(name) for one in items for name in one.reading.frame))
-    lists = [_lists([one.reading.frame.get(name) for one in items]) for name in columns]
+    fields = [{name: _text(name, value) for name, value in item.merged.items()} for item in items]
+    names = list(dict.fromkeys(name for item in fields for name in item))
+    arrays = [pyarrow.array([item.get(name) for item in fields], pyarrow.large_string()) for name in names]
+    columns = list(dict.fromkeys(str(name) for item in items for name in item.reading.frame))
+    lists = [_lists([item.reading.frame.get(name) for item in items]) for name in columns]
     schema = pyarrow.schema(
         [(name, array.type) for name, array in zip((*names, *columns), (*arrays, *lists), strict=True)]
     )
@@ -473,32 +478,32 @@ def _parts(
     """
     import pyarrow
 
-    whole = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
-    if not isinstance(whole, pyarrow.Table):
-        whole = pyarrow.table(whole)
-    all_rows = max(1, whole.num_rows)
-    rows = all_rows if is_one else max(1, int(LONG_BYTES / max(1, whole.nbytes / all_rows)))
-    count = all_rows if is_one else LONG_SERIES
+    arrow_table = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+    if not isinstance(arrow_table, pyarrow.Table):
+        arrow_table = pyarrow.table(arrow_table)
+    all_rows = max(1, arrow_table.num_rows)
+    rows = all_rows if is_one else max(1, int(MAX_SLICE_BYTES / max(1, arrow_table.nbytes / all_rows)))
+    count = all_rows if is_one else MAX_SLICE_SERIES
     if not by:
         step = min(rows, count)
-        for start in range(0, whole.num_rows, step):
-            yield whole.slice(start, step), []
+        for start in range(0, arrow_table.num_rows, step):
+            yield arrow_table.slice(start, step), []
         return
-    absent = [name for name in by if name not in whole.column_names]
+    absent = [name for name in by if name not in arrow_table.column_names]
     if absent:
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
-    keys = whole.select(list(by)).to_pandas()
+    keys = arrow_table.select(list(by)).to_pandas()
     series = keys.groupby(list(by), sort=False, dropna=False).ngroup().to_numpy()
     if (series[1:] < series[:-1]).any():
         order = np.argsort(series, kind="stable")
-        whole, keys, series = whole.take(pyarrow.array(order)), keys.iloc[order], series[order]
+        arrow_table, keys, series = arrow_table.take(pyarrow.array(order)), keys.iloc[order], series[order]
     starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
     names = keys.iloc[starts].to_dict("records")
     ends = np.append(starts[1:], len(series))
     first = 0
     while first < len(starts):
         last = max(first + 1, min(int(np.searchsorted(ends, starts[first] + rows, "right")), first + count))
-        yield whole.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
+        yield arrow_table.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
         first = last
 
 

@@ -107,13 +107,13 @@ class Client:
 
     def whoami(self) -> WhoAmI:
         """Return user and permissions of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
-        found: WhoAmI = self._transport.read("/api/whoami")
-        return found
+        identity: WhoAmI = self._transport.read("/api/whoami")
+        return identity
 
     def usage(self) -> Usage:
         """Return the usage of the user, for an admin of all users, as ``usage``, and the quotas as ``limits``."""
-        found: Usage = self._transport.read("/api/usage")
-        return found
+        result: Usage = self._transport.read("/api/usage")
+        return result
 
     def get(  # noqa: PLR0913  the parts of a series that the service gives
         self,
@@ -241,10 +241,10 @@ class Client:
         InvalidError
             For an unknown criterion, with the closest known one, or an invalid value.
         """
-        asked = arguments(criteria)
+        query = arguments(criteria)
         if limit is not None:
-            asked.setdefault("numPerPage", [str(max(limit, 1))])
-        return search.framed(islice(search.walk(self._transport, asked), limit))
+            query.setdefault("numPerPage", [str(max(limit, 1))])
+        return search.framed(islice(search.walk(self._transport, query), limit))
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -258,8 +258,8 @@ class Client:
         ------
         Series
         """
-        found = search.walk(self._transport, arguments(criteria))
-        return (search.series_of(self._transport, metadata) for metadata in found)
+        documents = search.walk(self._transport, arguments(criteria))
+        return (search.series_of(self._transport, metadata) for metadata in documents)
 
     def export(
         self,
@@ -349,10 +349,10 @@ class Client:
         if missing not in ("ignore", "raise"):
             raise ValueError('missing must be "ignore" or "raise"')
         lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        found = get_list(self._transport, Wanted(lists, options))
+        series_list = get_list(self._transport, Wanted(lists, options))
         if missing == "raise":
-            require_found(found)
-        return found
+            require_found(series_list)
+        return series_list
 
     def collection(  # noqa: PLR0913  one of the lists is given
         self,
@@ -395,8 +395,8 @@ class Client:
 
     def summary(self, **criteria: Unpack[ConeCriteria]) -> Summary:
         """Count the matching series, by instrument, filter, series_name and owner, with sources and time span."""
-        found: Summary = self._transport.read(f"{SERIES}/summary", arguments(criteria))
-        return found
+        result: Summary = self._transport.read(f"{SERIES}/summary", arguments(criteria))
+        return result
 
     def positions(self, positions: object, radius: object, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
@@ -420,8 +420,8 @@ class Client:
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""
-        found: list[Event] = self._transport.read(f"{path_of(series_id)}/history")["history"]
-        return found
+        events: list[Event] = self._transport.read(f"{path_of(series_id)}/history")["history"]
+        return events
 
     def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: object) -> Periodogram:
         """Search a series for periods.
@@ -445,9 +445,9 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        asked = {"method": method, **_camel_case(parameters)}
-        found: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", asked)
-        return found
+        query = {"method": method, **_camel_case(parameters)}
+        result: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", query)
+        return result
 
     def source_periodogram(self, source: str, **parameters: object) -> SourcePeriodogram:
         """Search all visible series of a source for a common period, by multi-band Lomb-Scargle.
@@ -469,13 +469,13 @@ class Client:
         InvalidError, LateError, NotFoundError
         """
         path = f"/api/sources/{quote(source, safe='')}/periodogram"
-        found: SourcePeriodogram = self._transport.read(path, _camel_case(parameters))
-        return found
+        result: SourcePeriodogram = self._transport.read(path, _camel_case(parameters))
+        return result
 
     def periods(self, series_id: int) -> list[Period]:
         """List the periods of a series, the preferred one first: ``period`` [d], ``method``, ``who``, ``when`` ..."""
-        found: list[Period] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]
-        return found
+        result: list[Period] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]
+        return result
 
     def put_period(self, series_id: int, period: float, method: str, *, preferred: bool = False) -> None:
         """Store a period of a series, replacing your earlier one of the same method.
@@ -500,8 +500,8 @@ class Client:
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
         """Remove your own periods of a series: all, or the one of a method."""
-        asked = {} if method is None else {"method": method}
-        self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=asked)
+        query = {} if method is None else {"method": method}
+        self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=query)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """List the visible entries of a registry."""
@@ -546,8 +546,8 @@ class Client:
         OutcomeUnknownError
             When it is unknown whether the series was stored; repeat the call with ``if_exists="skip"``.
         """
-        reading_options, rest = split_options(options, fields)
-        return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
+        reading_options, metadata = split_options(options, fields)
+        return self._uploader.upload(one_of(collect(data, reading_options)), metadata, if_exists, dry_run)
 
     def upload_many(  # noqa: PLR0913  how many series come
         self,
@@ -744,4 +744,4 @@ class Client:
 
 def _camel_case(parameters: Mapping[str, object]) -> dict[str, object]:
     """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
-    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}
+    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), name): value for name, value in parameters.items()}

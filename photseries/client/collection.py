@@ -61,7 +61,9 @@ class Collection:
         progress: bool | None,
     ) -> None:
         self._transport = transport
-        self._lists = {name: one if name == POSITIONS else list(one) for name, one in lists.items()}
+        self._lists = {
+            name: series_list if name == POSITIONS else list(series_list) for name, series_list in lists.items()
+        }
         self._criteria = criteria
         self._cache = None if cache is None else Path(cache).expanduser()
         self._workers = workers
@@ -90,7 +92,7 @@ class Collection:
         self._fields = self._find()
         batches = [self._fields[first : first + BATCH] for first in range(0, len(self._fields), BATCH)]
         fetched = _ahead(self._batch, batches, self._workers)
-        return _shown((one for batch in fetched for one in batch), len(self._fields), self._progress)
+        return _shown((series for batch in fetched for series in batch), len(self._fields), self._progress)
 
     def map(self, function: Callable[[Series], T], workers: int = 4) -> list[T]:
         """Call a function for each series, in threads; return the results in the order of the series.
@@ -118,19 +120,23 @@ class Collection:
     def _find(self) -> list[Fields]:
         if not self._lists:
             return list(walk(self._transport, {"features": ["true"], **arguments(self._criteria)}))
-        found = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
-        return list({one.id: one.metadata for one in found}.values())
+        series_list = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
+        return list({series.id: series.metadata for series in series_list}.values())
 
     def _batch(self, several: Sequence[Fields]) -> list[Series]:
         is_cached = self._cache is not None
-        found = {one["id"]: self._cached(one) for one in several if is_cached and self._path(one).exists()}
-        rest = [one["id"] for one in several if one["id"] not in found]
-        for series in get_list(self._transport, Wanted({"ids": rest}, {})) if rest else ():
+        loaded = {
+            metadata["id"]: self._cached(metadata)
+            for metadata in several
+            if is_cached and self._path(metadata).exists()
+        }
+        missing = [metadata["id"] for metadata in several if metadata["id"] not in loaded]
+        for series in get_list(self._transport, Wanted({"ids": missing}, {})) if missing else ():
             if is_cached:
                 self._write(series.metadata, series.blob)
-            found[series.id] = self._cached(series.metadata) if is_cached else series
+            loaded[series.id] = self._cached(series.metadata) if is_cached else series
         # What was deleted meanwhile, or is damaged, says so when its table is asked for.
-        return [found.get(one["id"]) or series_of(self._transport, one) for one in several]
+        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in several]
 
     def _path(self, fields: Fields) -> Path:
         content, file = str(fields["content_hash"]), str(fields["hash"])
@@ -172,11 +178,11 @@ def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iter
                 future.cancel()
 
 
-def _shown(series: Iterator[S], total: int, wanted: bool | None) -> Iterator[S]:
+def _shown(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
     """Show a bar while a program goes through series."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    is_shown = (console.is_terminal or console.is_jupyter) if wanted is None else wanted
+    is_shown = (console.is_terminal or console.is_jupyter) if progress is None else progress
     yield from track(series, "series", total, console=console, disable=not is_shown)

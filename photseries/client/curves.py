@@ -25,7 +25,7 @@ __all__ = ["Curve", "curve_of", "draw", "svg"]
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _MARGIN = 520, 180, 64, 34, 8
 
 #: More points than these become the least and the greatest of each run of equally many.
-_MOST_POINTS: Final = 1000
+_MAX_POINTS: Final = 1000
 
 #: Error bars of more points than these would cover the points.
 _FEW: Final = 1500
@@ -110,10 +110,10 @@ def svg(curve: Curve) -> str:
     """Draw a curve as an SVG element that loads nothing; empty without points."""
     if not len(curve.mjd):
         return ""
-    kept = _extremes(curve)
-    x = _scaled(curve.mjd[kept], _LEFT, _WIDTH - _MARGIN)
+    selected = _extremes(curve)
+    x = _scaled(curve.mjd[selected], _LEFT, _WIDTH - _MARGIN)
     bottom, top = _HEIGHT - _FOOT, _MARGIN
-    y = _scaled(curve.value[kept], *((top, bottom) if curve.is_mag else (bottom, top)))
+    y = _scaled(curve.value[selected], *((top, bottom) if curve.is_mag else (bottom, top)))
     points = "".join(f"M{across:.1f} {down:.1f}h0" for across, down in zip(x, y, strict=True))
     ends = (curve.value.max(), curve.value.min()) if curve.is_mag else (curve.value.min(), curve.value.max())
     text = 'font-size="11" font-family="sans-serif" fill="currentColor"'
@@ -134,14 +134,14 @@ def svg(curve: Curve) -> str:
 def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
     """Return the places of the points to draw: of each run of equally many the least and the greatest."""
     order = np.argsort(curve.mjd, kind="stable")
-    if len(order) <= _MOST_POINTS:
+    if len(order) <= _MAX_POINTS:
         return order
-    runs = np.array_split(order, _MOST_POINTS // 2)
-    return np.array([run[place(curve.value[run])] for run in runs for place in (np.argmin, np.argmax)])
+    runs = np.array_split(order, _MAX_POINTS // 2)
+    return np.array([run[argument(curve.value[run])] for run in runs for argument in (np.argmin, np.argmax)])
 
 
 def _scaled(values: FloatArray, first: float, last: float) -> FloatArray:
     """Bring values onto an axis of pixels; equal ones to its middle."""
-    least, span = values.min(), np.ptp(values)
-    share = (values - least) / span if 0 < span < np.inf else np.full(len(values), 0.5)
+    minimum, span = values.min(), np.ptp(values)
+    share = (values - minimum) / span if 0 < span < np.inf else np.full(len(values), 0.5)
     return np.asarray(first + share * (last - first))

@@ -14,7 +14,7 @@ from typing import IO
 
 import httpx
 
-from photseries.client.answers import Answer, answer_of
+from photseries.client.answers import ApiResponse, answer_of
 from photseries.errors import AlteredError, UnreachableError
 
 __all__ = ["md5", "partial", "require_hash", "saved"]
@@ -55,7 +55,7 @@ def partial(target: Path) -> Iterator[IO[bytes]]:
         path.unlink(missing_ok=True)
 
 
-def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
+def saved(response: httpx.Response, file: IO[bytes]) -> ApiResponse:
     """Write an answer that is a long file, as it comes; its data are the MD5 of the file and the MD5 that it states.
 
     Raises
@@ -79,4 +79,4 @@ def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
             "its log says why."
         ) from broken
     stated = _DIGEST.search(response.headers.get("Repr-Digest", ""))
-    return Answer((digest.hexdigest(), b64decode(stated[1]).hex() if stated else None), None)
+    return ApiResponse((digest.hexdigest(), b64decode(stated[1]).hex() if stated else None), None)

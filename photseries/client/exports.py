@@ -27,9 +27,9 @@ def save(transport: Transport, series_id: int, target: Path, form: str | None, r
         target /= file_name(metadata(transport, series_id), suffix)
     else:
         form = format_of(target, WRITERS) if form is None else form
-    asked = {} if revision is None else {"revision": revision}
-    stored = (lambda: metadata(transport, series_id).get("hash")) if form == "hdf5" and not asked else None
-    transport.save(f"{path_of(series_id)}/data", {"format": form, **asked}, target, stored)
+    query = {} if revision is None else {"revision": revision}
+    stored = (lambda: metadata(transport, series_id).get("hash")) if form == "hdf5" and not query else None
+    transport.save(f"{path_of(series_id)}/data", {"format": form, **query}, target, stored)
     writer = WRITERS[form].writer if form in WRITERS else None
     if writer is not None and writer.warning:
         warnings.warn(writer.warning, stacklevel=3)
@@ -44,10 +44,10 @@ def export(
     if not lists:
         transport.save(f"{SERIES}/export", {**list_arguments(options), "format": form}, target)
         return target
-    wanted = Wanted(lists, options)
-    if not wanted.entries:
+    request = Wanted(lists, options)
+    if not request.entries:
         raise InvalidError("The list is empty.")
-    ((_, body),) = wanted.portions(len(wanted.entries))
+    ((_, body),) = request.portions(len(request.entries))
     with partial(target) as file:
         transport.stream(f"{SERIES}/export", message({**body, "format": form}), file)
     return target

@@ -68,7 +68,7 @@ class Wanted:
         elif isinstance(entries, str):
             raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
         else:
-            self.entries = [one.item() if isinstance(one, np.generic) else one for one in entries]
+            self.entries = [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield portions of the list as bodies of requests, each with the place of its first entry."""
@@ -103,20 +103,20 @@ class SeriesList(Sequence[Series]):
         self.damaged: list[int] = []
         self._series: list[Series] = []
 
-    def add(self, place: int, series: Series) -> None:
+    def add(self, index: int, series: Series) -> None:
         """Add a series for the entry at an index."""
-        self.places.append(place)
+        self.places.append(index)
         self._series.append(series)
 
     def __len__(self) -> int:
         return len(self._series)
 
     @overload
-    def __getitem__(self, place: int) -> Series: ...
+    def __getitem__(self, index: int) -> Series: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Series]: ...
-    def __getitem__(self, place: int | slice) -> Series | list[Series]:
-        return self._series[place]
+    def __getitem__(self, index: slice) -> list[Series]: ...
+    def __getitem__(self, index: int | slice) -> Series | list[Series]:
+        return self._series[index]
 
     def __repr__(self) -> str:
         counts = f"{len(self)} of {len(self.asked)} entries, {len(self.missing)} missing, {len(self.damaged)} damaged"
@@ -135,12 +135,14 @@ class SeriesList(Sequence[Series]):
     @property
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
-        return framed({"asked": place, **one.metadata} for place, one in zip(self.places, self._series, strict=True))
+        return framed(
+            {"asked": index, **series.metadata} for index, series in zip(self.places, self._series, strict=True)
+        )
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
         pairs = zip(self.places, self._series, strict=True)
-        return [series for place, series in pairs if self.asked[place] == entry]
+        return [series for index, series in pairs if self.asked[index] == entry]
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all tables concatenated; ``asked`` is the index in the list."""
@@ -150,23 +152,23 @@ class SeriesList(Sequence[Series]):
 def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
     """Put the tables of series, given with their places, under each other, each row with the id, obj_id and filter."""
     parts = []
-    for place, one, frame in _framed(series):
-        own = {"asked": place, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
-        rest = frame[[name for name in frame if name not in own]]
-        rest = rest.reset_index(drop=True)
-        parts.append(pd.concat([pd.DataFrame(own, index=rest.index), rest], axis=1))
+    for index, one, frame in _framed(series):
+        constants = {"asked": index, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
+        remaining = frame[[name for name in frame if name not in constants]]
+        remaining = remaining.reset_index(drop=True)
+        parts.append(pd.concat([pd.DataFrame(constants, index=remaining.index), remaining], axis=1))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["asked", "series_id"])
 
 
 def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:
-    for place, one in series:
+    for index, item in series:
         try:
-            yield place, one, one.data
+            yield index, item, item.data
         except InvalidError:  # it has no row in the part
             continue
 
 
-def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> SeriesList:
+def get_list(transport: Transport, request: Wanted, *, files: bool = True) -> SeriesList:
     """Get the series of a list; without files their metadata alone.
 
     Raises
@@ -176,12 +178,12 @@ def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> Ser
     AlteredError
         When an answer is not what its manifest says.
     """
-    found = SeriesList(wanted.entries)
-    for first, body in wanted.portions():
-        answer = _Answer()
+    series_list = SeriesList(request.entries)
+    for first, body in request.portions():
+        answer = _SharedAnswer()
         _download(transport, {**body, "format": "zip", "files": files}, answer.file)
-        _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
-    return found
+        _read(answer, first, series_list, is_whole=OF_PART.isdisjoint(body), files=files)
+    return series_list
 
 
 def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes]) -> None:
@@ -198,23 +200,23 @@ def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes])
         file.truncate()
 
 
-def require_found(found: SeriesList) -> None:
+def require_found(series_list: SeriesList) -> None:
     """Refuse an answer that is not complete.
 
     Raises
     ------
     NotFoundError, DamagedError
     """
-    if found.missing:
-        shown = ", ".join(f"{one!r:.60}" for one in found.missing[:_SHOWN])
-        count = f"{len(found.missing)} of {len(found.asked)}"
+    if series_list.missing:
+        shown = ", ".join(f"{entry!r:.60}" for entry in series_list.missing[:_SHOWN])
+        count = f"{len(series_list.missing)} of {len(series_list.asked)}"
         raise NotFoundError(f"{count} entries of the list are absent or not visible: {shown} ...".removesuffix(" ..."))
-    if found.damaged:
-        shown = ", ".join(map(str, found.damaged[:_SHOWN]))
-        raise DamagedError(f"The files of {len(found.damaged)} series are damaged in the archive: {shown}.")
+    if series_list.damaged:
+        shown = ", ".join(map(str, series_list.damaged[:_SHOWN]))
+        raise DamagedError(f"The files of {len(series_list.damaged)} series are damaged in the archive: {shown}.")
 
 
-class _Answer:
+class _SharedAnswer:
     """An answer on disk, for many threads, which is closed when no series needs it any more."""
 
     def __init__(self) -> None:
@@ -236,31 +238,31 @@ class _Answer:
             raise _incomplete(f"{name} is absent or damaged") from error
 
 
-def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
+def _read(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whole: bool, files: bool) -> None:
     """Add the series of an answer, which is checked against its manifest."""
     manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
     names = set(answer.zip.namelist())
     pairs: set[tuple[int, int]] = set()
-    kept: dict[int, Series] = {}
+    series_by_id: dict[int, Series] = {}
     for line in lines:
         fields = orjson.loads(line)
-        place, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
-        pairs.add((place, fields["id"]))
+        index, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
+        pairs.add((index, fields["id"]))
         if fields["id"] in manifest["damaged"]:
             continue
         if file not in names and files and problem is None:
             raise _incomplete(f"the file of series {fields['id']} is not in it")
         fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
-        found.add(first + place, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
-    expected = {(int(place), one) for place, ids in manifest["found"].items() for one in ids}
+        series_list.add(first + index, series_by_id.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
+    expected = {(int(index), series_id) for index, ids in manifest["found"].items() for series_id in ids}
     if pairs != expected:
         raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")
-    found.missing += [found.asked[first + place] for place in manifest["absent"]]
-    found.damaged += manifest["damaged"]
+    series_list.missing += [series_list.asked[first + index] for index in manifest["absent"]]
+    series_list.damaged += manifest["damaged"]
 
 
 def _fetch(
-    answer: _Answer, fields: dict[str, Any], file: str | None, problem: str | None, is_whole: bool
+    answer: _SharedAnswer, fields: dict[str, Any], file: str | None, problem: str | None, is_whole: bool
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if file is None:
@@ -271,5 +273,5 @@ def _fetch(
     return fields, blob
 
 
-def _incomplete(what: str) -> AlteredError:
-    return AlteredError(f"The answer to the list is incomplete: {what}. Ask again.")
+def _incomplete(reason: str) -> AlteredError:
+    return AlteredError(f"The answer to the list is incomplete: {reason}. Ask again.")

@@ -39,12 +39,12 @@ class ManyUploader:
     fields: dict[str, object]
     _reached: UploadTracker = field(default_factory=UploadTracker)
 
-    def read(self, data: object, own: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
+    def read(self, data: object, item_fields: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
         """Yield the series of an item, each with its fields."""
-        options, rest = split_options(self.options, {**self.fields, **own})
+        options, metadata = split_options(self.options, {**self.fields, **item_fields})
         for reading in collect(data, options):
             for part, key in split(reading, self.columns):
-                yield part, part.merged({**rest, **key})
+                yield part, part.merged({**metadata, **key})
 
     def upload(self, items: Iterable[object], in_flight: int) -> Iterator[Outcome]:
         """Upload items in threads."""
@@ -67,19 +67,19 @@ class ManyUploader:
 
     def _outcomes(self, index: int, item: object) -> list[Outcome]:
         """Return what became of each series of an item."""
-        data, own = item if isinstance(item, tuple) else (item, {})
-        found: list[Outcome] = []
+        data, item_fields = item if isinstance(item, tuple) else (item, {})
+        outcomes: list[Outcome] = []
         try:
-            for reading, fields in self.read(data, dict(own)):
+            for reading, fields in self.read(data, dict(item_fields)):
                 try:
                     uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self._reached)
                 except PhotseriesError as error:
-                    found.append(Outcome(index, item, error=error))
+                    outcomes.append(Outcome(index, item, error=error))
                 else:
-                    found.append(Outcome(index, item, uploaded))
+                    outcomes.append(Outcome(index, item, uploaded))
         except PhotseriesError as error:
-            found.append(Outcome(index, item, error=error))
-        return found
+            outcomes.append(Outcome(index, item, error=error))
+        return outcomes
 
 
 def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:

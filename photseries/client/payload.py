@@ -25,10 +25,10 @@ from photseries.text import is_unicode
 __all__ = ["Message", "blob_of", "is_of", "message", "query_of"]
 
 #: Values above which a file is less work for both sides than JSON.
-MOST_IN_JSON: Final = 20_000
+MAX_JSON_VALUES: Final = 20_000
 
 #: What the fields may take in a query [characters]; the service accepts headers of 64 KiB.
-LONGEST_QUERY: Final = 8_000
+MAX_QUERY_LENGTH: Final = 8_000
 
 _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
 
@@ -83,9 +83,9 @@ def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_
         return Message(_json(fields))
     blob = blob_of(reading, as_read=as_read)
     if blob is None:
-        said = {name: value for name, value in reading.file_metadata.items() if value is not None}
+        file_fields = {name: value for name, value in reading.file_metadata.items() if value is not None}
         columns = orjson.Fragment(json_columns.encode(reading.frame))
-        return Message(_json({**without_ignored(said), **fields, "data": columns}))
+        return Message(_json({**without_ignored(file_fields), **fields, "data": columns}))
     query = query_of(fields)
     if query is not None:
         return Message(blob, HDF5.media_type, query)
@@ -108,7 +108,7 @@ def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
         if not same:
             return None
         texts[name] = same[0]
-    return texts if len(urlencode(texts)) <= LONGEST_QUERY else None
+    return texts if len(urlencode(texts)) <= MAX_QUERY_LENGTH else None
 
 
 def _json(fields: Mapping[str, object]) -> bytes:
@@ -122,7 +122,7 @@ def _keeps_columns(frame: pd.DataFrame) -> bool:
     """Return whether JSON columns bring a table back as it is, and are not too many."""
     index = frame.index
     return (
-        0 < frame.size <= MOST_IN_JSON
+        0 < frame.size <= MAX_JSON_VALUES
         and isinstance(index, pd.RangeIndex)
         and (index.start, index.step, index.name) == (0, 1, None)
         and frame.columns.is_unique
@@ -141,9 +141,9 @@ def _is_kept(column: pd.Series) -> bool:
     return set(map(type, cells)) == {str} and "\0" not in (joined := "".join(cells)) and is_unicode(joined)
 
 
-def _keeps_values(said: Mapping[str, object]) -> bool:
+def _keeps_values(metadata: Mapping[str, object]) -> bool:
     """Return whether JSON brings the fields of a file to the service as they are in it."""
     try:
-        return bool(orjson.loads(orjson.dumps(said)) == said)
+        return bool(orjson.loads(orjson.dumps(metadata)) == metadata)
     except (TypeError, ValueError):
         return False

@@ -91,9 +91,9 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
-def single_texts(asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def single_texts(query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Write query arguments for a JSON body, where a single text is not in a list."""
-    return {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items() if texts}
+    return {name: texts if len(texts) > 1 else texts[0] for name, texts in query.items() if texts}
 
 
 def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
@@ -105,12 +105,12 @@ def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
 
 def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     """Write the keywords of a part of a table as query arguments; None is left out."""
-    given = {_PART[name]: value for name, value in options.items() if value is not None}
-    if "columns" in given:
-        given["columns"] = joined(names_of(given["columns"]))
-    if "derive" in given:
-        given["derive"] = ",".join(names_of(given["derive"]))
-    return {name: str(value) for name, value in given.items()}
+    arguments = {_PART[name]: value for name, value in options.items() if value is not None}
+    if "columns" in arguments:
+        arguments["columns"] = joined(names_of(arguments["columns"]))
+    if "derive" in arguments:
+        arguments["derive"] = ",".join(names_of(arguments["derive"]))
+    return {name: str(value) for name, value in arguments.items()}
 
 
 def names_of(names: str | Sequence[str]) -> Sequence[str]:
@@ -131,8 +131,8 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
     try:
         return value.to_value(unit or "")
     except ValueError as error:  # astropy's UnitConversionError is one
-        wanted = f"a Quantity in {unit}" if unit else "a plain number"
-        raise _invalid(keyword, f"{keyword} must be {wanted}, not in {str(value.unit) or 'no unit'}.") from error
+        expected = f"a Quantity in {unit}" if unit else "a plain number"
+        raise _invalid(keyword, f"{keyword} must be {expected}, not in {str(value.unit) or 'no unit'}.") from error
 
 
 def pairs_of(positions: object) -> list[list[float]]:
@@ -150,25 +150,25 @@ def pairs_of(positions: object) -> list[list[float]]:
         pairs = np.empty(0)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
         raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
-    found: list[list[float]] = pairs.tolist()
-    return found
+    coordinates: list[list[float]] = pairs.tolist()
+    return coordinates
 
 
 def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
     """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``."""
-    rest = {name: value for name, value in criteria.items() if name != "position"}
+    remaining = {name: value for name, value in criteria.items() if name != "position"}
     position = criteria.get("position")
     if position is None:
-        return rest
+        return remaining
     try:
         ra, dec = _coordinates(position) if hasattr(position, "icrs") else position
-        found = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
+        coordinates = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
     except (TypeError, ValueError) as error:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
         raise _invalid("position", problem) from error
-    if not found.keys().isdisjoint(rest):
+    if not coordinates.keys().isdisjoint(remaining):
         raise _invalid("position", "position and ra or dec are given: leave one out.")
-    return found | rest
+    return coordinates | remaining
 
 
 def _invalid(keyword: str, problem: str) -> InvalidError:
@@ -209,5 +209,5 @@ def _plain(value: object, scale: str | None = None) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value

@@ -19,8 +19,8 @@ from photseries.client.transport import Transport
 from photseries.errors import ConflictError, InvalidError
 from photseries.fields import LISTED
 from photseries.formats import base64_text
-from photseries.parameters import MOST_PER_PAGE
-from photseries.parameters.query import MOST_POSITIONS
+from photseries.parameters import MAX_PER_PAGE
+from photseries.parameters.query import MAX_POSITIONS
 
 __all__ = ["SERIES", "entries", "framed", "get", "metadata", "near", "path_of", "series_of", "walk"]
 
@@ -100,24 +100,24 @@ def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) 
     raise ConflictError(f"Series {known['id']} changes all the time.")
 
 
-def walk(transport: Transport, asked: Arguments) -> Iterator[dict[str, object]]:
+def walk(transport: Transport, query: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series that match."""
-    page = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
+    page = {"numPerPage": str(MAX_PER_PAGE), **query, "includeTotal": "false"}
     return _pages(functools.partial(transport.read, SERIES), page)
 
 
-def near(transport: Transport, positions: object, radius: object, asked: Arguments) -> Iterator[dict[str, object]]:
+def near(transport: Transport, positions: object, radius: object, query: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series around positions."""
     pairs = pairs_of(positions)
-    body = {"numPerPage": MOST_PER_PAGE, **single_texts(asked), "includeTotal": False}
+    body = {"numPerPage": MAX_PER_PAGE, **single_texts(query), "includeTotal": False}
     body["radius"] = float(in_unit(radius, "deg", "radius"))
 
     def ask(page: Mapping[str, object]) -> Any:
         return transport.request("POST", f"{SERIES}/query", message(page), repeatable=True)
 
-    for first in range(0, len(pairs), MOST_POSITIONS):
-        for found in _pages(ask, {**body, "positions": pairs[first : first + MOST_POSITIONS]}):
-            yield {**found, "position": found["position"] + first}
+    for first in range(0, len(pairs), MAX_POSITIONS):
+        for document in _pages(ask, {**body, "positions": pairs[first : first + MAX_POSITIONS]}):
+            yield {**document, "position": document["position"] + first}
 
 
 def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -133,16 +133,16 @@ def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> 
 def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
     """Yield the entries of a registry."""
     for page in itertools.count(1):
-        asked = {"numPerPage": MOST_PER_PAGE, "pageNumber": page}
-        answer = transport.read(f"/api/{quote(kind, safe='')}", asked)
+        query = {"numPerPage": MAX_PER_PAGE, "pageNumber": page}
+        answer = transport.read(f"/api/{quote(kind, safe='')}", query)
         yield from answer[kind]
-        if page * MOST_PER_PAGE >= answer["totalMatches"]:
+        if page * MAX_PER_PAGE >= answer["totalMatches"]:
             return
 
 
-def framed(found: Iterable[dict[str, object]]) -> pd.DataFrame:
+def framed(documents: Iterable[dict[str, object]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns, too."""
-    rows = list(found)
+    rows = list(documents)
     return SearchResult(rows) if rows else SearchResult(columns=list(LISTED))
 
 

@@ -75,9 +75,9 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
     StartError
         When one of them is nowhere, or the file is malformed or readable by others.
     """
-    for place in (_environment, _kept):
+    for source in (_environment, _kept):
         if url is None or token is None:
-            other_url, other_token = place(environ)
+            other_url, other_token = source(environ)
             url = other_url if url is None else url
             if token is None and _same(other_url, url):
                 token = other_token
@@ -133,8 +133,8 @@ def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return values.get("url"), values.get("token")
 
 
-def _same(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or _plain(one) == _plain(other)
+def _same(first: str | None, other: str | None) -> bool:
+    return first is None or other is None or _plain(first) == _plain(other)
 
 
 def _plain(url: str) -> str:

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import httpx
 
 from photseries import __version__
-from photseries.client.answers import Answer, File, answer_of, file_of
+from photseries.client.answers import ApiResponse, File, answer_of, file_of
 from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
@@ -35,9 +35,9 @@ __all__ = ["RetryState", "Transport"]
 
 CONNECT_TIMEOUT: Final = 10.0  # [s]
 FIRST_PAUSE: Final = 0.5  # [s]
-LONGEST_PAUSE: Final = 30.0  # [s]
+MAX_PAUSE: Final = 30.0  # [s]
 #: What a service may ask for [s]: beyond this it is away rather than busy.
-LONGEST_ASKED: Final = 120.0
+MAX_RETRY_AFTER: Final = 120.0
 PIECE: Final = 2**20  # of a body that is sent [bytes]
 
 #: The request was not sent.
@@ -140,7 +140,7 @@ class Transport:
         retry_state: RetryState | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        read: Callable[[httpx.Response], Answer] = answer_of,
+        read: Callable[[httpx.Response], ApiResponse] = answer_of,
     ) -> Any:
         """Send a request until it is answered, and return the data of the answer.
 
@@ -169,7 +169,7 @@ class Transport:
             sent_headers["Content-Type"] = message.media_type
         attempt = 0
         while True:
-            asked = 0.0
+            retry_after = 0.0
             try:
                 with (
                     _opened(content, sent_headers) as sent,
@@ -177,7 +177,7 @@ class Transport:
                         method, self.url + path, content=sent, params=query, headers=sent_headers
                     ) as response,
                 ):
-                    asked = _retry_after(response)
+                    retry_after = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
                 failure, again = self._lost(broken, method, repeatable)
@@ -191,7 +191,7 @@ class Transport:
                 retry_state.outcome_unknown = True
             if not again or attempt >= self._retries:
                 raise failure
-            time.sleep(_pause(attempt, asked))
+            time.sleep(_pause(attempt, retry_after))
             attempt += 1
 
     def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
@@ -206,12 +206,14 @@ class Transport:
                 f"No service answers at {self.url} ({reason}): is it running, is the URL right?"
             ), met
         late = isinstance(broken, httpx.TimeoutException)
-        what = f"The service at {self.url} " + (
+        summary = f"The service at {self.url} " + (
             "did not answer in time" if late else f"broke the connection ({reason})"
         )
         if method == "GET":
-            return UnreachableError(f"{what}."), met and not late
-        failure = OutcomeUnknownError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
+            return UnreachableError(f"{summary}."), met and not late
+        failure = OutcomeUnknownError(
+            f"{summary}: whether it made the change is unknown, so look before you repeat it."
+        )
         return failure, repeatable and not late
 
 
@@ -239,7 +241,7 @@ def _retry_after(response: httpx.Response) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _pause(attempt: int, asked: float) -> float:
+def _pause(attempt: int, retry_after: float) -> float:
     """Wait as long as the service asked, or longer each time; not all clients at the same moment."""
-    growing = float(min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
-    return min(asked, LONGEST_ASKED) + growing
+    growing = float(min(FIRST_PAUSE * 2**attempt, MAX_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
+    return min(retry_after, MAX_RETRY_AFTER) + growing

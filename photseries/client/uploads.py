@@ -21,7 +21,7 @@ from photseries.errors import (
 )
 from photseries.formats import Reading, ReadOptions
 from photseries.formats.selection import filter_hint
-from photseries.parameters import MOST_PER_PAGE
+from photseries.parameters import MAX_PER_PAGE
 from photseries.parameters.value_types import joined
 
 __all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "split_options"]
@@ -120,11 +120,11 @@ class Uploader:
         """Let the service say what it would store."""
         written = message(fields, reading, as_read=True)
         report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
-        found = self._find(key_of(report["metadata"]))
+        existing = self._find(key_of(report["metadata"]))
         warnings = (*reading.warnings, *report["warnings"])
-        if found is None:
+        if existing is None:
             return Uploaded(None, "valid", warnings, report)
-        return Uploaded(int(found["id"]), "exists", warnings, report)
+        return Uploaded(int(existing["id"]), "exists", warnings, report)
 
     def _stored(
         self, reading: Reading, fields: Mapping[str, object], key: Key | None, if_exists: str, reached: UploadTracker
@@ -133,42 +133,42 @@ class Uploader:
         # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
         # both sides than a refusal. Series that are not there cost one look in all.
         if if_exists == "skip" and self._looks_first:
-            found = self._find(key)
-            self._looks_first = found is not None
-            if found is not None:
-                reached.require_other(found["id"])
-                return _skipped(found, reading)
+            existing = self._find(key)
+            self._looks_first = existing is not None
+            if existing is not None:
+                reached.require_other(existing["id"])
+                return _skipped(existing, reading)
         written = message(fields, reading)
         retry_state = RetryState()
         try:
             answer = self._transport.write("POST", SERIES, written, repeatable=True, retry_state=retry_state)
         except DuplicateError as refusal:
-            there = refusal.details.get("id")
-            if not isinstance(there, int):  # one that the token may not see
+            existing_id = refusal.details.get("id")
+            if not isinstance(existing_id, int):  # one that the token may not see
                 raise
-            reached.require_other(there)
-            settled = self._settled(there, written, retry_state, if_exists, reading)
+            reached.require_other(existing_id)
+            settled = self._settled(existing_id, written, retry_state, if_exists, reading)
             if settled is None:
                 raise
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
     def _settled(
-        self, there: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
+        self, existing_id: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
     ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
-        found = None
+        existing = None
         if retry_state.outcome_unknown or if_exists == "skip":
             with suppress(NotFoundError):
-                found = metadata(self._transport, there)
-        if found is not None and retry_state.outcome_unknown and is_of(found["content_hash"], reading):
-            return Uploaded(there, "created", reading.warnings)
-        if found is not None and if_exists == "skip":
+                existing = metadata(self._transport, existing_id)
+        if existing is not None and retry_state.outcome_unknown and is_of(existing["content_hash"], reading):
+            return Uploaded(existing_id, "created", reading.warnings)
+        if existing is not None and if_exists == "skip":
             self._looks_first = True
-            return _skipped(found, reading)
+            return _skipped(existing, reading)
         if if_exists == "replace":
-            answer = self._transport.write("PATCH", path_of(there), written, repeatable=True)
-            return Uploaded(there, "replaced", (*reading.warnings, *answer.get("warnings", ())))
+            answer = self._transport.write("PATCH", path_of(existing_id), written, repeatable=True)
+            return Uploaded(existing_id, "replaced", (*reading.warnings, *answer.get("warnings", ())))
         return None
 
     def _find(self, key: Key | None) -> dict[str, Any] | None:
@@ -176,19 +176,19 @@ class Uploader:
         if key is None:
             return None
         known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
-        asked = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
-        page = self._transport.read(SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
-        return next((found for found in page["series"] if key_of(found) == key), None)
+        query = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
+        page = self._transport.read(SERIES, {**query, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
+        return next((series for series in page["series"] if key_of(series) == key), None)
 
 
-def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
+def _skipped(existing: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
-    other = () if is_of(found["content_hash"], reading) else (_OTHER_TABLE,)
-    return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
+    other = () if is_of(existing["content_hash"], reading) else (_OTHER_TABLE,)
+    return Uploaded(int(existing["id"]), "skipped", (*reading.warnings, *other))
 
 
 def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
     """Move the fields that say what the numbers of a table are to the options of reading it."""
     moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
-    rest = {name: value for name, value in fields.items() if name not in moved}
-    return replace(options or ReadOptions(), **moved), rest
+    remaining = {name: value for name, value in fields.items() if name not in moved}
+    return replace(options or ReadOptions(), **moved), remaining

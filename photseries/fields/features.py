@@ -13,8 +13,8 @@ def _feature(
     name: str, label: str, ucd: str, description: str, *, unit: str | None = None, digits: int | None = None
 ) -> Field:
     """Return a feature with a criterion for its minimum and one for its maximum."""
-    what = "".join(word.capitalize() for word in name.split("_"))
-    criteria = (Comparison(f"min{what}", Operator.AT_LEAST), Comparison(f"max{what}", Operator.AT_MOST))
+    camel_case = "".join(word.capitalize() for word in name.split("_"))
+    criteria = (Comparison(f"min{camel_case}", Operator.AT_LEAST), Comparison(f"max{camel_case}", Operator.AT_MOST))
     return Field(
         name=name, type="number", section=Section.FEATURE, label=label, description=description, ucd=ucd,
         criteria=criteria, unit=unit, digits=digits,

@@ -50,16 +50,16 @@ def _equals(name: str, sentence: str = "") -> tuple[Comparison, ...]:
     return (Comparison(name, Operator.ONE_OF, sentence),)
 
 
-def _bounds(least: str, most: str, robust: str | None = None) -> tuple[Comparison, ...]:
-    return Comparison(least, Operator.AT_LEAST, robust=robust), Comparison(most, Operator.AT_MOST, robust=robust)
+def _bounds(lower: str, upper: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return Comparison(lower, Operator.AT_LEAST, robust=robust), Comparison(upper, Operator.AT_MOST, robust=robust)
 
 
-def _min_max(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
-    return _bounds(f"min{what}", f"max{what}", robust)
+def _min_max(quantity: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return _bounds(f"min{quantity}", f"max{quantity}", robust)
 
 
-def _magnitudes(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
-    return _bounds(f"{what}FainterThan", f"{what}BrighterThan", robust)
+def _magnitudes(statistic: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return _bounds(f"{statistic}FainterThan", f"{statistic}BrighterThan", robust)
 
 
 class _Options(TypedDict, total=False):

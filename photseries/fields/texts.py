@@ -75,10 +75,10 @@ class Template:
         InvalidError
             When the name does not match.
         """
-        found = self._pattern.fullmatch(name)
-        if found is None:
+        match = self._pattern.fullmatch(name)
+        if match is None:
             raise InvalidError(f"The name {name} does not fit {self.template}.")
-        return found.groupdict()
+        return match.groupdict()
 
 
 def _read(name: str, text: str) -> object:

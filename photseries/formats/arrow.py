@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from photseries.formats.columns import Column, columns_of
+from photseries.formats.columns import OutputColumn, columns_of
 from photseries.formats.numpy_types import frame_of_arrow
 from photseries.formats.options import ReadOptions
 from photseries.formats.own_files import Note, column_notes, fields_in, notes_in
@@ -54,7 +54,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     return out.getvalue()
 
 
-def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mapping[str, str]) -> pyarrow.Table:
+def table_of(columns: list[OutputColumn], metadata: Mapping[str, object], more: Mapping[str, str]) -> pyarrow.Table:
     """Make a table of Arrow, with the metadata of its series as JSON.
 
     Parameters
@@ -70,8 +70,8 @@ def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mappin
         for column, array in zip(columns, arrays, strict=True)
     ]
     notes = column_notes(columns, [column.name for column in columns], _lost)
-    own = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
-    schema = pyarrow.schema(fields, metadata={**own, **more})
+    schema_metadata = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
+    schema = pyarrow.schema(fields, metadata={**schema_metadata, **more})
     return pyarrow.table(arrays, schema=schema)
 
 
@@ -83,18 +83,18 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}
-    said = fields_in(about.get(_METADATA.encode()))
-    if said:
-        return Table(frame=frame, file_metadata=said, notes=notes_in(about.get(_NOTES.encode())))
+    fields = fields_in(about.get(_METADATA.encode()))
+    if fields:
+        return Table(frame=frame, file_metadata=fields, notes=notes_in(about.get(_NOTES.encode())))
     texts = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     return {"type": "float16"} if column.values.dtype == np.float16 else {}
 
 
-def _array(column: Column) -> pyarrow.Array:
+def _array(column: OutputColumn) -> pyarrow.Array:
     import pyarrow
 
     if column.is_text:
@@ -104,7 +104,7 @@ def _array(column: Column) -> pyarrow.Array:
     return pyarrow.array(column.values)
 
 
-def _about(column: Column) -> dict[str, str]:
+def _about(column: OutputColumn) -> dict[str, str]:
     meaning = column.meaning
-    about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.words}
+    about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.description}
     return {name: text for name, text in about.items() if text}

@@ -72,9 +72,9 @@ def table_of(table: AstropyTable, **beside: object) -> Table:
         else:
             left_out.append(name)
     several = f"Left out, as a row holds more than one plain value: {', '.join(left_out)}."
-    told: dict[str, Any] = {"header": dict(table.meta), **beside}
-    told["warnings"] = (*told.get("warnings", ()), *((several,) if left_out else ()))
-    return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **told)
+    options: dict[str, Any] = {"header": dict(table.meta), **beside}
+    options["warnings"] = (*options.get("warnings", ()), *((several,) if left_out else ()))
+    return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **options)
 
 
 def _is_plain(column: object) -> bool:

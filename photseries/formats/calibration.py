@@ -105,14 +105,14 @@ def calibrated(
     if "flux" not in roles:
         ignored = options.given("zero_point", "flux_unit")
         if ignored:
-            what = "A zero point brings fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
-            raise invalid(f"{what}, and there is no flux.")
+            cause = "A zero point brings fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
+            raise invalid(f"{cause}, and there is no flux.")
         return Fluxes()
     zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
     if isinstance(zero, str) and zero in frame.columns:
-        return _by_column(frame, zero, told=options.zero_point is None)
+        return _by_column(frame, zero, warns=options.zero_point is None)
     if zero is not None:
-        return _by_zero_point(zero, options.flux_unit or unit, bandpass, told=options.zero_point is None)
+        return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=options.zero_point is None)
     if options.flux_unit is not None:
         try:
             return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
@@ -121,12 +121,12 @@ def calibrated(
     return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
 
 
-def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, told: bool) -> Fluxes:
+def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
     known = None if unit is None else known_unit(unit)
     if known is not None and known.microjansky is not None:
         raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
     magnitude, flags = zero_point_of(zero, unit if known is None else known.name, bandpass)
-    warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if told else ()
+    warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if warns else ()
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
 
@@ -214,7 +214,7 @@ def _zero_column(
     return declared if isinstance(declared, float) else None
 
 
-def _by_column(frame: pd.DataFrame, name: str, *, told: bool) -> Fluxes:
+def _by_column(frame: pd.DataFrame, name: str, *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
     system = column_called(frame.columns, _SYSTEMS)
@@ -224,33 +224,33 @@ def _by_column(frame: pd.DataFrame, name: str, *, told: bool) -> Fluxes:
         raise invalid(f"The zero points of {name!r} are in the system {shown}: only those of AB bring fluxes to uJy.")
     zeros = frame[name].to_numpy(np.float64)
     warning = f"The fluxes were brought to uJy by the AB zero points of the column {name}."
-    return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if told else (), f"zero points of {name}")
+    return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if warns else (), f"zero points of {name}")
 
 
 def _of_file(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
-    found = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
+    fluxes = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
     warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
-    return replace(found, warnings=(warning, *found.warnings))
+    return replace(fluxes, warnings=(warning, *fluxes.warnings))
 
 
 def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
     """Bring flux densities to uJy; other fluxes stay, and have no magnitudes."""
     if unit.microjansky is not None:
         return Fluxes(unit.microjansky, {"flux_unit": MICROJANSKY}, why=why)
-    what = f"are {RELATIVE} and have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
-    warning = f"The fluxes {what}: the series has no magnitudes. An AB zero point (zero_point) converts them to uJy."
+    state = f"are {RELATIVE} and have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
+    warning = f"The fluxes {state}: the series has no magnitudes. An AB zero point (zero_point) converts them to uJy."
     return Fluxes(fields={"flux_unit": unit.name}, warnings=(warning,), why=why)
 
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    found, unit = _of_file(text), known_unit(text)
+    fluxes, unit = _of_file(text), known_unit(text)
     if unit is None or unit.microjansky is None:
-        return found
-    return Fluxes(fields={"flux_unit": unit.name}, why=found.why)
+        return fluxes
+    return Fluxes(fields={"flux_unit": unit.name}, why=fluxes.why)
 
 
 def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
@@ -269,11 +269,11 @@ def _by_offset(offset: float) -> Fluxes:
             f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "
             "of the fluxes (flux_unit, zero_point), or read the magnitudes alone (mag_col)."
         )
-    found = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
+    fluxes = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
     if name == MICROJANSKY:
-        return found
+        return fluxes
     warning = f"The fluxes are taken as {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
-    return replace(found, warnings=(warning,))
+    return replace(fluxes, warnings=(warning,))
 
 
 def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:

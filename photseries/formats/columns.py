@@ -13,13 +13,13 @@ import pandas as pd
 from photseries.fields import FIELDS
 from photseries.lightcurve.meaning import Meaning, meaning
 
-__all__ = ["Array", "Column", "columns_of", "field_meaning", "whole_table"]
+__all__ = ["Array", "OutputColumn", "columns_of", "field_meaning", "whole_table"]
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class OutputColumn:
     """A column that is to be written.
 
     Attributes
@@ -53,7 +53,7 @@ def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename_axis(name).reset_index()
 
 
-def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Column]:
+def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[OutputColumn]:
     """Return the columns of a table in their order, an index before them.
 
     Parameters
@@ -70,7 +70,7 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Colu
         else:
             values = column.to_numpy(dtype=object, copy=True)
             values[column.isna().to_numpy()] = None
-        columns.append(Column(str(name), values, meaning(str(name), metadata), index))
+        columns.append(OutputColumn(str(name), values, meaning(str(name), metadata), index))
         index = None
     return columns
 

@@ -47,8 +47,8 @@ def _cells(column: pd.Series) -> list[bytes]:
         return [b"True" if value else b"False" for value in values.tolist()]
     written = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     if values.dtype.kind == "f":
-        for place in np.flatnonzero(~np.isfinite(values)).tolist():
-            written[place] = _ODD[str(values[place])]
+        for index in np.flatnonzero(~np.isfinite(values)).tolist():
+            written[index] = _ODD[str(values[index])]
     return written
 
 

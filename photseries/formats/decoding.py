@@ -12,10 +12,10 @@ from typing import Final
 
 from photseries.formats.options import invalid
 
-__all__ = ["MOST_INFLATED", "SUFFIXES", "decoded", "inflated"]
+__all__ = ["MAX_INFLATED_BYTES", "SUFFIXES", "decoded", "inflated"]
 
 #: The largest content of a compressed file that is read [bytes].
-MOST_INFLATED: Final = 2**31
+MAX_INFLATED_BYTES: Final = 2**31
 
 #: How the names of compressed files end.
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
@@ -29,25 +29,25 @@ _OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
-def inflated(content: bytes, most: int = MOST_INFLATED) -> bytes:
+def inflated(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     """Return the content of a file that gzip, bzip2 or xz compressed; other content as it is.
 
     Raises
     ------
     InvalidError
-        When it is damaged, or larger than ``most`` bytes.
+        When it is damaged, or larger than ``max_bytes`` bytes.
     """
     opened = next((opened for mark, opened in _OPENED.items() if content.startswith(mark)), None)
     if opened is None:
         return content
     try:
         with opened(io.BytesIO(content)) as file:
-            found: bytes = file.read(most + 1)
+            decompressed: bytes = file.read(max_bytes + 1)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise invalid(f"it is damaged, and cannot be decompressed: {error}.") from error
-    if len(found) > most:
-        raise invalid(f"it has more than {most:,} bytes when it is decompressed.")
-    return found
+    if len(decompressed) > max_bytes:
+        raise invalid(f"it has more than {max_bytes:,} bytes when it is decompressed.")
+    return decompressed
 
 
 def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:

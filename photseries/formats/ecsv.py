@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.columns import Column, columns_of, whole_table
+from photseries.formats.columns import OutputColumn, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
 from photseries.formats.options import ReadOptions
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, names_series
@@ -51,8 +51,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     notes = {
         name: note for name in table.colnames if isinstance(note := (table[name].info.meta or {}).get(_NOTE), dict)
     }
-    said = fields_in(table.meta) if names_series(table.meta) else {}
-    return table_of(table, file_metadata=said, notes=notes)
+    fields = fields_in(table.meta) if names_series(table.meta) else {}
+    return table_of(table, file_metadata=fields, notes=notes)
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
@@ -85,18 +85,18 @@ def _json(text: object) -> str:
     return json.dumps(text if isinstance(text, str) else None)
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 
-def _described(column: Column, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
+def _described(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
     kind = column.values.dtype.kind
     about = {
         "name": name,
         "unit": "s" if kind == "m" else column.meaning.unit,
         "datatype": "string" if kind in "OM" else "float64" if kind == "m" else column.values.dtype.name,
         "subtype": "json" if as_json else None,
-        "description": column.meaning.words,
+        "description": column.meaning.description,
         "meta": None if note is None else {_NOTE: note},
     }
     return {key: value for key, value in about.items() if value}

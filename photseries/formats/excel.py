@@ -49,9 +49,9 @@ _Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelt
 
 def _column(cells: list[_Cell]) -> list[object] | pd.Series:
     """Return numbers as numbers, dates as datetimes, and everything else as text."""
-    there = [cell for cell in cells if cell != ""]
-    if there and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in there):
+    filled = [cell for cell in cells if cell != ""]
+    if filled and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in filled):
         return [cell if isinstance(cell, int | float) else float("nan") for cell in cells]
-    if there and all(isinstance(cell, dt.datetime | dt.date) for cell in there):
+    if filled and all(isinstance(cell, dt.datetime | dt.date) for cell in filled):
         return pd.Series([pd.Timestamp(cell) if isinstance(cell, dt.date) else pd.NaT for cell in cells])
     return pd.Series([None if cell == "" else str(cell) for cell in cells], dtype=object)

@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.errors import InvalidError, StartError
 from photseries.formats import text
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.decoding import MOST_INFLATED, SUFFIXES, inflated
+from photseries.formats.decoding import MAX_INFLATED_BYTES, SUFFIXES, inflated
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
 from photseries.formats.registry import READERS, Format, first_line, with_suffix
@@ -95,7 +95,7 @@ def read_bytes(
     name: str,
     options: ReadOptions,
     *,
-    most_inflated: int = MOST_INFLATED,
+    most_inflated: int = MAX_INFLATED_BYTES,
     formats: Mapping[str, Format] = READERS,
 ) -> tuple[Reading, ...]:
     """Read the series in the content of a file.
@@ -155,14 +155,14 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     InvalidError
         When it ends as none of these do.
     """
-    found = with_suffix(path.suffix, formats)
-    if found is None:
-        usual = ", ".join(one.suffixes[0] for one in formats.values())
+    matching = with_suffix(path.suffix, formats)
+    if matching is None:
+        usual = ", ".join(file_format.suffixes[0] for file_format in formats.values())
         raise InvalidError(
             f"The name {path.name!r:.80} does not say which format is meant: end it in one of {usual}, or name a "
             "format."
         )
-    return found.name
+    return matching.name
 
 
 def _format_to_read(file: Path, content: bytes, options: ReadOptions, formats: Mapping[str, Format]) -> Format:
@@ -179,7 +179,7 @@ def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
             raise invalid(f"There is no format {options.format!r:.40}; there are {', '.join(READERS)}.")
         return READERS[options.format]
     by_name = with_suffix((file.with_suffix("") if file.suffix in SUFFIXES else file).suffix, READERS)
-    certain = next((one for one in READERS.values() if one.name not in _TEXTS and one.is_of(content)), None)
+    certain = next((reader for reader in READERS.values() if reader.name not in _TEXTS and reader.is_of(content)), None)
     if certain is not None:
         return certain
     is_text = text.looks_like_text(content)

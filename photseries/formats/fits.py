@@ -20,7 +20,7 @@ import pandas as pd
 from photseries.extras import quiet
 from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.columns import Array, Column, columns_of
+from photseries.formats.columns import Array, OutputColumn, columns_of
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen, invalid, listed
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
@@ -56,7 +56,7 @@ _ESCAPED: Final = re.compile(r"[^ -~]|[ ]$")
 _OTHER_TYPES: Final = ("int8", "float16", "datetime64[ns]", "timedelta64[ns]")
 
 #: What fits into one card, with a few characters to spare.
-_LONGEST_NAME: Final = 60
+_MAX_NAME_LENGTH: Final = 60
 
 #: The code of FITS for each type, the type that is written, and what stands for zero where FITS has no such type.
 _CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
@@ -97,20 +97,23 @@ def read(content: bytes, options: ReadOptions) -> Table:
         if not tables:
             raise invalid("there is no table in it")
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
-        place = chosen(names, options) if options.table else _first(tables)
-        table = tables[place]
-        alike = [name for name, one in zip(names, tables, strict=True) if one.columns.names == table.columns.names]
-        several = f"{len(alike)} tables have the same columns, {listed(alike)}; {names[place]} was read (table)."
+        index = chosen(names, options) if options.table else _first(tables)
+        table = tables[index]
+        same_columns = [
+            name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
+        ]
+        others = listed(same_columns)
+        several = f"{len(same_columns)} tables have the same columns, {others}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
         pairs = any(column.coord_type and column.dim for column in table.columns)
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # What the primary header says of the star wins over what a table says of the software that wrote it.
-        primary, own = dict(hdus[0].header), dict(table.header)
-        told = () if options.table or len(alike) == 1 else (several,)
-        beside = _beside({**primary, **own}, table, pairs)
-        return table_of(rows, header={**own, **primary}, uses=("table",), warnings=told, **beside)
+        primary, header = dict(hdus[0].header), dict(table.header)
+        warnings = () if options.table or len(same_columns) == 1 else (several,)
+        beside = _beside({**primary, **header}, table, pairs)
+        return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
 
 def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
@@ -121,9 +124,9 @@ def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
 
 def _beside(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
-    said = fields_in(header.get(_METADATA))
-    if said:
-        return {"file_metadata": said, "notes": notes_in(header.get(_NOTES))}
+    fields = fields_in(header.get(_METADATA))
+    if fields:
+        return {"file_metadata": fields, "notes": notes_in(header.get(_NOTES))}
     if pairs:
         header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
     texts = {name: _UNITS.get(unit, unit) for name, unit in zip(table.columns.names, table.columns.units, strict=True)}
@@ -142,7 +145,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
         return _file(columns, metadata)
 
 
-def _file(columns: list[Column], metadata: Mapping[str, object]) -> bytes:
+def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     from astropy.io import fits as astropy_fits
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
@@ -182,24 +185,24 @@ def _json(value: object) -> str:
     return json.dumps(value).replace("'", "\\u0027")
 
 
-def _describe(header: Header, number: int, column: Column, metadata: Mapping[str, object]) -> None:
+def _describe(header: Header, number: int, column: OutputColumn, metadata: Mapping[str, object]) -> None:
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
-    if column.meaning.words:
-        header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
-    own = framed(column.name, metadata)
+    if column.meaning.description:
+        header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
+    column_metadata = framed(column.name, metadata)
     if column.name in FRAMES:
-        header.set(f"TRPOS{number}", time_refpos(own), after=f"TFORM{number}")
-    if column.name in TIMES and own.get("time_scale"):
-        header.set(f"TCTYP{number}", time_scale(own), after=f"TFORM{number}")
+        header.set(f"TRPOS{number}", time_refpos(column_metadata), after=f"TFORM{number}")
+    if column.name in TIMES and column_metadata.get("time_scale"):
+        header.set(f"TCTYP{number}", time_scale(column_metadata), after=f"TFORM{number}")
         header.set(f"TCUNI{number}", "d", after=f"TCTYP{number}")
 
 
-def _name(column: Column) -> str:
+def _name(column: OutputColumn) -> str:
     name: str = _ascii(column.name).strip().replace("'", "_")  # as in _json
-    return name[:_LONGEST_NAME].rstrip()  # readers drop spaces at the end, where the cut may have left one
+    return name[:_MAX_NAME_LENGTH].rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     """Note what FITS has no word for: some types, null and empty text beside each other, spaces at the end of text."""
     if not column.is_text:
         name = column.values.dtype.name
@@ -207,7 +210,7 @@ def _lost(column: Column) -> Note:
     return note_of_text(column.values, _ESCAPED)
 
 
-def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | None]:
+def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
     """Return the format of a column, its unit, its values as they are written, and what stands for their zero."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":

@@ -45,10 +45,10 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     key = keys[chosen(keys, options)] if keys else None
     if key is not None and described_by_astropy(content, key):
         return _by_astropy(content, key)
-    found = None if key is None else read_columns(content, key)
-    if found is None:
+    layout = None if key is None else read_columns(content, key)
+    if layout is None:
         return None
-    frame, units, left_out = found
+    frame, units, left_out = layout
     if left_out:
         raise invalid(
             f"Its columns {listed(left_out)} hold pickled text, which is not read: write the file with "

@@ -61,18 +61,18 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
     return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
-def described(reading: Reading, given: Mapping[str, object] | None = None) -> Description:
+def described(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
     """Describe a series that was read, in plain values.
 
     Parameters
     ----------
-    given : mapping, optional
+    overrides : mapping, optional
         Fields that the user gives.
     """
     frame = reading.frame
     mjd = frame[required_column(frame, TIME)].to_numpy(np.float64)
     finite = mjd[np.isfinite(mjd)]
-    fields = {**infer(frame), **reading.file_metadata, **reading.fields, **(given or {})}
+    fields = {**infer(frame), **reading.file_metadata, **reading.fields, **(overrides or {})}
     known = {name: value for name, value in fields.items() if name in SETTABLE}
     missing = [name for name in SETTABLE if FIELDS[name].required and known.get(name) is None]
     value = reading.filter

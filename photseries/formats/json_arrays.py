@@ -32,7 +32,7 @@ _KEPT: Final = 8 * 1024 * 1024
 _BEYOND: Final = 2.0**63
 #: A key is looked up by a search through all keys of its object. Beyond so many keys, or values outside of columns,
 #: the longer way is the shorter one.
-_MOST_KEYS, _MOST_VALUES = 256, 20_000
+_MAX_KEYS, _MAX_VALUES = 256, 20_000
 
 #: The letters by which simdjson calls the types of numbers.
 _NUMBERS: Final[tuple[tuple[Literal["i", "d"], type[np.number]], ...]] = (("i", np.int64), ("d", np.float64))
@@ -59,7 +59,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
     """
     if simdjson is None or not _SHORT < len(body) < _LONG:
         return None
-    reading = _Reading(limits)
+    reading = _ValueReader(limits)
     try:
         document = reading.document(_parser(len(body)).parse(body))
     except (_DoubtError, ValueError, RuntimeError):
@@ -73,11 +73,11 @@ def _parser(size: int) -> simdjson.Parser:
         return simdjson.Parser()
     if not hasattr(_threads, "parser"):
         _threads.parser = simdjson.Parser()
-    kept: simdjson.Parser = _threads.parser
-    return kept
+    parser: simdjson.Parser = _threads.parser
+    return parser
 
 
-class _Reading:
+class _ValueReader:
     """Makes Python values of a parsed body, and counts its lists."""
 
     def __init__(self, limits: Limits) -> None:
@@ -90,9 +90,9 @@ class _Reading:
         return {**fields, "data": self._object(fields.get("data"), lambda _, value: read(value), self._limits.columns)}
 
     def _object(
-        self, value: object, read: Callable[[str, object], object], most: int = _MOST_KEYS
+        self, value: object, read: Callable[[str, object], object], max_keys: int = _MAX_KEYS
     ) -> dict[str, object]:
-        if not isinstance(value, simdjson.Object) or len(value) > most:
+        if not isinstance(value, simdjson.Object) or len(value) > max_keys:
             raise _DoubtError
         names = list(value)
         if len(set(names)) < len(names) or any("\0" in name for name in names):  # which would be looked up to its NUL
@@ -101,7 +101,7 @@ class _Reading:
 
     def _plain(self, value: object, level: int) -> object:
         self.values += 1
-        if self.values > _MOST_VALUES:
+        if self.values > _MAX_VALUES:
             raise _DoubtError
         if isinstance(value, simdjson.Object | simdjson.Array):
             if level > self._limits.depth:

@@ -36,7 +36,7 @@ _LIST_OR_TEXT: Final = re.compile(rb'(\[)[^"\[\]{}]*+(?=\])|("[^"\\]*+(?:\\.[^"\
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
 #: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
-_MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
+_MAX_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
 #: What a number takes in a table [bytes].
 _VALUE: Final = 8
@@ -67,13 +67,13 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         integer beyond 64 bits, or too many lists, objects, keys or texts.
     """
     file = _file_in(body)
-    rest = body[: file.start] + body[file.stop :]
+    remaining = body[: file.start] + body[file.stop :]
     # Counted in the bytes of the body, before an object is made of any.
-    brackets = _brackets(rest)
-    _require_few("opening brackets", brackets, _MOST_BRACKETS)
-    _require_few("keys", _keys(rest, limits.keys), limits.keys)
-    _require_few("texts", rest.count(b'"') // 2, limits.texts)
-    _require_few("values", rest.count(b","), limits.table // _VALUE)
+    brackets = _brackets(remaining)
+    _require_few("opening brackets", brackets, _MAX_BRACKETS)
+    _require_few("keys", _keys(remaining, limits.keys), limits.keys)
+    _require_few("texts", remaining.count(b'"') // 2, limits.texts)
+    _require_few("values", remaining.count(b","), limits.table // _VALUE)
     document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]
@@ -83,8 +83,8 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise _not_json(error) from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
-    _check(rest, limits)
-    if _has_long_integer(rest):  # orjson makes floats of them
+    _check(remaining, limits)
+    if _has_long_integer(remaining):  # orjson makes floats of them
         json.loads(body, parse_int=_short)
     return document
 
@@ -96,12 +96,12 @@ def _check(text: bytes, limits: Limits) -> None:
     """
 
     def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
             raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
-        _require_few("keys in one object", len(found), limits.object_keys)
-        return found
+        _require_few("keys in one object", len(members), limits.object_keys)
+        return members
 
     try:
         depth = _depth(json.loads(_LIST_OR_TEXT.sub(rb"\1\2", text), object_pairs_hook=distinct))
@@ -119,9 +119,9 @@ def _depth(value: object) -> int:
 
 def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
     """Make the error for a body that is not JSON; it names the column and the row of NaN and of an infinity."""
-    text, place = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
-    token, name, start, last = _NOT_FINITE.match(text, place), None, 0, None
-    for part in _TEXT_OR_BRACKET.finditer(text, 0, place) if token else ():
+    text, position = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
+    token, name, start, last = _NOT_FINITE.match(text, position), None, 0, None
+    for part in _TEXT_OR_BRACKET.finditer(text, 0, position) if token else ():
         if part[0][0] == '"':
             last = part
         else:
@@ -129,25 +129,25 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
             name, start = last[0] if is_column and last is not None else None, part.end()
     if token is None or name is None:
         return InvalidError(f"The body is not JSON: {error}.")
-    column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:place]).count(",") + 1
+    column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:position]).count(",") + 1
     message = f"The column {column!r} has {token[0]} in row {row:,}, which is not JSON. Send null for a missing value."
     return InvalidError(message, fields={f"data.{column}": [message]})
 
 
-def _require_few(what: str, number: int, most: int) -> None:
-    if number > most:
+def _require_few(kind: str, number: int, limit: int) -> None:
+    if number > limit:
         raise InvalidError(
-            f"The body has {number:,} {what}, those in its texts counted; at most {most:,} are accepted. "
+            f"The body has {number:,} {kind}, those in its texts counted; at most {limit:,} are accepted. "
             "A table goes as columns, or as an HDF5 file."
         )
 
 
 def _file_in(body: bytes) -> range:
     """Return where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
-    found = _FILE.match(body, place) if (place := body.find(b'"data"')) >= 0 else None
-    if found is None:
+    match = _FILE.match(body, position) if (position := body.find(b'"data"')) >= 0 else None
+    if match is None:
         return range(0)
-    start, stop = found.end(), body.find(b'"', found.end())
+    start, stop = match.end(), body.find(b'"', match.end())
     is_plain = stop - start > _LONG and all(body.find(mark, start, stop) < 0 for mark in (b"\\", b":"))
     return range(start, stop) if is_plain else range(0)
 
@@ -159,13 +159,13 @@ def _brackets(text: bytes) -> int:
     return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
 
 
-def _keys(text: bytes, most: int) -> int:
+def _keys(text: bytes, limit: int) -> int:
     """Count the colons behind a quote, white space between them or not: no fewer than the keys.
 
-    Fewer than ``most`` colons of any kind need no second look, and count themselves.
+    Fewer than ``limit`` colons of any kind need no second look, and count themselves.
     """
     colons = text.count(b":")
-    if colons <= most:
+    if colons <= limit:
         return colons
     count, last = 0, b""
     for start in range(0, len(text), _PART):
@@ -329,6 +329,6 @@ def jsonable(column: pd.Series) -> Any:
 
 
 def _with_nulls(values: list[object], missing: npt.NDArray[np.bool_]) -> Sequence[object]:
-    for place in np.flatnonzero(missing).tolist():
-        values[place] = None
+    for index in np.flatnonzero(missing).tolist():
+        values[index] = None
     return values

@@ -102,9 +102,9 @@ def measured(
     none = _no_values(values, role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
-    kept = np.isfinite(limits)
-    absent = none | kept
-    warnings = _told(values[none], column, int(kept.sum()), role if keeps else "")
+    has_limit = np.isfinite(limits)
+    absent = none | has_limit
+    warnings = _told(values[none], column, int(has_limit.sum()), role if keeps else "")
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
@@ -117,13 +117,13 @@ def measured(
 
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
     """Return the rows whose magnitude is that of a negative flux: ``isdiffpos`` of alerts, ATLAS's negative ones."""
-    found = np.zeros(len(values), bool)
+    is_negative = np.zeros(len(values), bool)
     if (name := column_called(frame.columns, _POSITIVE)) is not None:
-        found |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
+        is_negative |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
     flux = column_called(frame.columns, ("ujy",))
     if flux is not None and frame[flux].dtype.kind in "fi":
-        found |= (frame[flux].to_numpy(np.float64) < 0) & (values < 0)
-    return np.asarray(found & np.isfinite(values), bool)
+        is_negative |= (frame[flux].to_numpy(np.float64) < 0) & (values < 0)
+    return np.asarray(is_negative & np.isfinite(values), bool)
 
 
 def limit_column(frame: pd.DataFrame) -> str | None:
@@ -141,10 +141,10 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
     values, limits = none.copy(), none.copy()
     for row, cell in enumerate(column.tolist()):
         text = "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()
-        if found := _VALUE.fullmatch(text):
-            values[row] = float((found[1] or found[0]).lower().replace("d", "e"))
-        elif found := _LIMIT.fullmatch(text):
-            limits[row] = float(found[1].lower().replace("d", "e"))
+        if match := _VALUE.fullmatch(text):
+            values[row] = float((match[1] or match[0]).lower().replace("d", "e"))
+        elif match := _LIMIT.fullmatch(text):
+            limits[row] = float(match[1].lower().replace("d", "e"))
         elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran fills cells that are too narrow with asterisks
             raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
     return values, limits
@@ -168,7 +168,9 @@ def _flags(column: pd.Series) -> pd.Series:
 def _mark_column(frame: pd.DataFrame) -> str | None:
     """Return the one column with nothing in it but signs such as ``>``; ``l_Vmag`` is of another column."""
     texts = {str(name): set(map(str, cells.dropna().unique())) for name, cells in frame.items() if is_text(cells)}
-    marks = [name for name, found in texts.items() if found & _MARKS and found <= {"", *_MARKS} and name[:2] != "l_"]
+    marks = [
+        name for name, symbols in texts.items() if symbols & _MARKS and symbols <= {"", *_MARKS} and name[:2] != "l_"
+    ]
     return marks[0] if len(marks) == 1 else None
 
 
@@ -214,7 +216,7 @@ def _told(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> 
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
         warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
     if limits:
-        kept = {"": "were left out with their rows"}
-        became = kept.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")
+        outcomes = {"": "were left out with their rows"}
+        became = outcomes.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")
         warnings.append(f"{limits} of the values of {column} are upper limits (fainter than), and {became}.")
     return tuple(warnings)

@@ -27,7 +27,7 @@ from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
 
-__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Block", "Extent", "Layout", "Series", "blocks", "shared"]
+__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Extent", "LongLayout", "LongSeries", "SeriesBlock", "blocks", "shared"]
 
 #: Rows that are written together at most.
 GROUP: Final = 65_536
@@ -71,7 +71,7 @@ _MEASURED: Final = frozenset((*TIME, *BRIGHTNESS, FLUXERR, MAGERR))
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class LongSeries:
     """A series of a long table: its id, its table, the metadata of its stored file, and its place in a list."""
 
     id: int
@@ -107,7 +107,7 @@ def shared(series_id: int, fields: Mapping[str, object], asked: int | None = Non
 
 
 @dataclass(frozen=True)
-class Layout:
+class LongLayout:
     """Which columns a long table has.
 
     Parameters
@@ -138,7 +138,7 @@ class Layout:
         """Yield the columns that come with a part, of fluxes and of magnitudes."""
         kinds = ("flux", "mag")
         if self.part.detrend is not None:
-            yield from (f"{kind}_{what}" for what in ("trend", "detrended") for kind in kinds)
+            yield from (f"{kind}_{product}" for product in ("trend", "detrended") for kind in kinds)
         if self.part.clip is not None:
             yield "clipped"
 
@@ -148,20 +148,20 @@ class Layout:
         only_times = Selection(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
         return _PLAIN.issuperset(self.derive) and self.part == only_times
 
-    def values(self, series: Series) -> dict[str, FloatArray]:
+    def values(self, series: LongSeries) -> dict[str, FloatArray]:
         """Return the values of the columns of numbers for the rows of a series, as an answer about it has them."""
         frame, metadata, rows = series.frame, series.metadata, None
         if self.part != WHOLE:
             frame, metadata, rows = self._cut(frame, metadata)
         if not len(frame):
             return {name: np.empty(0) for name in self.measured}
-        whole = self._of_frame(frame if rows is None else series.frame, metadata)
+        columns = self._of_frame(frame if rows is None else series.frame, metadata)
         if rows is None:
-            return whole
+            return columns
         made = set(self._of_part)
         return {
             name: frame[name].to_numpy(np.float64) if name in made and name in frame else values[rows]
-            for name, values in whole.items()
+            for name, values in columns.items()
         }
 
     def _cut(
@@ -171,10 +171,10 @@ class Layout:
         try:
             if self.part.bin is not None:
                 return select(frame, self.part, metadata), metadata_of_selection(self.part, metadata), None
-            found = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
+            selected = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
         except InvalidError:  # nothing of this series is in the part
             return frame[:0], metadata, None
-        return found, metadata, found.index.to_numpy().astype(np.int64)
+        return selected, metadata, selected.index.to_numpy().astype(np.int64)
 
     def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
@@ -201,7 +201,7 @@ _ANY_FLUX: Final = {"flux_unit": RELATIVE}
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class SeriesBlock:
     """Some series of a long table: what each of them is, how many rows it has, and the values of all rows."""
 
     series: Sequence[Mapping[str, Any]]
@@ -216,30 +216,30 @@ class Block:
         """The place and the id of the last series."""
         return self.series[-1]["asked"], self.series[-1]["series_id"]
 
-    def parts(self, most: int) -> Iterator[Block]:
+    def parts(self, max_rows: int) -> Iterator[SeriesBlock]:
         """Yield the same rows in blocks of so many at most."""
         ends = np.cumsum(self.counts)
-        for start in range(0, len(self), most):
-            stop = min(start + most, len(self))
+        for start in range(0, len(self), max_rows):
+            stop = min(start + max_rows, len(self))
             counts = np.minimum(ends, stop) - np.maximum(ends - self.counts, start)
             values = {name: column[start:stop] for name, column in self.values.items()}
-            yield Block(self.series, np.maximum(counts, 0), values)
+            yield SeriesBlock(self.series, np.maximum(counts, 0), values)
 
 
-def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block | None]:
+def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator[SeriesBlock | None]:
     """Compute the rows of series, in their order.
 
     Parameters
     ----------
-    several : iterable of Series
+    several : iterable of LongSeries
         None says that there is more to come.
 
     Yields
     ------
-    Block or None
+    SeriesBlock or None
         Of whole series; None says that there is more to come.
     """
-    waiting: list[Series] = []
+    waiting: list[LongSeries] = []
     rows = 0
     for series in several:
         if series is None:
@@ -254,43 +254,45 @@ def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block |
         yield _block(waiting, layout)
 
 
-def _block(several: Sequence[Series], layout: Layout) -> Block:
-    alike: dict[object, list[int]] = {}
+def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
+    by_kind: dict[object, list[int]] = {}
     for number, series in enumerate(several):
-        alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
+        by_kind.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
     pieces: list[list[FloatArray]] = [[] for _ in several]
-    for numbers in alike.values():
-        found = _rows([several[number] for number in numbers], layout)
-        if len(alike) == 1:
-            counts, values = found
+    for numbers in by_kind.values():
+        block_rows = _rows([several[number] for number in numbers], layout)
+        if len(by_kind) == 1:
+            counts, values = block_rows
             break
-        ends = np.cumsum(found[0])
-        for number, stop, count in zip(numbers, ends.tolist(), found[0].tolist(), strict=True):
-            pieces[number] = [column[stop - count : stop] for column in found[1].values()]
+        ends = np.cumsum(block_rows[0])
+        for number, stop, count in zip(numbers, ends.tolist(), block_rows[0].tolist(), strict=True):
+            pieces[number] = [column[stop - count : stop] for column in block_rows[1].values()]
     else:
         columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
         values = dict(zip(layout.measured, columns, strict=True))
         counts = np.array([len(piece[0]) for piece in pieces])
-    return Block([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
+    return SeriesBlock([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
 
 
-def _kind(series: Series, layout: Layout) -> tuple[Calibration, tuple[str, ...]]:
+def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
     """Return what series must have in common that their rows can be computed together."""
-    wanted = _MEASURED.union(layout.columns)
-    names = tuple(one.name for one in series.table.columns if one.name in wanted and one.values.dtype.kind in "iuf")
+    needed = _MEASURED.union(layout.columns)
+    names = tuple(
+        column.name for column in series.table.columns if column.name in needed and column.values.dtype.kind in "iuf"
+    )
     return calibration_of(series.metadata), names
 
 
-def _rows(several: Sequence[Series], layout: Layout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
+def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
     """Return the rows of each of some series, and the values of all their rows."""
     if not layout.is_plain:
         (series,) = several
         values = layout.values(series)
         return np.array([len(next(iter(values.values())))]), values
     _, names = _kind(several[0], layout)
-    found = [{one.name: one.values for one in series.table.columns} for series in several]
+    tables = [{one.name: one.values for one in series.table.columns} for series in several]
     # float64 as in every column of numbers; of whole numbers of 64 bits the same ones as one by one.
-    columns = {name: np.concatenate([table[name] for table in found], dtype=np.float64) for name in names}
+    columns = {name: np.concatenate([table[name] for table in tables], dtype=np.float64) for name in names}
     frame = pd.DataFrame(columns, copy=False)
     values = layout._of_frame(frame, several[0].metadata)
     counts = np.array([series.rows for series in several])
@@ -298,9 +300,9 @@ def _rows(several: Sequence[Series], layout: Layout) -> tuple[npt.NDArray[np.int
     if low is None and high is None:
         return counts, values
     mjd = light_curve(frame, calibration_of(several[0].metadata)).mjd
-    kept = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
-    counts = np.add.reduceat(kept, np.cumsum(counts) - counts, dtype=np.int64)
-    return counts, {name: column[kept] for name, column in values.items()}
+    selected = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
+    counts = np.add.reduceat(selected, np.cumsum(counts) - counts, dtype=np.int64)
+    return counts, {name: column[selected] for name, column in values.items()}
 
 
 @dataclass

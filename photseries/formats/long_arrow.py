@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from photseries.formats.long import GROUP, Block, Layout
+from photseries.formats.long import GROUP, LongLayout, SeriesBlock
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,7 +51,7 @@ class Sink(io.RawIOBase):
         return content
 
 
-def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_arrow(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as a stream of Arrow's IPC format.
 
     The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
@@ -62,19 +62,19 @@ def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest
     schema, sink = schema_of(layout), Sink()
     with pyarrow.ipc.new_stream(sink, schema) as writer:
         yield sink.take()
-        for block in found:
+        for block in blocks:
             for part in () if block is None else block.parts(GROUP):
                 writer.write_batch(batch_of(part, layout, schema))
                 yield sink.take()
             if block is None:
                 yield b""
         if manifest is not None:
-            last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], one.type) for one in schema], schema=schema)
+            last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], field.type) for field in schema], schema=schema)
             writer.write_batch(last, custom_metadata={MANIFEST_KEY: manifest()})
     yield sink.take()
 
 
-def schema_of(layout: Layout) -> pyarrow.Schema:
+def schema_of(layout: LongLayout) -> pyarrow.Schema:
     """Return the schema of a long table."""
     import pyarrow
 
@@ -87,7 +87,7 @@ def schema_of(layout: Layout) -> pyarrow.Schema:
     return pyarrow.schema(fields)
 
 
-def batch_of(block: Block, layout: Layout, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+def batch_of(block: SeriesBlock, layout: LongLayout, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
     """Return a block as a batch."""
     import pyarrow
 

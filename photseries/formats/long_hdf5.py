@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from photseries.errors import InvalidError
-from photseries.formats.long import GROUP, Block, Extent, Layout
+from photseries.formats.long import GROUP, Extent, LongLayout, SeriesBlock
 from photseries.hdf5.outline import outline
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
@@ -18,26 +18,26 @@ __all__ = ["TABLE", "long_hdf5", "require_narrow"]
 TABLE: Final = "light_curves"
 
 #: What libhdf5 takes to describe a row at most [bytes], and about what it takes for a column beside its name.
-_LONGEST_TYPE: Final = 60_000
+_MAX_TYPE_BYTES: Final = 60_000
 _COLUMN: Final = 48
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
-def require_narrow(layout: Layout) -> None:
+def require_narrow(layout: LongLayout) -> None:
     """Refuse more columns than an HDF5 table can have.
 
     Raises
     ------
     InvalidError
     """
-    if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _LONGEST_TYPE:
+    if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _MAX_TYPE_BYTES:
         message = f"An HDF5 table cannot have {len(layout.measured):,} columns of these names: name fewer."
         raise InvalidError(message, fields={"columns": [message]})
 
 
 def long_hdf5(
-    found: Iterable[Block | None], layout: Layout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
+    blocks: Iterable[SeriesBlock | None], layout: LongLayout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
 ) -> Iterator[bytes]:
     """Write a long table as HDF5.
 
@@ -55,7 +55,7 @@ def long_hdf5(
     dtype = np.dtype([*types, *((name, "<f8") for name in layout.measured)])
     head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())}, manifest)
     yield head
-    for block in found:
+    for block in blocks:
         for part in () if block is None else block.parts(GROUP):
             yield _rows(part, layout, dtype)
         if block is None:
@@ -63,10 +63,10 @@ def long_hdf5(
     yield tail
 
 
-def _rows(block: Block, layout: Layout, dtype: np.dtype[np.void]) -> bytes:
+def _rows(block: SeriesBlock, layout: LongLayout, dtype: np.dtype[np.void]) -> bytes:
     rows = np.empty(len(block), dtype)
     for name, kind in layout.shared.items():
-        same = [one[name] for one in block.series]
+        same = [series[name] for series in block.series]
         if kind is str:
             same = [(text or "").encode() for text in same]
         rows[name] = np.repeat(np.array(same, dtype[name]), block.counts)

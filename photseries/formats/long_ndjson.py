@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from photseries.formats.long import Block, Layout
+from photseries.formats.long import LongLayout, SeriesBlock
 from photseries.formats.long_arrow import Manifest
 
 __all__ = ["long_ndjson"]
@@ -17,12 +17,12 @@ __all__ = ["long_ndjson"]
 ROWS: Final = 4096
 
 
-def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_ndjson(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as lines of JSON; what is not finite is null.
 
     The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
     """
-    for block in found:
+    for block in blocks:
         for part in () if block is None else block.parts(ROWS):
             yield _lines(part, layout)
         if block is None:
@@ -31,7 +31,7 @@ def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifes
         yield b'{"manifest":%b}\n' % manifest()
 
 
-def _lines(block: Block, layout: Layout) -> bytes:
+def _lines(block: SeriesBlock, layout: LongLayout) -> bytes:
     """Write rows; what those of one series share is written once."""
     columns = np.array([*block.values.values()]).T.tolist()
     lines: list[bytes] = []
@@ -39,7 +39,7 @@ def _lines(block: Block, layout: Layout) -> bytes:
     for same, count in zip(block.series, block.counts.tolist(), strict=True):
         head = orjson.dumps({name: same[name] for name in layout.shared})[:-1] + b","
         for row in columns[start : start + count]:
-            rest = orjson.dumps(dict(zip(block.values, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
-            lines += (head, rest[1:])
+            measured = orjson.dumps(dict(zip(block.values, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+            lines += (head, measured[1:])
         start += count
     return b"".join(lines)

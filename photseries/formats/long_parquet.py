@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from photseries.formats.long import GROUP, Block, Layout
+from photseries.formats.long import GROUP, LongLayout, SeriesBlock
 from photseries.formats.long_arrow import MANIFEST_KEY, Manifest, Sink, batch_of, schema_of
 
 __all__ = ["long_parquet"]
 
 
-def long_parquet(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_parquet(
+    blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None
+) -> Iterator[bytes]:
     """Write a long table as Parquet; nothing comes while rows are collected to a group.
 
     The manifest is metadata in the footer. What breaks off lacks its footer, which no reader takes for a whole file.
@@ -24,7 +26,7 @@ def long_parquet(found: Iterable[Block | None], layout: Layout, manifest: Manife
     options = {"compression": "zstd", "use_dictionary": few, "write_statistics": [*few, "mjd"]}
     with pyarrow.parquet.ParquetWriter(sink, schema, **options) as writer:
         waiting: list[pyarrow.RecordBatch] = []
-        for block in found:
+        for block in blocks:
             waiting += [] if block is None else [batch_of(block, layout, schema)]
             if sum(map(len, waiting)) >= GROUP:
                 table = pyarrow.Table.from_batches(waiting)

@@ -33,15 +33,15 @@ def is_clock(cells: pd.Series) -> bool:
 
 
 def _all_match(cells: pd.Series, pattern: str) -> bool:
-    there = cells.dropna() if is_text(cells) else cells[:0]
-    return bool(there.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in there)
+    texts = cells.dropna() if is_text(cells) else cells[:0]
+    return bool(texts.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in texts)
 
 
 def mjd_of_datetimes(times: pd.Series) -> npt.NDArray[np.float64]:
     """Compute the MJD of datetimes without a time zone, in days of 86,400 s; NaN where one is missing."""
     stamps = times.to_numpy("M8[ns]")
-    days, rest = _days(stamps)
-    return np.where(np.isnat(stamps), np.nan, days + rest / _NS_PER_DAY)
+    days, nanoseconds = _days(stamps)
+    return np.where(np.isnat(stamps), np.nan, days + nanoseconds / _NS_PER_DAY)
 
 
 def mjd_of_moments(times: pd.Series, in_leap_second: npt.NDArray[np.bool_] | bool = False) -> npt.NDArray[np.float64]:
@@ -64,13 +64,13 @@ def mjd_of_moments(times: pd.Series, in_leap_second: npt.NDArray[np.bool_] | boo
         When a row of ``in_leap_second`` is not in one.
     """
     stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
-    days, rest = _days(stamps)
-    rest = rest + in_leap_second * _NS_PER_SECOND
+    days, nanoseconds = _days(stamps)
+    nanoseconds = nanoseconds + in_leap_second * _NS_PER_SECOND
     steps = pd.Series(days).map(LEAP_SECONDS).fillna(0).to_numpy(np.float64)
     length = _NS_PER_DAY + steps * _NS_PER_SECOND
-    if np.any(in_leap_second & ((rest < _NS_PER_DAY) | (rest >= length))):
+    if np.any(in_leap_second & ((nanoseconds < _NS_PER_DAY) | (nanoseconds >= length))):
         raise ValueError("a second 60 that is not a leap second of UTC")
-    return np.where(np.isnat(stamps), np.nan, days + rest / length)
+    return np.where(np.isnat(stamps), np.nan, days + nanoseconds / length)
 
 
 def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
@@ -92,14 +92,14 @@ def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
     except (ValueError, TypeError) as error:
         moments = pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce")
         odd = next(iter(times[moments.isna() & times.notna()]), None)
-        what = f"{odd!r:.40}, which is" if odd is not None else "what is"
+        cause = f"{odd!r:.40}, which is" if odd is not None else "what is"
         raise invalid(
-            f"The column {column!r} holds {what} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
+            f"The column {column!r} holds {cause} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
             "another column (time_col)."
         ) from error
 
 
 def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Split datetimes into the MJD of their day and the rest [ns]."""
-    days, rest = np.divmod(stamps.view(np.int64), _NS_PER_DAY)
-    return days + UNIX_EPOCH, rest
+    days, nanoseconds = np.divmod(stamps.view(np.int64), _NS_PER_DAY)
+    return days + UNIX_EPOCH, nanoseconds

@@ -102,9 +102,9 @@ def _plain(column: pd.Series) -> Any:
         values: object = column.to_numpy(object) if column.dtype.kind in "OTU" else column
         return values
     absent = column.isna()
-    kept = np.dtype(array.dtype.type)
+    dtype = np.dtype(array.dtype.type)
     if not absent.any():
-        return column.to_numpy(kept)
-    if kept.kind in "iu" and not column.dropna().between(-EXACT, EXACT).all():
+        return column.to_numpy(dtype)
+    if dtype.kind in "iu" and not column.dropna().between(-EXACT, EXACT).all():
         return np.array([None if null else str(value) for null, value in zip(absent, column, strict=True)], object)
-    return column.to_numpy(kept if kept.kind == "f" else np.float64, na_value=np.nan)
+    return column.to_numpy(dtype if dtype.kind == "f" else np.float64, na_value=np.nan)

@@ -128,7 +128,9 @@ class ReadOptions:
 
     def given(self, *names: str) -> list[str]:
         """Return those of some options that are not at their default."""
-        return [one.name for one in fields(self) if one.name in names and getattr(self, one.name) != one.default]
+        return [
+            field.name for field in fields(self) if field.name in names and getattr(self, field.name) != field.default
+        ]
 
 
 def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidError:
@@ -137,34 +139,36 @@ def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidEr
     return InvalidError(line, fields={"data": [line]}, details=details)
 
 
-def names_of(given: str | Sequence[str] | None) -> list[str]:
+def names_of(value: str | Sequence[str] | None) -> list[str]:
     """Return the names of columns; a text has commas between them."""
-    names = given.split(",") if isinstance(given, str) else list(given or ())
+    names = value.split(",") if isinstance(value, str) else list(value or ())
     return [name.strip() for name in names]
 
 
 def numbered(names: Iterable[str]) -> list[str]:
     """Name columns without a name, and number names that occur again, as pandas does."""
-    given: dict[str, None] = {}
-    for place, name in enumerate(names):
-        base = name or f"Unnamed: {place}"
+    unique: dict[str, None] = {}
+    for index, name in enumerate(names):
+        base = name or f"Unnamed: {index}"
         free = next(
-            one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
+            candidate
+            for number in range(len(unique) + 1)
+            if (candidate := f"{base}.{number}" if number else base) not in unique
         )
-        given[free] = None
-    return list(given)
+        unique[free] = None
+    return list(unique)
 
 
-def conditions_of(given: str | Sequence[str] | None) -> list[tuple[str, str]]:
+def conditions_of(value: str | Sequence[str] | None) -> list[tuple[str, str]]:
     """Return conditions ``COLUMN=VALUE`` as pairs."""
-    return [_pair("where", text) for text in ([given] if isinstance(given, str) else given or ())]
+    return [_pair("where", text) for text in ([value] if isinstance(value, str) else value or ())]
 
 
-def map_of(given: Mapping[str, str] | str | None) -> dict[str, str]:
+def map_of(option: Mapping[str, str] | str | None) -> dict[str, str]:
     """Return bandpasses by the filters of a file."""
-    if isinstance(given, Mapping):
-        return {str(name): str(value) for name, value in given.items()}
-    return dict(_pair("filter_map", text) for text in (given.split(",") if given else ()))
+    if isinstance(option, Mapping):
+        return {str(name): str(value) for name, value in option.items()}
+    return dict(_pair("filter_map", text) for text in (option.split(",") if option else ()))
 
 
 def chosen(names: Sequence[str], options: ReadOptions) -> int:
@@ -176,10 +180,10 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
         When there are several and none is named, or no table has that name.
     """
     if options.table is not None:
-        place = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
-        if place is None:
+        index = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
+        if index is None:
             raise invalid(f"There is no table {options.table!r:.60} (table); there are {listed(names)}.")
-        return place
+        return index
     if len(names) > 1:
         raise invalid(f"It has {len(names)} tables: {listed(names)}. Name one (table).")
     return 0
@@ -199,9 +203,9 @@ def require_column(columns: Iterable[object], name: str, option: str) -> None:
     InvalidError
         With the columns that there are.
     """
-    there = list(columns)
-    if name not in there:
-        raise invalid(f"There is no column {name!r} ({option}); there are {listed(there)}.")
+    names = list(columns)
+    if name not in names:
+        raise invalid(f"There is no column {name!r} ({option}); there are {listed(names)}.")
 
 
 def listed(names: Iterable[object]) -> str:

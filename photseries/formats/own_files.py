@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.fields import IN_FILE
-from photseries.formats.columns import Array, Column
+from photseries.formats.columns import Array, OutputColumn
 from photseries.formats.options import invalid
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import from_json
@@ -75,8 +75,8 @@ def fields_in(document: str | bytes | Mapping[str, object] | None) -> dict[str, 
     """
     if document is None:
         return {}
-    found = document if isinstance(document, Mapping) else _object(document)
-    return {name: value for name, value in found.items() if name in IN_FILE and value is not None}
+    fields = document if isinstance(document, Mapping) else _object(document)
+    return {name: value for name, value in fields.items() if name in IN_FILE and value is not None}
 
 
 def notes_in(document: str | bytes | None) -> dict[str, Note]:
@@ -95,7 +95,9 @@ def notes_in(document: str | bytes | None) -> dict[str, Note]:
     return notes
 
 
-def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Column], Note]) -> dict[str, Note]:
+def column_notes(
+    columns: Sequence[OutputColumn], names: Sequence[str], lost: Callable[[OutputColumn], Note]
+) -> dict[str, Note]:
     """Note what a format cannot say of columns.
 
     Parameters
@@ -114,27 +116,27 @@ def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable
     return {name: note for name, note in notes.items() if note}
 
 
-def _note(column: Column, name: str, lost: Note) -> Note:
+def _note(column: OutputColumn, name: str, lost: Note) -> Note:
     if column.index is not None:
         return {"index": True, "name": column.index.name, **lost}
     return lost if name == column.name else {"name": column.name, **lost}
 
 
-def distinct(names: Iterable[str], alike: Callable[[str], str] = str) -> list[str]:
+def distinct(names: Iterable[str], normalise: Callable[[str], str] = str) -> list[str]:
     """Return names that all differ: a later one gets ``_`` at its end until it does.
 
     Parameters
     ----------
-    alike : callable
+    normalise : callable
         Two names are the same in the format when this maps them to one text.
     """
-    given: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for name in names:
         free = name or "_"
-        while alike(free) in given:
+        while normalise(free) in unique:
             free += "_"
-        given[alike(free)] = free
-    return list(given.values())
+        unique[normalise(free)] = free
+    return list(unique.values())
 
 
 def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:
@@ -211,8 +213,8 @@ def _of_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.ge
         return np.array(["NaT" if text is None else text for text in values.tolist()], "M8[ns]")
     if name == "timedelta64[ns]" and kind == "f":
         known = np.isfinite(values)
-        fraction, whole = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
-        counts = whole.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
+        fraction, seconds = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
+        counts = seconds.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
         return np.where(known, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
     if name == "uint64" and kind == "O":
         return np.array([int(text) for text in values.tolist()], np.uint64)

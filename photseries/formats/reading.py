@@ -112,10 +112,10 @@ class Reading:
     names: tuple[str, ...] = ()
     part: str | None = None
 
-    def merged(self, given: Mapping[str, object]) -> dict[str, object]:
+    def merged(self, overrides: Mapping[str, object]) -> dict[str, object]:
         """Put fields that a user gives above those that the data tells; altdata of both is kept."""
-        merged = {**self.fields, **given}
-        told, more = self.fields.get("altdata"), given.get("altdata")
-        if told and isinstance(more, Mapping):
-            merged["altdata"] = {**told, **more}
+        merged = {**self.fields, **overrides}
+        altdata, more = self.fields.get("altdata"), overrides.get("altdata")
+        if altdata and isinstance(more, Mapping):
+            merged["altdata"] = {**altdata, **more}
         return {name: value for name, value in merged.items() if value is not None}

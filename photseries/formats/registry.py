@@ -163,8 +163,8 @@ class Format:
             for category in (UserWarning, RuntimeWarning, pd.errors.ParserWarning):
                 warnings.simplefilter("always", category)
             reading = reader.read(content, options)
-        told = (escape_unprintable(first_line(one.message)) for one in caught)
-        return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *told))))
+        messages = (escape_unprintable(first_line(warning.message)) for warning in caught)
+        return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *messages))))
 
     def write(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
         """Write a series.
@@ -195,7 +195,7 @@ def first_line(error: Exception | Warning | str) -> str:
 
 def with_suffix(suffix: str, formats: Mapping[str, Format]) -> Format | None:
     """Return the format whose files' names end in a suffix, in lower or upper case."""
-    return next((one for one in formats.values() if suffix.lower() in one.suffixes), None)
+    return next((file_format for file_format in formats.values() if suffix.lower() in file_format.suffixes), None)
 
 
 HDF5: Final = Format(

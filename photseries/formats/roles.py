@@ -69,10 +69,10 @@ _SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?[Jj]y|mmag)")
 
 def written_unit(name: str) -> tuple[str, str | None]:
     """Return the name of a column without the unit in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
-    found = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
-    if found is None:
+    match = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
+    if match is None:
         return name, None
-    return found["name"], re.sub("[µμ]", "u", found["unit"]).replace("jy", "Jy")
+    return match["name"], re.sub("[µμ]", "u", match["unit"]).replace("jy", "Jy")
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
@@ -86,8 +86,8 @@ def named_unit(name: str) -> tuple[str, str | None]:
 
 def unknown_unit(name: str) -> str | None:
     """Return what stands in brackets in the name of a column, where that is no known unit of flux."""
-    found = _BRACKETS.fullmatch(name)
-    return found["unit"] if found is not None and named_unit(name)[1] is None else None
+    match = _BRACKETS.fullmatch(name)
+    return match["unit"] if match is not None and named_unit(name)[1] is None else None
 
 
 def roles_of(
@@ -123,13 +123,13 @@ def roles_of(
         named = getattr(options, option)
         if named is not None:
             require_column(frame.columns, named, option)
-        found = Role(named, option) if named is not None else None
-        if found is None and role in _VALUE_OF:
-            found = _error(role, roles, frame, names, survey, usual)
-        elif found is None:
-            found = _value(role, frame, names, table, survey, usual)
-        if found is not None:
-            roles[role] = found
+        assigned = Role(named, option) if named is not None else None
+        if assigned is None and role in _VALUE_OF:
+            assigned = _error(role, roles, frame, names, survey, usual)
+        elif assigned is None:
+            assigned = _value(role, frame, names, table, survey, usual)
+        if assigned is not None:
+            roles[role] = assigned
     _require(roles, options, frame)
     if usual:
         _require_once(roles, frame)
@@ -161,11 +161,11 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
 
 def _require_once(roles: Mapping[str, Role], frame: pd.DataFrame) -> None:
     """Refuse a column that nobody named and whose name occurs again: the second one is numbered."""
-    for role, found in roles.items():
-        again = f"{found.column}.1"
-        if again in frame.columns and found.why != _OPTIONS[role]:
+    for role, assigned in roles.items():
+        again = f"{assigned.column}.1"
+        if again in frame.columns and assigned.why != _OPTIONS[role]:
             raise invalid(
-                f"The column name {found.column!r:.60} occurs more than once; the next one is called {again!r:.60}. "
+                f"The column name {assigned.column!r:.60} occurs more than once; the next one is called {again!r:.60}. "
                 f"Name one ({_OPTIONS[role]})."
             )
 
@@ -183,16 +183,16 @@ def _value(
         (next((name for name in KNOWN[role] if name in names), None), "name"),
         (_usual(names, _NAMES[role]) if usual else None, "usual name"),
     ]
-    found = next((Role(column, why) for column, why in sources if column is not None), None)
-    guessed = _guessed(role, names) if found is None and usual else None
-    return found if guessed is None else Role(guessed, GUESSED)
+    assigned = next((Role(column, why) for column, why in sources if column is not None), None)
+    guessed = _guessed(role, names) if assigned is None and usual else None
+    return assigned if guessed is None else Role(guessed, GUESSED)
 
 
 def _with_unit(names: list[str]) -> str | None:
     """Return the one column of fluxes with its unit in its name, such as ``flux(mJy)``, also beside one without."""
     parts = {name: named_unit(name) for name in names}
-    found = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
-    return found[0] if len(found) == 1 else None
+    candidates = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _guessed(role: str, names: list[str]) -> str | None:
@@ -205,10 +205,10 @@ def _guessed(role: str, names: list[str]) -> str | None:
         return next(iter(like), None)
     if role == "mag":
         like = [name for name in names if _ANY_MAG.fullmatch(name)]
-        found = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
+        candidates = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
     else:
-        found = [name for name in names if name in _UNIT_NAMES or named_unit(name)[0].lower() in FLUX]
-    return found[0] if len(found) == 1 else None
+        candidates = [name for name in names if name in _UNIT_NAMES or named_unit(name)[0].lower() in FLUX]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _days_in(name: str) -> list[str]:
@@ -240,11 +240,11 @@ def _error(
     ]
     if usual:
         plain = _usual(names, _NAMES[role])
-        own = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
-        is_plain = own is not None and (own == plain or _is_suffixed(own, value.column))
+        error_column = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
         is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
         sources += [
-            (own, "usual name" if is_plain else GUESSED),
+            (error_column, "usual name" if is_plain else GUESSED),
             (plain, "usual name"),
             (_usual(names, _ANY_ERROR) if is_alone else None, "usual name"),
         ]
@@ -258,10 +258,10 @@ def _is_suffixed(error: str, value: str) -> bool:
 def _error_names(value: str) -> Iterator[str]:
     """Yield names, in lower case, that the error of a value may have: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
-        stem, _, rest = name.rpartition("_")
+        stem, _, suffix = name.rpartition("_")
         head, _, tail = name.partition("_")
         for word in ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms"):
-            yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
+            yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{suffix}", f"{word}{name}")
             yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
         yield f"sigma{name.removeprefix('mag')}"
@@ -270,9 +270,9 @@ def _error_names(value: str) -> Iterator[str]:
 
 def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     """Return the column with the first of some names, in any case, with or without a unit of flux in it."""
-    given = list(columns)
-    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(given)}
-    lower |= {column.lower(): column for column in reversed(given)}
+    column_names = list(columns)
+    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(column_names)}
+    lower |= {column.lower(): column for column in reversed(column_names)}
     return next((lower[name] for name in names if name in lower), None)
 
 

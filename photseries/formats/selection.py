@@ -85,14 +85,14 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
             (value, rows[texts == value]) for value in counts_of(rows[options.split_by])
         ]
         absent = int(texts.isna().sum())
-        told = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
+        warnings = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
     else:
-        groups, told = [(None, rows)], ()
+        groups, warnings = [(None, rows)], ()
     if not usual and not options.given("filter_col", "filter_map", "split_by"):
         return [Part(group) for _, group in groups]
     for _, group in groups if usual else ():
         _require_one_object(group)
-    return [Part(group, column, filters, _one(group, column), told, name) for name, group in groups]
+    return [Part(group, column, filters, _one(group, column), warnings, name) for name, group in groups]
 
 
 def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
@@ -105,8 +105,8 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
     if not usual:
         return None
     like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
-    found = column_called(frame.columns, _FILTERS) or next(like, None)
-    return None if found is None or frame[found].isna().all() else found
+    column = column_called(frame.columns, _FILTERS) or next(like, None)
+    return None if column is None or frame[column].isna().all() else column
 
 
 def _snake(name: str) -> str:
@@ -127,13 +127,13 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
     InvalidError
         When a map of filters does not have the filter of the rows.
     """
-    given = map_of(options.filter_map)
-    if given and part.value is None:
+    filter_map = map_of(options.filter_map)
+    if filter_map and part.value is None:
         raise invalid("filter_map is given, but no column has the filters: name it (filter_col).")
-    if given and part.value not in given:
+    if filter_map and part.value not in filter_map:
         raise invalid(f"filter_map has no entry for {part.value!r} of the column {part.filter_col!r}.")
-    if given:
-        return given[str(part.value)]
+    if filter_map:
+        return filter_map[str(part.value)]
     known = {} if survey is None else survey.filters
     if part.value is not None:
         return known.get(part.value) or (part.value if part.value in BANDPASSES else None)

@@ -93,12 +93,12 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     if not table.frame.columns.is_unique:
         twice = table.frame.columns[table.frame.columns.duplicated()][0]
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
-    plain, kept = plain_frame(restored(table.frame, table.notes))
+    plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     usual = not is_stored(table.file_metadata, frame)
     survey = recognise(table.header, map(str, frame.columns)) if usual else None
     parts = parts_of(frame, options, survey, usual=usual)
-    table = replace(table, warnings=(*table.warnings, *kept))
+    table = replace(table, warnings=(*table.warnings, *index_warnings))
     return tuple(
         _Series(table, part, options, survey, usual).reading(whole=part.frame is table.frame) for part in parts
     )
@@ -159,14 +159,14 @@ class _Series:
         """Go through all steps."""
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
         roles = roles_of(frame, table, options, survey, usual=self.usual)
-        columns = {role: found.column for role, found in roles.items()}
+        columns = {role: assigned.column for role, assigned in roles.items()}
         times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
         times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
-        given, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
+        stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
-        brought, unit, magsys, doubts = in_known_units(frame, columns, given)
+        brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
         brought = in_written_units(brought, columns, self._written(columns))
-        clean, limits, told = self._measured(brought, columns)
+        clean, limits, column_warnings = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
         unit = self._unit(unit, columns)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
@@ -181,20 +181,30 @@ class _Series:
         made, new = self._renamed(clean.assign(**changed) if changed else clean, columns)
         fields = self._fields(times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
-        kept = made
+        selected = made
         if options.limit == "drop" and limits:
-            kept = made[~np.logical_or.reduce([np.isfinite(one) for one in limits.values()])]
-        require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        told = (*told, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
+            selected = made[~np.logical_or.reduce([np.isfinite(warning) for warning in limits.values()])]
+        require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
+        column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [
-            f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
+            f"{role} was taken from the column {assigned.column}."
+            for role, assigned in roles.items()
+            if assigned.why == GUESSED
         ]
         return Reading(
-            kept if kept is made else kept.reset_index(drop=True),
+            selected if selected is made else selected.reset_index(drop=True),
             fields,
             table.file_metadata,
-            (*table.warnings, *self.part.warnings, *times.warnings, *doubts, *told, *fluxes.warnings, *guessed),
-            table.blob if whole and kept is table.frame else None,
+            (
+                *table.warnings,
+                *self.part.warnings,
+                *times.warnings,
+                *doubts,
+                *column_warnings,
+                *fluxes.warnings,
+                *guessed,
+            ),
+            table.blob if whole and selected is table.frame else None,
             {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
             | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),
             None if survey is None else survey.name,
@@ -216,10 +226,10 @@ class _Series:
 
     def _written(self, columns: Mapping[str, str]) -> dict[str, str]:
         """Return the units of columns that are text: of the option, the file, or the name of the column."""
-        given = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
+        stated = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
         texts = {name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.usual}
         known = {name: text for name, text in texts.items() if isinstance(text, str)}
-        return {**given, **known}
+        return {**stated, **known}
 
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
         """Return the unit of the fluxes that the file or its survey says."""
@@ -234,8 +244,8 @@ class _Series:
             None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
             None if column is None else next(iter(counts_of(self.part.frame[column]))),
         )
-        if (found := next((text for text in texts if isinstance(text, str)), None)) is not None:
-            return found
+        if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
+            return stated
         if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
             raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
         if self.survey is not None:
@@ -251,26 +261,28 @@ class _Series:
             return frame, {}, ()
         limits: dict[str, object] = {}
         new = {}
-        told: list[str] = []
+        warnings: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
-                found = measured(frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep")
-                told += found.warnings
-                if found.changed:
-                    new[columns[role]] = found.values
-                    new |= {} if found.errors is None else {columns[error]: found.errors}
-                if np.isfinite(found.limits).any():
-                    limits[role] = found.limits
+                measurement = measured(
+                    frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
+                )
+                warnings += measurement.warnings
+                if measurement.changed:
+                    new[columns[role]] = measurement.values
+                    new |= {} if measurement.errors is None else {columns[error]: measurement.errors}
+                if np.isfinite(measurement.limits).any():
+                    limits[role] = measurement.limits
                     if role == "mag":
-                        new[_LIMITS] = found.limits
-        return (frame.assign(**new) if new else frame), limits, tuple(told)
+                        new[_LIMITS] = measurement.limits
+        return (frame.assign(**new) if new else frame), limits, tuple(warnings)
 
     def _fluxes(self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit, filter_name: str | None) -> Fluxes:
-        said = self.table.file_metadata
-        is_said = not self.usual or "flux_unit" in said or names_series(said)
+        file_metadata = self.table.file_metadata
+        is_said = not self.usual or "flux_unit" in file_metadata or names_series(file_metadata)
         if is_said and not self.options.given("zero_point", "flux_unit"):
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
-        name = filter_name or said.get("filter")
+        name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
         return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(self.table.header))
 
@@ -291,11 +303,11 @@ class _Series:
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
         """Return the fields of the series, the more certain source last."""
-        table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata
+        table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
         of_columns = self._of_columns() if self.usual else {}
-        asked = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
-        fields |= {**of_columns, **times.fields, **table.fields, **asked}
+        stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
+        fields |= {**of_columns, **times.fields, **table.fields, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
         declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
         system = options.magsys
@@ -305,16 +317,20 @@ class _Series:
             fields["magsys"] = system
         if "flux" in columns:
             flux_unit = fluxes.fields.get("flux_unit")
-            if flux_unit is not None and (flux_unit != MICROJANSKY or "flux_unit" in said):
+            if flux_unit is not None and (flux_unit != MICROJANSKY or "flux_unit" in file_metadata):
                 fields["flux_unit"] = flux_unit
             altdata = dict(fields.get("altdata", {}))
             if survey is not None and survey.mission is not None and columns["flux"] not in KNOWN["flux"]:
                 altdata["flux_column"] = columns["flux"]
             if fluxes.altdata:
-                altdata = {**_without_fluxes(said.get("altdata")), **altdata, **fluxes.altdata}
-                fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in said else {}
+                altdata = {**_without_fluxes(file_metadata.get("altdata")), **altdata, **fluxes.altdata}
+                fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in file_metadata else {}
             fields |= {"altdata": altdata} if altdata else {}
-        if self.usual and {"flux", "mag"} <= columns.keys() and not calibration_of({**said, **fields}).converts:
+        if (
+            self.usual
+            and {"flux", "mag"} <= columns.keys()
+            and not calibration_of({**file_metadata, **fields}).converts
+        ):
             of_fluxes = options.given("flux_col", "flux_unit", "zero_point")
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}

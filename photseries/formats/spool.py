@@ -8,19 +8,19 @@ from typing import IO
 import numpy as np
 import orjson
 
-from photseries.formats.long import Block, Extent, Layout
+from photseries.formats.long import Extent, LongLayout, SeriesBlock
 
-__all__ = ["Spool"]
+__all__ = ["BlockSpool"]
 
 
-class Spool:
+class BlockSpool:
     """Keeps blocks in a file, and gives them back in their order.
 
     Parameters
     ----------
     file : file
         Empty, open for reading and writing.
-    layout : Layout
+    layout : LongLayout
         Of the blocks.
 
     Attributes
@@ -29,12 +29,12 @@ class Spool:
         Of all blocks.
     """
 
-    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+    def __init__(self, file: IO[bytes], layout: LongLayout) -> None:
         self._file = file
         self._layout = layout
         self.extent = Extent()
 
-    def add(self, block: Block) -> None:
+    def add(self, block: SeriesBlock) -> None:
         """Keep a block."""
         counts = block.counts.tolist()
         for same, count in zip(block.series, counts, strict=True):
@@ -43,11 +43,11 @@ class Spool:
         for values in block.values.values():
             self._file.write(np.ascontiguousarray(values, np.float64).data)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[SeriesBlock]:
         """Yield all blocks."""
         self._file.seek(0)
         while line := self._file.readline():
             series, counts = orjson.loads(line)
             rows = sum(counts)
             values = {name: np.frombuffer(self._file.read(8 * rows)) for name in self._layout.measured}
-            yield Block(series, np.array(counts, np.int64), values)
+            yield SeriesBlock(series, np.array(counts, np.int64), values)

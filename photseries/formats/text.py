@@ -97,9 +97,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
     header = _keywords(comments)
     rows, keys = _of_snana(rows)
     header |= keys
-    told = _EXCELS.fullmatch(rows[0].text.strip())
-    if told is not None and len(rows) > 1:
-        rows, header["DELIM"] = rows[1:], told[1]
+    separator_line = _EXCELS.fullmatch(rows[0].text.strip())
+    if separator_line is not None and len(rows) > 1:
+        rows, header["DELIM"] = rows[1:], separator_line[1]
     separator = _separator(rows, names_of(options.names), header.get("DELIM"))
     first = _split(rows[:1], separator)[0]
     names, rows = _named(rows, comments, first, separator, options)
@@ -147,9 +147,9 @@ def _known_layout(text: str) -> str | None:
 def _require_aligned(text: str) -> None:
     """Refuse rows whose cells do not stand between the bars of the header: they would be cut."""
     lines = [_Line(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] not in "\\#"]
-    bars = [place for place, letter in enumerate(lines[0].text) if letter == "|"]
+    bars = [position for position, letter in enumerate(lines[0].text) if letter == "|"]
     for line in lines:
-        here = {line.text[place : place + 1] for place in bars}
+        here = {line.text[position : position + 1] for position in bars}
         if not here <= {"|", ""} and not here <= {" ", ""}:
             raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
 
@@ -169,8 +169,8 @@ def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
-    found = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
-    return {(match[1] or match[2]).upper(): match[3] for match in found if match}
+    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
+    return {(match[1] or match[2]).upper(): match[3] for match in matches if match}
 
 
 def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
@@ -195,12 +195,12 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) ->
             counts = [len(cells) for cells in _split(sample, separator)]
         except InvalidError:  # a line break in a cell that is in quotes under another separator
             continue
-        rest = counts[1:] or counts
+        row_counts = counts[1:] or counts
         named = len(names) or counts[0]
-        usual = named if named in rest else max(set(rest), key=rest.count)
+        usual = named if named in row_counts else max(set(row_counts), key=row_counts.count)
         if usual < 2:
             continue
-        score = rest.count(usual) / len(rest) + (named == usual)
+        score = row_counts.count(usual) / len(row_counts) + (named == usual)
         if score > best_score:
             best, best_score = separator, score
     return best
@@ -236,8 +236,8 @@ def _named(
     counts = []
     for line in reversed(before):
         bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
-        for one in dict.fromkeys((separator, ",", _SPACES)):
-            names = _without_commas(*(_split([bare], one) or [[]]))
+        for name in dict.fromkeys((separator, ",", _SPACES)):
+            names = _without_commas(*(_split([bare], name) or [[]]))
             if len(names) == len(first) and not any(map(_is_number, names)):
                 return names, rows
             counts.append(len(names))
@@ -339,18 +339,18 @@ def _by_pandas(
 
 def _with_points(column: pd.Series, decimal: str) -> pd.Series:
     """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
-    there = column.dropna().astype(str).str.strip()
-    is_numeric = decimal == "," and not there.empty and there.map(_is_number).all()
+    texts = column.dropna().astype(str).str.strip()
+    is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()
     return column.str.replace(",", ".", regex=False) if is_numeric else column
 
 
 def _fortran(column: pd.Series) -> pd.Series:
     """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
-    there = cells.dropna()
-    if not there.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
+    filled = cells.dropna()
+    if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
         return cells
-    if there.empty or not there.str.fullmatch(_FORTRAN).any():
+    if filled.empty or not filled.str.fullmatch(_FORTRAN).any():
         return cells
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 
@@ -362,9 +362,9 @@ def _may_be_rounded(column: pd.Series) -> bool:
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
     """Read cells as integers and null; what was written otherwise stays as numbers."""
-    there = cells.notna()
-    if not cells[there].str.fullmatch("[+-]?[0-9]+").all():
+    present = cells.notna()
+    if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers
     return pd.Series(
-        pd.array([int(cell) if known else None for cell, known in zip(cells, there, strict=True)], "Int64")
+        pd.array([int(cell) if known else None for cell, known in zip(cells, present, strict=True)], "Int64")
     )

@@ -77,8 +77,8 @@ class TimeFrame:
     def fields(self) -> dict[str, object]:
         """The fields of a series that the file states."""
         scale = _CONVERTED.get(self.scale or "", self.scale)
-        found = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def is_converted(self) -> bool:
@@ -103,8 +103,8 @@ class TimeFrame:
         days = _DAYS.get((unit or self.unit).strip())
         if days is None:
             raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is not one of {', '.join(_DAYS)}.")
-        whole = sum(self.origin or (0.0,))
-        return self.converted((np.asarray(times, np.float64) + self.offset) * days + whole)
+        origin = sum(self.origin or (0.0,))
+        return self.converted((np.asarray(times, np.float64) + self.offset) * days + origin)
 
     def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return MJD of TCB as TDB and of TCG as TT; others as they are."""
@@ -124,7 +124,7 @@ def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
 def as_refpos(text: object) -> str | None:
     """Return the reference position that a header names; None where a series cannot name it."""
     name = str(text or "").strip().upper()
-    return next((place for start, place in _PLACES.items() if name.startswith(start)), None)
+    return next((refpos for start, refpos in _PLACES.items() if name.startswith(start)), None)
 
 
 def as_alignment(pixel: object) -> str | None:
@@ -147,13 +147,13 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
     """
     coordinate = str(header.get(f"TCTYP{column}", "")).strip().upper()  # may be TIME, which is no scale
     scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
-    place = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
+    position = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
     origin = _origin(header)
     days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # keywords of missions; those of the standard are in seconds
     zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
     return TimeFrame(
         scale=scale,
-        refpos=as_refpos(place),
+        refpos=as_refpos(position),
         alignment=as_alignment(header.get("TIMEPIXR")),
         origin=origin,
         offset=zero,

@@ -121,14 +121,14 @@ def _format_of_name(column: str) -> str | None:
         return "mjd"
     if name in ("unix", "iso"):
         return name
-    found = _IN_NAME.search(name)
-    if found is None:
+    match = _IN_NAME.search(name)
+    if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
-    counted = f"{found[1]}-{found[3] or found[4]}"
-    return counted if _COUNTED.fullmatch(counted) else found[1]
+    counted = f"{match[1]}-{match[3] or match[4]}"
+    return counted if _COUNTED.fullmatch(counted) else match[1]
 
 
-def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, survey: Survey | None) -> Times:
+def times_of(frame: pd.DataFrame, column: str, table: Table, time_format: str | None, survey: Survey | None) -> Times:
     """Bring the times of a table to MJD.
 
     Parameters
@@ -137,7 +137,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
         The column of the times.
     table : Table
         What the file states of them.
-    given : str or None
+    time_format : str or None
         The format; None where the file, or the name or the type of the column says.
 
     Raises
@@ -152,11 +152,11 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
         if not _clocks(frame) or not times.equals(times.dt.normalize()):
             return Times(mjd_of_datetimes(times), {}, "datetimes")
         times = times.dt.strftime("%Y-%m-%d")  # a workbook has the times of day in a column of their own
-    if given is None and column in table.mjd:
+    if time_format is None and column in table.mjd:
         return Times(None, table.mjd[column], "times of astropy")
     usual = survey if survey is not None and survey.time == column else None
     stated = _stated(table, column)
-    known = given or _format(times, column, table, stated, usual)
+    known = time_format or _format(times, column, table, stated, usual)
     if known == "iso":
         texts, doubts = _with_clock(frame, times, column)
         fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
@@ -240,7 +240,7 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usua
     key = table.header.get(column)  # AAVSO names the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
     if by_name is None and stated.origin is None:
-        by_name = next((found for text in texts if text and (found := _told(str(text)))), None)
+        by_name = next((named for text in texts if text and (named := _told(str(text)))), None)
     return None if by_name == "iso" and is_numeric(times) else by_name  # a date as a number has any format
 
 
@@ -325,13 +325,13 @@ def without_odd(times: Times, column: pd.Series) -> Times:
     return replace(times, mjd=np.where(odd, np.nan, mjd), warnings=(*times.warnings, warning))
 
 
-def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
+def require_mjd(mjd: npt.NDArray[np.generic], time_format: str | None) -> None:
     """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
 
     Parameters
     ----------
     mjd : ndarray, shape (n,)
-    given : str or None
+    time_format : str or None
         The format that the caller named.
 
     Raises
@@ -346,7 +346,7 @@ def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
     if middle >= _EARLIEST and looks_like is None:
         return
     known = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
-    if known is not None and known != given:
+    if known is not None and known != time_format:
         looks_like = f"They look like {known} (time_format={known})."
     elif NEAR_ZERO < (count := middle + MJD_ZERO) < LATEST:
         usual = "jd-2400000, hjd-2400000 or mjd" if count > YEAR_1900 else "jd-2450000, hjd-2450000, btjd or bkjd"

@@ -58,19 +58,19 @@ def in_known_units(
     from astropy import units as known
 
     columns = {**{field: first_present(frame, names) for field, names in INFERRED.items()}, **roles}
-    given = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
+    stated = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
     flux = units.get(roles.get("flux", ""))
     is_density = flux is not None and flux.is_equivalent(known.uJy)
     text = None if flux is None else str(flux) or RELATIVE
     of_fluxes = known.uJy if flux is None or (is_density and known_unit(str(text)) is None) else flux
-    magsys = _magsys(given.get("mag"))
+    magsys = _magsys(stated.get("mag"))
     targets = {
         FLUXERR: of_fluxes, "flux": of_fluxes, "exp_time": known.s, "ra": known.deg, "dec": known.deg,
         **({} if magsys else {MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag}),
     }  # fmt: skip
     brought, warnings = {}, []
     for role, target in targets.items():
-        name, unit = columns.get(role), given.get(role) or given.get(_OF.get(role, ""))
+        name, unit = columns.get(role), stated.get(role) or stated.get(_OF.get(role, ""))
         if name is None or unit is None or unit == target or not is_numeric(frame[name]):
             continue
         if isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
@@ -109,12 +109,12 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
 def _ratio(error: str, unit: str, target: str) -> float:
     """Return what brings errors to the unit of their fluxes; 1 where one of the texts is no unit."""
-    one, other = known_unit(unit), known_unit(target)
-    if one is None or other is None:
+    source, other = known_unit(unit), known_unit(target)
+    if source is None or other is None:
         return 1.0
-    if one.microjansky is not None and other.microjansky is not None:
-        return one.microjansky / other.microjansky
-    if one.standard != other.standard:
+    if source.microjansky is not None and other.microjansky is not None:
+        return source.microjansky / other.microjansky
+    if source.standard != other.standard:
         raise invalid(f"The errors in {error!r:.60} are in {unit}, and their fluxes in {target}: convert them.")
     return 1.0
 
@@ -138,14 +138,16 @@ def _magsys(unit: object) -> str | None:
     return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
 
 
-def units_to_bring(units: Mapping[str, object], said: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+def units_to_bring(
+    units: Mapping[str, object], metadata: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, str]]:
     """Separate the units that may have to be brought to those of the archive from those that it wrote itself.
 
     Parameters
     ----------
     units : mapping of str to astropy unit
         By column; None where nothing says.
-    said : mapping
+    metadata : mapping
         What the file says of the series. A unit that the service wrote there is one that the archive has.
 
     Returns
@@ -155,10 +157,10 @@ def units_to_bring(units: Mapping[str, object], said: Mapping[str, object]) -> t
     dict of str to str
         All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
     """
-    given = {name: unit for name, unit in units.items() if unit is not None}
-    same = {name: text for name, unit in given.items() if (text := meaning(name, said).unit) and _is(unit, text)}
-    to_bring = {name: unit for name, unit in given.items() if not said or same.get(name) in (None, MICROJANSKY)}
-    texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
+    stated = {name: unit for name, unit in units.items() if unit is not None}
+    same = {name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
+    to_bring = {name: unit for name, unit in stated.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
+    texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in stated.items()}
     return to_bring, {name: text for name, text in texts.items() if text}
 
 

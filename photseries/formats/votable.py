@@ -13,7 +13,7 @@ import pandas as pd
 
 from photseries.extras import quiet
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.columns import Array, Column, columns_of, field_meaning
+from photseries.formats.columns import Array, OutputColumn, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
@@ -77,9 +77,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
     # Most VOTables break some rule of the standard that does not matter here.
     with quiet(VOWarning):
         file = parse(io.BytesIO(content))
-        found = [one for one in file.iter_tables() if len(one.array)]
-        names = [str(one.name or one.ID or number) for number, one in enumerate(found, 1)]
-        parsed = found[chosen(names, options)] if found else file.get_first_table()
+        tables = [candidate for candidate in file.iter_tables() if len(candidate.array)]
+        names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
+        parsed = tables[chosen(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
     return table_of(table, uses=("table",), **_beside(file, parsed, table))
 
@@ -107,27 +107,27 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
 
-def without_data(columns: Sequence[Column], metadata: Mapping[str, object]) -> str:
+def without_data(columns: Sequence[OutputColumn], metadata: Mapping[str, object]) -> str:
     """Write the VOTable of a series without its rows, for formats that hold these in another way."""
     return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
 
 
-def _own(metadata: Mapping[str, object], columns: Sequence[Column]) -> str:
+def _own(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
     """Write what only the client reads, so that nothing is lost on the way back."""
     notes = column_notes(columns, _names(columns), _lost)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
     return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
 
 
-def _names(columns: Sequence[Column]) -> list[str]:
+def _names(columns: Sequence[OutputColumn]) -> list[str]:
     return distinct(clean(column.name) for column in columns)
 
 
 def _described(
     metadata: Mapping[str, object],
-    columns: Sequence[Column],
+    columns: Sequence[OutputColumn],
     types: Sequence[tuple[dict[str, object], Array]],
-    own: str = "",
+    fields_of_table: str = "",
 ) -> tuple[str, str]:
     """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
     xml_names = identities((column.name for column in columns), (_COOSYS, _TIMESYS, *_FRAMES.values()))
@@ -141,20 +141,20 @@ def _described(
         if column.name in _FRAMES:
             systems += _time_system(_FRAMES[column.name], framed(column.name, metadata))
     params = "".join(_metadata(name, value) for name, value in metadata.items())
-    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{own}{fields}'
+    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields_of_table}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
 
 
 def _time_system(identity: str, metadata: Mapping[str, object]) -> str:
-    scale, place = time_scale(metadata), time_refpos(metadata)
-    return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=place)
+    scale, refpos = time_scale(metadata), time_refpos(metadata)
+    return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=refpos)
 
 
 def _metadata(name: str, value: object) -> str:
     meaning = field_meaning(name)
     about = {"name": name, "unit": meaning.unit, "ucd": meaning.ucd, "ref": _REFERENCES.get(name)}
     plain = value if isinstance(value, str | int | float) else json.dumps(value)
-    return param(plain, meaning.words, **about)
+    return param(plain, meaning.description, **about)
 
 
 def _calibrated(calibration: Calibration) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def _calibrated(calibration: Calibration) -> tuple[str, ...]:
     )
 
 
-def _calibration(metadata: Mapping[str, object], columns: Iterable[Column]) -> str:
+def _calibration(metadata: Mapping[str, object], columns: Iterable[OutputColumn]) -> str:
     """Write the photometric calibration in the words of the photometry data model."""
     calibration = calibration_of(metadata)
     calibrated = _calibrated(calibration)
@@ -189,9 +189,9 @@ def _calibration(metadata: Mapping[str, object], columns: Iterable[Column]) -> s
     return element("GROUP", "".join(parts), name="photcal")
 
 
-def _field(column: Column, attributes: Mapping[str, object]) -> str:
+def _field(column: OutputColumn, attributes: Mapping[str, object]) -> str:
     return field(
-        column.meaning.words,
+        column.meaning.description,
         unit="s" if column.values.dtype.kind == "m" else column.meaning.unit,
         ucd=column.meaning.ucd,
         ref=_REFERENCES.get(column.name),
@@ -199,7 +199,7 @@ def _field(column: Column, attributes: Mapping[str, object]) -> str:
     )
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     """Note what readers of VOTable lose: some types, and which empty text is null."""
     if column.is_text:
         return note_of_text(column.values)
@@ -207,7 +207,7 @@ def _lost(column: Column) -> Note:
     return {"type": name} if name in _OTHER_TYPES else {}
 
 
-def _typed(column: Column) -> tuple[dict[str, object], Array]:
+def _typed(column: OutputColumn) -> tuple[dict[str, object], Array]:
     """Return the type of a column, and its values as they are written."""
     values = column.values
     if values.dtype.kind == "b":
@@ -236,16 +236,16 @@ def _text(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, 
     }, np.array(encoded, f"S{width if plain else width + width % 2}")
 
 
-def _rows(columns: list[Column], values: list[Array]) -> bytes:
+def _rows(columns: list[OutputColumn], values: list[Array]) -> bytes:
     """Write the rows one after the other: a bit for each missing value, then the values."""
     missing = np.zeros((len(values[0]), len(columns)), bool)
     for number, column in enumerate(columns):
         if column.values.dtype.kind in "OMm":
             missing[:, number] = pd.isna(column.values)
     flags = np.packbits(missing, axis=1)
-    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{place}", one.dtype) for place, one in enumerate(values))]
+    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{index}", value.dtype) for index, value in enumerate(values))]
     rows = np.zeros(len(flags), kinds)
     rows["flags"] = flags
-    for place, one in enumerate(values):
-        rows[f"f{place}"] = one
+    for index, value in enumerate(values):
+        rows[f"f{index}"] = value
     return rows.tobytes()

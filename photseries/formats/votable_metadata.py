@@ -66,16 +66,16 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
     warnings : tuple of str
         Of values that are no values of the field.
     """
-    found: dict[str, object] = {}
+    fields: dict[str, object] = {}
     warnings: list[str] = []
     for name, param in _named(params):
         try:
             value = _value(param, name)
             if value is not None:
-                found[name] = _bandpass(value) if name == "filter" else cast(FIELDS[name], value)
+                fields[name] = _bandpass(value) if name == "filter" else cast(FIELDS[name], value)
         except (ValueError, InvalidError) as error:
             warnings.append(f"The PARAM {str(param.name)!r:.60} is left out: {error}")
-    return found, tuple(warnings)
+    return fields, tuple(warnings)
 
 
 def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
@@ -126,7 +126,7 @@ def _frame(system: TimeSys) -> TimeFrame:
 
 
 def position_in_icrs(
-    file: VOTableFile, elements: Iterable[Field | Param], given: Mapping[str, object], table: Table
+    file: VOTableFile, elements: Iterable[Field | Param], params: Mapping[str, object], table: Table
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Bring a position to ICRS from the system that the COOSYS of its elements names.
 
@@ -134,7 +134,7 @@ def position_in_icrs(
     ----------
     elements : iterable of Field and Param
         Those of the table; one that refers to a COOSYS holds ra or dec.
-    given : mapping
+    params : mapping
         ``ra`` and ``dec`` [deg], where a PARAM gives them.
     table : astropy.table.Table
         Whose columns of these names have them otherwise.
@@ -147,14 +147,14 @@ def position_in_icrs(
     tuple of str
     """
     systems = {str(system.ID): system for system in file.iter_coosys()}
-    system = next((systems[str(one.ref)] for one in elements if str(one.ref) in systems), None)
+    system = next((systems[str(element.ref)] for element in elements if str(element.ref) in systems), None)
     if system is None or system.system == "ICRS":
         return {}, ()
     if system.system not in _SYSTEMS:
         return {}, (f"Positions are in the system {system.system!s:.40}, and are taken for ICRS: give ra and dec.",)
     from astropy.coordinates import SkyCoord
 
-    position = {name: value for name in ("ra", "dec") if (value := _degrees(name, given, table)) is not None}
+    position = {name: value for name in ("ra", "dec") if (value := _degrees(name, params, table)) is not None}
     if len(position) < 2:
         return {}, ()
     frame, usual = _SYSTEMS[system.system]
@@ -165,13 +165,13 @@ def position_in_icrs(
     return {"ra": float(here.ra.deg), "dec": float(here.dec.deg)}, (warning,)
 
 
-def _degrees(name: str, given: Mapping[str, Any], table: Table) -> float | None:
+def _degrees(name: str, params: Mapping[str, Any], table: Table) -> float | None:
     """Return a coordinate that a PARAM gives, or the median of a column."""
     from astropy.units import Quantity
 
     column = next((spelling for spelling in INFERRED[name] if spelling in table.colnames), None)
-    if name in given or column is None:
-        return given.get(name)
+    if name in params or column is None:
+        return params.get(name)
     values = Quantity(np.ma.filled(table[column].astype(np.float64), np.nan), table[column].unit or "deg").to_value(
         "deg"
     )

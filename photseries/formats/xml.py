@@ -65,14 +65,14 @@ def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
         The XML names of other elements.
     """
     others = list(taken)
-    given = list(others)
+    assigned = list(others)
     for name in names:
         identity = _NO_NAME.sub("_", name)
         identity = identity if identity[:1].isalpha() else f"_{identity}"
-        while identity in given:
+        while identity in assigned:
             identity += "_"
-        given.append(identity)
-    return given[len(others) :]
+        assigned.append(identity)
+    return assigned[len(others) :]
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:

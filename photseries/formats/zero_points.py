@@ -63,12 +63,12 @@ ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
 }
 
 
-def zero_point_of(given: float | str, unit: Unit, bandpass: object) -> tuple[float, dict[str, object]]:
+def zero_point_of(requested: float | str, unit: Unit, bandpass: object) -> tuple[float, dict[str, object]]:
     """Return the AB zero point that was asked for, and what altdata is to say of it.
 
     Parameters
     ----------
-    given : float or str
+    requested : float or str
         An AB magnitude, or one of the names in :data:`ZERO_POINTS`.
     unit : str or None
         The unit of the fluxes, None where nothing says.
@@ -80,19 +80,19 @@ def zero_point_of(given: float | str, unit: Unit, bandpass: object) -> tuple[flo
     InvalidError
         When there is no such zero point, or it is for other fluxes.
     """
-    if not isinstance(given, str):
-        if not math.isfinite(given):
+    if not isinstance(requested, str):
+        if not math.isfinite(requested):
             raise invalid("The zero point must be finite.")
-        return float(given), {"flux_zero_point": float(given)}
-    found = ZERO_POINTS.get(given)
-    if found is None:
-        raise invalid(f"There is no zero point {given!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
-    is_its_unit = unit is None or unit.replace(" ", "") == found.unit  # which astropy writes with spaces
-    if not is_its_unit or bandpass not in (None, found.filter):
-        what = unit if not is_its_unit else bandpass
-        raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {what}.")
-    return found.ab, {
-        "flux_zero_point": found.ab,
-        "flux_zero_point_error": found.error,
-        "flux_zero_point_source": found.source,
+        return float(requested), {"flux_zero_point": float(requested)}
+    known = ZERO_POINTS.get(requested)
+    if known is None:
+        raise invalid(f"There is no zero point {requested!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
+    is_its_unit = unit is None or unit.replace(" ", "") == known.unit  # which astropy writes with spaces
+    if not is_its_unit or bandpass not in (None, known.filter):
+        actual = unit if not is_its_unit else bandpass
+        raise invalid(f"The zero point {requested} is for {known.unit} in the filter {known.filter}, not for {actual}.")
+    return known.ab, {
+        "flux_zero_point": known.ab,
+        "flux_zero_point_error": known.error,
+        "flux_zero_point_source": known.source,
     }

@@ -16,8 +16,8 @@ _PLAIN: Final = 20  # the version that a reader must know
 _LARGE: Final = 45  # the same for lengths and places beyond 32 bits
 _UTF8: Final = 1 << 11
 _DATE: Final = 0x21  # 1980-01-01, where the time of zip begins
-_MOST: Final = 0xFFFFFFFF
-_MOST_FILES: Final = 0xFFFF
+_MAX_UINT32: Final = 0xFFFFFFFF
+_MAX_FILES: Final = 0xFFFF
 _PIECE: Final = 2**20
 
 
@@ -49,7 +49,7 @@ class Zip:
         extra = _extra(length, length)
         head = b"PK\3\4" + _about(crc, length, encoded, extra) + encoded + extra
         extra = _extra(length, length, self._place)
-        at = struct.pack("<3H2I", 0, 0, 0, 0, _MOST if extra else self._place)
+        at = struct.pack("<3H2I", 0, 0, 0, 0, _MAX_UINT32 if extra else self._place)
         about = _about(crc, length, encoded, extra)
         self._directory.write(b"PK\1\2" + about[:2] + about + at + encoded + extra)
         self._files += 1
@@ -65,22 +65,24 @@ class Zip:
         yield self._end(length)
 
     def _end(self, length: int) -> bytes:
-        files, place = self._files, self._place
+        files, offset = self._files, self._place
         large = b""
-        if files >= _MOST_FILES or _extra(length, place):
-            large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, _LARGE, _LARGE, 0, 0, files, files, length, place)
-            large += struct.pack("<4sIQI", b"PK\6\7", 0, place + length, 1)
-        few = min(files, _MOST_FILES)
-        return large + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, few, few, min(length, _MOST), min(place, _MOST), 0)
+        if files >= _MAX_FILES or _extra(length, offset):
+            large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, _LARGE, _LARGE, 0, 0, files, files, length, offset)
+            large += struct.pack("<4sIQI", b"PK\6\7", 0, offset + length, 1)
+        few = min(files, _MAX_FILES)
+        return large + struct.pack(
+            "<4s4H2IH", b"PK\5\6", 0, 0, few, few, min(length, _MAX_UINT32), min(offset, _MAX_UINT32), 0
+        )
 
 
 def _about(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
     """Write what stands of a file before it and in the directory: a length that does not fit is in the extra field."""
-    shown = _MOST if extra else length
+    shown = _MAX_UINT32 if extra else length
     version = _LARGE if extra else _PLAIN
     return struct.pack("<5H3I2H", version, _UTF8, 0, 0, _DATE, crc, shown, shown, len(name), len(extra))
 
 
 def _extra(*numbers: int) -> bytes:
     """Write lengths and places as an extra field of Zip64, if one of them is beyond 32 bits."""
-    return b"" if max(numbers) < _MOST else struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
+    return b"" if max(numbers) < _MAX_UINT32 else struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)

@@ -130,11 +130,11 @@ def assemble(
     table = np.empty(rows * dtype.itemsize, np.uint8)
     for span in spans:
         data: _Bytes = image[span.offset : span.offset + span.size]
-        for place in reversed(range(len(filters))):
-            if not span.mask >> place & 1:
-                name, undo = FILTERS[filters[place].code]
+        for index in reversed(range(len(filters))):
+            if not span.mask >> index & 1:
+                name, undo = FILTERS[filters[index].code]
                 try:
-                    data = undo(data, filters[place], 2 * needed + 1024)
+                    data = undo(data, filters[index], 2 * needed + 1024)
                 except (ValueError, OSError, EOFError, zlib.error, blosc.blosc_extension.error) as error:
                     raise UnreadableFileError(f"a chunk of its table is damaged ({name})") from error
         if len(data) != needed:

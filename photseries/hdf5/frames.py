@@ -249,9 +249,9 @@ def _index_size(index: pd.Index) -> int:
     return _text_size(index) if _is_text(index.dtype) else 8
 
 
-def _index_problem(what: str) -> InvalidError:
+def _index_problem(problem: str) -> InvalidError:
     kept = "one level of numbers, text or datetimes is kept, otherwise use df.reset_index()"
-    message = f"The index of the table {what}; {kept}."
+    message = f"The index of the table {problem}; {kept}."
     return InvalidError(message, fields={"data": [message]})
 
 

@@ -44,8 +44,8 @@ class Image:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the whole buffer, with zeros beyond the end: h5py ignores the number of bytes read."""
-        found = bytes(self._content[self._place : self._place + len(buffer)])
-        if self._is_sealed and found.startswith(_SIGNATURE):
-            found = b""
-        buffer[:] = found.ljust(len(buffer), b"\0")
+        data = bytes(self._content[self._place : self._place + len(buffer)])
+        if self._is_sealed and data.startswith(_SIGNATURE):
+            data = b""
+        buffer[:] = data.ljust(len(buffer), b"\0")
         return len(buffer)

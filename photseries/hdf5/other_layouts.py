@@ -30,17 +30,17 @@ def opened(content: bytes) -> h5py.File:
 
 def tables_in(content: bytes) -> list[str]:
     """Return the paths of the tables in a file."""
-    found: list[str] = []
+    keys: list[str] = []
     try:
         with opened(content) as file:
             for path, node in _nodes(file):
-                if any(path.startswith(f"{key}/") for key in found):
+                if any(path.startswith(f"{key}/") for key in keys):
                     continue
                 if (isinstance(node, h5py.Group) and (_is_pandas(node) or _columns(node))) or _is_compound(node):
-                    found.append(path)
+                    keys.append(path)
     except _DAMAGE:
         return []
-    return [path.strip("/") or "/" for path in found]
+    return [path.strip("/") or "/" for path in keys]
 
 
 def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
@@ -66,9 +66,13 @@ def _is_compound(node: object) -> bool:
 
 def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
     """Return the datasets of a group that are columns: at least two, one-dimensional, of equal length."""
-    found = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
-    lengths = {len(node) for node in found.values()}
-    return found if len(found) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in found.values()) else {}
+    datasets = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
+    lengths = {len(node) for node in datasets.values()}
+    return (
+        datasets
+        if len(datasets) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in datasets.values())
+        else {}
+    )
 
 
 def described_by_astropy(content: bytes, key: str) -> bool:
@@ -102,8 +106,8 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
                 index = _index(node["axis1"])
             else:
                 datasets = _columns(node)
-                columns = {name: one[()] for name, one in datasets.items()}
-                units = {name: text for name, one in datasets.items() if (text := _unit(one))}
+                columns = {name: dataset[()] for name, dataset in datasets.items()}
+                units = {name: text for name, dataset in datasets.items() if (text := _unit(dataset))}
     except _DAMAGE:
         return None
     plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
@@ -160,5 +164,5 @@ def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if values.dtype.kind == "S":
         return np.char.decode(values.astype(np.bytes_, copy=False), "utf-8").astype(object)
     if values.dtype.kind == "O":
-        return np.array([one.decode() if isinstance(one, bytes) else one for one in values.tolist()], object)
+        return np.array([value.decode() if isinstance(value, bytes) else value for value in values.tolist()], object)
     return values

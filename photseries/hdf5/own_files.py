@@ -133,28 +133,28 @@ def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
 def _metadata(text: bytes, limits: Limits) -> dict[str, object]:
     """Parse the output of :func:`photseries.hdf5.metadata.to_json`, three times as fast as the json module."""
     try:
-        found = orjson.loads(text)
+        metadata = orjson.loads(text)
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else from_json(text, limits)
+        metadata = None
+    return metadata if isinstance(metadata, dict) else from_json(text, limits)
 
 
-def learn(blob: bytes | memoryview, found: RawTable) -> None:
+def learn(blob: bytes | memoryview, parsed: RawTable) -> None:
     """Cache the kind of a file that the safe reader has read, if it has the layout of our files.
 
     Parameters
     ----------
     blob : bytes or memoryview
-    found : RawTable
+    parsed : RawTable
         The result of the safe reader.
     """
     content = bytes(blob)
     split = _split(content)
-    if split is None or found.index is not None:
+    if split is None or parsed.index is not None:
         return
     attributes, _, table = split
-    kind = _kind(content, table, found)
-    if kind is None or not _same(content, table, kind, found):
+    kind = _kind(content, table, parsed)
+    if kind is None or not _same(content, table, kind, parsed):
         return
     with _lock:
         others = _kinds.pop(attributes, ())
@@ -201,19 +201,19 @@ def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
 
 def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
     """List the messages of an object header: type, offset and length of each."""
-    found = []
+    messages = []
     waiting = [(start + 16, int.from_bytes(content[start + 8 : start + 12], "little"))]
     while waiting:
-        place, length = waiting.pop(0)
-        end = place + length
-        while place + _MESSAGE.size <= end <= len(content):
-            kind, size, _ = _MESSAGE.unpack_from(content, place)
-            place += _MESSAGE.size
-            found.append((kind, place, size))
+        offset, length = waiting.pop(0)
+        end = offset + length
+        while offset + _MESSAGE.size <= end <= len(content):
+            kind, size, _ = _MESSAGE.unpack_from(content, offset)
+            offset += _MESSAGE.size
+            messages.append((kind, offset, size))
             if kind == _CONTINUATION:
-                waiting.append(struct.unpack_from("<QQ", content, place))
-            place += size
-    return found
+                waiting.append(struct.unpack_from("<QQ", content, offset))
+            offset += size
+    return messages
 
 
 def _places(content: bytes, start: int) -> list[int] | None:
@@ -224,20 +224,20 @@ def _places(content: bytes, start: int) -> list[int] | None:
     list of int
         The offsets of: the rest of the header, the rows, the chunk index, the rows of a chunk, and the rows again.
     """
-    found: dict[int, list[tuple[int, int]]] = {}
-    for kind, place, size in _messages(content, start):
-        is_rows = kind == _ATTRIBUTE and content[place + 8 : place + 14] == b"NROWS\0"
+    by_kind: dict[int, list[tuple[int, int]]] = {}
+    for kind, offset, size in _messages(content, start):
+        is_rows = kind == _ATTRIBUTE and content[offset + 8 : offset + 14] == b"NROWS\0"
         if kind in (_SPACE, _LAYOUT, _CONTINUATION) or is_rows:
-            found.setdefault(kind, []).append((place, size))
-    if set(map(len, found.values())) != {1} or len(found) != 4:
+            by_kind.setdefault(kind, []).append((offset, size))
+    if set(map(len, by_kind.values())) != {1} or len(by_kind) != 4:
         return None
     (rest, _), (space, _), (layout, _), (rows, size) = (
-        found[kind][0] for kind in (_CONTINUATION, _SPACE, _LAYOUT, _ATTRIBUTE)
+        by_kind[kind][0] for kind in (_CONTINUATION, _SPACE, _LAYOUT, _ATTRIBUTE)
     )
     return [rest, space + 8, layout + 3, layout + 11, rows + size - 8]
 
 
-def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
+def _kind(content: bytes, start: int, parsed: RawTable) -> _Kind | None:
     places = _places(content, start)
     if places is None:
         return None
@@ -248,24 +248,24 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
     if entry < 16 or chunks <= start:
         return None
     widths = (8, 8, 8, 4, 8, 8)
-    relative = tuple((place - start, width) for place, width in zip((*places, entry), widths, strict=True))
-    row, columns = _columns(found)
-    return _Kind(found.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
+    relative = tuple((offset - start, width) for offset, width in zip((*places, entry), widths, strict=True))
+    row, columns = _columns(parsed)
+    return _Kind(parsed.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
 
 
-def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
+def _columns(parsed: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
     """Return the type of a row and the positions of its columns; columns of one type, and all text, share a field."""
     fields: dict[object, list[RawColumn]] = {}
-    for column in found.columns:
+    for column in parsed.columns:
         fields.setdefault("S" if column.values.dtype.kind == "S" else column.values.dtype, []).append(column)
     types: list[object] = [("index", "<i8")]
     places = {}
     for number, columns in enumerate(fields.values()):
         name, dtype = f"values_block_{number}", columns[0].values.dtype
         types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(columns),)))
-        for place, column in enumerate(columns):
-            places[column.name] = _Column(column.name, name, place, dtype, column.null, column.encoding)
-    return np.dtype(types), tuple(places[column.name] for column in found.columns)
+        for index, column in enumerate(columns):
+            places[column.name] = _Column(column.name, name, index, dtype, column.null, column.encoding)
+    return np.dtype(types), tuple(places[column.name] for column in parsed.columns)
 
 
 def _head(content: bytes) -> bytes:
@@ -274,8 +274,8 @@ def _head(content: bytes) -> bytes:
 
 def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
     cleared = bytearray(content)
-    for place, width in places:
-        cleared[place : place + width] = bytes(width)
+    for offset, width in places:
+        cleared[offset : offset + width] = bytes(width)
     return bytes(cleared)
 
 
@@ -285,7 +285,7 @@ def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | 
     if _without(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:
         return None
     rest, rows, index, chunk, again, entry = (
-        int.from_bytes(content[start + place : start + place + width], "little") for place, width in kind.places
+        int.from_bytes(content[start + offset : start + offset + width], "little") for offset, width in kind.places
     )
     data = stop + _NODE.size + _MAX_CHUNKS * _ENTRY.itemsize + 24
     names = start + kind.places[5][0] - 16
@@ -316,13 +316,13 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
 
 
-def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
+def _same(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:
     """Return whether reading by a kind gives the result of the safe reader."""
     records = _records(content, start, kind)
     if records is None:
         return False
     return all(
-        (one := column.of(records)).values.dtype == other.values.dtype
-        and one.values.tobytes() == other.values.tobytes()
-        for column, other in zip(kind.columns, found.columns, strict=True)
+        (first := column.of(records)).values.dtype == other.values.dtype
+        and first.values.tobytes() == other.values.tobytes()
+        for column, other in zip(kind.columns, parsed.columns, strict=True)
     )

@@ -108,7 +108,7 @@ def columns(
 
     own_nulls = bool(group.get("data_col_nan_rep"))
     shared_null = _text(group, "nan_rep") or DEFAULT_NULL
-    found: dict[str, RawColumn] = {}
+    by_label: dict[str, RawColumn] = {}
     for field in fields:
         labels = _pickled(table, limits, f"{field}_kind", list)
         values = records[field]
@@ -118,13 +118,13 @@ def columns(
         _check_block(table, field, labels, info)
         stored = _text(table, f"{field}_dtype") or block.dtype.name
         null = _text(table, f"{field}_nan_rep") if own_nulls else shared_null
-        for place, label in enumerate(labels):
-            if label in found:
+        for index, label in enumerate(labels):
+            if label in by_label:
                 raise UnreadableFileError(f"its column {label!r:.80} occurs twice")
-            found[label] = _column(label, block[:, place], stored, null, encoding)
-    if set(found) != set(order):
+            by_label[label] = _column(label, block[:, index], stored, null, encoding)
+    if set(by_label) != set(order):
         raise UnreadableFileError("its attributes disagree about the names of the columns")
-    return tuple(found[name] for name in order), _index(index_field, table, records, info, encoding)
+    return tuple(by_label[name] for name in order), _index(index_field, table, records, info, encoding)
 
 
 def _check_block(table: Attributes, field: str, labels: list[str], info: dict[object, object]) -> None:
@@ -188,9 +188,9 @@ def _index(
     raise _unknown_index(f"of the kind {kind!r:.40}")
 
 
-def _unknown_index(what: str) -> UnreadableFileError:
+def _unknown_index(problem: str) -> UnreadableFileError:
     return UnreadableFileError(
-        f"The index of the table in the HDF5 file is {what}; one level of numbers, text or datetimes is kept, "
+        f"The index of the table in the HDF5 file is {problem}; one level of numbers, text or datetimes is kept, "
         "otherwise write df.reset_index()."
     )
 

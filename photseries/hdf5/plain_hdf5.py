@@ -87,17 +87,17 @@ def _read(image: memoryview, limits: Limits, metadata: str, requested_key: str |
         if file.get_create_plist().get_userblock():
             raise UnreadableFileError("it starts with a user block")
         key, group = _only_table(file, limits, requested_key)
-        attributes = Attributes(group)
+        attributes = PlainAttributes(group)
         pandas_table.check_kind(attributes)
         dataset = h5d.open(group, b"table")
         records = _records(image, dataset, limits)
-        columns, index = pandas_table.columns(attributes, Attributes(dataset), records, limits)
+        columns, index = pandas_table.columns(attributes, PlainAttributes(dataset), records, limits)
         return RawTable(key, columns, index, _metadata(attributes, limits, metadata))
     finally:
         file.close()
 
 
-def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, object]:
+def _metadata(attributes: PlainAttributes, limits: Limits, first: str) -> dict[str, object]:
     readers = [(METADATA, from_pickle), (METADATA_JSON, from_json)]
     for name, interpret in readers if first == "pickle" else reversed(readers):
         data = attributes.get(name)
@@ -106,7 +106,7 @@ def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, o
     return {}
 
 
-class Attributes:
+class PlainAttributes:
     """The attributes of one object, read on demand: scalar fixed strings as bytes, integers as int."""
 
     def __init__(self, owner: object) -> None:
@@ -145,10 +145,10 @@ class Attributes:
 
 def _only_table(file: h5f.FileID, limits: Limits, requested_key: str | None) -> tuple[str, h5g.GroupID]:
     """Find the group of the only table, or of the one with a key, as ``HDFStore.keys`` names it."""
-    found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
-    paths = {path for path, _ in found}
+    tables = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
+    paths = {path for path, _ in tables}
     # The categories of categorical columns lie below their own table.
-    own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
+    own = [(path, group) for path, group in tables if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
     if requested_key is not None:
         own = [(path, group) for path, group in own if path.strip("/") == requested_key.strip("/")]
     if not own:
@@ -162,7 +162,7 @@ def _only_table(file: h5f.FileID, limits: Limits, requested_key: str | None) -> 
 
 
 def _is_key(group: h5g.GroupID) -> bool:
-    return Attributes(group).get("pandas_type") is not None or group.links.exists(b"table")
+    return PlainAttributes(group).get("pandas_type") is not None or group.links.exists(b"table")
 
 
 def _groups(file: h5f.FileID, limits: Limits) -> Iterator[tuple[str, h5g.GroupID]]:

@@ -55,7 +55,7 @@ def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> obj
     UnreadableFileError
         When the pickle holds anything else, is damaged, or is larger than the limits.
     """
-    machine = _Machine(limits.opcodes, skip_foreign=skip_foreign)
+    machine = _PickleMachine(limits.opcodes, skip_foreign=skip_foreign)
     try:
         value = machine.run(data)
     except (ValueError, IndexError, OverflowError) as error:
@@ -92,7 +92,7 @@ class _Tree:
         return value
 
 
-class _Machine:
+class _PickleMachine:
     def __init__(self, opcodes: int, *, skip_foreign: bool) -> None:
         self.opcodes = opcodes
         self.skip_foreign = skip_foreign
@@ -231,7 +231,7 @@ _CONSTANTS: Final[Mapping[str, Callable[[], object]]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_DICT": dict,
 }
-_STEPS: Final[Mapping[str, Callable[[_Machine, Any], object]]] = {
+_STEPS: Final[Mapping[str, Callable[[_PickleMachine, Any], object]]] = {
     "PROTO": lambda machine, argument: None,
     "FRAME": lambda machine, argument: None,
     "MARK": lambda machine, argument: machine.mark(),

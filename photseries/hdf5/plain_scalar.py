@@ -40,9 +40,9 @@ class Dtype:
         self.order = state[1]
 
 
-def refusal(what: str) -> UnreadableFileError:
+def refusal(content: str) -> UnreadableFileError:
     """Return the error about a value that is not plain."""
-    return UnreadableFileError(f"it holds {what}, and only plain values and numpy scalars are read")
+    return UnreadableFileError(f"it holds {content}, and only plain values and numpy scalars are read")
 
 
 def printable(name: object) -> str:

@@ -76,11 +76,11 @@ def encode_table(
     """Write a table in its canonical form; see :func:`encode`."""
     values = plain(metadata, limits.depth)
     pickled, text = to_pickle(values), to_json(values)
-    most = min(limits.metadata, frames.MAX_ATTRIBUTE)
+    limit = min(limits.metadata, frames.MAX_ATTRIBUTE)
     size = max(len(pickled), len(text.encode()))
-    if size > most:
+    if size > limit:
         field = "altdata" if "altdata" in values else METADATA
-        message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {most:,} are accepted."
+        message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {limit:,} are accepted."
         raise InvalidError(message, fields={field: [message]})
     attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
     return templates.write(table, KEY, attributes, deflate=compression == "deflate")
@@ -122,6 +122,6 @@ def read(blob: bytes | memoryview, limits: Limits = _UNLIMITED) -> RawTable:
     known = own_files.read(blob, limits)
     if known is not None:
         return known
-    found = plain_hdf5.read(blob, limits, metadata="json")
-    own_files.learn(blob, found)
-    return found
+    table = plain_hdf5.read(blob, limits, metadata="json")
+    own_files.learn(blob, table)
+    return table

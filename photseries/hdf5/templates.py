@@ -17,12 +17,12 @@ from typing import Final
 import numpy as np
 
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, rows_of, written
+from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, most_rows, rows_of, written
 
 __all__ = ["write"]
 
 #: Number of cached templates, the most recently used ones; each has the size of a header.
-MOST: Final = 512
+MAX_TEMPLATES: Final = 512
 
 #: A file without its rows and attributes: bytes, the name of an attribute, or the number of a chunk.
 Part = bytes | str | int
@@ -76,7 +76,7 @@ def _contents_of(attributes: Mapping[str, str | bytes]) -> dict[str, bytes]:
     return {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
 
 
-def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[str, bytes]) -> _Shape | None:
+def _shape_of(table: Writable, key: str, fields: list[RowField], contents: Mapping[str, bytes]) -> _Shape | None:
     """Return the key of a table's template; None for tables with text, which have no template."""
     if any(field.scalar.kind == "S" for field in fields):
         return None
@@ -90,15 +90,15 @@ def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[
 def _keep(shape: _Shape, template: _Template | None) -> None:
     with _lock:
         _known[shape] = template
-        if len(_known) > MOST:
+        if len(_known) > MAX_TEMPLATES:
             _known.popitem(last=False)
 
 
 def _counted(
-    template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], most: int
+    template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], max_rows: int
 ) -> _Template | None:
     """Find the numbers that depend on the number of rows, by comparison with a file of one row more or less."""
-    step = 1 if template.rows < most else -1
+    step = 1 if template.rows < max_rows else -1
     rows = template.rows + step
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
     other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
@@ -109,65 +109,65 @@ def _counted(
     counts = []
     for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
         if isinstance(one, bytes) and isinstance(two, bytes) and len(one) == len(two):
-            for place in _places_of_numbers(one, two):
-                if place + _NUMBER.size > len(one):
+            for offset in _places_of_numbers(one, two):
+                if offset + _NUMBER.size > len(one):
                     return None
-                (before,), (after,) = _NUMBER.unpack_from(one, place), _NUMBER.unpack_from(two, place)
-                counts.append((number, place, step * (after - before)))
+                (before,), (after,) = _NUMBER.unpack_from(one, offset), _NUMBER.unpack_from(two, offset)
+                counts.append((number, offset, step * (after - before)))
         elif one != two:
             return None
     return replace(template, counts=tuple(counts))
 
 
-def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
+def _places_of_numbers(first: bytes, second: bytes) -> Iterator[int]:
     """Yield the offsets of the numbers that differ between two equally long files."""
     end = 0
-    for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
-        if place >= end:
-            yield place
-            end = place + _NUMBER.size
+    for offset in np.flatnonzero(np.frombuffer(first, np.uint8) != np.frombuffer(second, np.uint8)).tolist():
+        if offset >= end:
+            yield offset
+            end = offset + _NUMBER.size
 
 
 def _grown(template: _Template, rows: int) -> list[Part]:
     """Return the parts of a file with a number of rows."""
     parts, more = list(template.parts), rows - template.rows
-    for number, place, growth in template.counts or () if more else ():
+    for number, offset, growth in template.counts or () if more else ():
         part = parts[number]
         if isinstance(part, bytes):
-            (value,) = _NUMBER.unpack_from(part, place)
-            parts[number] = part[:place] + _NUMBER.pack(value + growth * more) + part[place + _NUMBER.size :]
+            (value,) = _NUMBER.unpack_from(part, offset)
+            parts[number] = part[:offset] + _NUMBER.pack(value + growth * more) + part[offset + _NUMBER.size :]
     return parts
 
 
-def _parts(file: Written, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:
+def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:
     """Cut a file into its parts; None where an attribute cannot be told from other bytes."""
     places: list[tuple[int, int, str | int]] = [
         (start, stop, number) for number, (start, stop) in enumerate(file.chunks)
     ]
     for name, content in contents.items():
-        found = [place for place in _occurrences(file.content, content) if not _is_within(place, file.chunks)]
-        if len(found) != 1:
+        occurrences = [offset for offset in _occurrences(file.content, content) if not _is_within(offset, file.chunks)]
+        if len(occurrences) != 1:
             return None
-        places.append((found[0], found[0] + len(content), name))
+        places.append((occurrences[0], occurrences[0] + len(content), name))
     parts: list[Part] = []
     end = 0
-    for start, stop, what in sorted(places):
+    for start, stop, part in sorted(places):
         if start < end:
             return None
-        parts += [file.content[end:start], what]
+        parts += [file.content[end:start], part]
         end = stop
     return (*parts, file.content[end:])
 
 
 def _occurrences(content: bytes, wanted: bytes) -> list[int]:
-    found, place = [], content.find(wanted)
-    while place >= 0:
-        found.append(place)
-        place = content.find(wanted, place + 1)
-    return found
+    occurrences, offset = [], content.find(wanted)
+    while offset >= 0:
+        occurrences.append(offset)
+        offset = content.find(wanted, offset + 1)
+    return occurrences
 
 
-def _is_within(place: int, chunks: list[tuple[int, int]]) -> bool:
+def _is_within(offset: int, chunks: list[tuple[int, int]]) -> bool:
     starts = np.array([start for start, _ in chunks])
-    before = int(np.searchsorted(np.sort(starts), place, "right"))
-    return before > 0 and place < sorted(chunks)[before - 1][1]
+    before = int(np.searchsorted(np.sort(starts), offset, "right"))
+    return before > 0 and offset < sorted(chunks)[before - 1][1]

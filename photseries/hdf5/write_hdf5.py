@@ -21,7 +21,7 @@ from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
 from photseries.lightcurve.photometry import Array
 
-__all__ = ["Field", "Written", "fields_of", "most_rows", "rows_of", "write", "written"]
+__all__ = ["RowField", "WrittenFile", "fields_of", "most_rows", "rows_of", "write", "written"]
 
 #: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
 #: chunk again for every few rows read.
@@ -38,7 +38,7 @@ Value = str | bytes | bool | int | np.generic
 
 
 @dataclass(frozen=True)
-class Field:
+class RowField:
     """A field of the rows: the index, or all columns of one type.
 
     Parameters
@@ -86,14 +86,14 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     return written(table, key, attributes, deflate=deflate).content
 
 
-class Written(NamedTuple):
+class WrittenFile(NamedTuple):
     """A file, and the start and stop of its chunks in row order [bytes]."""
 
     content: bytes
     chunks: list[tuple[int, int]]
 
 
-def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> Written:
+def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> WrittenFile:
     """Write a file as :func:`write` does, and return the positions of its chunks."""
     fields = fields_of(table)
     access = h5p.create(h5p.FILE_ACCESS)
@@ -110,31 +110,31 @@ def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *,
         chunks = _write_rows(group, fields, deflate=deflate)
     finally:
         file.close()
-    return Written(content.getvalue(), chunks)
+    return WrittenFile(content.getvalue(), chunks)
 
 
-def fields_of(table: Writable) -> list[Field]:
+def fields_of(table: Writable) -> list[RowField]:
     """Return the fields of the rows of a table, the index first."""
     return [_index(table), *_blocks(table)]
 
 
-def rows_of(fields: Sequence[Field]) -> Iterator[tuple[int, Array]]:
+def rows_of(fields: Sequence[RowField]) -> Iterator[tuple[int, Array]]:
     """Yield the first row and the bytes of each chunk, valid until the next one, with zeros after the last row."""
     rows, dtype = len(fields[0].values[0]), _row_dtype(fields)
     return _chunks(fields, dtype, rows, _chunk(rows, dtype))
 
 
-def _row_dtype(fields: Sequence[Field]) -> np.dtype[np.void]:
+def _row_dtype(fields: Sequence[RowField]) -> np.dtype[np.void]:
     return np.dtype([(field.name, field.scalar, field.shape) for field in fields])
 
 
 def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     """Return the number of rows per chunk: few chunks of about equal size, with little padding."""
-    most = _rows_per_chunk(dtype)
-    return -(-rows // -(-rows // most))
+    max_rows = _rows_per_chunk(dtype)
+    return -(-rows // -(-rows // max_rows))
 
 
-def most_rows(fields: Sequence[Field]) -> int:
+def most_rows(fields: Sequence[RowField]) -> int:
     """Return the number of rows that fit one chunk."""
     return _rows_per_chunk(_row_dtype(fields))
 
@@ -143,12 +143,12 @@ def _rows_per_chunk(dtype: np.dtype[np.generic]) -> int:
     return max(CHUNK // dtype.itemsize, 1)
 
 
-def _index(table: Writable) -> Field:
+def _index(table: Writable) -> RowField:
     values = [_stored(np.asarray(table.index), table.null)]
-    return Field("index", INDEX_KINDS[table.index.dtype.kind], _scalar(values), values, None)
+    return RowField("index", INDEX_KINDS[table.index.dtype.kind], _scalar(values), values, None)
 
 
-def _blocks(table: Writable) -> Iterator[Field]:
+def _blocks(table: Writable) -> Iterator[RowField]:
     """Put the columns of each type together, types in the order of their first columns.
 
     All text is one field, as before pandas 3.0. A field for each of many text columns is slow to read, and pandas 3.1
@@ -159,7 +159,7 @@ def _blocks(table: Writable) -> Iterator[Field]:
         labels = [name for name in types if types[name] == dtype]
         values = [_stored(table.columns[name], table.null) for name in labels]
         scalar = _scalar(values)
-        yield Field(f"values_block_{number}", (scalar if dtype.kind == "O" else dtype).name, scalar, values, labels)
+        yield RowField(f"values_block_{number}", (scalar if dtype.kind == "O" else dtype).name, scalar, values, labels)
 
 
 def _stored(values: Array, null: str) -> Array:
@@ -178,7 +178,7 @@ def _node(kind: str, version: str) -> dict[str, Value]:
     return {"CLASS": kind, "TITLE": "", "VERSION": version}
 
 
-def _of_group(table: Writable, fields: Sequence[Field]) -> dict[str, Value]:
+def _of_group(table: Writable, fields: Sequence[RowField]) -> dict[str, Value]:
     index, *blocks = (field.name for field in fields)
     name = table.index.name
     info: dict[int | str, object] = {1: {"names": [None], "type": "Index"}}
@@ -202,21 +202,21 @@ def _of_group(table: Writable, fields: Sequence[Field]) -> dict[str, Value]:
     }
 
 
-def _of_rows(fields: Sequence[Field]) -> dict[str, Value]:
-    found: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
+def _of_rows(fields: Sequence[RowField]) -> dict[str, Value]:
+    attributes: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
     for number, field in enumerate(fields):
-        found[f"FIELD_{number}_NAME"] = field.name
-        found[f"FIELD_{number}_FILL"] = field.scalar.type()
+        attributes[f"FIELD_{number}_NAME"] = field.name
+        attributes[f"FIELD_{number}_FILL"] = field.scalar.type()
     for field in fields:
         if field.labels is not None:
-            found[f"{field.name}_kind"] = _pickled(field.labels)
-            found[f"{field.name}_meta"] = _pickled(None)
-            found[f"{field.name}_dtype"] = field.stored
+            attributes[f"{field.name}_kind"] = _pickled(field.labels)
+            attributes[f"{field.name}_meta"] = _pickled(None)
+            attributes[f"{field.name}_dtype"] = field.stored
         else:
-            found[f"{field.name}_kind"] = field.stored
+            attributes[f"{field.name}_kind"] = field.stored
             if field.stored == "string":
-                found[f"{field.name}_nan_rep"] = ""  # no text means null
-    return found
+                attributes[f"{field.name}_nan_rep"] = ""  # no text means null
+    return attributes
 
 
 def _pickled(value: object) -> bytes:
@@ -254,7 +254,7 @@ def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> h5t.Typ
     return text
 
 
-def _write_rows(group: h5g.GroupID, fields: Sequence[Field], *, deflate: bool) -> list[tuple[int, int]]:
+def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool) -> list[tuple[int, int]]:
     dtype, rows = _row_dtype(fields), len(fields[0].values[0])
     chunk = _chunk(rows, dtype)
     plan = h5p.create(h5p.DATASET_CREATE)
@@ -278,7 +278,7 @@ def _first_row(chunk: h5d.StoreInfo) -> int:
     return int(row)
 
 
-def _row_type(fields: Sequence[Field], size: int) -> h5t.TypeID:
+def _row_type(fields: Sequence[RowField], size: int) -> h5t.TypeID:
     row = h5t.create(h5t.COMPOUND, size)
     offset = 0
     for field in fields:
@@ -289,13 +289,13 @@ def _row_type(fields: Sequence[Field], size: int) -> h5t.TypeID:
     return row
 
 
-def _chunks(fields: Sequence[Field], dtype: np.dtype[np.void], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
+def _chunks(fields: Sequence[RowField], dtype: np.dtype[np.void], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
     records = np.zeros(chunk, dtype)
     for start in range(0, rows, chunk):
         for field in fields:
             block = records[field.name].reshape(chunk, -1)
-            for place, values in enumerate(field.values):
-                block[: rows - start, place] = values[start : start + chunk]
+            for index, values in enumerate(field.values):
+                block[: rows - start, index] = values[start : start + chunk]
         records[rows - start :] = np.zeros((), dtype)
         yield start, records.view(np.uint8)
 

@@ -72,11 +72,11 @@ def _fitted(frame: pd.DataFrame, new_rows: pd.DataFrame, from_json: bool) -> pd.
     """Cast the new rows to the dtypes of the table."""
     fitted, problems = {}, {}
     for name, column in frame.items():
-        given = new_rows[name]
+        values = new_rows[name]
         try:
-            fitted[name] = given if given.dtype == column.dtype else _cast(given, column.dtype, from_json)
+            fitted[name] = values if values.dtype == column.dtype else _cast(values, column.dtype, from_json)
         except (TypeError, ValueError, OverflowError):
-            kind = "text" if is_text(given) else given.dtype
+            kind = "text" if is_text(values) else values.dtype
             problems[f"data.{name}"] = [
                 f"The column {name!r:.80} is {column.dtype}, and the new rows, {kind}, do not fit it without loss."
             ]
@@ -85,19 +85,19 @@ def _fitted(frame: pd.DataFrame, new_rows: pd.DataFrame, from_json: bool) -> pd.
     return pd.DataFrame(fitted, index=new_rows.index)
 
 
-def _cast(given: pd.Series, dtype: np.dtype[np.generic] | ExtensionDtype, from_json: bool) -> pd.Series:
+def _cast(values: pd.Series, dtype: np.dtype[np.generic] | ExtensionDtype, from_json: bool) -> pd.Series:
     """Cast values to another dtype; raise ValueError or TypeError where a value would be lost."""
     if from_json and dtype.kind == "M":
-        if not given.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
+        if not values.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
             raise ValueError("other texts than dates, which pandas may take for the present moment")
-        return pd.to_datetime(given, format="ISO8601").astype(dtype)
-    if {dtype.kind, given.dtype.kind} & {"m", "M"}:
+        return pd.to_datetime(values, format="ISO8601").astype(dtype)
+    if {dtype.kind, values.dtype.kind} & {"m", "M"}:
         raise TypeError("numbers, which pandas would take for nanoseconds")
     with np.errstate(over="ignore", invalid="ignore"):
-        cast = given.astype(dtype)
-    back = cast.astype(given.dtype)
-    is_rounded = from_json and dtype.kind == given.dtype.kind == "f"
-    same = np.isfinite(back) if is_rounded else back == given
-    if not same[given.notna()].all() or not cast.isna().equals(given.isna()):
+        cast = values.astype(dtype)
+    back = cast.astype(values.dtype)
+    is_rounded = from_json and dtype.kind == values.dtype.kind == "f"
+    same = np.isfinite(back) if is_rounded else back == values
+    if not same[values.notna()].all() or not cast.isna().equals(values.isna()):
         raise ValueError("other values")
     return cast

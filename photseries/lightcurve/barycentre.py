@@ -36,8 +36,8 @@ def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
     """Return the metadata of a series with the time scale and reference position of one of its time columns."""
     if column not in FRAMES:
         return metadata
-    scale, place = FRAMES[column]
-    return {**metadata, "time_scale": scale, "time_refpos": place or metadata.get("time_refpos")}
+    scale, refpos = FRAMES[column]
+    return {**metadata, "time_scale": scale, "time_refpos": refpos or metadata.get("time_refpos")}
 
 
 def require_frames(names: Iterable[str], metadata: Mapping[str, object]) -> None:
@@ -62,14 +62,14 @@ def require_frames(names: Iterable[str], metadata: Mapping[str, object]) -> None
 
 def _problem(name: str, metadata: Mapping[str, object]) -> str | None:
     """Return why a column of times cannot be derived, or None."""
-    target, place = FRAMES[name][1], metadata.get("time_refpos")
+    target, refpos = FRAMES[name][1], metadata.get("time_refpos")
     if metadata.get("time_scale") is None:
         return "the time_scale of the series is unknown."
-    if target in (None, place):
+    if target in (None, refpos):
         return None
-    if place not in ("topocenter", "geocenter"):
-        return f"the time_refpos of the series is {place or 'unknown'}; it must be topocenter or geocenter."
-    if place == "topocenter" and any(metadata.get(part) is None for part in PLACE):
+    if refpos not in ("topocenter", "geocenter"):
+        return f"the time_refpos of the series is {refpos or 'unknown'}; it must be topocenter or geocenter."
+    if refpos == "topocenter" and any(metadata.get(part) is None for part in PLACE):
         return "the instrument has no longitude, latitude and height."
     return None
 
@@ -99,21 +99,21 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
     """
     import erfa
 
-    found = np.full(mjd.shape, np.nan)
+    derived = np.full(mjd.shape, np.nan)
     known = np.isfinite(mjd)
     if not known.any() or _problem(name, metadata) is not None:
-        return found
+        return derived
     scale, target = FRAMES[name]
     try:
         with quiet(erfa.ErfaWarning):  # about dates without known leap seconds
             utc, tt, tdb = _scales(mjd[known], metadata)
-            found[known] = utc if scale == "utc" else tdb
+            derived[known] = utc if scale == "utc" else tdb
             if target not in (None, metadata["time_refpos"]):
-                found[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
+                derived[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
         message = f"{name} cannot be derived: a time of the series is no date."
         raise InvalidError(message, fields={"derive": [message]}) from None
-    return found
+    return derived
 
 
 def _scales(mjd: FloatArray, metadata: Mapping[str, object]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -175,6 +175,6 @@ def _light_travel_time(
     if site is not None:
         days, which = np.unique(np.floor(tt), return_inverse=True)
         matrix = erfa.c2i06a(_JD_OF_MJD, days + 0.5)[which]
-        place = erfa.pvtob(*site, 0, 0, 0, erfa.era00(_JD_OF_MJD, utc))["p"]
-        travelled += np.einsum("nij,ni,j->n", matrix, place, star) / _LIGHT
+        observatory = erfa.pvtob(*site, 0, 0, 0, erfa.era00(_JD_OF_MJD, utc))["p"]
+        travelled += np.einsum("nij,ni,j->n", matrix, observatory, star) / _LIGHT
     return np.asarray(travelled)

@@ -19,7 +19,7 @@ __all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "cleaned", "far_from_me
 OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
 
 #: The longest window of a running median, limited by 64-bit nanoseconds [d].
-_LONGEST: Final = 100_000.0
+_MAX_SPAN: Final = 100_000.0
 
 #: Standard deviation of normal noise per median absolute deviation.
 _NORMAL: Final = 1.4826
@@ -68,8 +68,10 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
         Of the observatory, to the east [deg].
     """
     mjd, value = points.mjd, points.value
-    place = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
-    _, which, count = np.unique(place, return_inverse=True, return_counts=True)
+    bin_number = (
+        np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
+    )
+    _, which, count = np.unique(bin_number, return_inverse=True, return_counts=True)
     pivot = float(np.median(value))  # subtracted first, to reduce rounding errors
 
     def added(values: FloatArray) -> FloatArray:
@@ -80,9 +82,9 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
         scatter = np.sqrt(added((value - pivot - mean[which]) ** 2) / (count - 1) / count)
         error = None
         if points.error is not None:
-            least = points.error.min()
-            weight = (least / points.error) ** 2
-            mean, error = added(weight * (value - pivot)) / added(weight), least / np.sqrt(added(weight))
+            min_error = points.error.min()
+            weight = (min_error / points.error) ** 2
+            mean, error = added(weight * (value - pivot)) / added(weight), min_error / np.sqrt(added(weight))
     times = mjd[0] + added(mjd - mjd[0]) / count
     return BinnedSamples(replace(points, mjd=times, value=pivot + mean, error=error, snr=None), scatter, count)
 
@@ -107,19 +109,19 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
     InvalidError
         When the times span more than 100,000 d.
     """
-    found = np.full(mjd.shape, np.nan)
+    median = np.full(mjd.shape, np.nan)
     rows = np.flatnonzero(np.isfinite(mjd) & np.isfinite(value))
     if not rows.size:
-        return found
+        return median
     rows = rows[np.argsort(mjd[rows], kind="stable")]
     since = mjd[rows] - mjd[rows[0]]
-    if since[-1] > _LONGEST:
-        message = f"The times span more than {_LONGEST:,.0f} d: ask for a part (mjdMin, mjdMax)."
+    if since[-1] > _MAX_SPAN:
+        message = f"The times span more than {_MAX_SPAN:,.0f} d: ask for a part (mjdMin, mjdMax)."
         raise InvalidError(message, fields={"detrend": [message]})
     index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")
-    found[rows] = window.median().to_numpy()
-    return found
+    median[rows] = window.median().to_numpy()
+    return median
 
 
 def cleaned(points: Samples, detrend: float | None = None, clip: float | None = None) -> Samples:
@@ -138,9 +140,9 @@ def cleaned(points: Samples, detrend: float | None = None, clip: float | None = 
         points = replace(points, value=points.value - trend + np.median(trend))
     if clip is None:
         return points
-    kept = ~far_from_median(points.value, clip)
-    error, snr = (None if one is None else one[kept] for one in (points.error, points.snr))
-    return replace(points, mjd=points.mjd[kept], value=points.value[kept], error=error, snr=snr)
+    selected = ~far_from_median(points.value, clip)
+    error, snr = (None if values is None else values[selected] for values in (points.error, points.snr))
+    return replace(points, mjd=points.mjd[selected], value=points.value[selected], error=error, snr=snr)
 
 
 def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

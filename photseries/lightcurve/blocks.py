@@ -20,7 +20,7 @@ from photseries.lightcurve.features import features_block, points_per_night
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.quality import USUAL_MAGNITUDES
-from photseries.lightcurve.statistics import Summary, summarize_block
+from photseries.lightcurve.statistics import ColumnSummary, summarize_block
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME
 
 __all__ = ["Block"]
@@ -55,7 +55,7 @@ class Block:
     def plain(self) -> dict[int, int]:
         """Index of each plain table in the block -> its index among the plain tables."""
         with np.errstate(all="ignore"):
-            return {int(place): number for number, place in enumerate(np.flatnonzero(self._is_plain()))}
+            return {int(index): number for number, index in enumerate(np.flatnonzero(self._is_plain()))}
 
     def _is_plain(self) -> npt.NDArray[np.bool_]:
         time, flux, error = (self.columns.get(name) for name in (TIME[0], FLUX[0], FLUXERR))
@@ -77,27 +77,27 @@ class Block:
         is_plain &= (flux > 0).all(axis=-1) & (error > 0).all(axis=-1)
         ratios = (flux / error, error / flux, flux * flux, error * error)
         is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
-        least, greatest = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
-        is_plain &= np.count_nonzero((flux > least) & (flux < greatest), axis=-1) < 0.97 * rows
+        low, high = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
+        is_plain &= np.count_nonzero((flux > low) & (flux < high), axis=-1) < 0.97 * rows
         return is_plain
 
-    def summary(self, place: int, detection_threshold: float) -> Summary:
+    def summary(self, index: int, detection_threshold: float) -> ColumnSummary:
         """Return the statistics of a plain table."""
         if self._summaries is None or self._threshold != detection_threshold:
             numeric = {name: values for name, values in self._chosen.items() if values.dtype.kind in "iuf"}
             self._summaries = summarize_block(self._curve, numeric, detection_threshold=detection_threshold)
             self._threshold = detection_threshold
-        return self._summaries[self.plain[place]]
+        return self._summaries[self.plain[index]]
 
-    _summaries: list[Summary] | None = None
+    _summaries: list[ColumnSummary] | None = None
     _threshold = 0.0
 
-    def features(self, place: int, longitude: float) -> dict[str, object]:
+    def features(self, index: int, longitude: float) -> dict[str, object]:
         """Return the features of a plain table; the longitude of the observatory is positive to the east [deg]."""
-        found = self._features[self.plain[place]]
+        result = self._features[self.plain[index]]
         if longitude:
-            found = {**found, "points_per_night": float(points_per_night(self.columns[TIME[0]][place], longitude))}
-        return found
+            result = {**result, "points_per_night": float(points_per_night(self.columns[TIME[0]][index], longitude))}
+        return result
 
     @cached_property
     def _chosen(self) -> dict[str, Array]:

@@ -89,8 +89,8 @@ class LightCurve:
         """Return the rows with NaN as the brightness of flagged rows; None: all are good."""
         if good is None:
             return self
-        kept = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
-        return LightCurve(mjd=self.mjd, **kept)
+        columns = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
+        return LightCurve(mjd=self.mjd, **columns)
 
 
 #: The names of these columns, in order.
@@ -162,9 +162,9 @@ def require_derivable(
     """
     refused = underivable(frame, calibration)
     if name := next((name for name in names if name in refused), None):
-        what = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
+        available = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
         message = (
-            f"This series has {what}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
+            f"This series has {available}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
             "densities are converted into each other (flux_unit, magsys)."
         )
         raise InvalidError(message, fields={parameter: [message]})

@@ -140,8 +140,8 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     mjd_min, mjd_max : float, optional
         The times at the edges [d]; default: those of the first and the last point.
     """
-    if not np.isfinite(value.sum()) and not (kept := np.isfinite(value)).all():  # a sum is the fastest test
-        mjd, value, error, kind = mjd[kept], value[kept], error[kept], kind[kept]
+    if not np.isfinite(value.sum()) and not (is_finite := np.isfinite(value)).all():  # a sum is the fastest test
+        mjd, value, error, kind = mjd[is_finite], value[is_finite], error[is_finite], kind[is_finite]
     start = float(mjd[0]) if mjd_min is None and mjd.size else mjd_min or 0.0
     stop = float(mjd[-1]) if mjd_max is None and mjd.size else start if mjd_max is None else mjd_max
     step = max(stop - start, 1e-9) / width
@@ -206,8 +206,8 @@ def _robust(values: FloatArray) -> tuple[float, float] | None:
     low_end, high_end = float(values.min()), float(values.max())
     if len(values) < _FEW:
         return low_end, high_end
-    place = max(2, int(_OUTSIDE * len(values)))
-    parted = np.partition(values, [place, len(values) - 1 - place])
-    low, high = float(parted[place]), float(parted[-1 - place])
+    rank = max(2, int(_OUTSIDE * len(values)))
+    parted = np.partition(values, [rank, len(values) - 1 - rank])
+    low, high = float(parted[rank]), float(parted[-1 - rank])
     margin = _MARGIN * (high - low)
     return max(low_end, low - margin), min(high_end, high + margin)

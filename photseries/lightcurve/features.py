@@ -88,10 +88,10 @@ def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[
     lists = {name: np.asarray(values, np.float64).tolist() for name, values in numbers.items()}
     return [
         {
-            name: "mag" if name == "features_of" else value if math.isfinite(value := lists[name][place]) else None
+            name: "mag" if name == "features_of" else value if math.isfinite(value := lists[name][index]) else None
             for name in FEATURES
         }
-        for place in range(len(longitudes))
+        for index in range(len(longitudes))
     ]
 
 
@@ -198,16 +198,16 @@ def _trend(mjd: FloatArray, value: FloatArray, error: FloatArray) -> Numbers:
     is_weighted = bool(has_error.any())
     if is_weighted and not has_error.all():
         mjd, value, error = mjd[has_error], value[has_error], error[has_error]
-    least = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
-    weight = (least / error) ** 2 if is_weighted else np.ones(mjd.size)
+    scale = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
+    weight = (scale / error) ** 2 if is_weighted else np.ones(mjd.size)
     time, deviation = _centred(mjd, weight), _centred(value, weight)
     leverage = (weight * time * time).sum(axis=-1)
     slope = (weight * time * deviation).sum(axis=-1) / leverage
-    least = least[..., 0]
+    scale = scale[..., 0]
     if not is_weighted:
         residual = deviation - slope * time
-        least = np.sqrt((residual * residual).sum() / np.float64(mjd.size - 2)) if mjd.size > 2 else np.nan
-    return {"slope": slope, "slope_error": least / np.sqrt(leverage)}
+        scale = np.sqrt((residual * residual).sum() / np.float64(mjd.size - 2)) if mjd.size > 2 else np.nan
+    return {"slope": slope, "slope_error": scale / np.sqrt(leverage)}
 
 
 def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:

@@ -67,16 +67,16 @@ def binned(points: Samples, phase: FloatArray, bins: int) -> Bins:
     The error of the weighted mean m of n points follows from their scatter, sqrt(sum w (y - m)^2 / ((n - 1) sum w)): it
     holds when the errors given are too small, too. A single point has its own error.
     """
-    place = np.minimum((phase * bins).astype(np.int64), bins - 1)
+    index = np.minimum((phase * bins).astype(np.int64), bins - 1)
     error = np.full(len(phase), np.nan) if points.error is None else points.error
     weight = points.weights
 
     def added(values: FloatArray) -> FloatArray:
-        return np.bincount(place, values, minlength=bins).astype(np.float64)
+        return np.bincount(index, values, minlength=bins).astype(np.float64)
 
-    count = np.bincount(place, minlength=bins)
+    count = np.bincount(index, minlength=bins)
     with np.errstate(all="ignore"):
         middle = np.median(points.value)  # subtracted first, to reduce rounding errors
         mean = added(weight * (points.value - middle)) / added(weight) + middle
-        scatter = np.sqrt(added(weight * (points.value - mean[place]) ** 2) / ((count - 1) * added(weight)))
+        scatter = np.sqrt(added(weight * (points.value - mean[index]) ** 2) / ((count - 1) * added(weight)))
     return Bins((np.arange(bins) + 0.5) / bins, mean, np.where(count == 1, added(error), scatter), count)

@@ -56,8 +56,8 @@ def mjd_of_utc(text: str) -> float:
     """
     rewritten, in_leap_second = LEAP_SECOND.subn(":59", text)
     moment = datetime.fromisoformat(rewritten)
-    day, rest = divmod(moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH, timedelta(days=1))
-    seconds = rest.total_seconds() + in_leap_second
+    day, time_of_day = divmod(moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH, timedelta(days=1))
+    seconds = time_of_day.total_seconds() + in_leap_second
     length = _SECONDS_PER_DAY + LEAP_SECONDS.get(day, 0.0)
     if in_leap_second and not _SECONDS_PER_DAY <= seconds < length:
         raise ValueError(f"{text} is not in a leap second of UTC")

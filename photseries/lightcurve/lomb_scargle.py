@@ -248,13 +248,13 @@ class LombScargle:
         1 - (1 - (1 - z)^((N - 3) / 2)) exp(-tau), tau = gamma W (1 - z)^((N - 4) / 2) sqrt((N - 1) z / 2).
         """
         count = self.count
-        rest = 1 - np.asarray(power, dtype=np.float64)
+        unexplained = 1 - np.asarray(power, dtype=np.float64)
         mean = np.sum(self._weight * self._time)
         width = last * math.sqrt(4 * math.pi * float(np.sum(self._weight * (self._time - mean) ** 2)))
         gamma = math.sqrt(2 / (count - 1)) * math.exp(math.lgamma((count - 1) / 2) - math.lgamma((count - 2) / 2))
         with np.errstate(under="ignore"):
-            single = rest ** ((count - 3) / 2)
-            tau = gamma * width * rest ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - rest) / 2)
+            single = unexplained ** ((count - 3) / 2)
+            tau = gamma * width * unexplained ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - unexplained) / 2)
             return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
 
     def _check_deadline(self) -> None:
@@ -289,9 +289,9 @@ class LombScargle:
         larger, smaller = np.maximum(odd_norm, even_norm), np.minimum(odd_norm, even_norm)
         noise = (100 * 2 * np.pi * frequencies * self._rounding) ** 2
         second -= _ratio((first * second) @ weight, larger, noise)[:, np.newaxis] * first
-        rest = second**2 @ weight
+        norm = second**2 @ weight
         power = _ratio((first @ self._weighted) ** 2, larger, noise)
-        power += _ratio((second @ self._weighted) ** 2, rest, np.maximum(noise, 1e-20 * smaller))
+        power += _ratio((second @ self._weighted) ** 2, norm, np.maximum(noise, 1e-20 * smaller))
         return np.clip(power, 0, 1)
 
 

@@ -29,12 +29,12 @@ class Meaning:
         In the spelling of VOUnits, FITS and astropy.
     ucd : str, optional
         Of UCD1+.
-    words : str, optional
+    description : str, optional
     """
 
     unit: str | None = None
     ucd: str | None = None
-    words: str | None = None
+    description: str | None = None
 
 
 _ERROR: Final = "stat.error;"
@@ -60,9 +60,9 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 
 def time_frame(metadata: Mapping[str, object]) -> str:
     """Return the name of the times of a series: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
-    place = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
+    frame = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
     scale = metadata.get("time_scale")
-    return f"{place} ({'scale unknown' if scale is None else str(scale).upper()})"
+    return f"{frame} ({'scale unknown' if scale is None else str(scale).upper()})"
 
 
 def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
@@ -82,10 +82,10 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     """
     column = _LIKE.get(column, column)
     if column in TIMES:
-        place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
-        own = framed(column, metadata)
-        frame = f"scale {time_scale(own)}, reference position {time_refpos(own)}"
-        return Meaning("d", "time.epoch", f"MJD of the {place} of the exposure, {frame}")
+        alignment = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
+        column_metadata = framed(column, metadata)
+        frame = f"scale {time_scale(column_metadata)}, reference position {time_refpos(column_metadata)}"
+        return Meaning("d", "time.epoch", f"MJD of the {alignment} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:
@@ -107,8 +107,10 @@ def time_refpos(metadata: Mapping[str, object]) -> str:
 def _flux(metadata: Mapping[str, object], *, is_error: bool) -> Meaning:
     unit = calibration_of(metadata).flux_unit
     is_density = unit.microjansky is not None
-    words = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"
+    description = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"
     if unit.name == MICROJANSKY:
-        words = "flux, AB zero point 23.9"
+        description = "flux, AB zero point 23.9"
     ucd = "phot.flux.density" if is_density else "phot.flux"
-    return Meaning(unit.standard, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {words}" if is_error else words)
+    return Meaning(
+        unit.standard, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {description}" if is_error else description
+    )

@@ -131,12 +131,12 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
     for layer, fields in layers.items():
-        given = {field: value for field, value in fields.items() if value is not None}
-        for field in _overruled(given):
+        stated = {field: value for field, value in fields.items() if value is not None}
+        for field in _overruled(stated):
             values.pop(field, None)
             sources.pop(field, None)
         cleared = _cleared(fields) if layer == clearing else ()
-        for field, value in [*((field, None) for field in cleared), *given.items()]:
+        for field, value in [*((field, None) for field in cleared), *stated.items()]:
             values[field] = value
             sources[field] = layer
     return Merged(values, sources)
@@ -182,16 +182,16 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
 
 
-def _overruled(given: Mapping[str, object]) -> tuple[str, ...]:
+def _overruled(fields: Mapping[str, object]) -> tuple[str, ...]:
     """Return the fields of the reference brightness that a layer overrides in lower layers."""
     overruled: tuple[str, ...] = ()
-    if "magref" in given:
+    if "magref" in fields:
         overruled += ("ref_flux", "ref_fluxerr")
-    elif "ref_flux" in given:
+    elif "ref_flux" in fields:
         overruled += ("magref", "e_magref")
-    if "e_magref" in given:
+    if "e_magref" in fields:
         overruled += ("ref_fluxerr",)
-    elif "ref_fluxerr" in given:
+    elif "ref_fluxerr" in fields:
         overruled += ("e_magref",)
     return overruled
 
@@ -217,8 +217,8 @@ def _require_values(values: Mapping[str, object]) -> None:
         raise InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)
 
 
-def _agree(given: float | None, derived: float | None) -> bool:
-    return given is not None and derived is not None and math.isclose(given, derived, rel_tol=AGREEMENT)
+def _agree(stated: float | None, derived: float | None) -> bool:
+    return stated is not None and derived is not None and math.isclose(stated, derived, rel_tol=AGREEMENT)
 
 
 def _median(column: pd.Series, field: str) -> float | None:

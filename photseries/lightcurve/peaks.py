@@ -47,7 +47,7 @@ class Peak:
     duration: Annotated[float | None, "Duration of the box [d]; null except for bls."] = None
 
 
-def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> list[Peak]:
+def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int) -> list[Peak]:
     """List the highest peaks, the highest first.
 
     Parameters
@@ -56,7 +56,7 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> 
     grid : Grid
     power : ndarray of float64, shape (grid.count,)
         Of the grid.
-    most : int
+    max_peaks : int
         The greatest number of peaks to list.
 
     Returns
@@ -78,30 +78,30 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> 
     6 s^2 / (N (pi A span)^2), as in Montgomery & O'Donoghue (1999, Delta Scuti Star Newsletter 13, 28). It
     does not tell whether the peak is an alias (VanderPlas 2018, ApJS 236, 16, section 7.4).
     """
-    maxima = [_maximum(curve, grid, int(place)) for place in _candidates(curve, grid, power, most)]
-    frequency, height = np.array([(one.frequency, one.height) for one in maxima]).T
-    kept = list(_distinct(height, frequency, _APART / curve.span, most))
-    exact = curve.at(frequency[kept])
+    maxima = [_maximum(curve, grid, int(candidate)) for candidate in _candidates(curve, grid, power, max_peaks)]
+    frequency, height = np.array([(maximum.frequency, maximum.height) for maximum in maxima]).T
+    selected = list(_distinct(height, frequency, _APART / curve.span, max_peaks))
+    exact = curve.at(frequency[selected])
     chances = curve.false_alarm(exact, grid.last)
     listed = [
         _peak(maxima[index], float(height), float(chance), curve.count)
-        for index, height, chance in zip(kept, exact, chances, strict=True)
+        for index, height, chance in zip(selected, exact, chances, strict=True)
     ]
     return sorted(listed, key=lambda peak: -peak.power)
 
 
-def _distinct(height: FloatArray, position: FloatArray, apart: float, most: int) -> Iterator[int]:
+def _distinct(height: FloatArray, position: FloatArray, apart: float, limit: int) -> Iterator[int]:
     """Yield the indices of the highest that are apart from every higher one."""
-    taken: list[float] = []
+    selected: list[float] = []
     for index in np.argsort(-height, kind="stable"):
-        if all(abs(position[index] - other) >= apart for other in taken):
-            taken.append(float(position[index]))
+        if all(abs(position[index] - other) >= apart for other in selected):
+            selected.append(float(position[index]))
             yield int(index)
-        if len(taken) == most:
+        if len(selected) == limit:
             return
 
 
-def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> Places:
+def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int) -> Places:
     """Return the local maxima of the grid that can be among the highest once they are refined.
 
     A maximum is at most half a step from a frequency of the grid. The highest peak is nowhere narrower than
@@ -110,9 +110,11 @@ def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, most: int) ->
     padded = np.concatenate([[-np.inf], power, [-np.inf]])
     places = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
     places = places[np.argsort(-power[places], kind="stable")]
-    listed = places[list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, most))]
-    least = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
-    others = places[power[places] >= least][: _REFINED_WORK // (curve.count + _CALL)]
+    listed = places[
+        list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, max_peaks))
+    ]
+    threshold = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
+    others = places[power[places] >= threshold][: _REFINED_WORK // (curve.count + _CALL)]
     return np.union1d(listed, others)
 
 
@@ -125,18 +127,18 @@ class _Maximum:
     bend: float | None
 
 
-def _maximum(curve: LombScargle, grid: Grid, place: int) -> _Maximum:
+def _maximum(curve: LombScargle, grid: Grid, index: int) -> _Maximum:
     """Return the maximum of the power between the neighbours of a frequency of the grid."""
-    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    low, high = max(index - 1, 0), min(index + 1, grid.count - 1)
     width = (high - low) * grid.step
     count = max(3, math.ceil(width * curve.span / _FINE) + 1)
     fine = Grid(grid.first + low * grid.step, width / (count - 1), count)
     power = curve.on_grid(fine)
     best = int(power.argmax())
-    if (best == 0 and place == 0) or (best == count - 1 and place == grid.count - 1):
-        return _Maximum(grid.last if place else grid.first, float(power[best]), None)
+    if (best == 0 and index == 0) or (best == count - 1 and index == grid.count - 1):
+        return _Maximum(grid.last if index else grid.first, float(power[best]), None)
     best = min(max(best, 1), count - 2)
-    before, here, after = (float(one) for one in power[best - 1 : best + 2])
+    before, here, after = (float(value) for value in power[best - 1 : best + 2])
     bend = 2 * here - before - after
     shift = min(max((after - before) / (2 * bend), -1), 1) if bend > 0 else 0
     return _Maximum(fine.first + fine.step * (best + shift), here + (after - before) * shift / 4, bend / fine.step**2)

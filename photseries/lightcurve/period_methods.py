@@ -16,7 +16,7 @@ from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.periodogram import (
     DEFAULT_SEARCH,
-    LEAST_POINTS,
+    MIN_POINTS,
     PeriodSearch,
     SearchOptions,
     choose_grid,
@@ -24,7 +24,7 @@ from photseries.lightcurve.periodogram import (
 )
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["Band", "phase_dispersion", "search_bands", "search_by"]
+__all__ = ["BandCurve", "phase_dispersion", "search_bands", "search_by"]
 
 _HARMONICS: Final = 3
 _PHASE_BINS: Final = 10
@@ -32,7 +32,7 @@ _PHASE_BINS: Final = 10
 #: The durations of boxes and the spacing of their frequencies, in units of the shortest period.
 _DURATIONS: Final = (0.05, 0.1, 0.2, 0.4)
 _SPACING: Final = 0.2
-_SHORTEST_OF_BOXES: Final = 0.5  # [d]
+_MIN_BOX_PERIOD: Final = 0.5  # [d]
 
 #: Frequencies, and rows times frequencies, that are computed between two looks at the clock.
 _BOX_BLOCK: Final = 200
@@ -75,7 +75,7 @@ def search_by(
     """
     span = float(mjd[-1] - mjd[0])
     if method == "bls":
-        shortest = options.min_period or _SHORTEST_OF_BOXES
+        shortest = options.min_period or _MIN_BOX_PERIOD
         samples = max(options.samples_per_peak, math.ceil(span / (_SPACING * shortest)))
         options = replace(
             options, min_period=shortest, max_period=options.max_period or span / 2, samples_per_peak=samples
@@ -88,7 +88,7 @@ def search_by(
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class BandCurve:
     """One light curve of several: finite times [d], sorted, brightnesses in any unit, and their errors if they have."""
 
     mjd: FloatArray
@@ -96,12 +96,12 @@ class Band:
     error: FloatArray | None
 
 
-def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH) -> PeriodSearch:
+def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SEARCH) -> PeriodSearch:
     """Search several light curves of one source for a period that they share.
 
     Parameters
     ----------
-    bands : sequence of Band
+    bands : sequence of BandCurve
         Through different filters, or by different instruments: each has a level, an amplitude and a phase of its own.
         Those with fewer than 5 points, or without variation, are left out.
     options : SearchOptions, optional
@@ -123,7 +123,7 @@ def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH)
     curves: list[LombScargle] = []
     shares, times = [], []
     for band in bands:
-        if len(band.mjd) < LEAST_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
+        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
             continue
         curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
         times.append(band.mjd)
@@ -131,7 +131,7 @@ def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH)
         apart = band.value - (weight @ band.value) / weight.sum()
         shares.append(weight @ apart**2)
     if not curves:
-        raise InvalidError(f"A periodogram needs a light curve of at least {LEAST_POINTS} points that varies.")
+        raise InvalidError(f"A periodogram needs a light curve of at least {MIN_POINTS} points that varies.")
     share, mjd = np.array(shares) / sum(shares), np.sort(np.concatenate(times))
     shortest = min(map(shortest_period, times))
     grid, needed = choose_grid(mjd, options, shortest=shortest)
@@ -167,21 +167,21 @@ def phase_dispersion(
     since, centred = mjd - mjd[0], value - value.mean()
     total = centred @ centred / (len(value) - 1)
     frequencies = grid.frequencies()
-    found = np.empty(grid.count)
+    power = np.empty(grid.count)
     step = max(1, _PHASE_BLOCK // len(mjd))
     for begin in range(0, grid.count, step):
         _check(deadline)
         some = frequencies[begin : begin + step, np.newaxis]
-        place = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
-        place += np.arange(len(some))[:, np.newaxis] * bins
+        index = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
+        index += np.arange(len(some))[:, np.newaxis] * bins
         shape = (len(some), bins)
         size = len(some) * bins
-        count = np.bincount(place.ravel(), minlength=size).reshape(shape)
-        added = np.bincount(place.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
+        count = np.bincount(index.ravel(), minlength=size).reshape(shape)
+        added = np.bincount(index.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
         explained = (added**2 / np.maximum(count, 1)).sum(axis=1)
         freedom = len(value) - np.count_nonzero(count, axis=1)
-        found[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
-    return found
+        power[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
+    return power
 
 
 def _search(
@@ -189,7 +189,7 @@ def _search(
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, place) for place in _places(grid, power, span, options.most_peaks)]
+    peaks = [_peak(compute, boxes, grid, index) for index in _places(grid, power, span, options.most_peaks)]
     peaks.sort(key=lambda peak: -peak.power)
     limited = needed > options.most_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
@@ -235,12 +235,12 @@ class _Boxes:
     def on_grid(self, grid: Grid) -> FloatArray:
         """Compute the power at every frequency of a grid."""
         periods = 1 / grid.frequencies()
-        found = np.empty(grid.count)
+        power = np.empty(grid.count)
         for begin in range(0, grid.count, _BOX_BLOCK):
             _check(self._deadline)
             here = slice(begin, begin + _BOX_BLOCK)
-            found[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
-        return np.clip(np.nan_to_num(found / self._total), 0, 1)
+            power[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
+        return np.clip(np.nan_to_num(power / self._total), 0, 1)
 
     def box(self, period: float) -> tuple[float, float]:
         """Return the depth and the duration of the best box of a period."""
@@ -248,28 +248,28 @@ class _Boxes:
         return float(best.depth[0]), float(best.duration[0])
 
 
-def _places(grid: Grid, power: FloatArray, span: float, most: int) -> list[int]:
+def _places(grid: Grid, power: FloatArray, span: float, limit: int) -> list[int]:
     """Return the highest local maxima, each 1.5 / span from every higher one."""
     padded = np.concatenate([[-np.inf], power, [-np.inf]])
     maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
-    taken: list[int] = []
-    for place in maxima[np.argsort(-power[maxima], kind="stable")]:
-        if all(abs(place - other) * grid.step >= _APART / span for other in taken):
-            taken.append(int(place))
-        if len(taken) == most:
+    selected: list[int] = []
+    for index in maxima[np.argsort(-power[maxima], kind="stable")]:
+        if all(abs(index - other) * grid.step >= _APART / span for other in selected):
+            selected.append(int(index))
+        if len(selected) == limit:
             break
-    return taken
+    return selected
 
 
-def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, place: int) -> Peak:
+def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:
     """Refine a maximum between its neighbours on the grid."""
-    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    low, high = max(index - 1, 0), min(index + 1, grid.count - 1)
     fine = Grid(grid.first + low * grid.step, (high - low) * grid.step / (_FINE - 1), _FINE)
     power = compute(fine)
     best = int(power.argmax())
     frequency = fine.first + best * fine.step
     depth, duration = (None, None) if boxes is None else boxes.box(1 / frequency)
-    at_edge = (place == 0 and best == 0) or (place == grid.count - 1 and best == _FINE - 1)
+    at_edge = (index == 0 and best == 0) or (index == grid.count - 1 and best == _FINE - 1)
     return Peak(frequency, 1 / frequency, None, float(power[best]), None, at_edge, depth, duration)
 
 

@@ -15,7 +15,7 @@ from photseries.lightcurve.photometry import FloatArray
 
 __all__ = [
     "DEFAULT_SEARCH",
-    "LEAST_POINTS",
+    "MIN_POINTS",
     "PeriodSearch",
     "SearchOptions",
     "choose_grid",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 #: The four numbers of a sinusoid with a level and a period, and one point that tells whether it fits.
-LEAST_POINTS = 5
+MIN_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
         When there are fewer than 5 points, all are at one time, or more frequencies are asked for than are allowed.
     """
     span = float(mjd[-1] - mjd[0])
-    if len(mjd) < LEAST_POINTS or span <= 0:
-        raise InvalidError(f"A periodogram needs at least {LEAST_POINTS} points, at more than one time.")
+    if len(mjd) < MIN_POINTS or span <= 0:
+        raise InvalidError(f"A periodogram needs at least {MIN_POINTS} points, at more than one time.")
     step = 1 / (span * options.samples_per_peak)
     first = 1 / (options.max_period or span)
     last = 1 / (options.min_period or shortest or shortest_period(mjd))

@@ -9,13 +9,13 @@ from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.periodogram import SearchOptions, search_periods
 from photseries.lightcurve.samples import Samples
 
-__all__ = ["LEAST_POINTS", "PERIODS_VERSION", "FoundPeriod", "find_period"]
+__all__ = ["MIN_POINTS", "PERIODS_VERSION", "FoundPeriod", "find_period"]
 
 #: The version of the search; ``photseries analyse`` repeats searches of earlier versions.
 PERIODS_VERSION: Final = 1
 
 #: With fewer points, pure noise has high peaks.
-LEAST_POINTS: Final = 20
+MIN_POINTS: Final = 20
 
 #: Number of peaks to examine: peaks at the edge of the grid are trends.
 _PEAKS: Final = 5
@@ -71,7 +71,7 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     LateError
         When it takes too long.
     """
-    if len(points.mjd) < LEAST_POINTS:
+    if len(points.mjd) < MIN_POINTS:
         return None
     options = SearchOptions(most_frequencies=most_frequencies, most_peaks=_PEAKS, seconds=seconds)
     search = search_periods(points.mjd, points.value, points.error, options)

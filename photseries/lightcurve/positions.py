@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from photseries.errors import InvalidError
 
-__all__ = ["DEFAULT_RADIUS", "Place", "angle", "parse_position", "position_in_name", "sexagesimal"]
+__all__ = ["DEFAULT_RADIUS", "SkyCircle", "angle", "parse_position", "position_in_name", "sexagesimal"]
 
 #: The default radius of a search [deg].
 DEFAULT_RADIUS: Final = 5 / 3600
@@ -38,7 +38,7 @@ _SEXAGESIMAL = re.compile(
 _IAU = re.compile(r"(?:^|[^a-z])J\s?(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?([+-])(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?$", re.I)
 
 
-class Place(NamedTuple):
+class SkyCircle(NamedTuple):
     """A circle on the sky; all in deg, ICRS."""
 
     ra: float
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     radius: float
 
 
-def parse_position(text: str) -> Place | None:
+def parse_position(text: str) -> SkyCircle | None:
     """Read a position with an optional radius.
 
     Parameters
@@ -56,7 +56,7 @@ def parse_position(text: str) -> Place | None:
 
     Returns
     -------
-    Place or None
+    SkyCircle or None
         With :data:`DEFAULT_RADIUS` unless the text names a radius; None if the text is no position.
 
     Raises
@@ -67,7 +67,7 @@ def parse_position(text: str) -> Place | None:
     return _with_radius(text, _position, DEFAULT_RADIUS)
 
 
-def position_in_name(text: str) -> Place | None:
+def position_in_name(text: str) -> SkyCircle | None:
     """Read the position in a name of the IAU's form, such as ``J053431.9+220052``; None if there is none.
 
     The digits of such a name are truncated: without a radius in the text, the circle covers all these positions.
@@ -77,19 +77,19 @@ def position_in_name(text: str) -> Place | None:
 
 def _with_radius(
     text: str, read: Callable[[str], tuple[float, float, float] | None], default: float | None
-) -> Place | None:
+) -> SkyCircle | None:
     plain = " ".join(text.translate(_PLAIN).split())
-    found, radius = read(plain), default
-    if found is None and (parts := _RADIUS.match(plain)):
-        found, radius = read(parts[1].strip()), float(parts[2]) * _UNITS[parts[3].lower()]
-        if found is not None and not 0 < radius <= 180:
+    position, radius = read(plain), default
+    if position is None and (parts := _RADIUS.match(plain)):
+        position, radius = read(parts[1].strip()), float(parts[2]) * _UNITS[parts[3].lower()]
+        if position is not None and not 0 < radius <= 180:
             raise InvalidError(f"The radius {parts[2]}{parts[3]} must be above 0 and at most 180 deg.")
-    if found is None:
+    if position is None:
         return None
-    ra, dec, precision = found
+    ra, dec, precision = position
     if not (0 <= ra < 360 and -90 <= dec <= 90):
         raise InvalidError(f"RA {ra:g} deg, Dec {dec:g} deg is not on the sky: RA is 0 to 360, Dec -90 to 90.")
-    return Place(ra, dec, precision if radius is None else radius)
+    return SkyCircle(ra, dec, precision if radius is None else radius)
 
 
 def _position(text: str) -> tuple[float, float, float] | None:
@@ -111,10 +111,10 @@ def _in_name(text: str) -> tuple[float, float, float] | None:
     return 15 * hours, -degrees if parts[4] == "-" else degrees, max(DEFAULT_RADIUS, last)
 
 
-def _sixtieths(whole: str, minutes: str, seconds: str | None, text: str) -> float:
+def _sixtieths(degrees: str, minutes: str, seconds: str | None, text: str) -> float:
     if float(minutes) >= 60 or float(seconds or 0) >= 60:
         raise InvalidError(f"Minutes and seconds must be below 60 in {text!r:.60}.")
-    return int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
+    return int(degrees) + float(minutes) / 60 + float(seconds or 0) / 3600
 
 
 def sexagesimal(ra: float, dec: float) -> str:

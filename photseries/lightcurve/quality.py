@@ -53,7 +53,7 @@ class Quality:
 
 
 def inspect(
-    frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, object], given: Mapping[str, object]
+    frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, object], metadata: Mapping[str, object]
 ) -> Quality:
     """Return the suspicious findings in a table.
 
@@ -65,7 +65,7 @@ def inspect(
         The uploaded rows, often all; in other rows only the filters are compared.
     inferred : mapping
         The metadata of the rows from :func:`~photseries.lightcurve.metadata.infer`.
-    given : mapping
+    metadata : mapping
         The valid metadata that take precedence over the inferred ones.
 
     Returns
@@ -77,8 +77,8 @@ def inspect(
         problems = dict(filter(None, (_filter_problem(frame), times.problem())))
         if rows.empty:  # an append of existing rows only
             return Quality(problems, [])
-        brightness = _of_brightness(rows, calibration_of(given))
-        return Quality(problems, [*times.warnings(), *brightness, *_of_contradictions(rows, inferred, given)])
+        brightness = _of_brightness(rows, calibration_of(metadata))
+        return Quality(problems, [*times.warnings(), *brightness, *_of_contradictions(rows, inferred, metadata)])
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -217,12 +217,12 @@ def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
-    least, greatest = USUAL_MAGNITUDES
-    usual = np.count_nonzero((flux > least) & (flux < greatest))
+    faintest, brightest = USUAL_MAGNITUDES
+    usual = np.count_nonzero((flux > faintest) & (flux < brightest))
     if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
-    return bool(least < low and high < greatest and high - low < least / 5)
+    return bool(faintest < low and high < brightest and high - low < faintest / 5)
 
 
 def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
@@ -237,25 +237,28 @@ def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
                 )
 
 
-def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[str]:
     """Compare the columns with the given fields."""
     differing = {
-        field: (own, given[field])
-        for field, own in inferred.items()
-        if given.get(field) is not None and given[field] != own
+        field: (inferred_value, metadata[field])
+        for field, inferred_value in inferred.items()
+        if metadata.get(field) is not None and metadata[field] != inferred_value
     }
-    for field, (own, stated) in differing.items():
+    for field, (inferred_value, stated) in differing.items():
         name = first_present(rows, INFERRED[field])
         if field == "filter":
-            yield f"The column {name!r} is {own!r}, but filter={stated!r} was given, which is used."
-        elif field == "exp_time" and abs(own - stated) > EXPOSURE * stated:
-            yield f"The column {name!r} has the median {own:g} s, but exp_time={stated:g} was given, which is used."
+            yield f"The column {name!r} is {inferred_value!r}, but filter={stated!r} was given, which is used."
+        elif field == "exp_time" and abs(inferred_value - stated) > EXPOSURE * stated:
+            yield (
+                f"The column {name!r} has the median {inferred_value:g} s, but exp_time={stated:g} was given, "
+                "which is used."
+            )
         elif field in ("ra", "dec"):
-            scale = 3600 * math.cos(math.radians(given.get("dec") or 0)) if field == "ra" else 3600
-            apart = abs(_turned(own - stated)) * scale
-            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], own):
+            scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
+            apart = abs(_turned(inferred_value - stated)) * scale
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], inferred_value):
                 yield (
-                    f"The column {name!r} has the median {own:.6f}, {apart:,.1f} arcsec from "
+                    f"The column {name!r} has the median {inferred_value:.6f}, {apart:,.1f} arcsec from "
                     f"{field}={stated:.6f}; that was given and is used."
                 )
 

@@ -103,14 +103,14 @@ def samples(
     require_derivable((unit,), frame, calibration, "brightness")
     curve = light_curve(frame, calibration).masked(good)
     value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
-    kept = np.isfinite(curve.mjd) & np.isfinite(value)
+    mask = np.isfinite(curve.mjd) & np.isfinite(value)
     if quality is not None:
-        kept &= numbers_of(frame, quality, "quality") == 0
+        mask &= numbers_of(frame, quality, "quality") == 0
     if mjd_min is not None:
-        kept &= curve.mjd >= mjd_min
+        mask &= curve.mjd >= mjd_min
     if mjd_max is not None:
-        kept &= curve.mjd <= mjd_max
-    rows = np.flatnonzero(kept)
+        mask &= curve.mjd <= mjd_max
+    rows = np.flatnonzero(mask)
     if not rows.size:
         raise InvalidError(f"No row of this series has a time and a {unit}, of those that are asked for.")
     rows = rows[np.argsort(curve.mjd[rows], kind="stable")]

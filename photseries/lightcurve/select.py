@@ -165,8 +165,8 @@ def _binned(
     )
     longitude = value if isinstance(value := metadata.get("longitude"), int | float) else 0.0
     bins = binned_in_time(points, part.bin or "night", float(np.nanmin(curve.mjd)), longitude).frame()
-    rest = replace(part, bin=None, mjd_min=None, mjd_max=None, row_min=None, row_max=None)
-    return select_counted(bins, rest, metadata_of_selection(part, metadata))
+    remaining = replace(part, bin=None, mjd_min=None, mjd_max=None, row_min=None, row_max=None)
+    return select_counted(bins, remaining, metadata_of_selection(part, metadata))
 
 
 def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[np.float64 | np.bool_]]:
@@ -232,8 +232,8 @@ def _decimated(curve: LightCurve, rows: Rows, max_points: int) -> tuple[Rows, in
         return rows, len(rows)
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
     between = in_time[1:-1]
-    kept = between[minmax_decimate(brightness[between], max_points - 2)]
-    return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
+    selected = between[minmax_decimate(brightness[between], max_points - 2)]
+    return np.sort(np.concatenate([in_time[:1], selected, in_time[-1:]])), len(rows)
 
 
 def minmax_decimate(values: FloatArray, max_points: int) -> npt.NDArray[np.int64]:
@@ -255,5 +255,5 @@ def minmax_decimate(values: FloatArray, max_points: int) -> npt.NDArray[np.int64
         return np.arange(len(values))
     from tsdownsample import MinMaxDownsampler  # installed with the server, not with the client
 
-    kept = MinMaxDownsampler().downsample(values, n_out=max_points // 2 * 2)  # type: ignore[no-untyped-call]
-    return np.unique(kept).astype(np.int64)
+    selected = MinMaxDownsampler().downsample(values, n_out=max_points // 2 * 2)  # type: ignore[no-untyped-call]
+    return np.unique(selected).astype(np.int64)

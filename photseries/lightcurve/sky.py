@@ -54,8 +54,8 @@ def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
 
 def centres(order: int, numbers: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return the centres of pixels of an order: ra and dec [deg], shape (n,)."""
-    found = np.asarray(numbers, np.int64)
-    ra, dec = healpix.pix2ang(2**order, found, nest=True, lonlat=True)
+    pixels = np.asarray(numbers, np.int64)
+    ra, dec = healpix.pix2ang(2**order, pixels, nest=True, lonlat=True)
     return np.asarray(ra, np.float64), np.asarray(dec, np.float64)
 
 

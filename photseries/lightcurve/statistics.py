@@ -21,7 +21,7 @@ from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
-__all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize", "summarize_block"]
+__all__ = ["STATISTICS_VERSION", "ColumnSummary", "robust", "summarize", "summarize_block"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
@@ -34,14 +34,15 @@ SECONDS_PER_DAY = 86400.0
 #: The scatter that the rounding of a mean may leave, in means.
 _ROUNDING: Final = 1e-9
 
-#: Sigma clipping: points farther than CLIP scatters are dropped, in at most CLIP_ROUNDS, while CLIP_LEAST are left.
+#: Sigma clipping: points farther than CLIP scatters are dropped, in at most MAX_CLIP_ROUNDS rounds, while at least
+#: MIN_CLIP_POINTS points are left.
 CLIP = 3.0
-CLIP_ROUNDS = 3
-CLIP_LEAST = 5
+MAX_CLIP_ROUNDS = 3
+MIN_CLIP_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ColumnSummary:
     """The statistics of a series, as plain Python values.
 
     Fluxes are in [uJy], magnitudes in [AB mag], times in MJD [d]. A row without a finite mjd counts in ``num_exp`` and
@@ -113,7 +114,7 @@ def summarize(
     *,
     good: Rows | None = None,
     detection_threshold: float = 3.0,
-) -> Summary:
+) -> ColumnSummary:
     """Compute the statistics of a series.
 
     Parameters
@@ -129,7 +130,7 @@ def summarize(
 
     Returns
     -------
-    Summary
+    ColumnSummary
 
     Raises
     ------
@@ -142,8 +143,8 @@ def summarize(
     exceed 3, the one-sided tail of the normal distribution: ``is_detected`` says little about a long series,
     ``num_detected`` says more.
     """
-    given = light_curve(frame) if curve is None else curve
-    curve = given.by_time()
+    unsorted = light_curve(frame) if curve is None else curve
+    curve = unsorted.by_time()
     with np.errstate(all="ignore"):
         mag, flux = _finite(curve.mag), _finite(curve.flux)
         mean_mag, rms_mag = _mean_and_std(mag)
@@ -160,9 +161,11 @@ def summarize(
         detected_times = np.flatnonzero(detected[: times.size])
         last_detected = int(detected_times[-1]) if detected_times.size else None
         medians, minima, maxima, stds = (
-            _column_statistics(frame, given.mjd) if good is None else _column_statistics(frame[good], given.mjd[good])
+            _column_statistics(frame, unsorted.mjd)
+            if good is None
+            else _column_statistics(frame[good], unsorted.mjd[good])
         )
-        return Summary(
+        return ColumnSummary(
             num_exp=len(frame),
             num_flagged=0 if good is None else int(np.count_nonzero(~good)),
             num_detected=int(np.count_nonzero(detected)),
@@ -195,7 +198,7 @@ def summarize(
 
 def summarize_block(
     curve: LightCurve, columns: Mapping[str, FloatArray], *, detection_threshold: float = 3.0
-) -> list[Summary]:
+) -> list[ColumnSummary]:
     """Compute the statistics of many series of equal length at once, as :func:`summarize` does for one.
 
     Parameters
@@ -252,17 +255,17 @@ def summarize_block(
         "is_detected": (number > 0).tolist(),
         **{name: _numbers(values) for name, values in floats.items()},
         **{
-            what: [{name: values[order][place] for name, values in described.items()} for place in range(count)]
-            for order, what in enumerate(("medians", "minima", "maxima", "stds"))
+            statistic: [{name: values[order][index] for name, values in described.items()} for index in range(count)]
+            for order, statistic in enumerate(("medians", "minima", "maxima", "stds"))
         },
     }
-    return [Summary(**{name: values[place] for name, values in known.items()}) for place in range(count)]
+    return [ColumnSummary(**{name: values[index] for name, values in known.items()}) for index in range(count)]
 
 
 def _described(values: FloatArray) -> tuple[list[float | None], ...]:
     """Return median, minimum, maximum and standard deviation of a column of many tables."""
-    least, median, greatest = _least_median_greatest(values)
-    return tuple(map(_numbers, (median, least, greatest, _mean_and_std(values.astype(np.float64, copy=False))[1])))
+    minimum, median, maximum = _least_median_greatest(values)
+    return tuple(map(_numbers, (median, minimum, maximum, _mean_and_std(values.astype(np.float64, copy=False))[1])))
 
 
 def _numbers(values: FloatArray) -> list[float | None]:
@@ -299,17 +302,17 @@ def robust(values: npt.ArrayLike) -> tuple[float, float]:
 def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Estimate centre and scatter of finite values, of shape (n,) or, for many series, (s, n)."""
     centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
-    kept = np.ones(values.shape, bool)
+    mask = np.ones(values.shape, bool)
     number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
-    for _ in range(CLIP_ROUNDS):
-        rest = kept & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
-        left = np.count_nonzero(rest, axis=-1)
-        active = active & (left < number) & (left >= CLIP_LEAST)
+    for _ in range(MAX_CLIP_ROUNDS):
+        unclipped = mask & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
+        left = np.count_nonzero(unclipped, axis=-1)
+        active = active & (left < number) & (left >= MIN_CLIP_POINTS)
         if not active.any():
             break
-        mean, deviation = _mean_and_std(values, rest)
+        mean, deviation = _mean_and_std(values, unclipped)
         centre, scatter = np.where(active, mean, centre), np.where(active, deviation, scatter)
-        kept, number = rest, left
+        mask, number = unclipped, left
     return centre, scatter
 
 
@@ -353,7 +356,7 @@ def _frame_rate(times: FloatArray) -> float | None:
     return _number(1 / (np.median(steps) * SECONDS_PER_DAY)) if steps.size else None
 
 
-def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatArray, FloatArray]:
+def _mean_and_std(values: FloatArray, mask: Rows | None = None) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation along the last axis, of all values or of those that are kept.
 
     Where all values are equal the scatter is 0, and not the rounding of the mean, about 1e-17.
@@ -361,14 +364,14 @@ def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatAr
     if values.shape[-1] == 0:
         absent = np.full(values.shape[:-1], np.nan)
         return absent, absent
-    if kept is not None and values.ndim == 1:
-        return _mean_and_std(values[kept])
-    count = np.asarray(values.shape[-1] if kept is None else np.count_nonzero(kept, axis=-1))
-    used = values if kept is None else np.where(kept, values, 0)
+    if mask is not None and values.ndim == 1:
+        return _mean_and_std(values[mask])
+    count = np.asarray(values.shape[-1] if mask is None else np.count_nonzero(mask, axis=-1))
+    used = values if mask is None else np.where(mask, values, 0)
     mean = used.sum(axis=-1) / count
     apart = values - mean[..., None]
-    if kept is not None:
-        apart[~kept] = 0
+    if mask is not None:
+        apart[~mask] = 0
     # The second term corrects for the rounding of the mean (Chan, Golub & LeVeque 1983, Am. Stat. 37, 242).
     correction = (apart.sum(axis=-1) / count) ** 2
     variance = np.square(apart, out=apart).sum(axis=-1) / count - correction
@@ -376,17 +379,17 @@ def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatAr
     # Only a scatter of rounding, or one that overflows, can be that of equal values.
     doubtful = ~(np.isfinite(scatter) & (scatter > _ROUNDING * np.abs(mean)))
     if doubtful.any():
-        first, last = _ends(values, kept)
+        first, last = _ends(values, mask)
         equal = doubtful & (first == last)
         mean, scatter = np.where(equal, first, mean), np.where(equal, 0.0, scatter)
     return np.asarray(mean), np.asarray(scatter)
 
 
-def _ends(values: FloatArray, kept: Rows | None) -> tuple[FloatArray, FloatArray]:
+def _ends(values: FloatArray, mask: Rows | None) -> tuple[FloatArray, FloatArray]:
     """Return the least and the greatest values along the last axis, of those that are kept."""
-    if kept is None:
+    if mask is None:
         return values.min(axis=-1), values.max(axis=-1)
-    return np.where(kept, values, np.inf).min(axis=-1), np.where(kept, values, -np.inf).max(axis=-1)
+    return np.where(mask, values, np.inf).min(axis=-1), np.where(mask, values, -np.inf).max(axis=-1)
 
 
 def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -399,8 +402,8 @@ def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, 
     # Two places, also where they are one: numpy is slow to find a single one among many equal values.
     parted = np.partition(values, [low, min(low + 1, size - 1)], axis=-1)
     ends = values.min(axis=-1), parted[..., low], parted[..., high], values.max(axis=-1)
-    least, below, above, greatest = (np.asarray(end, np.float64) for end in ends)
-    return least, (below + above) / 2, greatest
+    minimum, below, above, maximum = (np.asarray(end, np.float64) for end in ends)
+    return minimum, (below + above) / 2, maximum
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:

@@ -56,8 +56,8 @@ def in_every_scale(mjd: float, scale: str) -> dict[str, float]:
         case _:
             tai = mjd - (_TT_MINUS_TAI + _tdb_minus_tt(mjd)) / _DAY
     tt = tai + _TT_MINUS_TAI / _DAY
-    found = {"utc": _utc_of_tai(tai), "tai": tai, "tt": tt, "tdb": tt + _tdb_minus_tt(tt) / _DAY}
-    return {known: mjd if known == scale else found[known] for known in FIELDS["time_scale"].values}
+    times = {"utc": _utc_of_tai(tai), "tai": tai, "tt": tt, "tdb": tt + _tdb_minus_tt(tt) / _DAY}
+    return {known: mjd if known == scale else times[known] for known in FIELDS["time_scale"].values}
 
 
 def _tdb_minus_tt(mjd: float) -> float:

@@ -135,33 +135,33 @@ def flux_unit_of(text: str) -> FluxUnit:
     name = re.sub(r"\s*/\s*", "/", text.strip())
     if name in _RELATIVE:
         return FluxUnit(name, None if name == RELATIVE else name, None)
-    name = _SPELLING.sub(lambda found: _SPELLINGS[found[0]], name)
+    name = _SPELLING.sub(lambda match: _SPELLINGS[match[0]], name)
     if len(name) > MAX_UNIT_LENGTH:
         raise _unknown(text)
     scaled = _SCALE.match(name)
-    rest = name if scaled is None else name[scaled.end() :]
-    factors = list(_factors(rest, text))
+    symbols = name if scaled is None else name[scaled.end() :]
+    factors = list(_factors(symbols, text))
     scale = 1.0 if scaled is None else float(scaled["number"] or f"1e{scaled['exponent']}")
     if not 0 < scale < math.inf:
         raise _unknown(text)
     standard = _standard(scale, factors) or name
     dimension: dict[str, int] = {}
     for symbol, power in factors:
-        one, powers = _SYMBOLS[symbol]
-        scale *= one**power
+        unit, powers = _SYMBOLS[symbol]
+        scale *= unit**power
         for base, exponent in powers.items():
             dimension[base] = dimension.get(base, 0) + exponent * power
     is_density = {base: power for base, power in dimension.items() if power} == _JANSKY[1]
     return FluxUnit(name, standard, _rounded(scale * 1e32) if is_density else None)
 
 
-def _factors(text: str, given: str) -> Iterator[tuple[str, int]]:
+def _factors(text: str, spelling: str) -> Iterator[tuple[str, int]]:
     """Yield the symbols of a unit and their powers; a unit between two slashes is a divisor."""
     for number, product in enumerate(text.strip().split("/")):
         inner = product[1:-1] if number and product.startswith("(") and product.endswith(")") else product
         for factor in map(_FACTOR.fullmatch, _TIMES.split(inner.strip())):
             if factor is None or factor["name"] not in _SYMBOLS:
-                raise _unknown(given)
+                raise _unknown(spelling)
             power = int(factor["power"] or factor["group"] or 1)
             yield factor["name"].replace("µ", "u").replace("μ", "u"), -power if number else power
 

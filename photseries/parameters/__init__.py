@@ -7,7 +7,7 @@ error messages, the documentation and the parametrised tests all read the same t
 from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
 from photseries.parameters.list_request import (
     LISTS,
-    MOST_ASKED,
+    MAX_ENTRIES,
     POSITIONS,
     ListRequest,
     asked_parameters,
@@ -37,7 +37,7 @@ from photseries.parameters.series_parameters import (
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
-    MOST_PER_PAGE,
+    MAX_PER_PAGE,
     OF_SOURCE,
     SEPARATION,
     SUMMARY_CRITERIA,
@@ -56,8 +56,8 @@ __all__ = [
     "FOLDED",
     "LISTS",
     "LONG_TABLE",
-    "MOST_ASKED",
-    "MOST_PER_PAGE",
+    "MAX_ENTRIES",
+    "MAX_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",
     "OWN_PERIODS",

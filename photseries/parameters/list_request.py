@@ -14,10 +14,10 @@ from photseries.parameters.series_parameters import PART, selection_of
 from photseries.parameters.table import SUMMARY_CRITERIA, Parameter
 from photseries.parameters.value_types import FLAG, TEXT, choice
 
-__all__ = ["LISTS", "MOST_ASKED", "POSITIONS", "ListRequest", "asked_parameters", "parse_list_request"]
+__all__ = ["LISTS", "MAX_ENTRIES", "POSITIONS", "ListRequest", "asked_parameters", "parse_list_request"]
 
 #: Maximum number of entries of a list.
-MOST_ASKED: Final = 100_000
+MAX_ENTRIES: Final = 100_000
 
 _MAX_ID: Final = 2**63 - 1
 
@@ -133,17 +133,17 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
         Naming every unknown or malformed member; or the list, when there is not exactly one, or it is too long.
     """
     rest = dict(body)
-    given = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
-    if len(given) != 1:
+    lists = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
+    if len(lists) != 1:
         names = ", ".join((*LISTS, POSITIONS))
         raise _invalid(
-            next(iter(given), "ids"), f"The body must have exactly one of {names} (with radius), not {len(given)}."
+            next(iter(lists), "ids"), f"The body must have exactly one of {names} (with radius), not {len(lists)}."
         )
-    ((by, entries),) = given.items()
-    if not isinstance(entries, list) or not 0 < len(entries) <= MOST_ASKED:
-        raise _invalid(by, f"{by} must be a list of 1 to {MOST_ASKED:,} entries.")
+    ((by, entries),) = lists.items()
+    if not isinstance(entries, list) or not 0 < len(entries) <= MAX_ENTRIES:
+        raise _invalid(by, f"{by} must be a list of 1 to {MAX_ENTRIES:,} entries.")
     values = read(texts_of(rest), (*SUMMARY_CRITERIA, *asked_parameters(formats)))
-    positions = positions_of(entries, values, MOST_ASKED) if by == POSITIONS else None
+    positions = positions_of(entries, values, MAX_ENTRIES) if by == POSITIONS else None
     return ListRequest(
         by,
         () if by == POSITIONS else tuple(_read(by, entries)),

@@ -15,13 +15,13 @@ from photseries.lightcurve.time_scales import in_every_scale
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
-    MOST_PER_PAGE,
+    MAX_PER_PAGE,
     SEPARATION,
     SUMMARY_CRITERIA,
     Criterion,
     Parameter,
 )
-from photseries.parameters.value_types import DECLINATION, MOMENT, MOST_VALUES, RIGHT_ASCENSION, joined
+from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, joined
 from photseries.text import suggestion
 
 __all__ = [
@@ -39,13 +39,13 @@ __all__ = [
     "texts_of",
 ]
 
-MOST_POSITIONS = 10_000
+MAX_POSITIONS = 10_000
 
 #: Maximum length of an unknown name in an answer, and maximum number of problems.
 MAX_NAME_LENGTH, MAX_PROBLEMS = 60, 20
 
 #: Maximum number of values of a repeatable parameter; planning thousands of conditions takes minutes.
-MOST_REPEATS = 100
+MAX_REPEATS = 100
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Q
         sort_by=sort_by,
         descending=descending,
         page=values["pageNumber"],
-        per_page=min(values["numPerPage"], MOST_PER_PAGE),
+        per_page=min(values["numPerPage"], MAX_PER_PAGE),
         cursor=_cursor(values, sort_by, descending),
         include_total=values["includeTotal"],
         data_format=values["dataFormat"],
@@ -185,7 +185,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     values: dict[str, Any] = {
         parameter.name: parameter.default for parameter in parameters if parameter.default is not None
     }
-    given: set[str] = set()
+    seen: set[str] = set()
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
         if len(problems) == MAX_PROBLEMS:
@@ -195,11 +195,11 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             problems[name[:MAX_NAME_LENGTH]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, by_spelling)}"]
             continue
         parameter = by_spelling[name]
-        most = MOST_REPEATS if parameter.repeatable else 1
-        if parameter.name in given or len(texts) > most:
-            problems[name] = [f"Parameter {name} is given more than {'once' if most == 1 else f'{most} times'}."]
+        limit = MAX_REPEATS if parameter.repeatable else 1
+        if parameter.name in seen or len(texts) > limit:
+            problems[name] = [f"Parameter {name} is given more than {'once' if limit == 1 else f'{limit} times'}."]
             continue
-        given.add(parameter.name)
+        seen.add(parameter.name)
         for text in texts:
             try:
                 value = parameter.kind.read(text)
@@ -236,8 +236,8 @@ def cone_of(values: Mapping[str, Any]) -> Cone | None:
     InvalidError
         When a part of it is missing.
     """
-    given = [name for name in Cone._fields if name in values]
-    if not given:
+    names = [name for name in Cone._fields if name in values]
+    if not names:
         return None
     if missing := [name for name in Cone._fields if name not in values]:
         message = (
@@ -267,7 +267,7 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def positions_of(given: object, values: Mapping[str, Any], limit: int = MOST_POSITIONS) -> Positions:
+def positions_of(entries: object, values: Mapping[str, Any], limit: int = MAX_POSITIONS) -> Positions:
     """Parse a list of positions of limited length.
 
     Raises
@@ -276,10 +276,10 @@ def positions_of(given: object, values: Mapping[str, Any], limit: int = MOST_POS
     """
     if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
         raise _invalid("positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc.")
-    if not isinstance(given, list) or not 0 < len(given) <= limit:
+    if not isinstance(entries, list) or not 0 < len(entries) <= limit:
         raise _invalid("positions", f"positions must be a list of 1 to {limit:,} pairs [ra, dec].")
     pairs = []
-    for index, pair in enumerate(given):
+    for index, pair in enumerate(entries):
         try:
             pairs.append(_pair(pair))
         except (TypeError, ValueError):
@@ -292,10 +292,10 @@ def positions_of(given: object, values: Mapping[str, Any], limit: int = MOST_POS
     return Positions(right_ascensions, declinations, values["radius"])
 
 
-def _pair(given: object) -> tuple[float, float]:
-    if not isinstance(given, list) or len(given) != 2:
+def _pair(pair: object) -> tuple[float, float]:
+    if not isinstance(pair, list) or len(pair) != 2:
         raise ValueError
-    return RIGHT_ASCENSION.read(_plain(given[0])), DECLINATION.read(_plain(given[1]))
+    return RIGHT_ASCENSION.read(_plain(pair[0])), DECLINATION.read(_plain(pair[1]))
 
 
 def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
@@ -314,8 +314,8 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     repeatable = {spelling for criterion in CRITERIA if criterion.repeatable for spelling in criterion.spellings}
     texts: dict[str, list[str]] = {}
     for name, value in body.items():
-        if isinstance(value, list) and len(value) > MOST_VALUES:
-            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MOST_VALUES} values are accepted in {_shown(name)}.")
+        if isinstance(value, list) and len(value) > MAX_VALUES:
+            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_shown(name)}.")
         try:
             if not isinstance(value, list):
                 texts[name] = [_plain(value)]

@@ -157,4 +157,6 @@ _FIELDS = {
 
 def selection_of(values: Mapping[str, Any]) -> Selection:
     """Return the selection in parameter values."""
-    return Selection(**{_FIELDS[one.name]: values[one.name] for one in PART if one.name in values})
+    return Selection(
+        **{_FIELDS[parameter.name]: values[parameter.name] for parameter in PART if parameter.name in values}
+    )

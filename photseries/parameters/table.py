@@ -38,7 +38,7 @@ __all__ = [
     "snake_case",
 ]
 
-MOST_PER_PAGE = 500
+MAX_PER_PAGE = 500
 
 FORMATS = ("json", "hdf5", "none")
 
@@ -115,8 +115,8 @@ def _kind(field: Field, operator: Operator) -> ValueType:
             return kinds.get(field.type, TEXTS if field.is_text else INTEGERS)
 
 
-def _cone(name: str, kind: ValueType, label: str, what: str) -> Criterion:
-    sentence = f"{what} of a cone; ra, dec and radius must be given together."
+def _cone(name: str, kind: ValueType, label: str, description: str) -> Criterion:
+    sentence = f"{description} of a cone; ra, dec and radius must be given together."
     return Criterion(
         name=name, kind=kind, field="position", operator=Operator.CONE, label=label, unit="deg", sentence=sentence
     )
@@ -181,7 +181,7 @@ CONTROLS: tuple[Parameter, ...] = (
         name="numPerPage",
         kind=POSITIVE,
         default=100,
-        sentence=f"Series per page, at most {MOST_PER_PAGE}; a higher number means {MOST_PER_PAGE}.",
+        sentence=f"Series per page, at most {MAX_PER_PAGE}; a higher number means {MAX_PER_PAGE}.",
     ),
     Parameter(
         name="cursor",

@@ -21,8 +21,8 @@ __all__ = [
     "FLAG",
     "FLUX_UNITS",
     "INTEGERS",
+    "MAX_VALUES",
     "MOMENT",
-    "MOST_VALUES",
     "NUMBER",
     "NUMBERS",
     "PERIOD",
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 MAX_TEXT_LENGTH = 1000
-MOST_VALUES = 500
+MAX_VALUES = 500
 # The end of the year 9999. A larger number is a mistake, such as a date without hyphens (20261121) or seconds, and
 # would match nothing. Current Julian dates are smaller, and some series have such times.
 _LAST_MJD = 2_973_484
-_LARGEST = 2**31 - 1
+_MAX_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,19 @@ def _split(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]
             raise ValueError
         values: list[object] = []
         position = 0
-        while len(values) < MOST_VALUES and (found := _VALUE.match(text, position)):
-            quoted = found["quoted"]
-            values.append(read(found["plain"].strip() if quoted is None else quoted.replace('""', '"')))
-            if not found["more"]:
+        while len(values) < MAX_VALUES and (match := _VALUE.match(text, position)):
+            quoted = match["quoted"]
+            values.append(read(match["plain"].strip() if quoted is None else quoted.replace('""', '"')))
+            if not match["more"]:
                 return tuple(values)
-            position = found.end()
+            position = match.end()
         raise ValueError
 
     return read_all
 
 
 def _list_of(schema: Mapping[str, object]) -> Mapping[str, object]:
-    return {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_VALUES}
+    return {"type": "array", "items": schema, "minItems": 1, "maxItems": MAX_VALUES}
 
 
 def choices(*known: str) -> ValueType:
@@ -128,11 +128,11 @@ def choices(*known: str) -> ValueType:
             raise ValueError
         return values
 
-    one = {"type": "string", "enum": list(known)}
+    item_schema = {"type": "string", "enum": list(known)}
     return ValueType(
         f"one or more of {', '.join(known)}, separated by commas, each once",
         read,
-        {**_list_of(one), "uniqueItems": True},
+        {**_list_of(item_schema), "uniqueItems": True},
     )
 
 
@@ -158,7 +158,7 @@ def _integer(text: str) -> int:
 
 def _count(text: str) -> int:
     number = _integer(text)
-    if not 0 <= number <= _LARGEST:
+    if not 0 <= number <= _MAX_INTEGER:
         raise ValueError
     return number
 
@@ -219,10 +219,10 @@ _UNITS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0}
 
 def _duration(text: str) -> float:
     """Parse a duration with a unit [d]."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
         raise ValueError
-    return _between(1e-9, 36_525)(str(float(found[1]) * _UNITS[found[2]]))
+    return _between(1e-9, 36_525)(str(float(match[1]) * _UNITS[match[2]]))
 
 
 _FLAGS = {**dict.fromkeys(("true", "t", "1", "yes"), True), **dict.fromkeys(("false", "f", "0", "no"), False)}
@@ -248,11 +248,11 @@ _STATISTIC = re.compile(
 
 
 def _statistic(text: str) -> Statistic:
-    found = _STATISTIC.fullmatch(_text(text).strip())
-    if not found:
+    match = _STATISTIC.fullmatch(_text(text).strip())
+    if not match:
         raise ValueError
-    column = found["plain"] or found["quoted"].replace('""', '"')
-    return Statistic(found["field"], column, found["operator"], _number(found["value"]))
+    column = match["plain"] or match["quoted"].replace('""', '"')
+    return Statistic(match["field"], column, match["operator"], _number(match["value"]))
 
 
 _ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}
@@ -262,8 +262,8 @@ _DATE: Mapping[str, object] = {"type": "string", "format": "date"}
 _TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 
 
-def _at_least(least: int) -> Mapping[str, object]:
-    return {"type": "integer", "minimum": least, "maximum": _LARGEST}
+def _at_least(minimum: int) -> Mapping[str, object]:
+    return {"type": "integer", "minimum": minimum, "maximum": _MAX_INTEGER}
 
 
 TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _text, _ANY_TEXT)
@@ -278,8 +278,8 @@ FLUX_UNITS = ValueType(
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
 INTEGERS = ValueType("one or more integers, separated by commas", _split(_integer), _list_of(_ANY_INTEGER))
-COUNT = ValueType(f"an integer from 0 to {_LARGEST}", _count, _at_least(0))
-POSITIVE = ValueType(f"an integer from 1 to {_LARGEST}", _positive, _at_least(1))
+COUNT = ValueType(f"an integer from 0 to {_MAX_INTEGER}", _count, _at_least(0))
+POSITIVE = ValueType(f"an integer from 1 to {_MAX_INTEGER}", _positive, _at_least(1))
 POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
 NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
 NUMBERS = ValueType("one or more finite numbers, separated by commas", _split(_number), _list_of(_ANY_NUMBER))

@@ -354,8 +354,8 @@ def _change_entry(connection: Connection, kind: str, key: int, values: Mapping[s
         registries.change(connection, kind, key, columns)
     if members_changed:
         members = registries.lock_members(connection, kind, key)
-        wanted = set(values.get("user_ids", members)) | set(values.get("add_user_ids", ()))
-        registries.replace_members(connection, kind, key, sorted(wanted - set(values.get("remove_user_ids", ()))))
+        new_members = set(values.get("user_ids", members)) | set(values.get("add_user_ids", ()))
+        registries.replace_members(connection, kind, key, sorted(new_members - set(values.get("remove_user_ids", ()))))
 
 
 @contextmanager
@@ -384,12 +384,12 @@ def _create_user(connection: Connection, values: Mapping[str, object]) -> dict[s
     row = {name: value for name, value in values.items() if name != "single_user_group_id"}
     user_id = int(registries.create(connection, "users", row))
     group = {"name": row["username"], "single_user_id": user_id, **own_id}
-    own = int(registries.create(connection, "groups", group))
+    own_group = int(registries.create(connection, "groups", group))
     public = registries.by_name(connection, "groups", EVERYONE)
-    for group_id in (own, public):
+    for group_id in (own_group, public):
         if group_id is not None:
             registries.add_members(connection, "groups", group_id, [user_id])
-    return {"id": user_id, "single_user_group_id": own}
+    return {"id": user_id, "single_user_group_id": own_group}
 
 
 def _create_token(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,8 +118,8 @@ class _Fault:
 
     @classmethod
     def read(cls, text: str) -> _Fault:
-        action, _, rest = text.partition("@")
-        point, _, number = rest.partition("@")
+        action, _, location = text.partition("@")
+        point, _, number = location.partition("@")
         kind, _, name = action.partition(":")
         is_valid = (kind in _SIGNALS and not name) or (kind == "error" and name in _ERRNOS)
         if not is_valid or point not in POINTS or not (number or "1").isdecimal():

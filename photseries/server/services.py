@@ -30,7 +30,7 @@ from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.sandbox.bulk_pool import BulkSandbox
 from photseries.server.sandbox.pool import FileSandbox, Sandbox
-from photseries.server.settings import VO, Config
+from photseries.server.settings import Config, VOSettings
 from photseries.server.storage import LocalStore, Store, open_store
 
 __all__ = [
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 #: Connections besides those of the request threads: two for the locks of the sweep and one for its work, one for
 #: metrics, one for the lock of concurrent changes of a series, one per TAP job, and one to end a job.
-SPARE_CONNECTIONS = 6 + VO.jobs
+SPARE_CONNECTIONS = 6 + VOSettings.jobs
 
 
 def max_connections(config: Config) -> int:

@@ -114,7 +114,9 @@ def upload_samples(client: Client) -> list[Uploaded]:
     ForbiddenError
         When the token lacks ``System admin``.
     """
-    client.create("instrument", id=INSTRUMENT_ID, name="Sample camera", filters=sorted({one.filter for one in SAMPLES}))
-    for obj_id, (ra, dec) in {one.obj_id: (one.ra, one.dec) for one in SAMPLES}.items():
+    client.create(
+        "instrument", id=INSTRUMENT_ID, name="Sample camera", filters=sorted({sample.filter for sample in SAMPLES})
+    )
+    for obj_id, (ra, dec) in {sample.obj_id: (sample.ra, sample.dec) for sample in SAMPLES}.items():
         client.create("sources", id=obj_id, ra=ra, dec=dec)
-    return [client.upload(one.data, **one.fields) for one in SAMPLES]
+    return [client.upload(sample.data, **sample.fields) for sample in SAMPLES]

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from photseries.cli.plot import Axis, drawn
+from photseries.cli.plot import TerminalAxis, drawn
 
 WIDTH, HEIGHT = 60, 12
 
@@ -86,7 +86,7 @@ def test_the_numbers_at_the_axes():
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9), st.integers(1, 12))
 def test_ticks_are_round_few_and_inside(low, span, most):
-    axis = Axis(low, low + span, 100)
+    axis = TerminalAxis(low, low + span, 100)
     ticks = axis.ticks(most)
     assert len(ticks) <= most + 1
     for dot, label in ticks:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / ".venv-client"
 SCRIPTS = PLACE / ("Scripts" if sys.platform == "win32" else "bin")
 SERVER = ROOT / ".venv/bin/photseries"
-LARGEST = 260  # [MB]
+MAX_SIZE = 260  # [MB]
 TESTS = [
     *("client/test_settings.py", "formats/test_base64_text.py", "formats/test_zipped.py"),
     *("lightcurve/test_appending.py", "lightcurve/test_digest.py", "lightcurve/test_folding.py"),
@@ -46,7 +46,7 @@ def check_size(python):
     listed = subprocess.run([python, "-m", "pip", "list"], check=True, capture_output=True, text=True).stdout
     size = sum(path.stat().st_size for path in PLACE.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6
     print(f"The client alone: {len(listed.splitlines()) - 2} packages, {size:.0f} MB with pip")
-    assert size < LARGEST, f"more than {LARGEST} MB"
+    assert size < MAX_SIZE, f"more than {MAX_SIZE} MB"
 
 
 def check_commands():

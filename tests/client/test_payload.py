@@ -8,7 +8,7 @@ import pandas as pd
 import pybase64
 import pytest
 
-from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, blob_of, message
+from photseries.client.payload import MAX_JSON_VALUES, MAX_QUERY_LENGTH, blob_of, message
 from photseries.fields.texts import fields_of_texts
 from photseries.formats import Reading, ReadOptions, collect, one_of
 from photseries.hdf5 import stored_file
@@ -31,7 +31,7 @@ def test_a_file_goes_as_it_is_with_its_fields_in_the_query():
 
 @pytest.mark.parametrize(
     "fields",
-    [{"origin": None}, {"dryRun": "true"}, {"altdata": {"long": "x" * LONGEST_QUERY}}, {"obj_id": True}],
+    [{"origin": None}, {"dryRun": "true"}, {"altdata": {"long": "x" * MAX_QUERY_LENGTH}}, {"obj_id": True}],
     ids=["cleared", "no field", "too long", "no text"],
 )
 def test_fields_that_a_query_would_not_keep_go_in_json(fields):
@@ -56,7 +56,7 @@ def test_a_short_file_goes_as_columns_with_what_it_says():
     [
         (pd.DataFrame(columns()), {"altdata": {"x": math.nan}}),
         (pd.DataFrame(columns()).astype({"flux": "f4"}), {}),
-        (pd.DataFrame({"mjd": np.arange(MOST_IN_JSON + 1.0)}), {}),
+        (pd.DataFrame({"mjd": np.arange(MAX_JSON_VALUES + 1.0)}), {}),
     ],
     ids=["not a number", "single precision", "long"],
 )

@@ -57,7 +57,7 @@ class Place:
     def noted(self):
         """The files that are noted as unlinked."""
         with self.catalogue.reading() as connection:
-            return set(connection.scalars(blobs.due(settings.Store(grace=0))))
+            return set(connection.scalars(blobs.due(settings.StoreSettings(grace=0))))
 
     def orphans(self):
         """The files that neither a row nor a note explains."""

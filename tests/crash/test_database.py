@@ -13,7 +13,7 @@ from photseries.server.catalogue import engine, migrations
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.postgres.keeper.folder import Folder
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 from tests.crash.kills import PATH, Create, Delete, Share, Stored, Update
 from tests.crash.place import Place
 from tests.crash.proxy import AFTER, BEFORE, Proxy
@@ -34,7 +34,7 @@ def home(tmp_path_factory):
 def embedded(home):
     """A PostgreSQL server that is no other test's, with the schema."""
     with EmbeddedServer(home) as server:
-        catalogue = Catalogue(server.start(), Database())
+        catalogue = Catalogue(server.start(), DatabaseSettings())
         migrations.upgrade(catalogue.engine)
         catalogue.close()
         yield server
@@ -184,7 +184,7 @@ def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
 
 def test_a_pool_that_is_used_up(archive_url, services, principal):
     """One connection, and somebody keeps it: the writer is told so and its blob is taken back."""
-    catalogue = Catalogue(archive_url, Database(connect_timeout=1), connections=1)
+    catalogue = Catalogue(archive_url, DatabaseSettings(connect_timeout=1), connections=1)
     archive = Archive(catalogue, services.store, services.sandbox, services.config)
     with catalogue.reading(), pytest.raises(UnavailableError, match="busy"):
         archive.create(principal, body())

@@ -13,7 +13,7 @@ from photseries.server.archive import Archive, SeriesReader, Upkeep, restoring
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue import series as statements
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 from tests.crash.proxy import AFTER, BEFORE, LATE, Proxy
 from tests.server.archive.test_order import body, check_invariant, rows, stored
 from tests.support import PATIENCE, columns
@@ -120,7 +120,7 @@ def test_a_read_sends_nothing_after_its_answer(proxy, services, principal):
 
 def test_a_migration_may_take_longer_than_a_request(archive_url):
     """Here it waits for another one; on a large table a statement takes as long."""
-    catalogue = Catalogue(archive_url, Database(statement_timeout=0.2))
+    catalogue = Catalogue(archive_url, DatabaseSettings(statement_timeout=0.2))
     with contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as other:
         other.cursor().execute(f"SELECT pg_advisory_xact_lock({migrations.LOCK})")
         with concurrent.futures.ThreadPoolExecutor(1) as pool:

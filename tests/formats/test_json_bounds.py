@@ -115,14 +115,14 @@ class CountingObject:
 def comparisons(monkeypatch):
     """Read a body of so many fields and columns; give the number of comparisons, None in doubt."""
     monkeypatch.setattr(json_arrays, "simdjson", SimpleNamespace(Object=CountingObject, Array=CountingObject))
-    monkeypatch.setattr(json_arrays._Reading, "_column", lambda self, value: value)
+    monkeypatch.setattr(json_arrays._ValueReader, "_column", lambda self, value: value)
 
     def read(fields, columns):
         data = CountingObject({f"c{number}": 1 for number in range(columns)})
         root = CountingObject({"data": data, **{f"k{number}": 1 for number in range(fields)}})
         CountingObject.compared = 0
         try:
-            json_arrays._Reading(LIMITS).document(root)
+            json_arrays._ValueReader(LIMITS).document(root)
         except json_arrays._DoubtError:
             return None, CountingObject.compared
         return True, CountingObject.compared
@@ -131,10 +131,10 @@ def comparisons(monkeypatch):
 
 
 def test_look_ups_are_bounded_for_each_key(comparisons):
-    for fields, columns in ((30, 10), (json_arrays._MOST_KEYS - 1, 10), (30, LIMITS.columns)):
+    for fields, columns in ((30, 10), (json_arrays._MAX_KEYS - 1, 10), (30, LIMITS.columns)):
         read, compared = comparisons(fields, columns)
         assert read
-        assert compared <= (fields + 1) * json_arrays._MOST_KEYS + columns * LIMITS.columns
+        assert compared <= (fields + 1) * json_arrays._MAX_KEYS + columns * LIMITS.columns
 
 
 def test_very_many_keys_are_not_looked_up(comparisons):
@@ -150,19 +150,19 @@ def test_very_many_keys_are_not_looked_up(comparisons):
 def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata):
     pytest.importorskip("simdjson")
     read = []
-    original = json_arrays._Reading._plain
+    original = json_arrays._ValueReader._plain
     monkeypatch.setattr(
-        json_arrays._Reading, "_plain", lambda self, *given: (read.append(1), original(self, *given))[1]
+        json_arrays._ValueReader, "_plain", lambda self, *given: (read.append(1), original(self, *given))[1]
     )
     body = f'{{"altdata":{altdata},{DATA}}}'.encode()
     assert json_arrays.parse(body, LIMITS) is None
-    assert len(read) <= json_arrays._MOST_VALUES + 1
+    assert len(read) <= json_arrays._MAX_VALUES + 1
     assert json_columns.parse(body, LIMITS)["altdata"] == json.loads(altdata)
 
 
 def test_a_column_of_text_is_read_at_once(monkeypatch):
     pytest.importorskip("simdjson")
-    monkeypatch.setattr(json_arrays._Reading, "_plain", None)
+    monkeypatch.setattr(json_arrays._ValueReader, "_plain", None)
     names = [f"star {number}" for number in range(5_000)]
     flags = [True, False] * 2_500
     body = json.dumps({"data": {"name": names, "good": flags}}).encode()

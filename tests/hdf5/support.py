@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 
-LIMITS = Limits()
+LIMITS = LimitSettings()
 DATA = Path(__file__).parent.parent / "data"
 TESS = DATA / "TESS_photometric_series1.h5"
 

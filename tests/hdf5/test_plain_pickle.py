@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from photseries.errors import UnreadableFileError
 from photseries.hdf5 import plain_pickle
 from photseries.hdf5.plain_pickle import FOREIGN
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 
-LIMITS = Limits()
+LIMITS = LimitSettings()
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 scalars = st.one_of(
@@ -198,7 +198,7 @@ def test_limits():
     with pytest.raises(UnreadableFileError):
         interpret(b"L" + b"9" * 5000 + b"L\n.")
     with pytest.raises(UnreadableFileError, match="more than 100 opcodes"):
-        plain_pickle.interpret(b"N0" * 100 + b"N.", Limits(opcodes=100))
+        plain_pickle.interpret(b"N0" * 100 + b"N.", LimitSettings(opcodes=100))
 
 
 def test_tuples_are_no_keys():

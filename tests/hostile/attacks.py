@@ -22,7 +22,7 @@ FORGED = b"forged-4f9d2ab1"
 EVIL = b"Origin: https://evil.example"
 MEBIBYTE = 2**20
 #: An answer to an attack is no longer than this.
-LONGEST = 2 * MEBIBYTE
+MAX_ANSWER = 2 * MEBIBYTE
 CLOSED = 0
 
 #: The settings of a service that is attacked: it believes our X-Forwarded-For, and drops who takes nothing soon.
@@ -78,7 +78,7 @@ class Attack:
             with suppress(ConnectionError):
                 for start in range(0, len(sent), self.step):
                     connection.sendall(sent[start : start + self.step])
-            while len(received) <= LONGEST and (piece := connection.recv(65536)):
+            while len(received) <= MAX_ANSWER and (piece := connection.recv(65536)):
                 received += piece
         first = received.split(b"\r\n", 1)[0].split(b" ")
         return int(first[1]) if len(first) > 1 else CLOSED, bytes(received)
@@ -94,7 +94,7 @@ class Attack:
             yield "what was forged is in the answer"
         if b"Traceback" in received:
             yield "a traceback is in the answer"
-        if len(received) > LONGEST:
+        if len(received) > MAX_ANSWER:
             yield "the answer has no end"
         if self.name.startswith("HEAD") and body and not body.startswith(b"HTTP/1.1"):
             yield "HEAD has a body"

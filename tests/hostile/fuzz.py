@@ -23,7 +23,7 @@ from tests.hostile.damage import SEEDS
 from tests.hostile.mutate import mutated
 from tests.support import TESS, recipe_read
 
-LIMITS = settings.Limits()
+LIMITS = settings.LimitSettings()
 DEADLINE = 5.0
 
 
@@ -66,7 +66,7 @@ def main():
     print(f"seed {options.seed}", flush=True)
     draw, seen = random.Random(options.seed), Counter()  # noqa: S311
     files = good_files()
-    sandbox = Sandbox(settings.Sandbox(deadline=DEADLINE, cpu=3), LIMITS)
+    sandbox = Sandbox(settings.SandboxSettings(deadline=DEADLINE, cpu=3), LIMITS)
     sandbox.start()
     try:
         end = time.monotonic() + 60 * options.minutes

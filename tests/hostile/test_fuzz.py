@@ -15,7 +15,7 @@ from photseries.fields import METADATA
 from photseries.formats import json_columns
 from photseries.hdf5.metadata import from_pickle
 from photseries.server.sandbox.pool import Sandbox
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 from tests.hostile.cases import some_frame, with_attribute, written
 from tests.hostile.damage import SEEDS
 from tests.hostile.fuzz import LIMITS, outcome

@@ -7,7 +7,7 @@ import pytest
 
 from photseries.errors import UnreadableFileError
 from photseries.hdf5 import plain_hdf5
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 from tests.hostile import attacks, pickles, structures, trial
 from tests.hostile.cases import CANARY, Traps
 from tests.support import RunningService, recipe_read
@@ -55,4 +55,4 @@ def test_a_file_that_is_its_own_source_is_no_loop():
     with tempfile.TemporaryDirectory() as folder:
         blob = structures.POINTING["printf-style virtual"](Traps(folder))
     with pytest.raises(UnreadableFileError, match="damaged"):
-        plain_hdf5.read(blob, Limits())
+        plain_hdf5.read(blob, LimitSettings())

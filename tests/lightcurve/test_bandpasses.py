@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from photseries.lightcurve.bandpasses import BANDPASSES, SNCOSMO_VERSION, allowed
-from photseries.server.settings import Photometry
+from photseries.server.settings import PhotometrySettings
 
 TOOL = Path(__file__).parent.parent / "compare_bandpasses.py"
 
@@ -28,7 +28,7 @@ def test_the_configuration_adds_names():
 
 
 def test_peer_23_the_filter_of_tess_files_is_allowed():
-    assert "tess::red" in allowed(Photometry().additional_bandpasses)
+    assert "tess::red" in allowed(PhotometrySettings().additional_bandpasses)
 
 
 @pytest.mark.parametrize(

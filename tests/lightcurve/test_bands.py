@@ -5,7 +5,7 @@ import pytest
 from astropy.timeseries import LombScargleMultiband
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.period_methods import Band, search_bands
+from photseries.lightcurve.period_methods import BandCurve, search_bands
 from photseries.lightcurve.periodogram import SearchOptions
 
 PERIOD = 0.6173
@@ -20,7 +20,7 @@ def bands(rows=12, seed=3, noise=0.05):
         mjd = np.sort(random.uniform(59000, 59030, rows))
         error = random.uniform(0.5, 1.5, rows) * noise
         value = level + amplitude * np.sin(2 * np.pi * mjd / PERIOD + 0.1 * shift) + random.normal(0, error)
-        made[name] = Band(mjd, value, error)
+        made[name] = BandCurve(mjd, value, error)
     return made
 
 
@@ -42,14 +42,18 @@ def test_several_bands_find_what_one_alone_does_not():
 
 def test_bands_without_errors_and_of_other_units_count():
     made = bands(rows=40)
-    fluxes = [Band(band.mjd, 10 ** (-0.4 * (band.value - 20)), None) for band in made.values()]
+    fluxes = [BandCurve(band.mjd, 10 ** (-0.4 * (band.value - 20)), None) for band in made.values()]
     assert search_bands(fluxes, SearchOptions(0.1, 5)).peaks[0].period == pytest.approx(PERIOD, rel=1e-3)
 
 
 def test_bands_that_tell_nothing_are_left_out():
     made = bands(rows=40)
     time = np.arange(59000.0, 59040)
-    nothing = [Band(time, np.ones(40), np.ones(40)), Band(time[:3], time[:3], None), Band(time[:0], time[:0], None)]
+    nothing = [
+        BandCurve(time, np.ones(40), np.ones(40)),
+        BandCurve(time[:3], time[:3], None),
+        BandCurve(time[:0], time[:0], None),
+    ]
     whole = search_bands(list(made.values()), SearchOptions(min_period=0.5, max_period=2))
     more = search_bands([*made.values(), *nothing], SearchOptions(min_period=0.5, max_period=2))
     np.testing.assert_array_equal(whole.power, more.power)
@@ -61,6 +65,6 @@ def test_the_shortest_period_is_that_of_a_band():
     """The steps between bands do not count: they would make the search long."""
     mjd = np.arange(59000.0, 59100)
     value = np.sin(2 * np.pi * mjd / 7.7)
-    search = search_bands([Band(mjd, value, None), Band(mjd + 0.001, value, None)])
+    search = search_bands([BandCurve(mjd, value, None), BandCurve(mjd + 0.001, value, None)])
     assert 1 / search.grid.last == pytest.approx(2, rel=1e-6)
     assert search.peaks[0].period == pytest.approx(7.7, rel=1e-2)

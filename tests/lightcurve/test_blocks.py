@@ -14,7 +14,7 @@ from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.quality import inspect
 from photseries.lightcurve.statistics import summarize
 from photseries.lightcurve.table import validate
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 
 
 def block(series, rows, seed, spread=3.0):
@@ -99,6 +99,6 @@ def test_plain_tables_are_valid_without_a_word(series, rows, seed):
         columns[name][draw.integers(series), draw.integers(rows)] = draw.choice([np.nan, -5.0, 0.0, 1e9, 3e4])
     for place in Block(columns).plain:
         one = frame(columns, place)
-        validate(one, Limits())
+        validate(one, LimitSettings())
         assert infer(one) == {}
         assert inspect(one, one, {}, {}) == type(inspect(one, one, {}, {}))({}, [])

@@ -21,7 +21,7 @@ from photseries.lightcurve.metadata import complete_reference
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.lightcurve.select import metadata_of_selection, select
 from photseries.lightcurve.selection import Selection
-from photseries.lightcurve.statistics import Summary, summarize
+from photseries.lightcurve.statistics import ColumnSummary, summarize
 from photseries.lightcurve.units import flux_unit_of
 
 MJD = 59000 + np.arange(6.0)
@@ -37,7 +37,7 @@ def calibrated(**fields: Any) -> Calibration:
     return calibration_of(fields)
 
 
-def summary_of(columns: dict[str, Any], **fields: Any) -> Summary:
+def summary_of(columns: dict[str, Any], **fields: Any) -> ColumnSummary:
     frame = pd.DataFrame({"mjd": MJD, **columns})
     return summarize(frame, light_curve(frame, calibration_of(fields)))
 
@@ -233,8 +233,8 @@ def test_columns_say_their_unit_and_system():
     assert meaning("flux", {"flux_unit": "erg/s/cm2/Hz"}).ucd == "phot.flux.density"
     assert meaning("flux", {"flux_unit": "electron / s"}).unit == "electron/s"
     relative = meaning("flux", {"flux_unit": "relative"})
-    assert (relative.unit, relative.ucd, relative.words) == (None, "phot.flux", "relative flux")
-    words = [meaning("mags", {"magsys": magsys}).words for magsys in ("ab", "vega", "instrumental")]
+    assert (relative.unit, relative.ucd, relative.description) == (None, "phot.flux", "relative flux")
+    words = [meaning("mags", {"magsys": magsys}).description for magsys in ("ab", "vega", "instrumental")]
     assert words == ["AB magnitude", "Vega magnitude", "instrumental magnitude"]
 
 

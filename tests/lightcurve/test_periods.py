@@ -6,8 +6,8 @@ import pytest
 from astropy.timeseries import LombScargle
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.period_methods import Band, search_bands
-from photseries.lightcurve.periods import LEAST_POINTS, find_period
+from photseries.lightcurve.period_methods import BandCurve, search_bands
+from photseries.lightcurve.periods import MIN_POINTS, find_period
 from photseries.lightcurve.samples import Samples, samples
 from tests.support import macho
 
@@ -36,7 +36,7 @@ def test_the_period_of_a_macho_star(band):
 
 def test_both_bands_of_a_macho_star_together():
     both = [samples(pd.DataFrame(macho(band)), "mag") for band in "RB"]
-    search = search_bands([Band(one.mjd, one.value, one.error) for one in both])
+    search = search_bands([BandCurve(one.mjd, one.value, one.error) for one in both])
     assert search.peaks[0].period == pytest.approx(KNOWN, rel=1e-5)
 
 
@@ -56,8 +56,8 @@ def test_a_trend_is_no_period():
 
 
 def test_few_points_have_no_period():
-    assert find_period(wave(LEAST_POINTS - 1), **LIMITS) is None
-    assert find_period(wave(LEAST_POINTS), **LIMITS) is not None
+    assert find_period(wave(MIN_POINTS - 1), **LIMITS) is None
+    assert find_period(wave(MIN_POINTS), **LIMITS) is not None
     still = wave()
     with pytest.raises(InvalidError, match="does not vary"):
         find_period(Samples("flux", still.mjd, np.ones(200), None), **LIMITS)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from photseries.errors import InvalidError
 from photseries.lightcurve.curve import light_curve
 from photseries.lightcurve.table import validate
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 
-LIMITS = Limits()
+LIMITS = LimitSettings()
 
 
 def table(**columns):

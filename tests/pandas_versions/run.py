@@ -19,7 +19,7 @@ import pandas as pd
 
 from photseries.errors import PhotseriesError
 from photseries.hdf5 import frames, plain_hdf5, stored_file
-from photseries.server.settings import Limits
+from photseries.server.settings import LimitSettings
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -83,7 +83,7 @@ def ours() -> dict[str, tuple[pd.DataFrame, dict]]:
         "index_filtered": columns[columns.good],
     }
     found = {name: (frame, METADATA) for name, frame in tables.items()}
-    raw = plain_hdf5.read((HERE.parent / "data/TESS_photometric_series1.h5").read_bytes(), Limits())
+    raw = plain_hdf5.read((HERE.parent / "data/TESS_photometric_series1.h5").read_bytes(), LimitSettings())
     found["tess"] = (frames.build(raw), raw.metadata)
     return found
 
@@ -140,7 +140,7 @@ def read_theirs(folder: Path) -> dict[str, list[str]]:
     for spec_file in sorted(folder.glob("*.json")):
         spec = json.loads(spec_file.read_text("utf-8"))
         try:
-            raw = plain_hdf5.read(spec_file.with_suffix(".h5").read_bytes(), Limits())
+            raw = plain_hdf5.read(spec_file.with_suffix(".h5").read_bytes(), LimitSettings())
             expected = neutral.to_spec(in_nanoseconds(neutral.to_frame(spec)))
             problems = neutral.differences(frames.build(raw), expected)
             if raw.metadata != spec["metadata"]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from photseries.parameters import value_types
 from photseries.parameters.value_types import (
     MAX_TEXT_LENGTH,
-    MOST_VALUES,
+    MAX_VALUES,
     Statistic,
     ValueType,
     any_of,
@@ -46,7 +46,7 @@ GOOD: dict[str, dict[str, Any]] = {
         '"say ""so"""': ('say "so"',),
         '5" dome,6"': ('5" dome', '6"'),
         "a\nb": ("a\nb",),
-        ",".join("x" * MOST_VALUES): ("x",) * MOST_VALUES,
+        ",".join("x" * MAX_VALUES): ("x",) * MAX_VALUES,
     },
     "INTEGERS": {"1": (1,), "+1, -2,003": (1, -2, 3), '"1","2"': (1, 2), "9" * 18: (10**18 - 1,)},
     "COUNT": {"0": 0, "-0": 0, "007": 7, "2147483647": 2**31 - 1},
@@ -121,7 +121,7 @@ NOT_LISTS = [
     '"1",',
     '"1" 1',
     ' "1',
-    ",".join("1" * (MOST_VALUES + 1)),
+    ",".join("1" * (MAX_VALUES + 1)),
 ]
 NOT_NUMBERS = [
     "x", "1x", "nan", "NaN", "inf", "-Infinity", "1e400", "1e9999", "9" * 10**6, "0x1", "1_0", "１", "٣", "1\0", "--1",

@@ -20,7 +20,7 @@ from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.peaks import Peak
-from photseries.lightcurve.period_methods import Band, search_bands, search_by
+from photseries.lightcurve.period_methods import BandCurve, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, SearchOptions, search_periods
 from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
@@ -29,9 +29,9 @@ from photseries.lightcurve.selection import Bin, Selection
 from photseries.parameters import Query
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.principal import Principal
-from photseries.server.settings import Periodogram as PeriodogramSettings
+from photseries.server.settings import PeriodogramSettings
 
 __all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PlottedLightCurve", "PointSelection", "SourcePeriodogram"]
 
@@ -110,7 +110,7 @@ class PlottedLightCurve(Described):
 
 
 #: Series, and rows of them together, of a source that are searched at once.
-MOST_SERIES, MOST_ROWS = 100, 2_000_000
+MAX_SERIES, MAX_ROWS = 100, 2_000_000
 
 
 class Analysis:
@@ -122,7 +122,7 @@ class Analysis:
     Parameters
     ----------
     reader : SeriesReader
-    settings : photseries.server.settings.Periodogram
+    settings : photseries.server.settings.PeriodogramSettings
         The limits of a periodogram.
     detection_threshold : float
         A point is detected when its S/N is above this.
@@ -136,19 +136,19 @@ class Analysis:
     def periodogram(
         self,
         principal: Principal,
-        found: Found,
+        series: SeriesRecord,
         points: PointSelection,
         options: SearchOptions,
         *,
         method: str,
         max_points: int,
-    ) -> tuple[Found, Periodogram]:
+    ) -> tuple[SeriesRecord, Periodogram]:
         """Compute the periodogram of a series.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        series : SeriesRecord
         points : PointSelection
         options : SearchOptions
             The settings replace the number of frequencies and the time that it allows.
@@ -165,12 +165,12 @@ class Analysis:
         NotInstalledError
             For box least squares, when astropy is not installed.
         """
-        found, chosen = self._select(principal, found, points)
+        series, chosen = self._select(principal, series, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
         search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
-        return found, {
-            **calibration_of(found.fields).described(chosen.unit),
+        return series, {
+            **calibration_of(series.fields).described(chosen.unit),
             "method": method,
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None and method not in ("pdm", "window"),
@@ -202,17 +202,17 @@ class Analysis:
         LateError
             When it takes longer than the settings allow.
         """
-        listed = list(islice(self._reader.find_all(principal, query), MOST_SERIES + 1))
-        rows = sum(found.fields["num_exp"] for found in listed)
-        if len(listed) > MOST_SERIES or rows > MOST_ROWS:
+        listed = list(islice(self._reader.find_all(principal, query), MAX_SERIES + 1))
+        rows = sum(series.fields["num_exp"] for series in listed)
+        if len(listed) > MAX_SERIES or rows > MAX_ROWS:
             raise InvalidError(
-                f"The source has more than {MOST_SERIES} series or {MOST_ROWS:,} rows: search its series one by one."
+                f"The source has more than {MAX_SERIES} series or {MAX_ROWS:,} rows: search its series one by one."
             )
-        bands: dict[int, Band] = {}
-        for found in listed:
+        bands: dict[int, BandCurve] = {}
+        for series in listed:
             with suppress(InvalidError, NotFoundError):
-                _, chosen = self._select(principal, found, points)
-                bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
+                _, chosen = self._select(principal, series, points)
+                bands[series.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
         search = search_bands(list(bands.values()), self._limited(options))
         number = sum(len(band.mjd) for band in bands.values())
         return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
@@ -220,20 +220,20 @@ class Analysis:
     def fold(
         self,
         principal: Principal,
-        found: Found,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         period: float,
         epoch: float | None = None,
         bins: int,
         max_points: int,
-    ) -> tuple[Found, FoldedLightCurve]:
+    ) -> tuple[SeriesRecord, FoldedLightCurve]:
         """Fold the light curve of a series on a period.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        series : SeriesRecord
         points : PointSelection
         period : float
             [d], above 0.
@@ -244,39 +244,39 @@ class Analysis:
         max_points : int
             The greatest number of points to return, evenly chosen; the means are over all points.
         """
-        found, chosen = self._select(principal, found, points)
+        series, chosen = self._select(principal, series, points)
         epoch = float(chosen.mjd[0]) if epoch is None else epoch
         phase = folding.phases(chosen.mjd, period, epoch)
-        kept = slice(None, None, -(-len(phase) // max_points))
-        return found, {
-            **calibration_of(found.fields).described(chosen.unit),
+        selected = slice(None, None, -(-len(phase) // max_points))
+        return series, {
+            **calibration_of(series.fields).described(chosen.unit),
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None,
             "period": period,
             "epoch": epoch,
-            "phase": phase[kept],
-            "mjd": chosen.mjd[kept],
-            "value": chosen.value[kept],
-            "error": None if chosen.error is None else chosen.error[kept],
+            "phase": phase[selected],
+            "mjd": chosen.mjd[selected],
+            "value": chosen.value[selected],
+            "error": None if chosen.error is None else chosen.error[selected],
             "bins": folding.binned(chosen, phase, bins),
         }
 
     def envelope(
         self,
         principal: Principal,
-        found: Found,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         width: int,
         max_points: int,
         column: str | None = None,
-    ) -> tuple[Found, PlottedLightCurve]:
+    ) -> tuple[SeriesRecord, PlottedLightCurve]:
         """Prepare the light curve of a series, or another column, for a plot.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        series : SeriesRecord
         points : PointSelection
             Rows that are flagged by ``quality`` are not left out, but marked.
         width : int
@@ -286,7 +286,7 @@ class Analysis:
         column : str, optional
             A column of numbers to show instead of the brightness.
         """
-        found, table = self._reader.cached_table(principal, found)
+        series, table = self._reader.cached_table(principal, series)
         frame, metadata, curve = table.decoded.frame, table.decoded.metadata, table.curve
         calibration = calibration_of(metadata)
         unit = points.brightness or unit_of(frame, calibration)
@@ -307,19 +307,19 @@ class Analysis:
             part.mjd, value, error, kind,
             width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
         )  # fmt: skip
-        return found, {**described, "envelope": shown}
+        return series, {**described, "envelope": shown}
 
     def plot(
         self,
         principal: Principal,
-        found: Found,
+        series: SeriesRecord,
         points: PointSelection,
         *,
         size: tuple[int, int],
         theme: str,
         time: str,
         form: str = "png",
-    ) -> tuple[Found, bytes]:
+    ) -> tuple[SeriesRecord, bytes]:
         """Draw the light curve of a series as PNG or PDF; see :func:`photseries.server.archive.plot.png`.
 
         Raises
@@ -327,10 +327,10 @@ class Analysis:
         NotInstalledError
             When matplotlib is not installed.
         """
-        found, chosen = self._select(principal, found, points)
-        fields = found.fields
+        series, chosen = self._select(principal, series, points)
+        fields = series.fields
         subtitle = f"{fields['series_name']}, {fields['filter']}"
-        return found, png(
+        return series, png(
             chosen,
             title=str(fields["obj_id"]),
             subtitle=subtitle,
@@ -347,8 +347,10 @@ class Analysis:
         """Return the options of a search within the limits of the settings."""
         return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
-    def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
-        found, stored = self._reader.table(principal, found)
+    def _select(
+        self, principal: Principal, series: SeriesRecord, points: PointSelection
+    ) -> tuple[SeriesRecord, Samples]:
+        series, stored = self._reader.table(principal, series)
         calibration = calibration_of(stored.metadata)
         chosen = samples(
             stored.frame,
@@ -361,21 +363,21 @@ class Analysis:
         )
         chosen = cleaned(chosen, points.detrend, points.clip)
         if points.bin is not None:
-            longitude = self._reader.placed(found.fields, Selection(bin=points.bin)).get("longitude") or 0.0
-            chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
-        return found, chosen
+            longitude = self._reader.placed(series.fields, Selection(bin=points.bin)).get("longitude") or 0.0
+            chosen = binned_in_time(chosen, points.bin, series.fields["mjd_first"], longitude).samples
+        return series, chosen
 
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
     """Return what answers tell of a search."""
-    kept = minmax_decimate(search.power, max_points)
+    selected = minmax_decimate(search.power, max_points)
     return {
         **search.grid.periods,
         "limited": search.limited,
         "warnings": search.warnings,
         "peaks": search.peaks,
-        "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
-        "power": search.power[kept],
+        "frequency": search.grid.first + search.grid.step * selected.astype(np.float64),
+        "power": search.power[selected],
     }
 
 
@@ -387,5 +389,5 @@ def _rows_between(mjd: FloatArray, first: float | None, last: float | None) -> s
         return slice(begin, end)
     rows = np.flatnonzero(np.isfinite(mjd))
     rows = rows[np.argsort(mjd[rows], kind="stable")]
-    kept = _rows_between(mjd[rows], first, last)
-    return rows[kept]
+    inside = _rows_between(mjd[rows], first, last)
+    return rows[inside]

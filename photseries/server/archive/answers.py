@@ -9,15 +9,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 
-__all__ = ["Answer"]
+__all__ = ["ListMatches"]
 
 #: Number of series per look-up.
 PAGE: Final = 500
 
 
-class Answer:
+class ListMatches:
     """The series that match a list, and their outcomes during the export.
 
     Parameters
@@ -45,7 +45,7 @@ class Answer:
         """The ids of all series, each once."""
         return sorted(set(self._pairs["id"].tolist()))
 
-    def found(self, look_up: Callable[[Sequence[int]], dict[int, Found]]) -> Iterator[tuple[int, Found]]:
+    def found(self, look_up: Callable[[Sequence[int]], dict[int, SeriesRecord]]) -> Iterator[tuple[int, SeriesRecord]]:
         """Yield the remaining list positions and their series.
 
         Parameters
@@ -83,9 +83,11 @@ class Answer:
             ``asked``, the length of the list; ``found``, the ids of the matching series by position; ``absent``,
             the positions without series; ``damaged``, the ids of found series whose rows are missing.
         """
-        found: dict[str, list[int]] = {}
+        ids_by_position: dict[str, list[int]] = {}
         for position, series_id in self._pairs.tolist():
             if series_id not in self._gone:
-                found.setdefault(str(position), []).append(series_id)
-        absent = [position for position in range(self._asked) if str(position) not in found]
-        return orjson.dumps({"asked": self._asked, "found": found, "absent": absent, "damaged": [*self._damaged]})
+                ids_by_position.setdefault(str(position), []).append(series_id)
+        absent = [position for position in range(self._asked) if str(position) not in ids_by_position]
+        return orjson.dumps(
+            {"asked": self._asked, "found": ids_by_position, "absent": absent, "damaged": [*self._damaged]}
+        )

@@ -26,7 +26,7 @@ from photseries.server.archive.changes import (
 from photseries.server.archive.intake import Intake, inferred_fields
 from photseries.server.archive.preview import preview
 from photseries.server.archive.upkeep import Upkeep
-from photseries.server.archive.uploads import Checked, SentRows, Sharing, Upload
+from photseries.server.archive.uploads import SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
@@ -263,7 +263,7 @@ class Archive:
         return checked.warnings
 
     def _derive(
-        self, principal: Principal, series_id: int, state: Changeable, upload: Upload, checked: Checked
+        self, principal: Principal, series_id: int, state: Changeable, upload: Upload, checked: ValidUpload
     ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
         """Return the table if it or its calibration changed, with the derived values of the row."""
         frame = upload.frame

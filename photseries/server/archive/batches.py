@@ -33,7 +33,7 @@ OUTCOMES = {
 _UNSTORED = ("share", "purge")
 
 #: Maximum duration of one call, which leaves the rest to the next call [s].
-LONGEST = 20.0
+MAX_DURATION = 20.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class BatchUndo:
             When no visible series has or had the batch.
         UnavailableError
         """
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + MAX_DURATION
         with self._catalogue.reading() as connection:
             histories = batches.histories(connection, principal, batch, after, self._grace)
             steps = [_step(events, batch) for events in histories]
@@ -126,10 +126,10 @@ class BatchUndo:
 def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
     """Plan the undo of one series from its history."""
     last, stored, first = events[-1], None, 0
-    for place in reversed(range(len(events))):
-        if events[place].batch == batch:
-            stored, first = stored or events[place], place
-        elif stored and events[place].action not in _UNSTORED:
+    for index in reversed(range(len(events))):
+        if events[index].batch == batch:
+            stored, first = stored or events[index], index
+        elif stored and events[index].action not in _UNSTORED:
             break
     before = None if events[first].action in ("create", "import") else events[first - 1]
     outcome, pending = _planned(last, stored or last, before)

@@ -188,12 +188,12 @@ def read_blob(store: Store, blob: Blob) -> bytes:
     DamagedError
         When it is missing or altered.
     """
-    found = store.read(blob.filename)
-    if found is None:
+    content = store.read(blob.filename)
+    if content is None:
         raise DamagedError(f"{blob.label} is missing from the store.")
-    if len(found) != blob.size or zlib.crc32(found) != blob.crc:
+    if len(content) != blob.size or zlib.crc32(content) != blob.crc:
         raise DamagedError(f"{blob.label} in the store is damaged.")
-    return found
+    return content
 
 
 def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:

@@ -20,7 +20,7 @@ from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
-from photseries.server.archive.portions import PORTION, Entry, portions_of
+from photseries.server.archive.portions import PORTION, UploadedSeries, portions_of
 from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue.bulk import (
     Holder,
@@ -36,16 +36,16 @@ from photseries.server.catalogue.series import duplicate_error
 from photseries.server.faults import reached
 from photseries.server.principal import CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.bulk_pool import BulkSandbox
-from photseries.server.sandbox.bulk_request import Request
-from photseries.server.settings import Config, Limits
+from photseries.server.sandbox.bulk_request import BulkRequest
+from photseries.server.settings import Config, LimitSettings
 from photseries.server.storage.contract import Store
 
-__all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
+__all__ = ["MAX_ATOMIC_SERIES", "MAX_SERIES", "BulkOptions", "BulkOutcome", "BulkUpload", "request_of"]
 
 
 #: How many series a body may have, and one that is stored as a whole or not at all.
-MOST_SERIES: Final = 100_000
-MOST_ABORTED: Final = 10_000
+MAX_SERIES: Final = 100_000
+MAX_ATOMIC_SERIES: Final = 10_000
 
 #: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
@@ -53,7 +53,7 @@ IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if n
 _OTHER_TABLE: Final = "The series that exists has the same key and another table; this one was not stored."
 
 _Item = TypeVar("_Item")
-_Outcomes = Generator[list["Outcome"], None, None]
+_Outcomes = Generator[list["BulkOutcome"], None, None]
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
 
@@ -85,7 +85,7 @@ class BulkOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BulkOutcome:
     """What became of a series of a body, by its place from 0: its id and a status, or an error."""
 
     index: int
@@ -99,7 +99,7 @@ class Outcome:
 class _Valid:
     """A valid series: its place, what is to be stored, and its unique key."""
 
-    entry: Entry
+    entry: UploadedSeries
     new: NewSeries
     key: Key
 
@@ -125,7 +125,7 @@ class _Files:
 class _Portion:
     """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
 
-    outcomes: dict[int, Outcome]
+    outcomes: dict[int, BulkOutcome]
     valid: list[_Valid]
     existing: list[tuple[_Valid, Holder]]
     files: _Files | None
@@ -187,26 +187,26 @@ class BulkUpload:
         return run.together(read) if options.abort else run.each(read)
 
     @contextmanager
-    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[Entry]]]:
+    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[UploadedSeries]]]:
         """Read a body; yield its series in portions."""
         request = request_of(self._limits, options.media, options.by)
         with self._sandbox.series(body, request) as (number, received):
-            if options.abort and number > MOST_ABORTED:
-                message = f"onError=abort takes at most {MOST_ABORTED:,} series; the body has {number:,}."
+            if options.abort and number > MAX_ATOMIC_SERIES:
+                message = f"onError=abort takes at most {MAX_ATOMIC_SERIES:,} series; the body has {number:,}."
                 raise InvalidError(message, fields={"onError": [message]})
             yield portions_of(received, with_fields_of_altdata(options.fields))
 
 
-def request_of(limits: Limits, media: str, by: tuple[str, ...] = ()) -> Request:
+def request_of(limits: LimitSettings, media: str, by: tuple[str, ...] = ()) -> BulkRequest:
     """Return what the reader of a body is asked."""
-    return Request(
+    return BulkRequest(
         media=media,
         by=by,
         fields=frozenset(SETTABLE),
         lists=frozenset(name for name in SETTABLE if FIELDS[name].type in ("ids", "values")),
         measured=frozenset(INFERRED),
         ignored=IGNORED,
-        series=MOST_SERIES,
+        series=MAX_SERIES,
         size=limits.bulk,
         rows=limits.rows,
         columns=limits.columns,
@@ -245,24 +245,27 @@ class _Run:
 
     def together(self, read: _Read) -> _Outcomes:
         """Store all series in one transaction, once all are known to be right, or nothing."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
                 self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 yield []
-        if not self._options.dry_run and not any(one.error for one in outcomes.values()):
+        if not self._options.dry_run and not any(outcome.error for outcome in outcomes.values()):
             self._seen.clear()
             outcomes = yield from self._store_all(read)
-        if any(one.error for one in outcomes.values()):
+        if any(outcome.error for outcome in outcomes.values()):
             aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
-            outcomes = {index: one if one.error else Outcome(index, error=aborted) for index, one in outcomes.items()}
+            outcomes = {
+                index: outcome if outcome.error else BulkOutcome(index, error=aborted)
+                for index, outcome in outcomes.items()
+            }
         yield _in_order(outcomes)
 
-    def _store_all(self, read: _Read) -> Generator[list[Outcome], None, dict[int, Outcome]]:
+    def _store_all(self, read: _Read) -> Generator[list[BulkOutcome], None, dict[int, BulkOutcome]]:
         """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         encoded: list[_Encoded] = []
         began = time.monotonic()
         with self._prepared(read, write=True) as portions:
@@ -272,14 +275,14 @@ class _Run:
                 self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 encoded += portion.files.encoded if portion.files else []
-                if any(one.error for one in outcomes.values()):
+                if any(outcome.error for outcome in outcomes.values()):
                     return outcomes
                 yield []
             with suppress(_TakenError), self._transaction(_Files(encoded, began)) as connection:
                 for start in range(0, len(encoded), PORTION):
                     inserted = self._inserted(connection, encoded[start : start + PORTION])
                     outcomes |= inserted
-                    if any(one.error for one in inserted.values()):
+                    if any(outcome.error for outcome in inserted.values()):
                         raise _TakenError
         return outcomes
 
@@ -299,7 +302,7 @@ class _Run:
         finally:
             self._blobs.take_back(self._without_row)
 
-    def _parsed(self, portion: list[Entry]) -> _Parsed:
+    def _parsed(self, portion: list[UploadedSeries]) -> _Parsed:
         uploads = [entry.upload for entry in portion]
         return list(zip(portion, self._archive.intake.parse_many(self._principal, uploads), strict=True))
 
@@ -314,25 +317,27 @@ class _Run:
                 failure = error
         return _Portion(outcomes, valid, existing, files, failure)
 
-    def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid], list[tuple[_Valid, Holder]]]:
+    def _checked(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
         """Return what became of some series, those that are to be stored, and those that exist."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         valid: list[_Valid] = []
         for entry, new in portion:
             if isinstance(new, InvalidError):
-                outcomes[entry.index] = Outcome(entry.index, error=new)
+                outcomes[entry.index] = BulkOutcome(entry.index, error=new)
                 continue
             key: Key = tuple(new.values[name] for name in KEY)
             first = self._seen.setdefault(key, entry.index)
             if first == entry.index:
                 valid.append(_Valid(entry, new, key))
             else:
-                outcomes[entry.index] = Outcome(entry.index, error=_repeated(new.values, first))
+                outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated(new.values, first))
         existing = self._existing(valid)
-        known = {one.entry.index for one, _ in existing}
-        fresh = [one for one in valid if one.entry.index not in known]
+        known = {item.entry.index for item, _ in existing}
+        fresh = [item for item in valid if item.entry.index not in known]
         if self._options.dry_run or self._options.abort:
-            outcomes |= {one.entry.index: Outcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh}
+            outcomes |= {
+                item.entry.index: BulkOutcome(item.entry.index, None, "valid", item.new.warnings) for item in fresh
+            }
         return outcomes, fresh, existing
 
     def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
@@ -340,43 +345,43 @@ class _Run:
         if not valid:
             return []
         with self._catalogue.reading() as connection:
-            taken = holders(connection, self._principal, [one.key for one in valid])
-        found = [(one, taken[one.key]) for one in valid if one.key in taken]
-        return [(one, holder) for one, holder in found if holder.is_visible or not self._options.dry_run]
+            existing = holders(connection, self._principal, [item.key for item in valid])
+        matches = [(item, existing[item.key]) for item in valid if item.key in existing]
+        return [(item, holder) for item, holder in matches if holder.is_visible or not self._options.dry_run]
 
-    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, Outcome]) -> None:
+    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
-        for one, holder in existing:
-            outcomes[one.entry.index] = self._settled(one, holder)
+        for item, holder in existing:
+            outcomes[item.entry.index] = self._settled(item, holder)
 
-    def _settled(self, valid: _Valid, holder: Holder) -> Outcome:
+    def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
-            return Outcome(index, holder.id, "exists", valid.new.warnings)
+            return BulkOutcome(index, holder.id, "exists", valid.new.warnings)
         if not holder.is_visible or if_exists == "error":
             error = duplicate_error(valid.new.values)
             if holder.is_visible:
                 error.details["id"] = holder.id
-            return Outcome(index, error=error)
+            return BulkOutcome(index, error=error)
         if if_exists == "skip":
             other = () if holder.content_hash == valid.new.values["content_hash"] else (_OTHER_TABLE,)
-            return Outcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
+            return BulkOutcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
         try:
             warnings = self._archive.replace(self._principal, holder.id, valid.entry.upload)
         except PhotseriesError as error:
-            return Outcome(index, error=error)
-        return Outcome(index, holder.id, "replaced", warnings)
+            return BulkOutcome(index, error=error)
+        return BulkOutcome(index, holder.id, "replaced", warnings)
 
     def _store(
-        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None = None
+        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
             outcomes |= self._stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
             if len(valid) > 1:
-                failures = [self._store([one], outcomes) for one in valid]
+                failures = [self._store([item], outcomes) for item in valid]
                 return next((failure for failure in failures if failure is not None), None)
             self._fail(valid, error, outcomes)
         except PhotseriesError as error:
@@ -388,19 +393,19 @@ class _Run:
         """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
         if self._blobs.is_recent(files.began):
             return files
-        keys = [one.filename for one in files.encoded]
+        keys = [item.filename for item in files.encoded]
         self._without_row.difference_update(keys)
         self._blobs.take_back(keys)
         return None
 
-    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, Outcome]) -> None:
-        for one in valid:
-            outcomes[one.entry.index] = Outcome(one.entry.index, error=error)
-            self._seen.pop(one.key, None)
+    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
+        for item in valid:
+            outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
+            self._seen.pop(item.key, None)
 
     def _stored(
-        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None
-    ) -> dict[int, Outcome]:
+        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
+    ) -> dict[int, BulkOutcome]:
         with self._catalogue.transaction() as connection:
             refresh_statistics(connection)
         files = files or self._write_files(valid, outcomes)
@@ -408,60 +413,60 @@ class _Run:
             return {}
         with self._transaction(files) as connection:
             inserted = self._inserted(connection, files.encoded)
-        lost = [one for one in files.encoded if inserted[one.valid.entry.index].error]
-        self._blobs.take_back(one.filename for one in lost)  # another upload was faster
-        self._settle(self._existing([one.valid for one in lost]), inserted)
+        lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
+        self._blobs.take_back(item.filename for item in lost)  # another upload was faster
+        self._settle(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
-    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> _Files:
+    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
         written: list[tuple[_Valid, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
-        for one in sorted(valid, key=lambda one: [str(value) for value in one.key]):
+        for item in sorted(valid, key=lambda item: [str(value) for value in item.key]):
             try:
-                numbers = None if one.new.plain is None else one.new.plain.columns
-                content = self._blobs.encode(one.new.frame, one.new.values, numbers)
+                numbers = None if item.new.plain is None else item.new.plain.columns
+                content = self._blobs.encode(item.new.frame, item.new.values, numbers)
             except InvalidError as error:
-                self._fail([one], error, outcomes)
+                self._fail([item], error, outcomes)
                 continue
-            filename = key_of(one.new.values)
+            filename = key_of(item.new.values)
             blobs[filename] = content
-            group_ids = sorted({*one.new.references.group_ids, self._principal.own_group_id})
-            shared = {"group_ids": group_ids, "stream_ids": one.new.references.stream_ids}
-            written.append((one, {**one.new.values, **columns_of(filename, content), **shared}))
+            group_ids = sorted({*item.new.references.group_ids, self._principal.own_group_id})
+            shared = {"group_ids": group_ids, "stream_ids": item.new.references.stream_ids}
+            written.append((item, {**item.new.values, **columns_of(filename, content), **shared}))
         began = time.monotonic()
         if blobs:
             self._blobs.create_many(blobs)
             self._without_row.update(blobs)
         rows = documents([row for _, row in written])
         return _Files(
-            [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)], began
+            [_Encoded(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)], began
         )
 
     @contextmanager
     def _transaction(self, files: _Files) -> Iterator[Connection]:
         """Open the transaction of the rows of files, which decides from now on whether the files stay."""
-        keys = [one.filename for one in files.encoded]
+        keys = [item.filename for item in files.encoded]
         self._without_row.difference_update(keys)
         owner_id = self._principal.user_id
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
             yield connection
 
-    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, Outcome]:
+    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
-        contents = {one.filename: str(one.valid.new.values["content_hash"]) for one in encoded}
+        contents = {item.filename: str(item.valid.new.values["content_hash"]) for item in encoded}
         same = same_contents(connection, self._principal, contents.values())
-        ids = create_many(connection, [one.row for one in encoded])
+        ids = create_many(connection, [item.row for item in encoded])
         reached("bulk: rows inserted")
         outcomes = {}
-        for one in sorted(encoded, key=lambda one: one.valid.entry.index):
-            index, series_id = one.valid.entry.index, ids.get(one.filename)
+        for item in sorted(encoded, key=lambda item: item.valid.entry.index):
+            index, series_id = item.valid.entry.index, ids.get(item.filename)
             if series_id is None:
-                outcomes[index] = Outcome(index, error=duplicate_error(one.valid.new.values))
+                outcomes[index] = BulkOutcome(index, error=duplicate_error(item.valid.new.values))
                 continue
-            first = same.setdefault(contents[one.filename], series_id)
+            first = same.setdefault(contents[item.filename], series_id)
             stored = () if first == series_id else (same_table_warning(first),)
-            outcomes[index] = Outcome(index, series_id, "created", (*one.valid.new.warnings, *stored))
+            outcomes[index] = BulkOutcome(index, series_id, "created", (*item.valid.new.warnings, *stored))
         return outcomes
 
 
@@ -469,10 +474,10 @@ class _TakenError(Exception):
     """The unique key of a series was taken while all were being stored."""
 
 
-_Read = Callable[[], AbstractContextManager[Iterator[list[Entry]]]]
+_Read = Callable[[], AbstractContextManager[Iterator[list[UploadedSeries]]]]
 
 #: The series of a portion, and what is to be stored or all problems of each.
-_Parsed = list[tuple[Entry, NewSeries | InvalidError]]
+_Parsed = list[tuple[UploadedSeries, NewSeries | InvalidError]]
 
 
 @contextmanager
@@ -489,7 +494,7 @@ def _one_ahead(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
         yield computed()
 
 
-def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+def _in_order(outcomes: Mapping[int, BulkOutcome]) -> list[BulkOutcome]:
     return [outcomes[index] for index in sorted(outcomes)]
 
 

@@ -128,9 +128,9 @@ def changed_fields(
 
 def deleted_fields(state: Changeable) -> dict[str, dict[str, object]]:
     """Return the columns that the history of a deleted series keeps because its file lacks them."""
-    kept = {"group_ids": state.group_ids, "stream_ids": state.stream_ids, "batch": state.metadata.get("batch")}
-    kept["created_at"] = state.created_at.isoformat()
-    return {name: {"from": value, "to": [] if isinstance(value, list) else None} for name, value in kept.items()}
+    fields = {"group_ids": state.group_ids, "stream_ids": state.stream_ids, "batch": state.metadata.get("batch")}
+    fields["created_at"] = state.created_at.isoformat()
+    return {name: {"from": value, "to": [] if isinstance(value, list) else None} for name, value in fields.items()}
 
 
 def append_history(

@@ -83,8 +83,8 @@ class StoreCopier:
             When a store or the database is not available. A single unreadable file of the source is a failed copy.
         """
         with self._catalogue.reading() as connection, ThreadPoolExecutor(self._jobs) as pool:
-            kept = iter(itertools.chain(blobs.blobs(connection), blobs.unlinked_blobs(connection)))
-            while batch := list(itertools.islice(kept, BATCH)):
+            remaining = iter(itertools.chain(blobs.blobs(connection), blobs.unlinked_blobs(connection)))
+            while batch := list(itertools.islice(remaining, BATCH)):
                 yield from pool.map(self._copy_unless_there, batch)
 
     def _copy_unless_there(self, blob: Blob) -> CopiedFile:

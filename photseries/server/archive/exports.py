@@ -20,26 +20,26 @@ from typing import IO, Any, Final, TypeVar
 import orjson
 
 from photseries.errors import DamagedError, InvalidError, NotFoundError, UnavailableError
-from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, Layout, Series, blocks, shared
+from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, LongLayout, LongSeries, blocks, shared
 from photseries.formats.long_arrow import Manifest, long_arrow
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
 from photseries.formats.long_ndjson import long_ndjson
 from photseries.formats.long_parquet import long_parquet
 from photseries.formats.registry import EXPORTS, HDF5, Format
-from photseries.formats.spool import Spool
+from photseries.formats.spool import BlockSpool
 from photseries.formats.zipped import Zip
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import MOST_PER_PAGE, ListRequest, Query
-from photseries.server.archive.answers import Answer
+from photseries.parameters import MAX_PER_PAGE, ListRequest, Query
+from photseries.server.archive.answers import ListMatches
 from photseries.server.archive.blobs import read_raw
 from photseries.server.archive.reader import SeriesReader, needs_place
 from photseries.server.catalogue import list_queries as lists
 from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.catalogue.summary import column_counts
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
@@ -63,7 +63,7 @@ PIECE: Final = 2**20
 TURN: Final = 0.05
 
 #: The series to export, each with its position in a list.
-Found_ = Iterator[tuple[int | None, Found]]
+Found_ = Iterator[tuple[int | None, SeriesRecord]]
 
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
 
@@ -72,7 +72,7 @@ _Read = TypeVar("_Read")
 
 def _layout(
     connection: Connection, principal: Principal, query: Query, part: Selection, ids: list[int] | None
-) -> Layout:
+) -> LongLayout:
     """Return the columns of the long table of the matching series, or of the series with these ids.
 
     Raises
@@ -84,7 +84,7 @@ def _layout(
     shared_fields = SHARED if ids is None else ASKED
     fixed = (*SHARED, "asked")
     measured = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
-    layout = Layout(measured, part.derive, of_rows, shared_fields)
+    layout = LongLayout(measured, part.derive, of_rows, shared_fields)
     if part.columns is not None:
         requested = tuple(name for name in part.columns if name not in fixed)
         if not set(requested) <= set(measured):
@@ -114,7 +114,7 @@ def _known_columns(
     if missing and total:
         message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
-    names = [one for name in requested for one in (every if name == EVERY_COLUMN else (name,))]
+    names = [column for name in requested for column in (every if name == EVERY_COLUMN else (name,))]
     return tuple(dict.fromkeys(names))
 
 
@@ -168,19 +168,19 @@ class Exporter:
         def found(*, documents: bool) -> Found_:
             """Yield the series by id, which never changes: none is repeated, even with changes between two pages."""
             if documents:
-                by_id = replace(query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
-                yield from ((None, one) for one in self._reader.find_all(principal, by_id))
+                by_id = replace(query, sort_by="id", per_page=MAX_PER_PAGE, features=True)
+                yield from ((None, record) for record in self._reader.find_all(principal, by_id))
                 return
             after = 0
             while page := self._page(principal, query, after):
-                yield from ((None, one) for one in page)
+                yield from ((None, record) for record in page)
                 after = page[-1].blob.series_id
 
         return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(file_format)
 
-    def _page(self, principal: Principal, query: Query, after_id: int) -> list[Found]:
+    def _page(self, principal: Principal, query: Query, after_id: int) -> list[SeriesRecord]:
         with self._catalogue.reading() as connection:
-            return lists.files_page(connection, principal, query, after_id, MOST_PER_PAGE)
+            return lists.files_page(connection, principal, query, after_id, MAX_PER_PAGE)
 
     def answer(self, principal: Principal, request: ListRequest) -> Iterator[bytes]:
         """Return a file of the series of a list, as :meth:`export` does, with a manifest at the end.
@@ -204,11 +204,11 @@ class Exporter:
         file_format = EXPORTS[request.format]
         file_format.require_package()
         with self._catalogue.reading() as connection:
-            answer = Answer(len(request), lists.matching_pairs(connection, principal, request), request.after)
+            answer = ListMatches(len(request), lists.matching_pairs(connection, principal, request), request.after)
             part = Selection() if file_format.name == "zip" else request.part
             layout = _layout(connection, principal, request.query, part, answer.ids)
 
-        def look_up(statement: Callable[..., dict[int, Found]], ids: object) -> dict[int, Found]:
+        def look_up(statement: Callable[..., dict[int, SeriesRecord]], ids: object) -> dict[int, SeriesRecord]:
             with self._catalogue.reading() as connection:
                 return statement(connection, principal, ids)
 
@@ -227,10 +227,10 @@ class _Export:
     reader: SeriesReader
     principal: Principal
     part: Selection
-    layout: Layout
+    layout: LongLayout
     folder: Path
     found: Callable[..., Found_]
-    answer: Answer | None = None
+    answer: ListMatches | None = None
     files: bool = True
     places: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
@@ -248,26 +248,26 @@ class _Export:
     def _manifest(self) -> Manifest:
         return None if self.answer is None else self.answer.manifest
 
-    def _readable(self, found: Found, read: Callable[[Found], _Read]) -> _Read | None:
+    def _readable(self, series: SeriesRecord, read: Callable[[SeriesRecord], _Read]) -> _Read | None:
         """Read from the file of a series; None when the file is gone and the export continues without it."""
         try:
-            return read(found)
+            return read(series)
         except NotFoundError:
             if self.answer is not None:
-                self.answer.mark_gone(found.blob.series_id)
+                self.answer.mark_gone(series.blob.series_id)
         except DamagedError:
             if self.answer is None:
                 raise
-            self.answer.mark_damaged(found.blob.series_id)
+            self.answer.mark_damaged(series.blob.series_id)
         return None
 
-    def _tables(self) -> Iterator[Series | None]:
+    def _tables(self) -> Iterator[LongSeries | None]:
         begin = time.monotonic()
-        for position, found in self.found(documents=False):
-            read = self._readable(found, partial(self.reader.columns, self.principal))
+        for position, series in self.found(documents=False):
+            read = self._readable(series, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
-                yield Series(found.blob.series_id, table, self._placed(table.metadata), position)
+                yield LongSeries(series.blob.series_id, table, self._placed(table.metadata), position)
             if time.monotonic() - begin > TURN:
                 yield None
                 begin = time.monotonic()
@@ -287,24 +287,24 @@ class _Export:
         """Yield a long table as HDF5; its header states the number of rows, so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
-            for number, (_, found) in enumerate(self.found(documents=True), 1):
-                extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
-                listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
-                if number % MOST_PER_PAGE == 0:
+            for number, (_, series) in enumerate(self.found(documents=True), 1):
+                extent.add(series.fields["num_exp"], shared(series.blob.series_id, series.fields))
+                listed.write(orjson.dumps(asdict(series.blob), option=orjson.OPT_APPEND_NEWLINE))
+                if number % MAX_PER_PAGE == 0:
                     yield b""
             listed.seek(0)
             yield from long_hdf5(blocks(self._read_listed(listed), self.layout), self.layout, extent)
 
-    def _read_listed(self, listed: IO[bytes]) -> Iterator[Series]:
+    def _read_listed(self, listed: IO[bytes]) -> Iterator[LongSeries]:
         for line in listed:
             blob = Blob(**orjson.loads(line))
             table = read_raw(self.store, blob)
-            yield Series(blob.series_id, table, self._placed(table.metadata))
+            yield LongSeries(blob.series_id, table, self._placed(table.metadata))
 
     def _spooled_hdf5(self) -> Iterator[bytes]:
         """Yield a long table of a list or of selected rows, whose number is known only after all files are read."""
         with self._temporary_file() as file:
-            spool = Spool(file, self.layout)
+            spool = BlockSpool(file, self.layout)
             for block in blocks(self._tables(), self.layout):
                 if block is not None:
                     spool.add(block)
@@ -316,13 +316,13 @@ class _Export:
         """Yield a zip of the stored files, or of selections of them, with a file of the fields of their series."""
         with self._temporary_file() as directory, self._temporary_file() as fields:
             writer, length, crc, sent = Zip(directory), 0, 0, set()
-            for position, found in self.found(documents=True):
-                is_sent = not self.files or found.blob.series_id in sent
-                line, content, name = self._one_file(found, position, is_sent=is_sent)
+            for position, series in self.found(documents=True):
+                is_sent = not self.files or series.blob.series_id in sent
+                line, content, name = self._one_file(series, position, is_sent=is_sent)
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)
                 if content:
-                    sent.add(found.blob.series_id)
+                    sent.add(series.blob.series_id)
                     yield writer.file(name, len(content), zlib.crc32(content)) + content
             yield writer.file(FIELDS_OF_FILES, length, crc)
             fields.seek(0)
@@ -333,28 +333,28 @@ class _Export:
                 yield writer.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
             yield from writer.end()
 
-    def _one_file(self, found: Found, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
+    def _one_file(self, series: SeriesRecord, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
         """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
-            read = None if is_sent else self._readable(found, self._read_file)
+            read = None if is_sent else self._readable(series, self._read_file)
         except InvalidError as error:
             read, problem = None, error.message
         if read is not None:
-            found, content = read
+            series, content = read
         elif not is_sent and problem is None:
-            if self.answer is None or not self.answer.is_present(found.blob.series_id):
+            if self.answer is None or not self.answer.is_present(series.blob.series_id):
                 return b"", b"", ""
             problem = "The file of this series is damaged."
         if problem is not None and self.answer is None:
             return b"", b"", ""  # every bin is empty
-        name = file_name(found.fields, f".{HDF5.extension}")
+        name = file_name(series.fields, f".{HDF5.extension}")
         extra: dict[str, object] = {} if position is None else {"asked": position, "file": name}
         extra |= {} if problem is None else {"data_error": problem}
-        return orjson.dumps({**extra, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
+        return orjson.dumps({**extra, **series.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
-    def _read_file(self, found: Found) -> tuple[Found, bytes]:
-        return self.reader.file(self.principal, found, self.part)
+    def _read_file(self, series: SeriesRecord) -> tuple[SeriesRecord, bytes]:
+        return self.reader.file(self.principal, series, self.part)
 
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:

@@ -89,17 +89,17 @@ class FileUploads:
         read = self._read(file, fields)
         with _hinting(read.hint):
             shown = self._archive.preview(principal, read.body, points)
-        told = {name: "file" for name in read.body if name in shown["sources"] and name not in fields}
+        file_sources = {name: "file" for name in read.body if name in shown["sources"] and name not in fields}
         return {
             **shown,
             "warnings": [*read.warnings, *shown["warnings"]],
-            "sources": {**shown["sources"], **told},
+            "sources": {**shown["sources"], **file_sources},
         }
 
     def _read(self, file: SentFile, fields: Mapping[str, object]) -> _Read:
-        found = self._sandbox.read_file(file.content, _request(file, fields, None))
-        about = found.about
-        return _Read({**about["fields"], "data": bytes(found.blob)}, about["hint"], about["warnings"])
+        content = self._sandbox.read_file(file.content, _request(file, fields, None))
+        about = content.about
+        return _Read({**about["fields"], "data": bytes(content.blob)}, about["hint"], about["warnings"])
 
 
 @contextmanager

@@ -24,10 +24,10 @@ from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import Merged, complete_reference, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
-from photseries.lightcurve.statistics import STATISTICS_VERSION, Summary, summarize
+from photseries.lightcurve.statistics import STATISTICS_VERSION, ColumnSummary, summarize
 from photseries.lightcurve.table import validate
 from photseries.server.archive.problems import Problems
-from photseries.server.archive.uploads import Checked, InBlock, NewSeries, SentRows, Sharing, Upload
+from photseries.server.archive.uploads import InBlock, NewSeries, SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import NOTHING, Reference, References, look_up_many, look_up_references
 from photseries.server.catalogue.registries import place
@@ -88,8 +88,8 @@ class Intake:
                 case str() | bytes() as file:
                     blob = base64_text.decode(file) if isinstance(file, str) else file
                     decoded = self._sandbox.decode(blob)
-                    said = with_fields_of_altdata(without_ignored(decoded.metadata))
-                    return Upload(decoded.frame, said, with_fields_of_altdata(fields))
+                    file_metadata = with_fields_of_altdata(without_ignored(decoded.metadata))
+                    return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
@@ -132,15 +132,19 @@ class Intake:
         list of NewSeries or InvalidError
             Of each upload: what is to be stored, or all its problems.
         """
-        parallel = sum(0 if one.frame is None else one.frame.size for one in uploads) > MANY_VALUES * len(uploads)
+        parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
+            uploads
+        )
         begun = _mapped(self._begun, uploads, parallel=parallel)
         references = [
-            Reference(one.checked.metadata, one.checked.sharing.group_ids or [], one.checked.sharing.stream_ids or [])
-            for one in begun
+            Reference(
+                upload.checked.metadata, upload.checked.sharing.group_ids or [], upload.checked.sharing.stream_ids or []
+            )
+            for upload in begun
         ]
         with self._catalogue.reading() as connection:
-            found = look_up_many(connection, principal, references)
-        pairs = list(zip(begun, found, strict=True))
+            look_ups = look_up_many(connection, principal, references)
+        pairs = list(zip(begun, look_ups, strict=True))
         return _mapped(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
     def _begun(self, upload: Upload) -> _Begun:
@@ -155,7 +159,7 @@ class Intake:
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
-        return _Begun(problems, None, merged, Checked(metadata, _sharing_of(metadata), ()))
+        return _Begun(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
     def _ended(self, begun: _Begun, references: References, principal: Principal) -> NewSeries | InvalidError:
         """Complete an upload that was begun with what it refers to."""
@@ -241,8 +245,8 @@ class Intake:
         if type(error) is not InvalidError:
             raise error
         problems = Problems([error])
-        given = {name: value for name, value in fields.items() if value is not None}
-        metadata, refusal = load_metadata(self._schema, given, partial=True)
+        stated = {name: value for name, value in fields.items() if value is not None}
+        metadata, refusal = load_metadata(self._schema, stated, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
         self._look_up(problems, principal, metadata, _sharing_of(metadata))
@@ -251,7 +255,7 @@ class Intake:
 
     def check(
         self, principal: Principal, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool = True
-    ) -> Checked:
+    ) -> ValidUpload:
         """Check the table that a request sent, if it sent one, and the merged metadata.
 
         Raises
@@ -264,7 +268,9 @@ class Intake:
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
         return _settled(problems, sent, checked, references)
 
-    def _valid(self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
+    def _valid(
+        self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool
+    ) -> ValidUpload:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
         is_table = False
@@ -280,8 +286,8 @@ class Intake:
             metadata = complete_reference(metadata)
         warnings = []
         if sent is not None and is_table:
-            given = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
-            quality = inspect(sent.frame, sent.rows, sent.inferred, given)
+            stated = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
+            quality = inspect(sent.frame, sent.rows, sent.inferred, stated)
             warnings = quality.warnings
             if refuse_suspicious:
                 for column, message in quality.problems.items():
@@ -289,7 +295,7 @@ class Intake:
             else:
                 warnings = [*quality.problems.values(), *warnings]
         known = {name: metadata.get(name) for name in METADATA}
-        return Checked(known, sharing, tuple(warnings), plain=plain)
+        return ValidUpload(known, sharing, tuple(warnings), plain=plain)
 
     def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
@@ -304,7 +310,7 @@ class Intake:
                 plain.block.is_valid = False
         return plain.block.is_valid
 
-    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
+    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: ValidUpload, owner_id: int) -> NewSeries:
         derived = {
             **self.derived_values(frame, checked.metadata, checked.longitude, checked.plain),
             "inferred": inferred_fields(merged),
@@ -392,7 +398,7 @@ def statistics_of(
     return _row_of(summary, features(curve, longitude))
 
 
-def _row_of(summary: Summary, of_variability: Mapping[str, object]) -> dict[str, object]:
+def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dict[str, object]:
     statistics = {name: getattr(summary, name) for name in STATISTICS}
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
@@ -403,7 +409,7 @@ def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
-def _settled(problems: Problems, sent: SentRows | None, checked: Checked, references: References) -> Checked:
+def _settled(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
     """Add what the references say of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
@@ -429,7 +435,7 @@ class _Begun:
     problems: Problems
     sent: SentRows | None
     merged: Merged
-    checked: Checked
+    checked: ValidUpload
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -10,13 +10,13 @@ from typing import Literal
 from photseries.errors import DamagedError, InvalidError, LateError
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import good_rows
-from photseries.lightcurve.periods import LEAST_POINTS, FoundPeriod, find_period
+from photseries.lightcurve.periods import MIN_POINTS, FoundPeriod, find_period
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.server.archive.blobs import read_table
 from photseries.server.catalogue import periods
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.periods import Waiting
-from photseries.server.settings import Analysis
+from photseries.server.settings import AnalysisSettings
 from photseries.server.storage.contract import Store
 
 __all__ = ["Outcome", "PeriodSearcher", "Searched"]
@@ -54,10 +54,10 @@ class PeriodSearcher:
     ----------
     catalogue : Catalogue
     store : Store
-    settings : Analysis
+    settings : AnalysisSettings
     """
 
-    def __init__(self, catalogue: Catalogue, store: Store, settings: Analysis) -> None:
+    def __init__(self, catalogue: Catalogue, store: Store, settings: AnalysisSettings) -> None:
         self._catalogue = catalogue
         self._store = store
         self._settings = settings
@@ -97,12 +97,12 @@ class PeriodSearcher:
 
     def _search(self, series: Waiting) -> Searched:
         begin = time.monotonic()
-        found: FoundPeriod | None = None
+        result: FoundPeriod | None = None
         outcome: Outcome = "none"
         problem: str | None = None
         try:
-            found = self._period(series)
-            outcome = "none" if found is None else "period"
+            result = self._period(series)
+            outcome = "none" if result is None else "period"
         except InvalidError:
             pass  # a light curve with fewer than two times, or without variation
         except (DamagedError, LateError) as error:
@@ -113,11 +113,11 @@ class PeriodSearcher:
             if outcome == "failed":
                 periods.give_up(connection, series.blob.series_id)
             else:
-                periods.finish(connection, series, found)
+                periods.finish(connection, series, result)
         return Searched(series.blob.series_id, outcome, time.monotonic() - begin, problem)
 
     def _period(self, series: Waiting) -> FoundPeriod | None:
-        if series.num_exp < LEAST_POINTS:
+        if series.num_exp < MIN_POINTS:
             return None
         frame = read_table(self._store, series.blob).frame
         calibration = calibration_of(series.metadata)

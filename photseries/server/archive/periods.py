@@ -32,8 +32,8 @@ class Periods:
         with self._catalogue.reading() as connection:
             if series_queries.get(connection, principal, series_id) is None:
                 raise not_found(series_id)
-            found = periods.listed(connection, series_id)
-        return [replace(one, who=None) for one in found] if principal.is_anonymous else found
+            stored = periods.listed(connection, series_id)
+        return [replace(period, who=None) for period in stored] if principal.is_anonymous else stored
 
     @requires(STATE_PERIODS)
     def put(self, principal: Principal, series_id: int, values: Mapping[str, object]) -> None:

@@ -23,7 +23,7 @@ _DPI = 100
 _UNIX = 40587  # MJD of 1970-01-01, the epoch of matplotlib's dates
 
 #: Larger values leave no room for margins and ticks.
-_FARTHEST = 1e100
+_MAX_VALUE = 1e100
 
 #: The times that matplotlib can show as dates, with a margin: the years 217 to 9524 [MJD].
 _DATES = (-600_000, 2_800_000)
@@ -124,10 +124,11 @@ def _check(points: Samples, time: str) -> None:
     """Refuse points outside the range of an axis."""
     first, last = points.mjd[[0, -1]]
     values = "magnitudes" if points.unit == "mag" else "fluxes"
-    for what, far in {"times": max(-first, last), values: np.abs(points.value).max()}.items():
-        if far > _FARTHEST:
+    for quantity, extreme in {"times": max(-first, last), values: np.abs(points.value).max()}.items():
+        if extreme > _MAX_VALUE:
             raise InvalidError(
-                f"The {what} reach beyond {_FARTHEST:g}, which no picture can show: ask for a part (mjdMin, mjdMax)."
+                f"The {quantity} reach beyond {_MAX_VALUE:g}, which no picture can show: "
+                "ask for a part (mjdMin, mjdMax)."
             )
     if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
         message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: ask for time=mjd."
@@ -154,7 +155,7 @@ def _draw(axes: Axes, points: Samples, position: FloatArray, colours: Mapping[st
         axes.errorbar(
             position,
             points.value,
-            np.minimum(points.error, _FARTHEST),
+            np.minimum(points.error, _MAX_VALUE),
             fmt="o",
             markersize=size,
             elinewidth=0.8,
@@ -190,5 +191,5 @@ def _fit(axes: Axes, points: Samples, threshold: float) -> None:
     axes.set_ylim(*ends)
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

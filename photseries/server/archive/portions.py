@@ -18,7 +18,7 @@ from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.server.archive.uploads import InBlock, Upload
 from photseries.server.sandbox.bulk_wire import Received
 
-__all__ = ["PORTION", "Entry", "portions_of"]
+__all__ = ["PORTION", "UploadedSeries", "portions_of"]
 
 #: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
 PORTION: Final = 250
@@ -30,22 +30,22 @@ BLOCK: Final = 65_536
 
 
 @dataclass(frozen=True)
-class Entry:
+class UploadedSeries:
     """A series of a body: its place, its table and its fields."""
 
     index: int
     upload: Upload
 
 
-def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[Entry]]:
+def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
     """Put series together until there are enough for a transaction."""
-    portion: list[Entry] = []
+    portion: list[UploadedSeries] = []
     size = index = 0
     for slab in received:
         blocks = _blocks(slab)
-        for place, frame in enumerate(_frames(slab)):
-            fields = {name: values[place] for name, values in slab.fields.items()}
-            portion.append(Entry(index, _uploaded(frame, fields, shared, slab.error, blocks.get(place))))
+        for position, frame in enumerate(_frames(slab)):
+            fields = {name: values[position] for name, values in slab.fields.items()}
+            portion.append(UploadedSeries(index, _uploaded(frame, fields, shared, slab.error, blocks.get(position))))
             index += 1
             size += 8 * frame.size
             if len(portion) == PORTION or size > PORTION_BYTES:
@@ -60,11 +60,11 @@ def _frames(slab: Received) -> Iterator[pd.DataFrame]:
     if any(kind == "text" for kind, _ in slab.columns.values()):
         yield from map(pd.DataFrame, slab.tables())
         return
-    whole = pd.DataFrame({name: buffers[0] for name, (_, buffers) in slab.columns.items()})
+    slab_frame = pd.DataFrame({name: buffers[0] for name, (_, buffers) in slab.columns.items()})
     stop = 0
     for rows in slab.rows:
         start, stop = stop, stop + rows
-        frame = whole.iloc[start:stop]
+        frame = slab_frame.iloc[start:stop]
         frame.index = pd.RangeIndex(rows)
         yield frame
 
@@ -75,7 +75,7 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
         return {}
     flat = {name: buffers[0] for name, (_, buffers) in slab.columns.items()}
     rows, starts = np.array(slab.rows), np.concatenate(([0], np.cumsum(slab.rows)))
-    found: dict[int, InBlock] = {}
+    by_index: dict[int, InBlock] = {}
     for length in np.unique(rows).tolist():
         places = np.flatnonzero(rows == length)
         step = max(1, BLOCK // max(1, length))
@@ -86,8 +86,8 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
             else:
                 chosen = starts[some][:, None] + np.arange(length)
                 block = Block({name: values[chosen] for name, values in flat.items()})
-            found |= {place: InBlock(block, number) for number, place in enumerate(some.tolist())}
-    return found
+            by_index |= {index: InBlock(block, number) for number, index in enumerate(some.tolist())}
+    return by_index
 
 
 def _uploaded(
@@ -97,15 +97,15 @@ def _uploaded(
     error: str | None,
     block: InBlock | None,
 ) -> Upload:
-    given: dict[str, object] = {}
+    stated: dict[str, object] = {}
     for name, value in fields.items():
         known = _given(name, value)
         if known is not None:
-            given[name] = known
-    said = with_fields_of_altdata(given)
+            stated[name] = known
+    metadata = with_fields_of_altdata(stated)
     if error is not None:
-        return Upload(None, said, shared, InvalidError(error, fields={"data": [error]}))
-    return Upload(frame, said, shared, block=block)
+        return Upload(None, metadata, shared, InvalidError(error, fields={"data": [error]}))
+    return Upload(frame, metadata, shared, block=block)
 
 
 def _given(name: str, value: object) -> object:

@@ -23,7 +23,7 @@ from photseries.server.archive.blobs import read_blob, read_range, read_raw, rea
 from photseries.server.archive.table_cache import CachedTable, TableCache
 from photseries.server.catalogue import cone_search, history, name_search, registries, series_queries
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.series_queries import Found, Page
+from photseries.server.catalogue.series_queries import SeriesPage, SeriesRecord
 from photseries.server.catalogue.summary import Overview, overview, summary
 from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
@@ -82,7 +82,7 @@ class SeriesReader:
         self._store = store
         self._tables = TableCache(table_memory)
 
-    def get(self, principal: Principal, series_id: int) -> Found:
+    def get(self, principal: Principal, series_id: int) -> SeriesRecord:
         """Return the current fields of one series, without its table.
 
         Raises
@@ -91,12 +91,12 @@ class SeriesReader:
             When the series is absent or not visible.
         """
         with self._catalogue.reading() as connection:
-            found = series_queries.get(connection, principal, series_id)
-        if found is None:
+            series = series_queries.get(connection, principal, series_id)
+        if series is None:
             raise not_found(series_id)
-        return found
+        return series
 
-    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
+    def find(self, principal: Principal, query: Query) -> tuple[SeriesPage, int | None]:
         """Return a page of the visible series that match, and their total if requested; read no file."""
         with self._catalogue.reading() as connection:
             if query.positions is not None:
@@ -116,15 +116,15 @@ class SeriesReader:
 
     def nearest(
         self, principal: Principal, ra: float, dec: float, restrictions: tuple[Condition, ...] = ()
-    ) -> Found | None:
+    ) -> SeriesRecord | None:
         """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
-            if found := self.find(principal, cone)[0].found:
-                return found[0]
+            if matches := self.find(principal, cone)[0].found:
+                return matches[0]
         return None
 
-    def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
+    def find_all(self, principal: Principal, query: Query) -> Iterator[SeriesRecord]:
         """Yield all visible series that match, with one page at a time in memory."""
         while True:
             page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
@@ -167,10 +167,10 @@ class SeriesReader:
         NotFoundError
         """
         with self._catalogue.reading() as connection:
-            found = history.events(connection, principal, series_id)
-        if not found:
+            events = history.events(connection, principal, series_id)
+        if not events:
             raise not_found(series_id)
-        return found
+        return events
 
     def revision(
         self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
@@ -178,7 +178,7 @@ class SeriesReader:
         """Return a series at a revision as JSON; raises like :meth:`past`."""
         return self._document(self.past(principal, series_id, revision), data_format, WHOLE)
 
-    def past(self, principal: Principal, series_id: int, revision: int) -> Found:
+    def past(self, principal: Principal, series_id: int, revision: int) -> SeriesRecord:
         """Return a series, even a deleted one, with the fields of its file at a revision.
 
         Raises
@@ -200,17 +200,17 @@ class SeriesReader:
             raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
-        return Found(blob, revision, 0, orjson.dumps(fields), is_past=True)
+        return SeriesRecord(blob, revision, 0, orjson.dumps(fields), is_past=True)
 
     def document(
-        self, principal: Principal, found: Found, data_format: str = "none", part: Selection = WHOLE
-    ) -> tuple[Found, SeriesDocument]:
+        self, principal: Principal, series: SeriesRecord, data_format: str = "none", part: Selection = WHOLE
+    ) -> tuple[SeriesRecord, SeriesDocument]:
         """Return the fields of a series as JSON, with its table or a part of it as ``data``.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        series : SeriesRecord
             From :meth:`get` or :meth:`find`.
         data_format : {"none", "json", "hdf5"}
             The format of the table; "none" omits it.
@@ -225,65 +225,69 @@ class SeriesReader:
         InvalidError
             When the table has no such part.
         """
-        return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
+        return self._read(principal, series, lambda seen: self._document(seen, data_format, part))
 
     def file(
-        self, principal: Principal, found: Found, part: Selection = WHOLE, file_format: Format = HDF5
-    ) -> tuple[Found, bytes]:
+        self, principal: Principal, series: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
+    ) -> tuple[SeriesRecord, bytes]:
         """Return a series, or a part of its table, as a file; for the whole series as HDF5, the stored bytes.
 
         Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
-        return self._read(principal, found, lambda seen: self._file(seen, part, file_format))
+        return self._read(principal, series, lambda seen: self._file(seen, part, file_format))
 
-    def stored_range(self, principal: Principal, found: Found, start: int, stop: int) -> tuple[Found, bytes]:
+    def stored_range(
+        self, principal: Principal, series: SeriesRecord, start: int, stop: int
+    ) -> tuple[SeriesRecord, bytes]:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: read_range(self._store, seen.blob, start, stop))
+        return self._read(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
 
-    def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
+    def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, Decoded]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
+        return self._read(principal, series, lambda seen: read_table(self._store, seen.blob))
 
-    def cached_table(self, principal: Principal, found: Found) -> tuple[Found, CachedTable]:
+    def cached_table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
         """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
-        return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
+        return self._read(principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
-    def columns(self, principal: Principal, found: Found) -> tuple[Found, RawTable]:
+    def columns(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
         """Return the table of :meth:`table` as plain arrays."""
-        return self._read(principal, found, lambda seen: read_raw(self._store, seen.blob))
+        return self._read(principal, series, lambda seen: read_raw(self._store, seen.blob))
 
-    def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
+    def _read(
+        self, principal: Principal, series: SeriesRecord, read: Callable[[SeriesRecord], T]
+    ) -> tuple[SeriesRecord, T]:
         """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""
         try:
-            return found, read(found)
+            return series, read(series)
         except DamagedError:
-            if found.is_past:
+            if series.is_past:
                 raise
-            again = self._catalogue.repeated(lambda: self.get(principal, found.blob.series_id))
-            if again.blob == found.blob:
+            again = self._catalogue.repeated(lambda: self.get(principal, series.blob.series_id))
+            if again.blob == series.blob:
                 raise
             return again, read(again)
 
-    def _document(self, found: Found, data_format: str, part: Selection) -> SeriesDocument:
+    def _document(self, series: SeriesRecord, data_format: str, part: Selection) -> SeriesDocument:
         match data_format:
             case "json":
                 if part.is_whole:
-                    frame = read_table(self._store, found.blob).frame
-                    return SeriesDocument(found.document, (json_columns.encode(frame),))
-                table = self._tables.get(found.blob, partial(read_table, self._store))
-                metadata = self.placed(found.fields, part)
+                    frame = read_table(self._store, series.blob).frame
+                    return SeriesDocument(series.document, (json_columns.encode(frame),))
+                table = self._tables.get(series.blob, partial(read_table, self._store))
+                metadata = self.placed(series.fields, part)
                 selected, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
-                return SeriesDocument(found.document, (json_columns.encode(selected),), rows)
+                return SeriesDocument(series.document, (json_columns.encode(selected),), rows)
             case "hdf5":
-                return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
+                return SeriesDocument(series.document, (b'"', base64_text.encode(self._file(series, part)), b'"'))
             case _:
-                return SeriesDocument(found.document)
+                return SeriesDocument(series.document)
 
-    def _file(self, found: Found, part: Selection, file_format: Format = HDF5) -> bytes:
+    def _file(self, series: SeriesRecord, part: Selection, file_format: Format = HDF5) -> bytes:
         if part.is_whole and file_format is HDF5:
-            return read_blob(self._store, found.blob)
-        stored = read_table(self._store, found.blob)
-        metadata = self.placed(found.fields, part)
+            return read_blob(self._store, series.blob)
+        stored = read_table(self._store, series.blob)
+        metadata = self.placed(series.fields, part)
         frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
         return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 

@@ -20,7 +20,7 @@ from photseries.server.catalogue.recomputing import StoredStatistics
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 
-__all__ = ["Change", "Recomputed", "Recomputer", "Tally"]
+__all__ = ["Change", "ChangeTally", "Recomputed", "Recomputer"]
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Recomputer:
         return now is None or (now.blob.series_id, now.revision) != (row.blob.series_id, row.revision)
 
 
-class Tally:
+class ChangeTally:
     """Counts, for each statistic, the series in which it changed, and keeps the largest change."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from photseries.server.catalogue import blobs, registries, restoring, series
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import look_up_references
-from photseries.server.catalogue.restoring import Event
+from photseries.server.catalogue.restoring import HistoryEvent
 from photseries.server.catalogue.series import Changeable
 from photseries.server.catalogue.usage import require_quota
 from photseries.server.faults import reached
@@ -97,8 +97,8 @@ class Restorer:
         """Return whether a series is deleted and the principal may restore it while its file is kept."""
         with self._catalogue.reading() as connection:
             events = restoring.history_of(connection, series_id)
-            found = restoring.deleted(connection, principal, series_id, events)
-        return found is not None and found.allowed
+            deleted = restoring.deleted(connection, principal, series_id, events)
+        return deleted is not None and deleted.allowed
 
     def _restore(
         self, principal: Principal, series_id: int, revision: int | None, expected: frozenset[int] | None
@@ -106,8 +106,8 @@ class Restorer:
         with self._catalogue.reading() as connection:
             alive = series.for_change(connection, principal, series_id)
             events = restoring.history_of(connection, series_id)
-            found = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
-        current = require_changeable(found, series_id, expected)
+            changeable = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
+        current = require_changeable(changeable, series_id, expected)
         if revision is None and alive is not None:
             raise InvalidError(f"Series {series_id} is not deleted. Give the revision to restore.")
         event, blob = _chosen(events, series_id, revision)
@@ -152,7 +152,7 @@ class Restorer:
         principal: Principal,
         series_id: int,
         current: Changeable,
-        event: Event,
+        event: HistoryEvent,
         values: dict[str, Any],
     ) -> int:
         """Write the row and its history in one transaction; return the number of unlinked blobs of the series."""
@@ -181,7 +181,7 @@ class Restorer:
         return earlier
 
 
-def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tuple[Event, Blob]:
+def _chosen(events: Sequence[HistoryEvent], series_id: int, revision: int | None) -> tuple[HistoryEvent, Blob]:
     """Return the revision to restore, by default the last one with a blob, and its blob.
 
     Raises
@@ -198,7 +198,7 @@ def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tu
     raise NotFoundError(f"Series {series_id} has no revision {revision} with data.")
 
 
-def _batch_at(events: Sequence[Event], revision: int) -> str | None:
+def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
     """Return the batch of a series at a revision: from the creation or the last change of the batch."""
     batch = events[0].batch
     for event in events:

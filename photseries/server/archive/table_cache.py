@@ -67,6 +67,6 @@ class TableCache:
         if blob.size >= LONG and table.size <= self._max_size:
             with self._lock:
                 self._kept[blob.filename] = table
-                while sum(kept.size for kept in self._kept.values()) > self._max_size:
+                while sum(entry.size for entry in self._kept.values()) > self._max_size:
                     self._kept.popitem(last=False)
         return table

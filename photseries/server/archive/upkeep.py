@@ -163,8 +163,8 @@ class Upkeep:
         with self._catalogue.reading() as connection:
             unreferenced = blobs.unreferenced(connection, [blob.key for blob in batch])
         never_named = {key for key, age in unreferenced.items() if age is None} - {OWNER_KEY}
-        least = max(self._settings.grace, self._in_flight)
-        return [blob for blob in batch if blob.key in never_named and blob.age > least]
+        min_age = max(self._settings.grace, self._in_flight)
+        return [blob for blob in batch if blob.key in never_named and blob.age > min_age]
 
     def verify(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Iterator[Damage]:
         """Read every blob that a row names, and yield missing and altered blobs.

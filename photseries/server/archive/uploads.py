@@ -14,7 +14,7 @@ from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.photometry import Array
 from photseries.server.catalogue.references import NOTHING, References
 
-__all__ = ["Checked", "InBlock", "NewSeries", "SentRows", "Sharing", "Upload"]
+__all__ = ["InBlock", "NewSeries", "SentRows", "Sharing", "Upload", "ValidUpload"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SentRows:
 
 
 @dataclass(frozen=True)
-class Checked:
+class ValidUpload:
     """Valid metadata, None where there is no value, sharing, warnings, references, and the table if it is plain."""
 
     metadata: dict[str, Any]

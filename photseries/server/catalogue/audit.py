@@ -20,8 +20,8 @@ def note(
 ) -> None:
     """Record an action of a principal in the transaction of the action; ``details`` contains no secrets."""
     who = {"user_id": principal.user_id or None, "username": principal.username}
-    what = {"action": action, "kind": kind, "entry": str(entry), "details": dict(details)}
-    connection.execute(insert(AuditEvent).values(**who, **what))
+    event = {"action": action, "kind": kind, "entry": str(entry), "details": dict(details)}
+    connection.execute(insert(AuditEvent).values(**who, **event))
 
 
 def find(connection: Connection, limit: int, offset: int) -> tuple[list[dict[str, object]], int]:

@@ -56,13 +56,13 @@ def histories(
     """
     table = SeriesHistory.__table__.c
     numbers = select(table.series_id).where(table.batch == batch, table.series_id > after)
-    own = and_(SERIES.id.is_(None), table.owner_id == principal.user_id)
+    deleted_and_owned = and_(SERIES.id.is_(None), table.owner_id == principal.user_id)
     names = (table.series_id, table.revision, table.action, table.batch, table.filename)
     statement = (
         select(*names, blobs.is_kept(grace), changeable(principal))
         .outerjoin(Series.__table__, SERIES.id == table.series_id)
         .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == table.filename)
-        .where(table.series_id.in_(numbers), or_(visible(principal), own))
+        .where(table.series_id.in_(numbers), or_(visible(principal), deleted_and_owned))
         .order_by(table.series_id, table.revision)
     )
     for _, rows in groupby(connection.execute(statement), lambda row: row.series_id):

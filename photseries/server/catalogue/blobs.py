@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from photseries.server.catalogue.models import Group, Series, SeriesHistory, UnlinkedBlob
 from photseries.server.principal import EVERYONE
-from photseries.server.settings import Store
+from photseries.server.settings import StoreSettings
 
 __all__ = ["BLOB", "REMOVAL", "Blob"]
 
@@ -91,8 +91,8 @@ def reclaim(connection: Connection, filename: str, grace: float) -> bool:
 
     The lock on the record makes a concurrent sweep wait for the end of this transaction.
     """
-    kept = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
-    return connection.execute(kept).rowcount == 1
+    statement = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
+    return connection.execute(statement).rowcount == 1
 
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
@@ -108,13 +108,13 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
     return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
 
 
-def claim_due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
+def claim_due(connection: Connection, settings: StoreSettings, series_id: int | None = None) -> list[str]:
     """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return them."""
     claimed = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(due(settings, series_id))).values(purged=True)
     return list(connection.scalars(claimed.returning(UnlinkedBlob.filename)))
 
 
-def due(settings: Store, series_id: int | None = None) -> Select[tuple[str]]:
+def due(settings: StoreSettings, series_id: int | None = None) -> Select[tuple[str]]:
     """Select the unlinked blobs to remove, of one series or of all: purged, after the grace, or surplus within it.
 
     The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others

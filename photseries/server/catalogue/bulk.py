@@ -182,16 +182,16 @@ def _holders() -> CompiledStatement:
             for name in KEY
         )
     )
-    found = select(SERIES.id, VISIBLE, SERIES.content_hash, *(SERIES[name] for name in KEY)).select_from(
+    statement = select(SERIES.id, VISIBLE, SERIES.content_hash, *(SERIES[name] for name in KEY)).select_from(
         sent.join(Series, joined)
     )
-    return CompiledStatement(found)
+    return CompiledStatement(statement)
 
 
 def _same() -> CompiledStatement:
     condition = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
-    found = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
-    return CompiledStatement(found.group_by(SERIES.content_hash))
+    statement = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
+    return CompiledStatement(statement.group_by(SERIES.content_hash))
 
 
 _CREATE = _creation()

@@ -17,11 +17,11 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary
 from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cursor, Positions, Query
-from photseries.parameters.query import MOST_POSITIONS
+from photseries.parameters.query import MAX_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.series_queries import Found, Page, arcsec, select_visible, series_of
+from photseries.server.catalogue.series_queries import SeriesPage, SeriesRecord, arcsec, select_visible, series_of
 from photseries.server.principal import Principal
 
 __all__ = ["find_near", "pairs_around"]
@@ -29,7 +29,7 @@ __all__ = ["find_near", "pairs_around"]
 #: Number of positions of the first step without a total; it doubles at each step.
 FIRST_POSITIONS = 250
 #: Maximum number of series in the cones, and of pairs, per query.
-MOST_SERIES, MAX_PAIRS = 1_000_000, 50_000_000
+MAX_SERIES, MAX_PAIRS = 1_000_000, 50_000_000
 #: With more ranges, the statement forces an index look-up per range (OFFSET 0), because the planner overestimates their
 #: rows and would join them with all visible series.
 FEW_RANGES = 1000
@@ -55,7 +55,7 @@ class _Pairs(NamedTuple):
 
 def find_near(
     connection: Connection, principal: Principal, query: Query, positions: Positions
-) -> tuple[Page, int | None]:
+) -> tuple[SeriesPage, int | None]:
     """Return a page of the series around positions, by position, separation and id, and the total if requested.
 
     Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series near several positions is
@@ -84,12 +84,12 @@ def find_near(
         if count >= stop and not query.include_total:
             break
     pairs_of_page = [pair for pairs in chunks for pair in zip(*(values.tolist() for values in pairs), strict=True)]
-    found = _read_series(connection, principal, query, pairs_of_page[: query.per_page])
+    records = _read_series(connection, principal, query, pairs_of_page[: query.per_page])
     cursor = None
     if len(pairs_of_page) > query.per_page:
         position, squared_chord, series_id = pairs_of_page[query.per_page - 1]
         cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
-    return Page(found, cursor), total if query.include_total else None
+    return SeriesPage(records, cursor), total if query.include_total else None
 
 
 def pairs_around(
@@ -102,8 +102,8 @@ def pairs_around(
     InvalidError
         When the cones contain too many series.
     """
-    for first in range(0, len(positions.ra), MOST_POSITIONS):
-        ra, dec = (values[first : first + MOST_POSITIONS] for values in (positions.ra, positions.dec))
+    for first in range(0, len(positions.ra), MAX_POSITIONS):
+        ra, dec = (values[first : first + MAX_POSITIONS] for values in (positions.ra, positions.dec))
         part = Positions(ra, dec, positions.radius)
         for pairs in _all_pairs(connection, principal, replace(query, include_total=True), part, 0):
             yield pairs.position + first, pairs.id
@@ -111,7 +111,7 @@ def pairs_around(
 
 def _read_series(
     connection: Connection, principal: Principal, query: Query, pairs: list[tuple[int, float, int]]
-) -> list[Found]:
+) -> list[SeriesRecord]:
     """Read the series of pairs; leave out deleted and no longer visible ones."""
     ids = sorted({series_id for _, _, series_id in pairs})
     statement = select_visible(principal, query).where(
@@ -155,11 +155,11 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
     if begins.sum() > FEW_RANGES:
         inside = inside.offset(0)
     lateral = inside.lateral("inside")
-    each = select(lateral.c.packed).select_from(ranges.join(lateral, true())).limit(MOST_SERIES + 1).subquery()
+    each = select(lateral.c.packed).select_from(ranges.join(lateral, true())).limit(MAX_SERIES + 1).subquery()
     content = connection.scalar(select(func.string_agg(each.c.packed, literal(b"", LargeBinary))))
     series = np.frombuffer(content or b"", _ROW.newbyteorder(">")).astype(_ROW)
-    if len(series) > MOST_SERIES:
-        raise _too_much(f"More than {MOST_SERIES:,} series")
+    if len(series) > MAX_SERIES:
+        raise _too_much(f"More than {MAX_SERIES:,} series")
     return np.sort(series, order="healpix")
 
 
@@ -167,7 +167,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
     """Yield the pairs of centres and series inside their cones, in batches of centres."""
     starts = np.searchsorted(series["healpix"], cover.low, "left")
     counts = np.searchsorted(series["healpix"], cover.high, "right") - starts
-    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding could lose the opposite point
+    limit = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding could lose the opposite point
     ends = np.searchsorted(cover.position, np.arange(len(centres)), "right")
     until = np.append(0, np.cumsum(counts))[ends]  # cumulative number of pairs
     if until[-1] > MAX_PAIRS:
@@ -183,7 +183,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
         near = np.arange(len(position)) - skip
         axes = (series[name][near] - centres[position, place] for place, name in enumerate(_AXES))
         chord = sum(axis * axis for axis in axes)
-        (inside,) = np.nonzero(chord <= most)
+        (inside,) = np.nonzero(chord <= limit)
         yield _Pairs(position[inside], chord[inside], series["id"][near[inside]])
         first = last
 
@@ -192,8 +192,8 @@ def _array(values: list[int]) -> object:
     return literal(values, ARRAY(BigInteger))
 
 
-def _too_much(what: str) -> InvalidError:
-    message = f"{what} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
+def _too_much(subject: str) -> InvalidError:
+    message = f"{subject} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
     return InvalidError(message, fields={"radius": [message]})
 
 

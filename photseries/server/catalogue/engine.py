@@ -44,7 +44,7 @@ from photseries.errors import (
 )
 from photseries.server.catalogue.models import Base
 from photseries.server.postgres.binaries import MIN_VERSION
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
 
@@ -93,7 +93,7 @@ class Catalogue:
     ----------
     url : str
         ``postgresql://...``.
-    settings : Database
+    settings : DatabaseSettings
     connections : int
         The size of the pool: the number of threads that use it.
     revive : callable, optional
@@ -110,7 +110,7 @@ class Catalogue:
     def __init__(
         self,
         url: str,
-        settings: Database,
+        settings: DatabaseSettings,
         *,
         connections: int = 8,
         revive: Callable[[], str] | None = None,
@@ -393,7 +393,7 @@ def _require_open(connection: psycopg2.extensions.connection, *_: object) -> Non
         raise DisconnectionError("The server has closed the connection.")
 
 
-def _session(settings: Database) -> dict[str, object]:
+def _session(settings: DatabaseSettings) -> dict[str, object]:
     """Return the settings of every session, with which the statements were measured."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),

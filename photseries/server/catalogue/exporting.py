@@ -90,14 +90,14 @@ def cells(
 def members(connection: Connection, principal: Principal, low: int, high: int, *, by_source: bool) -> list[Member]:
     """Yield the visible series between two HEALPix numbers of order 29, in their order, grouped by source."""
     here = SERIES.healpix.between(low, high)
-    place: ColumnElement[int] = SERIES.healpix
+    pixel: ColumnElement[int] = SERIES.healpix
     chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*EXPORTED, *BLOB))))
     if by_source:
-        place = func.first_value(SERIES.healpix).over(partition_by=SERIES.obj_id, order_by=SERIES.id)
+        pixel = func.first_value(SERIES.healpix).over(partition_by=SERIES.obj_id, order_by=SERIES.id)
         here = SERIES.obj_id.in_(select(SERIES.obj_id).where(visible(principal), here))
-    found = chosen.add_columns(place.label("place")).where(visible(principal), here).subquery()
-    order = (found.c.place, found.c.obj_id, found.c.id)
-    rows = connection.execute(select(found).where(found.c.place.between(low, high)).order_by(*order)).mappings()
+    matches = chosen.add_columns(pixel.label("place")).where(visible(principal), here).subquery()
+    order = (matches.c.place, matches.c.obj_id, matches.c.id)
+    rows = connection.execute(select(matches).where(matches.c.place.between(low, high)).order_by(*order)).mappings()
     return [
         Member(row["place"], tuple(_plain(row[name]) for name in EXPORTED), of_row(row["id"], row), row["mark"])
         for row in rows
@@ -126,8 +126,8 @@ def _mark() -> ColumnElement[int]:
     return revision.op("#")(func.coalesce(func.hashfloat8extended(SERIES.period, SERIES.id), 0))
 
 
-def _pixel(place: ColumnElement[int], order: int) -> ColumnElement[int]:
-    return place.op(">>")(literal(2 * (ORDER - order), Integer))
+def _pixel(healpix: ColumnElement[int], order: int) -> ColumnElement[int]:
+    return healpix.op(">>")(literal(2 * (ORDER - order), Integer))
 
 
 def _plain(value: object) -> object:

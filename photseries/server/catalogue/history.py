@@ -59,15 +59,15 @@ def events(connection: Connection, principal: Principal, series_id: int) -> list
         .where(SeriesHistory.series_id == series_id, _readable(principal))
         .order_by(SeriesHistory.revision)
     )
-    found = []
+    result = []
     for is_detailed, *values in connection.execute(statement):
         event: dict[str, Any] = dict(zip((column.key for column in columns), values, strict=True))
         if not is_detailed:
             event = {name: event[name] for name in FOR_READERS}
         elif not principal.is_admin:
             event["changed"] = _visible_changes(principal, event["changed"])
-        found.append(event)
-    return found
+        result.append(event)
+    return result
 
 
 def blob_at(connection: Connection, principal: Principal, series_id: int, revision: int) -> tuple[bool, Blob | None]:

@@ -16,7 +16,7 @@ from photseries.server.catalogue.conditions import matching
 from photseries.server.catalogue.cone_search import pairs_around
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.series_queries import DESCRIBED, Found, select_visible, series_of
+from photseries.server.catalogue.series_queries import DESCRIBED, SeriesRecord, select_visible, series_of
 from photseries.server.principal import Principal
 
 __all__ = ["MAX_PAIRS", "PAIR", "documents", "files", "files_page", "matching_pairs"]
@@ -90,18 +90,20 @@ def _by_position(connection: Connection, principal: Principal, query: Query) -> 
         yield pairs
 
 
-def documents(connection: Connection, principal: Principal, ids: Sequence[int]) -> dict[int, Found]:
+def documents(connection: Connection, principal: Principal, ids: Sequence[int]) -> dict[int, SeriesRecord]:
     """Return the visible ones of some series with all their fields, by id."""
     statement = select_visible(principal, Query(features=True)).where(*_among(principal, ids))
     return {row.id: series_of(row) for row in connection.execute(statement)}
 
 
-def files(connection: Connection, principal: Principal, ids: Sequence[int]) -> dict[int, Found]:
+def files(connection: Connection, principal: Principal, ids: Sequence[int]) -> dict[int, SeriesRecord]:
     """Return the file descriptions of some series, by id, without their fields."""
     return {row.id: _file(row) for row in connection.execute(select(*DESCRIBED).where(*_among(principal, ids)))}
 
 
-def files_page(connection: Connection, principal: Principal, query: Query, after_id: int, limit: int) -> list[Found]:
+def files_page(
+    connection: Connection, principal: Principal, query: Query, after_id: int, limit: int
+) -> list[SeriesRecord]:
     """Return the file descriptions of the series that match a query, by id, after a given id."""
     query, _ = resolve_names(connection, query)
     page = select(*DESCRIBED).where(*matching(principal, query), SERIES.id > after_id).order_by(SERIES.id).limit(limit)
@@ -112,6 +114,6 @@ def _among(principal: Principal, ids: Sequence[int]) -> list[ColumnElement[bool]
     return [*matching(principal, _EVERYTHING), SERIES.id == func.any(literal(list(ids), ARRAY(BigInteger)))]
 
 
-def _file(row: Row[*tuple[Any, ...]]) -> Found:
+def _file(row: Row[*tuple[Any, ...]]) -> SeriesRecord:
     series_id, revision, version, *described = row
-    return Found(Blob(series_id, *described), revision, version, b"{}")
+    return SeriesRecord(Blob(series_id, *described), revision, version, b"{}")

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from photseries.errors import StartError
 from photseries.server.catalogue import vo_views
 from photseries.server.faults import reached
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,7 +32,7 @@ LARGE = 100_000_000
 _PAUSE = 0.2
 
 
-def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str | None, str]:
+def upgrade(engine: Engine, reading_role: str = VOSettings().database_role) -> tuple[str | None, str]:
     """Bring the schema to the newest revision, one process at a time.
 
     All revisions are one transaction, unless the table of series is large. Then each revision is one transaction, and
@@ -141,15 +141,15 @@ def check(engine: Engine) -> None:
 def difference(engine: Engine) -> str | None:
     """Return how the schema's revision differs from this version's, and the remedy; None if they agree."""
     with engine.connect() as connection:
-        found = _revision(connection)
+        current = _revision(connection)
     revisions = _revisions()
-    if found == revisions[-1]:
+    if current == revisions[-1]:
         return None
-    if found is None or found in revisions:
-        state = "has no schema yet" if found is None else f"is at revision {found}"
+    if current is None or current in revisions:
+        state = "has no schema yet" if current is None else f"is at revision {current}"
         return f"The database {state}, this photseries needs {revisions[-1]}: run `photseries migrate`."
     return (
-        f"The database is at revision {found}, which this photseries does not know: it was made by a newer one. "
+        f"The database is at revision {current}, which this photseries does not know: it was made by a newer one. "
         "Install that version."
     )
 
@@ -177,5 +177,5 @@ def _revisions() -> list[str]:
 def _revision(connection: Connection) -> str | None:
     if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

@@ -33,7 +33,7 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     query, is_complete : Query, bool
         Whether the query is equivalent: False if more than the first names match.
     """
-    portion = next((one for one in query.restrictions if _is_portion(one)), None)
+    portion = next((restriction for restriction in query.restrictions if _is_portion(restriction)), None)
     if portion is None:
         return query, True
     in_order = first and query.sort_by == OF_SOURCE.field
@@ -42,7 +42,7 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     if not is_complete and not in_order:
         return query, True
     named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MAX_NAMES]))
-    others = tuple(one for one in query.restrictions if one is not portion)
+    others = tuple(restriction for restriction in query.restrictions if restriction is not portion)
     return dataclasses.replace(query, restrictions=(*others, named)), is_complete
 
 
@@ -55,7 +55,7 @@ def names_like(connection: Connection, principal: Principal, text: str, limit: i
     if not letters or "\0" in letters:
         return []
     # With these few optional characters the trigram index is usable: 0.1 ms among 300,000 names, 0.5 s with [:space:].
-    pattern = "[-_ ]*".join(one if one.isalnum() else f"\\{one}" for one in letters)
+    pattern = "[-_ ]*".join(character if character.isalnum() else f"\\{character}" for character in letters)
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.regexp_match(pattern, flags="i"), has_series)
     return list(connection.scalars(statement.order_by(func.length(Source.id), Source.id).limit(limit)))
@@ -65,10 +65,10 @@ def names_alike(connection: Connection, principal: Principal, text: str, limit: 
     """Find the names of sources most similar to a text by trigrams; see :func:`names_like`."""
     if "\0" in text:
         return []
-    alike = func.similarity(Source.id, text)
+    similarity = func.similarity(Source.id, text)
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.op("%")(text), has_series)
-    return list(connection.scalars(statement.order_by(alike.desc(), Source.id).limit(limit)))
+    return list(connection.scalars(statement.order_by(similarity.desc(), Source.id).limit(limit)))
 
 
 def _is_portion(restriction: Condition) -> bool:

@@ -105,10 +105,10 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
 
 def remove(connection: Connection, series_id: int, user_id: int, method: str | None) -> int:
     """Remove the periods of a user, all or that of one method; return their number."""
-    own = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
+    conditions = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
     if method is not None:
-        own.append(_TABLE.method == method)
-    removed = connection.execute(delete(SeriesPeriod).where(*own)).rowcount
+        conditions.append(_TABLE.method == method)
+    removed = connection.execute(delete(SeriesPeriod).where(*conditions)).rowcount
     if removed:
         _show(connection, series_id)
     return removed
@@ -116,9 +116,9 @@ def remove(connection: Connection, series_id: int, user_id: int, method: str | N
 
 def number_waiting(connection: Connection, *, only_new: bool) -> int:
     """Count the series that wait for a period search; of new ones at most 10,000."""
-    found = select(SERIES.id).where(_is_waiting(only_new=only_new))
-    found = found.limit(_MAX_COUNTED) if only_new else found
-    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
+    waiting = select(SERIES.id).where(_is_waiting(only_new=only_new))
+    waiting = waiting.limit(_MAX_COUNTED) if only_new else waiting
+    return connection.scalar(select(func.count()).select_from(waiting.subquery())) or 0
 
 
 def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> Waiting | None:
@@ -154,8 +154,8 @@ def give_up(connection: Connection, series_id: int) -> None:
 
 def stale_period() -> dict[str, object]:
     """Return the period columns of a series after a change of its table, which only a preferred period survives."""
-    kept = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
-    return {"analysis_version": 0, **_fields(kept)}
+    preferred = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
+    return {"analysis_version": 0, **_fields(preferred)}
 
 
 def _is_waiting(*, only_new: bool) -> ColumnElement[bool]:

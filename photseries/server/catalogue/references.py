@@ -91,8 +91,8 @@ def look_up_references(
     content_hash : str, optional
         Also look up the series with this content.
     """
-    (found,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
-    return found
+    (references,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
+    return references
 
 
 def look_up_many(
@@ -105,40 +105,44 @@ def look_up_many(
     content_hash : str, optional
         Also look up the series with this content.
     """
-    found = _LOOK_UP.execute(
+    result = _LOOK_UP.execute(
         connection,
-        **{name: _ids(one.metadata.get(name) for one in series) for name in REFERENCES},
+        **{name: _ids(item.metadata.get(name) for item in series) for name in REFERENCES},
         user_id=principal.user_id,
-        everyone=EVERYONE if any(one.group_ids == "all" for one in series) else None,
-        group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
-        stream_ids=_ids(number for one in series for number in one.stream_ids),
+        everyone=EVERYONE if any(item.group_ids == "all" for item in series) else None,
+        group_ids=_ids(number for item in series if item.group_ids != "all" for number in item.group_ids),
+        stream_ids=_ids(number for item in series for number in item.stream_ids),
         content_hash=content_hash,
         **visibility_values(principal),
     ).one()
-    *entries, groups, streams, same_content = found
+    *entries, groups, streams, same_content = result
     known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
     usable = dict(groups or ())
-    return [_references(one, known, usable, set(streams or ()), same_content) for one in series]
+    return [_references(item, known, usable, set(streams or ()), same_content) for item in series]
 
 
 def _references(
-    one: Reference,
+    reference: Reference,
     entries: Mapping[str, Mapping[object, Sequence[Any]]],
     groups: Mapping[int, bool],
     streams: set[int],
     same_content: int | None,
 ) -> References:
-    found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
-    ra, dec = found.get("obj_id") or (None, None)
-    (longitude,) = found.get("instrument_id") or (None,)
-    if isinstance(one.group_ids, str):
+    rows = {
+        name: entries[name].get(reference.metadata[name])
+        for name in REFERENCES
+        if reference.metadata.get(name) is not None
+    }
+    ra, dec = rows.get("obj_id") or (None, None)
+    (longitude,) = rows.get("instrument_id") or (None,)
+    if isinstance(reference.group_ids, str):
         group_ids = [number for number, is_everyone in groups.items() if is_everyone]
     else:
-        group_ids = sorted(groups.keys() & set(one.group_ids))
+        group_ids = sorted(groups.keys() & set(reference.group_ids))
     return References(
-        known={name: row is not None for name, row in found.items()},
+        known={name: row is not None for name, row in rows.items()},
         group_ids=group_ids,
-        stream_ids=sorted(streams & set(one.stream_ids)),
+        stream_ids=sorted(streams & set(reference.stream_ids)),
         same_content=same_content,
         source_position=None if ra is None or dec is None else (float(ra), float(dec)),
         longitude=longitude or 0.0,
@@ -160,8 +164,8 @@ def _look_up() -> CompiledStatement:
     named = []
     for name, kind in REFERENCES.items():
         table = TABLES[kind].__table__.c
-        wanted = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
-        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=wanted))
+        condition = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
+        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=condition))
     everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
     numbers = ARRAY(Integer)
     is_everyone = Group.name == bindparam("everyone", type_=Text)

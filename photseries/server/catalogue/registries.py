@@ -239,7 +239,9 @@ def _visible(principal: Principal, kind: str) -> ColumnElement[bool]:
         return Token.user_id == principal.user_id
     if principal.is_anonymous:
         named = (SERIES[field] for field, of in REFERENCES.items() if of == kind)
-        return or_(false(), *(TABLES[kind].__table__.c.id.in_(select(one).where(visible(principal))) for one in named))
+        return or_(
+            false(), *(TABLES[kind].__table__.c.id.in_(select(entry).where(visible(principal))) for entry in named)
+        )
     return true()
 
 
@@ -251,10 +253,10 @@ def _referring(connection: Connection, kind: str, identity: int | str) -> dict[s
     for table in Base.metadata.sorted_tables:
         for key in table.foreign_keys:
             if key.column.table is target and key.ondelete is None:
-                found = connection.scalar(select(func.count()).select_from(table).where(key.parent == identity)) or 0
-                if found:
+                count = connection.scalar(select(func.count()).select_from(table).where(key.parent == identity)) or 0
+                if count:
                     name = str(names.get(table.name, table.name))
-                    counts[name] = counts.get(name, 0) + found
+                    counts[name] = counts.get(name, 0) + count
     return counts
 
 

@@ -18,11 +18,11 @@ from photseries.server.catalogue.models import Group, Series, SeriesHistory, Str
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
-__all__ = ["Event", "deleted", "history_of", "is_kept", "reinsert"]
+__all__ = ["HistoryEvent", "deleted", "history_of", "is_kept", "reinsert"]
 
 
 @dataclass(frozen=True)
-class Event:
+class HistoryEvent:
     """A row of the history of a series; a delete has no blob."""
 
     revision: int
@@ -35,18 +35,20 @@ class Event:
     blob: Blob | None
 
 
-def history_of(connection: Connection, series_id: int) -> list[Event]:
+def history_of(connection: Connection, series_id: int) -> list[HistoryEvent]:
     """Return the whole history of a series, oldest revision first."""
     table = SeriesHistory.__table__
     rows = connection.execute(select(table).where(table.c.series_id == series_id).order_by(table.c.revision)).mappings()
-    names = [name for name in Event.__dataclass_fields__ if name != "blob"]
+    names = [name for name in HistoryEvent.__dataclass_fields__ if name != "blob"]
     return [
-        Event(**{name: row[name] for name in names}, blob=of_row(series_id, row) if row["filename"] else None)
+        HistoryEvent(**{name: row[name] for name in names}, blob=of_row(series_id, row) if row["filename"] else None)
         for row in rows
     ]
 
 
-def deleted(connection: Connection, principal: Principal, series_id: int, events: Sequence[Event]) -> Changeable | None:
+def deleted(
+    connection: Connection, principal: Principal, series_id: int, events: Sequence[HistoryEvent]
+) -> Changeable | None:
     """Return a deleted series without metadata and blob; None when it is not deleted or was not visible.
 
     A delete by an earlier version of the service recorded no sharing: then only the owner and admins see the series.
@@ -54,9 +56,9 @@ def deleted(connection: Connection, principal: Principal, series_id: int, events
     if not events or events[-1].action != "delete":
         return None
     last = events[-1]
-    kept = {name: value["from"] for name, value in last.changed.items()}
-    own = connection.scalars(select(Group.id).where(Group.single_user_id == last.owner_id)).one()
-    group_ids, stream_ids = sorted({own, *kept.get("group_ids", ())}), kept.get("stream_ids", [])
+    fields = {name: value["from"] for name, value in last.changed.items()}
+    own_group = connection.scalars(select(Group.id).where(Group.single_user_id == last.owner_id)).one()
+    group_ids, stream_ids = sorted({own_group, *fields.get("group_ids", ())}), fields.get("stream_ids", [])
     visible, allowed = deleted_access(principal, last.owner_id, audience(group_ids, stream_ids))
     if not visible:
         return None
@@ -64,8 +66,8 @@ def deleted(connection: Connection, principal: Principal, series_id: int, events
         allowed=allowed,
         revision=last.revision,
         owner_id=last.owner_id,
-        owners_group_id=own,
-        created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else events[0].at,
+        owners_group_id=own_group,
+        created_at=datetime.fromisoformat(fields["created_at"]) if "created_at" in fields else events[0].at,
         metadata={},
         inferred=frozenset(),
         group_ids=_existing(connection, Group, group_ids),
@@ -77,8 +79,8 @@ def deleted(connection: Connection, principal: Principal, series_id: int, events
 
 def is_kept(connection: Connection, filename: str, grace: float) -> bool:
     """Return whether an unlinked blob is kept."""
-    found = select(UnlinkedBlob.filename).where(UnlinkedBlob.filename == filename, blobs.is_kept(grace))
-    return connection.scalar(found) is not None
+    statement = select(UnlinkedBlob.filename).where(UnlinkedBlob.filename == filename, blobs.is_kept(grace))
+    return connection.scalar(statement) is not None
 
 
 def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Sequence[int]) -> list[int]:
@@ -90,10 +92,10 @@ def reinsert(connection: Connection, series_id: int, seen: Changeable, values: M
 
     Raises what :func:`..series.refused` raises.
     """
-    given = {name: value for name, value in values.items() if value is not None}
+    non_null = {name: value for name, value in values.items() if value is not None}
     row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}
     row |= {"healpix": int(pixel(values["ra"], values["dec"])), "audience": []}
-    statement = insert(Series).values(**given, **row).on_conflict_do_nothing(index_elements=["id"])
+    statement = insert(Series).values(**non_null, **row).on_conflict_do_nothing(index_elements=["id"])
     with series.refused(values):
         inserted = connection.execute(statement).rowcount == 1
     if inserted:

@@ -106,8 +106,8 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
 
 def next_owned(connection: Connection, owner_id: int, after: int) -> int | None:
     """Return the id of the next series of a user after an id, or None."""
-    found = select(SERIES.id).where(SERIES.owner_id == owner_id, SERIES.id > after).order_by(SERIES.id).limit(1)
-    return connection.scalar(found)
+    statement = select(SERIES.id).where(SERIES.owner_id == owner_id, SERIES.id > after).order_by(SERIES.id).limit(1)
+    return connection.scalar(statement)
 
 
 def count_owned(connection: Connection, owner_id: int) -> int:
@@ -148,11 +148,11 @@ def _inserted(
     group_ids: Sequence[int],
     stream_ids: Sequence[int],
 ) -> int:
-    given = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
+    documents = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
     derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
     shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
     with refused(values):
-        identity: int = statement.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
+        identity: int = statement.execute(connection, **{**values, **documents, **derived, **shared}).scalar_one()
     return identity
 
 
@@ -167,8 +167,8 @@ def _creation(action: Action, changed: ColumnElement[object], *explicit: str) ->
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*explicit, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
-    new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
+    columns = (*explicit, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
+    new = insert(Series).values({name: bound(SERIES[name]) for name in columns}).returning(Series.id).cte("new")
     shared = [
         insert(table)
         .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))

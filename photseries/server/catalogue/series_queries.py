@@ -23,7 +23,7 @@ from photseries.server.catalogue.models import SERIES, OwnerUsage, Series
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["DESCRIBED", "Found", "Page"]
+__all__ = ["DESCRIBED", "SeriesPage", "SeriesRecord"]
 
 NOTHING: Mapping[str, object] = {}
 
@@ -74,7 +74,7 @@ _WHOLE, _LISTED = _document(ANSWERED), _document(LISTED)
 
 
 @dataclass(frozen=True)
-class Found:
+class SeriesRecord:
     """A series with its blob, its revision, the version of its statistics, and its fields as JSON."""
 
     blob: Blob
@@ -91,10 +91,10 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Page:
+class SeriesPage:
     """A page of series, and the cursor of the next page, if any."""
 
-    found: list[Found]
+    found: list[SeriesRecord]
     next: Cursor | None
 
     @property
@@ -103,7 +103,7 @@ class Page:
         return None if self.next is None else self.next.text()
 
 
-def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
+def get(connection: Connection, principal: Principal, series_id: int) -> SeriesRecord | None:
     """Return one series, or None when it is absent or not visible."""
     row = _ONE.execute(
         connection, series_id=series_id, **{**visibility_values(principal), **_joined(principal)}
@@ -111,7 +111,7 @@ def get(connection: Connection, principal: Principal, series_id: int) -> Found |
     return None if row is None else series_of(row)
 
 
-def find(connection: Connection, principal: Principal, query: Query) -> Page:
+def find(connection: Connection, principal: Principal, query: Query) -> SeriesPage:
     """Return one page of the series that match a query and are visible; in a cone with their separation [arcsec].
 
     The ids of the page are found first, by index-only scans where possible, and only then are its rows read: rows are
@@ -125,8 +125,8 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
     last = here[-1] if len(rows) > len(here) else None  # one row more than the page holds
     cursor = None if last is None else Cursor(query.sort_by, query.descending, last.key, last.id)
     if query.cone is None:
-        return Page([series_of(row) for row in here], cursor)
-    return Page([series_of(row, {"separation": arcsec(row.squared_chord)}) for row in here], cursor)
+        return SeriesPage([series_of(row) for row in here], cursor)
+    return SeriesPage([series_of(row, {"separation": arcsec(row.squared_chord)}) for row in here], cursor)
 
 
 def arcsec(squared_chord: float) -> float:
@@ -136,11 +136,11 @@ def arcsec(squared_chord: float) -> float:
 
 def _page(connection: Connection, principal: Principal, query: Query) -> Sequence[Row[Any]]:
     directed, key, after = order(principal, query)
-    found = [SERIES.id, key.label("key")]
+    columns = [SERIES.id, key.label("key")]
     if query.cone is not None:
-        found.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
+        columns.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
     first = (
-        select(*found)
+        select(*columns)
         .where(*matching(principal, query), *after)
         .order_by(*directed)
         .limit(query.per_page + 1)
@@ -155,7 +155,7 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
     ).all()
 
 
-def count(connection: Connection, principal: Principal, query: Query, page: Page | None = None) -> int:
+def count(connection: Connection, principal: Principal, query: Query, page: SeriesPage | None = None) -> int:
     """Count the visible series that match a query; if the page is the last one, from the page."""
     if page is not None and page.next is None and query.cursor is None and (page.found or query.page == 1):
         return (query.page - 1) * query.per_page + len(page.found)
@@ -191,11 +191,11 @@ def _joined(principal: Principal) -> dict[str, object]:
     }
 
 
-def series_of(row: Row[Any], extra: Mapping[str, object] = NOTHING) -> Found:
+def series_of(row: Row[Any], extra: Mapping[str, object] = NOTHING) -> SeriesRecord:
     """Return the series of a row of :func:`select_visible`, with additional fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
     document = msgspec.structs.replace(_READ.decode(row[-1]), **extra)
-    return Found(Blob(series_id, *described), revision, version, _WRITE.encode(document))
+    return SeriesRecord(Blob(series_id, *described), revision, version, _WRITE.encode(document))
 
 
 #: The columns that describe a series and its file.

@@ -68,7 +68,7 @@ def overview(connection: Connection, principal: Principal) -> Overview:
         points=int(points),
         sources=sources,
         sky=list(zip(ra.round(2).tolist(), dec.round(2).tolist(), [count for _, count in fields], strict=True)),
-        days=[(one, count) for one, count in reversed(connection.execute(by_day).all())],
+        days=[(row, count) for row, count in reversed(connection.execute(by_day).all())],
     )
 
 
@@ -118,15 +118,15 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     ).all()
     (total,) = (row for row in rows if row.level == _UNGROUPED)
     span = {"mjd_first": total.mjd_first, "mjd_last": total.mjd_last}
-    found: dict[str, object] = {"series": total.series, "sources": total.sources, **span}
-    for place, name in enumerate(COUNTED):
-        grouping = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
-        found[name] = [
+    result: dict[str, object] = {"series": total.series, "sources": total.sources, **span}
+    for index, name in enumerate(COUNTED):
+        grouping = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - index))
+        result[name] = [
             {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}
             for row in rows
             if row.level == grouping and getattr(row, name) is not None
         ]
-    return found
+    return result
 
 
 def column_counts(

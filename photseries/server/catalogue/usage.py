@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
 
 from photseries.errors import QuotaExceededError
 from photseries.server.catalogue.models import OwnerUsage, User
-from photseries.server.settings import Quotas
+from photseries.server.settings import QuotaSettings
 
 __all__ = ["Usage", "require_quota", "usage"]
 
@@ -41,7 +41,7 @@ def usage(connection: Connection, owner_id: int | None = None) -> list[Usage]:
     return [Usage(**row) for row in connection.execute(statement).mappings()]
 
 
-def require_quota(connection: Connection, quotas: Quotas, owner_id: int, *, is_new: bool) -> None:
+def require_quota(connection: Connection, quotas: QuotaSettings, owner_id: int, *, is_new: bool) -> None:
     """Raise an error if the owner exceeds the quotas after the changes of a transaction; call it before COMMIT.
 
     Other transactions of the owner wait, so that the sum includes all of them.

@@ -69,11 +69,11 @@ def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[s
 def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
     """Return a job of an owner; an abandoned job becomes a failed one."""
     own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
-    found = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
-    if found is not None and found.phase == "EXECUTING" and not _is_alive(connection, found):
+    row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
+    if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
-        found = connection.execute(select(*_OWN).where(own_job)).one_or_none()
-    return None if found is None else Job(**found._mapping)
+        row = connection.execute(select(*_OWN).where(own_job)).one_or_none()
+    return None if row is None else Job(**row._mapping)
 
 
 def find(connection: Connection, owner_id: int) -> list[Job]:
@@ -85,8 +85,8 @@ def find(connection: Connection, owner_id: int) -> list[Job]:
 
 def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:
     """Set columns of a job in one of some phases; return whether it was."""
-    one = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
-    return connection.execute(one).rowcount == 1
+    statement = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
+    return connection.execute(statement).rowcount == 1
 
 
 def start(connection: Connection, job_id: str, backend: int) -> bool:
@@ -142,14 +142,14 @@ def remove(connection: Connection, job_id: str) -> None:
 
 def add_pieces(connection: Connection, job_id: str, name: str, pieces: Iterable[bytes]) -> None:
     """Add the pieces of an upload or of a result."""
-    for place, content in enumerate(pieces):
-        connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=place, content=content))
+    for index, content in enumerate(pieces):
+        connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=index, content=content))
 
 
-def piece(connection: Connection, job_id: str, place: int) -> bytes | None:
+def piece(connection: Connection, job_id: str, index: int) -> bytes | None:
     """Return a piece of the result, or None after the last one."""
-    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == place)
-    content = connection.scalar(one)
+    statement = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == index)
+    content = connection.scalar(statement)
     return None if content is None else bytes(content)
 
 

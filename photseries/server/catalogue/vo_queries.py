@@ -119,8 +119,8 @@ def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int
     """Return the HEALPix numbers of an order with visible series; transferred as one byte string."""
     distinct = f"SELECT DISTINCT healpix >> %(bits)s AS pixel FROM {vo_views.SCHEMA}.series"  # noqa: S608
     sql = f"SELECT string_agg(int8send(pixel), '') FROM ({distinct}) AS found"  # noqa: S608
-    with opened(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as found:
-        return np.frombuffer(bytes(found.scalar_one() or b""), ">i8").astype(np.int64)
+    with opened(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as result:
+        return np.frombuffer(bytes(result.scalar_one() or b""), ">i8").astype(np.int64)
 
 
 def _entering(context: Context) -> dict[str, object]:

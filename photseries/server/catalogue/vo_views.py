@@ -105,11 +105,11 @@ _NAMES: Final = ("series", "obscore", "source", "instrument")
 
 
 def _stamped(connection: Connection) -> bool:
-    found = connection.scalar(
+    stamp = connection.scalar(
         text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
     )
     views = connection.scalar(text("SELECT to_regclass(:view)"), {"view": f"{SCHEMA}.{_NAMES[-1]}"})
-    return views is not None and bool(found == _stamp())
+    return views is not None and bool(stamp == _stamp())
 
 
 def _stamp() -> str:
@@ -201,9 +201,9 @@ def _of_instrument(column: str) -> str:
     return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"  # noqa: S608
 
 
-def _wavelength(place: int) -> str:
+def _wavelength(index: int) -> str:
     bands = json.dumps({name: [low * 1e-9, high * 1e-9] for name, (low, high) in WAVELENGTHS.items()})
-    return f"CAST(CAST('{bands}' AS jsonb) -> s.filter ->> {place} AS float8)"
+    return f"CAST(CAST('{bands}' AS jsonb) -> s.filter ->> {index} AS float8)"
 
 
 def _obscore() -> Mapping[str, str]:

@@ -28,8 +28,8 @@ __all__ = ["COMMANDS"]
     type=click.Path(path_type=Path),
     help="The data directory, new or empty; it is kept. Default: a temporary directory, deleted on exit.",
 )
-@click.option("--host", default=settings.Server.host, help="The address to listen on.")
-@click.option("--port", type=int, default=settings.Server.port, help="The port; 0: chosen by the system.")
+@click.option("--host", default=settings.ServerSettings.host, help="The address to listen on.")
+@click.option("--port", type=int, default=settings.ServerSettings.port, help="The port; 0: chosen by the system.")
 def demo(directory: Path | None, host: str, port: int) -> None:
     """Serve sample light curves from a temporary archive, deleted on exit.
 
@@ -41,7 +41,7 @@ def demo(directory: Path | None, host: str, port: int) -> None:
         else:
             folder = str(_empty(directory))
         config = settings.load(None, {}, {"data.directory": folder, "server.host": host, "server.port": port})
-        log_to_stderr(settings.Log(level="warning"))
+        log_to_stderr(settings.LogSettings(level="warning"))
         sockets = listen(config.server)
         serve_on(config, sockets, functools.partial(_announce, url_of(sockets)), prepare=_fill)
 

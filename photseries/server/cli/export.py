@@ -10,7 +10,7 @@ from photseries.cli.options import json_option, printed
 from photseries.cli.progress import progress
 from photseries.server.accounts import OPERATOR
 from photseries.server.cli.options import configured
-from photseries.server.hats import MOST, Layout, Target
+from photseries.server.hats import MAX_WEIGHT, Layout, Target
 from photseries.server.hats import export as export_
 from photseries.server.services import opened
 from photseries.server.settings import Config
@@ -38,7 +38,7 @@ def export() -> None:
 @click.option(
     "--most",
     type=click.IntRange(1),
-    default=MOST,
+    default=MAX_WEIGHT,
     help="Maximum number of measurements in a partition; larger partitions are split.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers write the partitions.")

@@ -18,7 +18,7 @@ from photseries.errors import QuotaExceededError, UnavailableError
 from photseries.server.cli.options import configured
 from photseries.server.importers import (
     DirectoryImport,
-    Outcome,
+    ImportOutcome,
     Report,
     SkyPortalImport,
     Status,
@@ -118,8 +118,8 @@ def skyportal(
         with Report(stem) as report:
             checked = work.check()
             _follow(work.series(), report, checked.series)
-            whole = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
-    _conclude(report, whole, as_json)
+            summary = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
+    _conclude(report, summary, as_json)
 
 
 @group.command("directory")
@@ -150,11 +150,11 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
         with Report(stem) as report:
             total = work.check()
             _follow(work.series(), report, total)
-            whole = report.finish({"dry_run": dry_run, "registries": {}}, ())
-    _conclude(report, whole, as_json)
+            summary = report.finish({"dry_run": dry_run, "registries": {}}, ())
+    _conclude(report, summary, as_json)
 
 
-def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
+def _follow(outcomes: Iterable[ImportOutcome], report: Report, total: int) -> None:
     """Write the outcomes into the report, and say how far it is."""
     try:
         with _steps(total) as step:
@@ -174,15 +174,15 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
         with progress(total) as advance:
             yield advance
         return
-    began = said = time.monotonic()
+    began = reported = time.monotonic()
     done = 0
 
     def step() -> None:
-        nonlocal done, said
+        nonlocal done, reported
         done += 1
         now = time.monotonic()
-        if now - said >= INTERVAL:
-            said = now
+        if now - reported >= INTERVAL:
+            reported = now
             rate = done / (now - began)
             left = (total - done) / rate / 60
             click.echo(f"{done:,} of {total:,} series, {rate:.1f}/s, {left:,.0f} min left", err=True)
@@ -190,19 +190,19 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
     yield step
 
 
-def _conclude(report: Report, whole: Mapping[str, object], as_json: bool) -> None:
+def _conclude(report: Report, summary: Mapping[str, object], as_json: bool) -> None:
     """Print the counts, and end with the status that says whether all went well."""
     paths = [str(path) for path in report.paths]
-    printed({**whole, "report": paths}, as_json, map(safe, _lines(report, whole)))
+    printed({**summary, "report": paths}, as_json, map(safe, _lines(report, summary)))
     sys.exit(1 if report.failed else 0)
 
 
-def _lines(report: Report, whole: Mapping[str, Any]) -> Iterator[str]:
-    if whole["dry_run"]:
+def _lines(report: Report, summary: Mapping[str, Any]) -> Iterator[str]:
+    if summary["dry_run"]:
         yield "Dry run: nothing was stored."
     entries = [
         {"registry": kind, "new": counts["new"], "existing": counts["there"]}
-        for kind, counts in whole["registries"].items()
+        for kind, counts in summary["registries"].items()
     ]
     if entries:
         yield from table_lines(entries, ("registry", "new", "existing"), None)
@@ -218,7 +218,7 @@ def _lines(report: Report, whole: Mapping[str, Any]) -> Iterator[str]:
         yield f"{outcome.status.value}: {name}: {outcome.message}"
     if report.failed > KEPT:
         yield f"... and {report.failed - KEPT:,} more failures"
-    yield from whole["notes"]
+    yield from summary["notes"]
     yield f"Report: {report.paths[0]}, {report.paths[1]}"
 
 

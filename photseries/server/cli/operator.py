@@ -25,7 +25,7 @@ from photseries.cli.progress import progress, tracked
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.period_search import PeriodSearcher
-from photseries.server.archive.recompute import Recomputer, Tally
+from photseries.server.archive.recompute import ChangeTally, Recomputer
 from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.catalogue import migrations
 from photseries.server.cli.options import configured, jobs_option
@@ -65,8 +65,8 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
 def _like_this(listening: list[int]) -> list[str]:
     """Return the command of one process of several."""
     context = click.get_current_context()
-    given = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
-    options = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    parameters = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
+    options = [word for name, value in parameters.items() if value is not None for word in (f"--{name}", str(value))]
     inherited = [word for number in listening for word in ("--listening", str(number))]
     return [sys.executable, "-m", "photseries", "serve", *options, *inherited]
 
@@ -204,7 +204,7 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
     Repeat the command to continue after an interruption. The service may run meanwhile. Exit status 2 if the statistics
     of a series could not be computed.
     """
-    tally, total, revised = Tally(), 0, 0
+    tally, total, revised = ChangeTally(), 0, 0
     failures: list[_Row] = []
     with opened(config, existing=True) as services:
         threshold = config.photometry.detection_threshold

@@ -16,7 +16,7 @@ import orjson
 
 from photseries.cli.options import reported
 from photseries.server import faults, settings
-from photseries.server.settings import Log
+from photseries.server.settings import LogSettings
 from photseries.text import escape_unprintable
 
 __all__ = ["configured", "jobs_option", "log_to_stderr"]
@@ -45,8 +45,8 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
         @click.option("--data", "directory", help="The data directory. Default: ./data.")
         @functools.wraps(command)
         def run(file: Path | None, directory: str | None, *args: object, **options: object) -> None:
-            given = {setting: options.pop(option) for option, setting in names.items()}
-            overrides = {"data.directory": directory, **given}
+            values = {setting: options.pop(option) for option, setting in names.items()}
+            overrides = {"data.directory": directory, **values}
             with reported():
                 loaded = settings.load(
                     file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None),
@@ -89,7 +89,7 @@ class _JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def log_to_stderr(settings: Log) -> None:
+def log_to_stderr(settings: LogSettings) -> None:
     """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     as_text = _Lines("%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -94,8 +94,8 @@ def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
 
 def _require_apart(source: str, target: str) -> None:
     """Refuse two places where one lies in the other: a sweep of the outer one would empty the inner one."""
-    one, other = _place(source), _place(target)
-    if one.startswith(other) or other.startswith(one):
+    first, other = _place(source), _place(target)
+    if first.startswith(other) or other.startswith(first):
         raise StartError(f"{source} and {target} are the same place, or one contains the other.")
 
 

@@ -13,7 +13,7 @@ from photseries.lightcurve.photometry import FloatArray, mag_to_flux
 from photseries.server.demo.cadences import Ground, Space
 from photseries.server.demo.shapes import eclipses, flares, pulsation, supernova, transit
 
-__all__ = ["INSTRUMENTS", "STARS", "Band", "Star", "tables"]
+__all__ = ["INSTRUMENTS", "STARS", "Star", "StarBand", "tables"]
 
 #: The instruments by their id, with their filters.
 INSTRUMENTS: Mapping[int, tuple[str, tuple[str, ...]]] = {
@@ -23,7 +23,7 @@ INSTRUMENTS: Mapping[int, tuple[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Band:
+class StarBand:
     """A star in one filter: magnitude [AB mag], variability, magnitude in the reference image."""
 
     mag: float
@@ -56,12 +56,12 @@ class Star:
     dec: float
     instrument_id: int
     cadence: Space | Ground
-    bands: Mapping[str, Band]
+    bands: Mapping[str, StarBand]
     truth: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _bands(mags: Mapping[str, float], shape: Callable[..., FloatArray], **numbers: object) -> dict[str, Band]:
-    return {name: Band(mag, partial(shape, **numbers)) for name, mag in mags.items()}
+def _bands(mags: Mapping[str, float], shape: Callable[..., FloatArray], **numbers: object) -> dict[str, StarBand]:
+    return {name: StarBand(mag, partial(shape, **numbers)) for name, mag in mags.items()}
 
 
 _TRANSIT = {"period": 3.4852, "epoch": 59002.61, "depth": 0.0125, "duration": 0.135}
@@ -88,9 +88,9 @@ STARS: tuple[Star, ...] = (
     Star(
         "Demo RR Lyrae", "a pulsating star in three filters, three seasons", 211.7353, 12.6127, 2, _SURVEY,
         {
-            "ztfg": Band(15.9, partial(pulsation, amplitude=1.15, **_PULSATION)),
-            "ztfr": Band(15.7, partial(pulsation, amplitude=0.82, **_PULSATION)),
-            "ztfi": Band(15.65, partial(pulsation, amplitude=0.62, **_PULSATION)),
+            "ztfg": StarBand(15.9, partial(pulsation, amplitude=1.15, **_PULSATION)),
+            "ztfr": StarBand(15.7, partial(pulsation, amplitude=0.82, **_PULSATION)),
+            "ztfi": StarBand(15.65, partial(pulsation, amplitude=0.62, **_PULSATION)),
         },
         _PULSATION,
     ),
@@ -102,15 +102,15 @@ STARS: tuple[Star, ...] = (
         "Demo supernova", "nothing, then a supernova, in two filters: look at the non-detections", 35.2264, -4.9172,
         2, Ground(begin=59340, days=230, every=2, visits=1, depth=20.6),
         {
-            "ztfg": Band(18.0, partial(supernova, **{**_SUPERNOVA, "fall": 17.0}), magref=19.84),
-            "ztfr": Band(17.8, partial(supernova, **_SUPERNOVA), magref=19.21),
+            "ztfg": StarBand(18.0, partial(supernova, **{**_SUPERNOVA, "fall": 17.0}), magref=19.84),
+            "ztfr": StarBand(17.8, partial(supernova, **_SUPERNOVA), magref=19.21),
         },
         _SUPERNOVA,
     ),
     Star(
         "Demo flare star", "a red dwarf every 20 seconds: more than 70,000 rows", 76.9911, -21.4570,
         1, Space(begin=59100.1, days=18, exp_time=20, precision=0.004),
-        {"tess": Band(12.1, _spotted)}, {"rotation": 1.27, "flares": [time for time, *_ in _FLARES]},
+        {"tess": StarBand(12.1, _spotted)}, {"rotation": 1.27, "flares": [time for time, *_ in _FLARES]},
     ),
     Star(
         "Demo constant star", "a star that does nothing", 10.6250, 41.1133, 2, _SURVEY,

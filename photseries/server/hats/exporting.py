@@ -15,16 +15,16 @@ from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue import blobs, exporting
 from photseries.server.hats.catalogue import describe
 from photseries.server.hats.layout import Layout
-from photseries.server.hats.partition import Partition, Written, write
+from photseries.server.hats.partition import Partition, WrittenPartition, write
 from photseries.server.hats.planning import partitions, span
 from photseries.server.hats.target import Target, Tile
 from photseries.server.principal import Principal
 from photseries.server.services import Services
 
-__all__ = ["MOST", "Exported", "export"]
+__all__ = ["MAX_WEIGHT", "Exported", "export"]
 
 #: Maximum weight of a partition: the measurements of its series, and 32 more per series for the metadata.
-MOST = 1_000_000
+MAX_WEIGHT = 1_000_000
 
 #: Advisory lock of the exporting process.
 EXPORT = 7_302_003
@@ -62,7 +62,7 @@ def export(
     target: Target,
     layout: Layout,
     *,
-    most: int = MOST,
+    most: int = MAX_WEIGHT,
     scheduler: str | None = None,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] = lambda total: nullcontext(lambda: None),
 ) -> Exported:
@@ -71,7 +71,7 @@ def export(
     Parameters
     ----------
     most : int
-        Maximum weight of a partition, see :data:`MOST`; the memory use does not depend on it.
+        Maximum weight of a partition, see :data:`MAX_WEIGHT`; the memory use does not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler whose workers write the partitions; without one this process does.
     progress : callable
@@ -94,10 +94,10 @@ def export(
         planned = _plan(services, principal, target, layout, most)
         existing = target.partitions()
         stale = [tile for tile, mark in planned.items() if tile not in existing or existing[tile].fingerprint != mark]
-        written: dict[Tile, Written] = {}
+        written: dict[Tile, WrittenPartition] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
-            for tile, one in _written(services, principal, target, layout, stale, executor, width):
-                written[tile] = one
+            for tile, partition in _written(services, principal, target, layout, stale, executor, width):
+                written[tile] = partition
                 advance()
         rows = {tile: written[tile].rows if tile in written else existing[tile].rows for tile in planned}
         filled = {tile: count for tile, count in rows.items() if count}
@@ -106,8 +106,9 @@ def export(
         for tile in removed:
             target.remove(tile)
     return Exported(
-        len(filled), sum(filled.values()), sum(one.rows > 0 for one in written.values()),
-        sum(one.series for one in written.values()), sum(one.measurements for one in written.values()), len(removed),
+        len(filled), sum(filled.values()), sum(partition.rows > 0 for partition in written.values()),
+        sum(partition.series for partition in written.values()),
+        sum(partition.measurements for partition in written.values()), len(removed),
     )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def _require_packages(scheduler: str | None) -> None:
         raise StartError(f"An export needs {' and '.join(missing)}: pip install 'photseries[server,hats]'.")
 
 
-def _plan(services: Services, principal: Principal, target: Target, layout: Layout, most: int) -> dict[Tile, int]:
+def _plan(services: Services, principal: Principal, target: Target, layout: Layout, max_weight: int) -> dict[Tile, int]:
     """Claim the target, and return the planned partitions with their fingerprints."""
     with services.catalogue.reading() as connection:
         target.claim(blobs.archive(connection), layout.signature)
@@ -127,7 +128,7 @@ def _plan(services: Services, principal: Principal, target: Target, layout: Layo
             ownership.adopt()
         ownership.advance()
         cells = partial(exporting.cells, connection, principal, by_source=layout.by_source)
-        return {tile: cell.fingerprint for tile, cell in partitions(cells, most)}
+        return {tile: cell.fingerprint for tile, cell in partitions(cells, max_weight)}
 
 
 def _written(
@@ -138,20 +139,20 @@ def _written(
     stale: list[Tile],
     executor: Executor,
     width: int,
-) -> Iterator[tuple[Tile, Written]]:
+) -> Iterator[tuple[Tile, WrittenPartition]]:
     """Submit partitions, with a limited number in flight, and yield each one that is written."""
 
-    def submitted(tile: Tile) -> Future[Written]:
+    def submitted(tile: Tile) -> Future[WrittenPartition]:
         with services.catalogue.reading() as connection:
-            found = exporting.members(connection, principal, *span(tile), by_source=layout.by_source)
-        if not found:
-            nothing: Future[Written] = Future()
-            nothing.set_result(Written(0, 0, 0))
+            members = exporting.members(connection, principal, *span(tile), by_source=layout.by_source)
+        if not members:
+            nothing: Future[WrittenPartition] = Future()
+            nothing.set_result(WrittenPartition(0, 0, 0))
             return nothing
-        return executor.submit(write, Partition(target, services.store, layout, tile, found))
+        return executor.submit(write, Partition(target, services.store, layout, tile, members))
 
     waiting = iter(stale)
-    running: dict[Future[Written], tuple[Tile, int]] = {}
+    running: dict[Future[WrittenPartition], tuple[Tile, int]] = {}
     while True:
         for tile in islice(waiting, width - len(running)):
             running[submitted(tile)] = (tile, TRIES)

@@ -102,15 +102,15 @@ class Layout:
     def _measurements(self, member: Member, table: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
         calibration = calibration_of(dict(zip(EXPORTED, member.values, strict=True)))
         curve = light_curve(table, calibration)
-        found: dict[str, NDArray[np.generic]] = {name: getattr(curve, name) for name in MEASUREMENTS}
+        columns: dict[str, NDArray[np.generic]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
             shared = {name: member.values[_PLACE[column]] for name, column in _OF_SERIES.items()}
             shared["flux_unit"] = calibration.unit  # the unit of exported fluxes
-            found |= {name: np.full(len(table), value, object) for name, value in shared.items()}
+            columns |= {name: np.full(len(table), value, object) for name, value in shared.items()}
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
-            found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
-        return found
+            columns[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
+        return columns
 
     def schema(self, footer: Mapping[bytes, bytes] | None = None) -> pa.Schema:
         """Return the Arrow schema of the rows.

@@ -11,7 +11,7 @@ from photseries.server.hats.layout import Layout, Row
 from photseries.server.hats.target import FINGERPRINT, Target, Tile
 from photseries.server.storage.contract import Store
 
-__all__ = ["Partition", "Written", "write"]
+__all__ = ["Partition", "WrittenPartition", "write"]
 
 #: Number of measurements per row group, which is in memory as a whole.
 TOGETHER = 200_000
@@ -31,7 +31,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenPartition:
     """The written partition: numbers of rows, series and measurements."""
 
     rows: int
@@ -39,7 +39,7 @@ class Written:
     measurements: int
 
 
-def write(partition: Partition) -> Written:
+def write(partition: Partition) -> WrittenPartition:
     """Write a partition atomically.
 
     Raises
@@ -67,7 +67,7 @@ def write(partition: Partition) -> Written:
             writer.write_table(layout.table(together, schema), row_group_size=size)
             rows += len(together)
             measurements += sum(row.length for row in together)
-    return Written(rows, len(partition.members), measurements)
+    return WrittenPartition(rows, len(partition.members), measurements)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

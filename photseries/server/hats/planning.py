@@ -14,21 +14,23 @@ __all__ = ["partitions", "span"]
 MAX_DEPTH = 12
 
 
-def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], most: int) -> Iterator[tuple[Tile, Cell]]:
+def partitions(
+    cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], max_weight: int
+) -> Iterator[tuple[Tile, Cell]]:
     """Divide the sky into partitions.
 
     Parameters
     ----------
     cells : callable
         Returns the pixels of an order inside pixels of the previous order (None: all), with their contents.
-    most : int
+    max_weight : int
         A pixel that weighs more is divided, unless all that it holds lies in one pixel of the deepest order.
     """
     order, heavy = 0, None
     while heavy is None or heavy:
         looked_into, heavy = heavy, []
         for cell in cells(order, looked_into):
-            if cell.weight > most and cell.low >> 2 * (ORDER - MAX_DEPTH) != cell.high >> 2 * (ORDER - MAX_DEPTH):
+            if cell.weight > max_weight and cell.low >> 2 * (ORDER - MAX_DEPTH) != cell.high >> 2 * (ORDER - MAX_DEPTH):
                 heavy.append(cell.pixel)
             else:
                 yield Tile(order, cell.pixel), cell

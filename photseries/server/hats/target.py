@@ -20,7 +20,7 @@ from photseries.errors import StartError, UnavailableError
 if TYPE_CHECKING:
     from upath import UPath
 
-__all__ = ["FINGERPRINT", "Found", "Target", "Tile"]
+__all__ = ["FINGERPRINT", "ExistingPartition", "Target", "Tile"]
 
 #: The file with the owner of a folder.
 OWNER = "photseries.json"
@@ -41,7 +41,7 @@ class Tile(NamedTuple):
     pixel: int
 
 
-class Found(NamedTuple):
+class ExistingPartition(NamedTuple):
     """An existing partition: its fingerprint and number of rows; None and 0 if it cannot be read."""
 
     fingerprint: int | None
@@ -118,14 +118,14 @@ class Target:
 
     def _require_owner(self, content: bytes, expected: Mapping[str, object]) -> None:
         try:
-            found = orjson.loads(content)
-            differing = [name for name in expected if found.get(name) != expected[name]]
+            stated = orjson.loads(content)
+            differing = [name for name in expected if stated.get(name) != expected[name]]
         except (orjson.JSONDecodeError, AttributeError):
             raise StartError(f"{OWNER} in {self.url} was not written by photseries. Nothing was changed.") from None
         if "archive" in differing:
             raise StartError(f"{self.url} is the export of another archive. Nothing was changed.")
         if differing:
-            was = ", ".join(f"{name} {found.get(name)} instead of {expected[name]}" for name in differing)
+            was = ", ".join(f"{name} {stated.get(name)} instead of {expected[name]}" for name in differing)
             raise StartError(f"{self.url} was exported with {was}. Nothing was changed; name a new folder for these.")
 
     def read_mark(self) -> bytes | None:
@@ -150,7 +150,7 @@ class Target:
 
         return pixel_catalog_file(self.root, HealpixPixel(*tile))
 
-    def partitions(self) -> dict[Tile, Found]:
+    def partitions(self) -> dict[Tile, ExistingPartition]:
         """Return the existing partitions."""
         from hats.io.paths import get_healpix_from_path
 
@@ -158,20 +158,20 @@ class Target:
             files = self.root.fs.find((self.root / "dataset").path)
             names = [name for name in files if Path(name).name.startswith("Npix=")]
             with ThreadPoolExecutor(READERS) as readers:
-                found = list(readers.map(self._footer, names))
+                footers = list(readers.map(self._footer, names))
         tiles = [Tile(*get_healpix_from_path(name)) for name in names]
-        return dict(zip(tiles, found, strict=True))
+        return dict(zip(tiles, footers, strict=True))
 
-    def _footer(self, name: str) -> Found:
+    def _footer(self, name: str) -> ExistingPartition:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             with self.root.fs.open(name, "rb") as file:
                 footer = pq.read_metadata(file)
-            return Found(int(footer.metadata[FINGERPRINT]), footer.num_rows)
+            return ExistingPartition(int(footer.metadata[FINGERPRINT]), footer.num_rows)
         except (pa.ArrowInvalid, KeyError, TypeError):
-            return Found(None, 0)
+            return ExistingPartition(None, 0)
 
     @contextmanager
     def replaced(self, path: UPath) -> Iterator[Path]:

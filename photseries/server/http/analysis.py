@@ -11,7 +11,7 @@ from photseries.errors import BusyError, DamagedError, InvalidError, LateError, 
 from photseries.lightcurve.periodogram import SearchOptions
 from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
@@ -34,7 +34,7 @@ class AnalysisHandler(BaseHandler):
         self,
         identity: str,
         known: Sequence[Parameter],
-        compute: Callable[[Found, PointSelection, Mapping[str, object]], tuple[Found, bytes]],
+        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, bytes]],
         media_type: str = "application/json; charset=UTF-8",
         *,
         waits: bool = True,
@@ -53,15 +53,15 @@ class AnalysisHandler(BaseHandler):
             Whether it is slow, and waits for its turn among the analyses.
         """
 
-        def find() -> tuple[Found, Mapping[str, Any], bool]:
+        def find() -> tuple[SeriesRecord, Mapping[str, Any], bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), known)
-            found = self.services.reader.get(self.principal, series_id)
-            has_it = is_known(self.request.headers, tag_of(found, "analysis"))
+            series = self.services.reader.get(self.principal, series_id)
+            has_it = is_known(self.request.headers, tag_of(series, "analysis"))
             self.weigh(not has_it)
-            return found, values, has_it
+            return series, values, has_it
 
-        found, values, has_it = await self.run(find)
+        series, values, has_it = await self.run(find)
         content = b""
         if has_it:
             self.set_status(304)
@@ -71,9 +71,9 @@ class AnalysisHandler(BaseHandler):
             async with (
                 self.shared.analyses.place(self.caller.key) if waits else nullcontext()
             ):  # keeps a few threads free
-                found, content = await self.run(lambda: compute(found, points, values), heavy=True)
+                series, content = await self.run(lambda: compute(series, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
-        set_validators(self, tag_of(found, "analysis"))
+        set_validators(self, tag_of(series, "analysis"))
         await self.send([content])
 
 
@@ -101,16 +101,18 @@ class PeriodogramHandler(AnalysisHandler):
         """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
-        found, computed = self.services.analysis.periodogram(
+    def _compute(
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
+        series, computed = self.services.analysis.periodogram(
             self.principal,
-            found,
+            series,
             points,
             _options(values),
             method=values["method"],
             max_points=values["maxPoints"],
         )
-        return found, success(computed)
+        return series, success(computed)
 
 
 class SourcePeriodogramHandler(BaseHandler):
@@ -147,20 +149,22 @@ class FoldedHandler(AnalysisHandler):
         """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
-        found, folded = self.services.analysis.fold(
+        series, folded = self.services.analysis.fold(
             self.principal,
-            found,
+            series,
             points,
             period=values["period"],
             epoch=values.get("epoch"),
             bins=values["bins"],
             max_points=values["maxPoints"],
         )
-        return found, success(folded)
+        return series, success(folded)
 
 
 class EnvelopeHandler(AnalysisHandler):
@@ -173,16 +177,18 @@ class EnvelopeHandler(AnalysisHandler):
         """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
-        found, plotted = self.services.analysis.envelope(
+    def _compute(
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
+        series, plotted = self.services.analysis.envelope(
             self.principal,
-            found,
+            series,
             points,
             width=values["width"],
             max_points=values["maxPoints"],
             column=values.get("column"),
         )
-        return found, success(plotted)
+        return series, success(plotted)
 
 
 class PlotHandler(AnalysisHandler):
@@ -201,11 +207,13 @@ class PlotHandler(AnalysisHandler):
         """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         size = (values["width"], values["height"])
         return self.services.analysis.plot(
             self.principal,
-            found,
+            series,
             points,
             size=size,
             theme=values["theme"],

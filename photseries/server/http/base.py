@@ -25,7 +25,7 @@ from photseries.formats import json_columns
 from photseries.server.http.answers import failure, headers_of, presentable, success
 from photseries.server.http.caller import Caller
 from photseries.server.http.credentials import BASIC, BEARER, Credential, credential_of, session_of
-from photseries.server.http.encoding import SHORTEST, choose_encoding, compressor, is_compressible
+from photseries.server.http.encoding import MIN_COMPRESSED_BYTES, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import Shared
@@ -35,7 +35,7 @@ from photseries.server.http.work import Work
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
 
-__all__ = ["ANY", "MOST_PLAIN", "BaseHandler"]
+__all__ = ["ANY", "MAX_PLAIN_BYTES", "BaseHandler"]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ _CORS = {
 }
 
 #: How long a body without a table may be [bytes].
-MOST_PLAIN = 4 * 1024 * 1024
+MAX_PLAIN_BYTES = 4 * 1024 * 1024
 
 
 @stream_request_body
@@ -116,14 +116,14 @@ class BaseHandler(RequestHandler):
     @property
     def longest_body(self) -> int:
         """How long a body may be [bytes]: one without a table need not be long."""
-        most = self.services.config.server.max_body
-        return most if self.takes_files else min(most, MOST_PLAIN)
+        limit = self.services.config.server.max_body
+        return limit if self.takes_files else min(limit, MAX_PLAIN_BYTES)
 
     @functools.cached_property
     def request_id(self) -> str:
         """The name of this request in answers and in the log: the client's own when that is well-formed."""
-        given = self.request.headers.get("X-Request-Id", "")
-        return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        header = self.request.headers.get("X-Request-Id", "")
+        return header if _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
 
     def set_default_headers(self) -> None:
         """Set the headers of every answer."""
@@ -269,7 +269,7 @@ class BaseHandler(RequestHandler):
         """
         length = sum(map(len, pieces))
         encoding = self._encoding()
-        if encoding is not None and length > SHORTEST:
+        if encoding is not None and length > MIN_COMPRESSED_BYTES:
             self._set_encoding(encoding)
             packed = compressor(encoding)
 

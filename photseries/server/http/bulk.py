@@ -22,7 +22,7 @@ from photseries.errors import (
     UnreadableFileError,
 )
 from photseries.fields.texts import fields_of_texts
-from photseries.server.archive.bulk import BulkOptions, BulkUpload, Outcome
+from photseries.server.archive.bulk import BulkOptions, BulkOutcome, BulkUpload
 from photseries.server.http.answers import failed
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Raw
@@ -107,7 +107,7 @@ class BulkHandler(BaseHandler):
         yield _written({"status": "success", "data": total, "version": __version__})
 
 
-def _line(outcome: Outcome) -> bytes:
+def _line(outcome: BulkOutcome) -> bytes:
     """Encode the outcome for a series like the answer to a single POST, with its position."""
     if outcome.error is not None:
         return _written({**failed(outcome.error), "index": outcome.index})

@@ -52,9 +52,9 @@ _refusals: set[asyncio.Task[None]] = set()
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of open files to the hard limit; return the limit in force."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    target = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses its own infinite hard limit
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, target), hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -205,6 +205,6 @@ async def _refuse(connection: socket.socket) -> None:
         async with asyncio.timeout(_LINGER_TIME):
             await loop.sock_sendall(connection, head.encode() + content)
             connection.shutdown(socket.SHUT_WR)
-            rest = _LINGER
-            while rest > 0 and (part := await loop.sock_recv(connection, 65536)):
-                rest -= len(part)
+            remaining = _LINGER
+            while remaining > 0 and (part := await loop.sock_recv(connection, 65536)):
+                remaining -= len(part)

@@ -19,7 +19,7 @@ from photseries.errors import ForbiddenError, UnauthorizedError
 from photseries.server.accounts import PREFIX_LENGTH, Accounts
 from photseries.server.http.throttle import came_by_https
 from photseries.server.principal import EVERYONE, Principal, anonymous
-from photseries.server.settings import Config, Server
+from photseries.server.settings import Config, ServerSettings
 
 __all__ = [
     "BASIC",
@@ -109,7 +109,7 @@ def _password(encoded: str) -> str:
         return ""
 
 
-def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
+def require_same_site(request: HTTPServerRequest, settings: ServerSettings) -> None:
     """Refuse cross-site changes, to which browsers add Basic credentials automatically.
 
     Raises
@@ -122,7 +122,7 @@ def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
         raise ForbiddenError("Changes from pages of other sites need the header `Authorization: token XXX`, not Basic.")
 
 
-def session_of(request: HTTPServerRequest, settings: Server) -> str:
+def session_of(request: HTTPServerRequest, settings: ServerSettings) -> str:
     """Return the session secret of a request; empty without a session."""
     # The request's cookies property creates an object per cookie and takes ten times as long.
     cookies = parse_cookie(request.headers.get("Cookie", ""))
@@ -134,12 +134,12 @@ def cookie_name(https: bool) -> str:
     return "__Host-photseries" if https else "photseries"
 
 
-def is_https(request: HTTPServerRequest, settings: Server) -> bool:
+def is_https(request: HTTPServerRequest, settings: ServerSettings) -> bool:
     """Return whether the browser uses https, possibly to a proxy."""
     return came_by_https(request.remote_ip or "", request.headers.get("X-Forwarded-Proto", ""), settings)
 
 
-def origin_of(request: HTTPServerRequest, settings: Server) -> str:
+def origin_of(request: HTTPServerRequest, settings: ServerSettings) -> str:
     """Return the URL of the service as the client sees it."""
     return f"{'https' if is_https(request, settings) else 'http'}://{request.host}"
 
@@ -149,14 +149,14 @@ def csrf_token(session: str) -> str:
     return hmac.new(session.encode("utf-8", "surrogateescape"), b"csrf", hashlib.sha256).hexdigest()
 
 
-def require_csrf(session: str, given: str) -> None:
+def require_csrf(session: str, token: str) -> None:
     """Refuse a request without the CSRF token of its session.
 
     Raises
     ------
     ForbiddenError
     """
-    if not hmac.compare_digest(csrf_token(session).encode(), given.encode("utf-8", "surrogateescape")):
+    if not hmac.compare_digest(csrf_token(session).encode(), token.encode("utf-8", "surrogateescape")):
         raise ForbiddenError(
             f"This request has the cookie of a session without its {CSRF_HEADER}: it did not come from our pages. "
             "Programs use a token, in the header `Authorization: token XXX`."

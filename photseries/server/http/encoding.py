@@ -8,13 +8,13 @@ from typing import Final
 
 import zstandard
 
-__all__ = ["ENCODINGS", "SHORTEST", "choose_encoding", "compressor", "is_compressible"]
+__all__ = ["ENCODINGS", "MIN_COMPRESSED_BYTES", "choose_encoding", "compressor", "is_compressible"]
 
 #: The encodings of answers, the preferred one first.
 ENCODINGS: Final = ("zstd", "gzip")
 
 #: Shorter answers are not worth compressing [bytes].
-SHORTEST: Final = 1024
+MIN_COMPRESSED_BYTES: Final = 1024
 
 #: HDF5, Parquet, zip and PNG are compressed already, or incompressible.
 _TYPES: Final = ("text/", "application/json", "application/x-ndjson", "application/x-votable+xml", "image/svg+xml")

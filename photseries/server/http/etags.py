@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 
 from photseries import __version__
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.encoding import ENCODINGS
 
@@ -19,12 +19,12 @@ _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?(?:
 _ENCODED = re.compile(rf'\+({"|".join(ENCODINGS)})"$')
 
 
-def tag_of(found: Found, file_format: str, content: bytes = b"") -> str:
+def tag_of(series: SeriesRecord, file_format: str, content: bytes = b"") -> str:
     """Return the ETag of an answer about a series.
 
     Parameters
     ----------
-    found : Found
+    series : SeriesRecord
     file_format : str
         The format of the answer.
     content : bytes
@@ -36,9 +36,9 @@ def tag_of(found: Found, file_format: str, content: bytes = b"") -> str:
     str
         ``"ID.REVISION.FORMAT.MARK"``.
     """
-    versions = f"{__version__} {found.statistics_version}"
+    versions = f"{__version__} {series.statistics_version}"
     mark = zlib.crc32(content, zlib.crc32(versions.encode()))
-    return f'"{found.blob.series_id}.{found.revision}.{file_format}.{mark:08x}"'
+    return f'"{series.blob.series_id}.{series.revision}.{file_format}.{mark:08x}"'
 
 
 def is_known(headers: Mapping[str, str], tag: str) -> bool:

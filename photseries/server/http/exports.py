@@ -77,7 +77,7 @@ class ExportHandler(BaseHandler):
     def _asked(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
-        shaping = {one.name: arguments.pop(one.name) for one in _SHAPING if one.name in arguments}
+        shaping = {name.name: arguments.pop(name.name) for name in _SHAPING if name.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
         file_format, part = EXPORTS[values["format"]], parameters.selection_of(values)
         if file_format.name == "zip" and (part.columns or part.derive):

@@ -75,9 +75,9 @@ class _FileHandler(UploadHandler):
         require_short_fields(fields, MAX_FIELDS_SIZE * self.services.config.limits.metadata)
         option_names = (*OPTIONS, *SHARED)
         options = {name: value for name, value in {**values, **fields}.items() if name in option_names}
-        given = {name: value for name, value in fields.items() if name not in option_names}
+        metadata = {name: value for name, value in fields.items() if name not in option_names}
         with self.content() as content:
-            yield SentFile(content, PurePosixPath(values["filename"]).name or "upload", options), given, values
+            yield SentFile(content, PurePosixPath(values["filename"]).name or "upload", options), metadata, values
 
 
 class InspectHandler(_FileHandler):

@@ -20,7 +20,7 @@ from photseries.errors import (
 )
 from photseries.formats.registry import HDF5, WRITERS, Format
 from photseries.parameters import PART, REVISION, Parameter, choice
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
@@ -60,7 +60,7 @@ class RangeError(PhotseriesError):
 class _File:
     """A file or a range of it; no content if the client's copy is current. ``stored``: whether it is the blob."""
 
-    found: Found
+    found: SeriesRecord
     form: Format
     tag: str
     content: bytes | None = None
@@ -120,26 +120,26 @@ class FileHandler(BaseHandler):
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
             form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
-            found = self._find(series_id, values.get("revision"))
-            tag = tag_of(found, form.extension)
+            series = self._find(series_id, values.get("revision"))
+            tag = tag_of(series, form.extension)
             if is_known(self.request.headers, tag):
-                return _File(found, form, tag)
+                return _File(series, form, tag)
             stored = form is HDF5 and part.is_whole
             if stored:
-                span = byte_range(self.request.headers, found.blob.size, tag)
+                span = byte_range(self.request.headers, series.blob.size, tag)
                 if span is not None:
                     content = (
                         b""
                         if span[0] >= span[1]
-                        else self.services.reader.stored_range(self.principal, found, *span)[1]
+                        else self.services.reader.stored_range(self.principal, series, *span)[1]
                     )
-                    return _File(found, form, tag, content, found.blob.size, span, stored)
-            self.weigh(not (form is HDF5 and part.is_whole) and found.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
-            found, content = self.services.reader.file(self.principal, found, part, form)
-            tag = tag_of(found, form.extension)
+                    return _File(series, form, tag, content, series.blob.size, span, stored)
+            self.weigh(not (form is HDF5 and part.is_whole) and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
+            series, content = self.services.reader.file(self.principal, series, part, form)
+            tag = tag_of(series, form.extension)
             span = byte_range(self.request.headers, len(content), tag)
             chosen = content if span is None else content[slice(*span)]
-            return _File(found, form, tag, chosen, len(content), span, stored)
+            return _File(series, form, tag, chosen, len(content), span, stored)
 
         file = await self.run(read, heavy=True)
         set_validators(self, file.tag, *([] if extension else ["Accept"]))
@@ -168,7 +168,7 @@ class FileHandler(BaseHandler):
         self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{length}")
         return content
 
-    def _find(self, series_id: int, revision: int | None) -> Found:
+    def _find(self, series_id: int, revision: int | None) -> SeriesRecord:
         """Return the current series, or the series at a revision."""
         reader = self.services.reader
         if revision is None:
@@ -178,10 +178,10 @@ class FileHandler(BaseHandler):
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""
         if extension is not None:
-            return next(one for one in WRITERS.values() if one.extension == extension)
+            return next(writer for writer in WRITERS.values() if writer.extension == extension)
         if name is not None:
             return WRITERS[name]
-        offers = {one.plain_type: one for one in WRITERS.values() if one.is_installed}
+        offers = {writer.plain_type: writer for writer in WRITERS.values() if writer.is_installed}
         return offers[accepted(self.request.headers, list(offers))]
 
 

@@ -40,9 +40,9 @@ def announced(headers: Mapping[str, str]) -> int:
     InvalidError
         When it is no number, or there are several different ones (RFC 9110, 8.6).
     """
-    said = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
-    length = said.pop()
-    if said or not (length.isascii() and length.isdigit() and len(length) < 20):
+    lengths = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
+    length = lengths.pop()
+    if lengths or not (length.isascii() and length.isdigit() and len(length) < 20):
         raise InvalidError("Content-Length must be one whole number.")
     return int(length)
 
@@ -100,7 +100,10 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
         When it accepts none of them.
     """
     ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",")[:MAX_RANGES] if text.strip()]
-    liked = {offer: max((one for one in ranges if _covers(one[1], offer)), default=(0, "", 0.0)) for offer in offers}
+    liked = {
+        offer: max((media_range for media_range in ranges if _covers(media_range[1], offer)), default=(0, "", 0.0))
+        for offer in offers
+    }
     best = max(offers, key=lambda offer: liked[offer][2])
     if ranges and not liked[best][2]:
         raise NotAcceptableError(

@@ -131,15 +131,15 @@ class Metrics:
 
     def measure(self) -> None:
         """Read the totals from the database, and the outcome of ``photseries verify``."""
-        found: dict[str, float] = {"database_up": 1}
+        values: dict[str, float] = {"database_up": 1}
         try:
-            found["series"], found["stored_bytes"] = self._services.upkeep.totals()
-            found["analysis_waiting"] = self._services.periods.number_waiting()
+            values["series"], values["stored_bytes"] = self._services.upkeep.totals()
+            values["analysis_waiting"] = self._services.periods.number_waiting()
         except UnavailableError:
-            found["database_up"] = 0
+            values["database_up"] = 0
         with contextlib.suppress(OSError, ValueError):  # verify never ran here
-            found |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
-        for name, value in found.items():
+            values |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
+        for name, value in values.items():
             self._of_archive[name].set(value)
 
     def refresh(self) -> None:
@@ -152,7 +152,9 @@ class Metrics:
                 gauge.set(value())
             sandboxes = self._services.sandbox, self._services.file_sandbox
             for outcome in OUTCOMES:  # all outcomes, because a counter that appears late has no first increase
-                self._advance(self._files.labels(outcome), outcome, sum(one.outcomes[outcome] for one in sandboxes))
+                self._advance(
+                    self._files.labels(outcome), outcome, sum(sandbox.outcomes[outcome] for sandbox in sandboxes)
+                )
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":
                     self._advance(self._cpu, family.name, family.samples[0].value)

@@ -77,12 +77,12 @@ class MetricsHandler(BaseHandler):
         local = ipaddress.ip_address(self.request.remote_ip or "::").is_loopback
         if local and not any(name in self.request.headers for name in FORWARDING):
             return Credential("", lambda *_: OPERATOR)
-        given = super().given_credential()
-        digest = hashlib.sha256(given.secret.encode("utf-8", "surrogateescape")).digest()
+        credential = super().given_credential()
+        digest = hashlib.sha256(credential.secret.encode("utf-8", "surrogateescape")).digest()
 
         def recognize(accounts: Accounts, secret: str) -> Principal:
             try:
-                principal = given.recognize(accounts, secret)
+                principal = credential.recognize(accounts, secret)
             except UnavailableError:
                 if digest in self.shared.scrapers:
                     return OPERATOR
@@ -91,7 +91,7 @@ class MetricsHandler(BaseHandler):
                 self.shared.scrapers.add(digest)
             return principal
 
-        return Credential(given.secret, recognize)
+        return Credential(credential.secret, recognize)
 
     @Contract(gives=Raw(("text/plain",)))
     async def get(self) -> None:

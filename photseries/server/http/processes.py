@@ -69,12 +69,12 @@ def supervise(
                 raise StartError("One of the processes did not start; see the lines above.")
         announce()
         while not stopping.wait(LOOK):
-            for place, process in enumerate(processes):
+            for index, process in enumerate(processes):
                 code = process.poll()
                 if code is not None:
                     log.error("process %d ended with %d and is replaced", process.pid, code)
                     mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
-                    processes[place] = _start(command, descriptors, folder)
+                    processes[index] = _start(command, descriptors, folder)
         for one in sockets:
             one.close()  # so that the system does not queue connections that no process accepts
 

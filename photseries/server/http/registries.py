@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import DuplicateError, InUseError, OutcomeUnknownError
-from photseries.parameters import CONTROLS, MOST_PER_PAGE
+from photseries.parameters import CONTROLS, MAX_PER_PAGE
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract
@@ -59,7 +59,7 @@ class EntriesHandler(_KindHandler):
 
         def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)
-            page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
+            page, per_page = values["pageNumber"], min(values["numPerPage"], MAX_PER_PAGE)
             entries, total = self.services.accounts.find(self.principal, self.kind, page, per_page)
             return {self.kind: entries, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
 
@@ -138,7 +138,7 @@ class AuditHandler(BaseHandler):
 
         def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)
-            page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
+            page, per_page = values["pageNumber"], min(values["numPerPage"], MAX_PER_PAGE)
             events, total = self.services.accounts.audit(self.principal, page, per_page)
             return {"events": events, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
 

@@ -27,7 +27,7 @@ PIECE: Final = 256 * 1024
 
 
 @dataclass(eq=False)
-class _Answer:
+class _PendingAnswer:
     """An answer in transit: its user, its length, and the time when the client last read a part."""
 
     handler: RequestHandler
@@ -50,7 +50,7 @@ class Outbox:
     def __init__(self, budget: int, timeout: float) -> None:
         self._budget = budget
         self._timeout = timeout
-        self._answers: set[_Answer] = set()
+        self._answers: set[_PendingAnswer] = set()
 
     @property
     def unsent(self) -> int:
@@ -58,7 +58,7 @@ class Outbox:
         return sum(answer.length for answer in self._answers)
 
     @contextmanager
-    def held(self, handler: RequestHandler, client: str, length: int) -> Iterator[_Answer]:
+    def held(self, handler: RequestHandler, client: str, length: int) -> Iterator[_PendingAnswer]:
         """Count the bytes of an answer until it is sent.
 
         Raises
@@ -67,14 +67,14 @@ class Outbox:
             When this client already has the most unsent bytes, and no more fit.
         """
         self._make_room(client, length)
-        answer = _Answer(handler, client, length)
+        answer = _PendingAnswer(handler, client, length)
         self._answers.add(answer)
         try:
             yield answer
         finally:
             self._answers.discard(answer)
 
-    async def send(self, answer: _Answer, pieces: Sequence[bytes]) -> None:
+    async def send(self, answer: _PendingAnswer, pieces: Sequence[bytes]) -> None:
         """Send pieces of an answer, and return when the client has read them.
 
         Raises
@@ -88,7 +88,7 @@ class Outbox:
                 answer.handler.write(part)
                 await self._wait_until_taken(answer)
 
-    async def _wait_until_taken(self, answer: _Answer) -> None:
+    async def _wait_until_taken(self, answer: _PendingAnswer) -> None:
         flushed = answer.handler.flush()
         await asyncio.wait([flushed], timeout=self._timeout)
         if not flushed.done():

@@ -27,7 +27,7 @@ from photseries.errors import (
 from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMARY_CRITERIA, Condition, Query
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
@@ -92,7 +92,7 @@ class SeriesHandler(UploadHandler):
         """Send a page of matching series; the query is parsed in the thread that finds them."""
         parse = functools.cache(parse)  # the body is read only once, but find may be called again
 
-        def find() -> tuple[str, list[Found], dict[str, object], bytes]:
+        def find() -> tuple[str, list[SeriesRecord], dict[str, object], bytes]:
             query = parse()
             self.weigh(query.positions is not None or query.data_format != "none")
             page, total = self.services.reader.find(self.principal, query)
@@ -102,43 +102,43 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
-            listed = [_without_table(one) for one in page.found] if query.data_format == "none" else []
+            listed = [_without_table(record) for record in page.found] if query.data_format == "none" else []
             return query.data_format, page.found, around, success({"series": listed, **around})
 
-        data_format, found, around, content = await self.run(find)
+        data_format, records, around, content = await self.run(find)
         if data_format == "none":
             await self.send([content])
         else:
-            await self.stream(self._pieces(found, around, data_format))
+            await self.stream(self._pieces(records, around, data_format))
 
-    def _pieces(self, found: list[Found], around: dict[str, object], data_format: str) -> Iterator[bytes]:
+    def _pieces(self, records: list[SeriesRecord], around: dict[str, object], data_format: str) -> Iterator[bytes]:
         """Yield the answer in batches of series, to limit the memory."""
         yield b'{"status":"success","data":{"series":['
-        for number, batch in enumerate(_batches(found)):
+        for number, batch in enumerate(_batches(records)):
             yield (b"," if number else b"") + b",".join(self._one(series, data_format) for series in batch)
         yield b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}"
 
-    def _one(self, found: Found, data_format: str) -> bytes:
+    def _one(self, record: SeriesRecord, data_format: str) -> bytes:
         try:
-            _, document = self.services.reader.document(self.principal, found, data_format)
+            _, document = self.services.reader.document(self.principal, record, data_format)
             return b"".join(document.pieces())
         except PhotseriesError as error:
-            return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
+            return orjson.dumps({**record.fields, "data": None, "data_error": error.message})
 
 
-def _without_table(found: Found) -> orjson.Fragment:
+def _without_table(record: SeriesRecord) -> orjson.Fragment:
     """Return the JSON of a series without its table."""
-    return orjson.Fragment(b"".join(SeriesDocument(found.document).pieces()))
+    return orjson.Fragment(b"".join(SeriesDocument(record.document).pieces()))
 
 
-def _batches(found: list[Found]) -> Iterator[list[Found]]:
+def _batches(records: list[SeriesRecord]) -> Iterator[list[SeriesRecord]]:
     """Group series with small files: each batch waits for its turn in the table pool."""
-    batch: list[Found] = []
-    for one in found:
-        if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
+    batch: list[SeriesRecord] = []
+    for record in records:
+        if batch and sum(other.blob.size for other in batch) + record.blob.size > BATCH:
             yield batch
             batch = []
-        batch.append(one)
+        batch.append(record)
     if batch:
         yield batch
 
@@ -220,13 +220,13 @@ class OneSeriesHandler(UploadHandler):
                 self.weigh(data_format == "json")
                 past = reader.revision(self.principal, series_id, values["revision"], data_format)
                 return None, wrapped(past.pieces())
-            found = reader.get(self.principal, series_id)
-            tag = tag_of(found, data_format, found.document)
+            record = reader.get(self.principal, series_id)
+            tag = tag_of(record, data_format, record.document)
             if is_known(self.request.headers, tag):
                 return tag, []
-            self.weigh(data_format == "json" and found.fields["num_exp"] > MANY_ROWS)
-            found, document = reader.document(self.principal, found, data_format, parameters.selection_of(values))
-            return tag_of(found, data_format, found.document), wrapped(document.pieces())
+            self.weigh(data_format == "json" and record.fields["num_exp"] > MANY_ROWS)
+            record, document = reader.document(self.principal, record, data_format, parameters.selection_of(values))
+            return tag_of(record, data_format, record.document), wrapped(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:

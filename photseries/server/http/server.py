@@ -70,7 +70,7 @@ from photseries.server.http.tap import TAP_ROUTES
 from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
-from photseries.server.settings import VO, Server
+from photseries.server.settings import ServerSettings, VOSettings
 from photseries.server.worker import Worker
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
@@ -148,7 +148,7 @@ class _Application(Application):
         return JsonBadRequestDelegate(within, request_conn, self._metrics)
 
 
-def listen(settings: Server) -> list[socket.socket]:
+def listen(settings: ServerSettings) -> list[socket.socket]:
     """Listen on the configured address, with a socket for each IP version.
 
     Raises
@@ -193,7 +193,7 @@ def serve(
         ThreadPool(settings.threads, "light"),
         ThreadPool(settings.table_threads, "heavy"),
         ThreadPool(settings.quick_threads, "quick"),
-        ThreadPool(VO.jobs, "jobs"),
+        ThreadPool(VOSettings.jobs, "jobs"),
         ThreadPool(2, "upkeep"),
     )
     deadline = 0.0
@@ -219,7 +219,7 @@ async def _serve(
         loop.add_reader(orphaned, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    *of_requests, own = pools
+    *of_requests, own_pool = pools
     shared = Shared(services, *of_requests)
     server = HTTPServer(
         _Application(shared),
@@ -231,8 +231,8 @@ async def _serve(
     )
     connections = Connections(server, sockets, raise_descriptor_limit())
     upkeep = [
-        asyncio.create_task(_sweep_regularly(shared, own)),
-        asyncio.create_task(_measure_regularly(shared, own)),
+        asyncio.create_task(_sweep_regularly(shared, own_pool)),
+        asyncio.create_task(_measure_regularly(shared, own_pool)),
     ]
     worker = Worker(services, shared.metrics.analysed)
     gc.collect()
@@ -251,7 +251,7 @@ async def _serve(
         task.cancel()
     await connections.drain(settings.stop_timeout)
     if worker.is_alive():
-        await loop.run_in_executor(own, worker.join, settings.stop_timeout)
+        await loop.run_in_executor(own_pool, worker.join, settings.stop_timeout)
     return deadline
 
 

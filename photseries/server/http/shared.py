@@ -14,7 +14,7 @@ from tornado.web import RequestHandler
 from photseries.server.http.metrics import Metrics
 from photseries.server.http.readiness import Readiness
 from photseries.server.http.sending import Outbox
-from photseries.server.http.spool import Spool
+from photseries.server.http.spool import SpoolBudget
 from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
@@ -99,7 +99,7 @@ class Shared:
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
         self.exports = asyncio.Semaphore(settings.exports)
-        self.spool = Spool(settings, services.config.directory)
+        self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
         self.throttle = Throttle(settings)
         self.readiness = Readiness(services)

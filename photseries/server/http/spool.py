@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from photseries.errors import UnavailableError
-from photseries.server.settings import Server
+from photseries.server.settings import ServerSettings
 
-__all__ = ["Body", "Spool"]
+__all__ = ["Body", "SpoolBudget"]
 
 #: Size at which a body moves to a file [bytes]; the first applies while bodies use much of the memory.
 SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
@@ -22,18 +22,18 @@ SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
 CROWD = 0.25
 
 
-class Spool:
+class SpoolBudget:
     """The budgets of the request bodies of a process.
 
     Parameters
     ----------
-    settings : Server
+    settings : ServerSettings
         ``spool_memory`` and ``spool_disk`` are the budgets [bytes].
     folder : Path
         The folder of the unnamed files, which vanish with the process.
     """
 
-    def __init__(self, settings: Server, folder: Path) -> None:
+    def __init__(self, settings: ServerSettings, folder: Path) -> None:
         self._budget = {"memory": settings.spool_memory, "disk": settings.spool_disk}
         self._held = {"memory": 0, "disk": 0}
         self._lock = threading.Lock()
@@ -44,11 +44,11 @@ class Spool:
         """Whether bodies use much of the memory budget."""
         return self._held["memory"] > CROWD * self._budget["memory"]
 
-    def held(self, place: str) -> int:
+    def held(self, medium: str) -> int:
         """Return the bytes that bodies use in ``memory`` or on ``disk``."""
-        return self._held[place]
+        return self._held[medium]
 
-    def take(self, place: str, size: int) -> None:
+    def take(self, medium: str, size: int) -> None:
         """Take from a budget.
 
         Raises
@@ -57,23 +57,23 @@ class Spool:
             When the budget is exhausted.
         """
         with self._lock:
-            if self._held[place] + size > self._budget[place]:
+            if self._held[medium] + size > self._budget[medium]:
                 raise UnavailableError("Too many uploads are under way. Try again.")
-            self._held[place] += size
+            self._held[medium] += size
 
-    def give(self, place: str, size: int) -> None:
+    def give(self, medium: str, size: int) -> None:
         """Return bytes to a budget."""
         with self._lock:
-            self._held[place] -= size
+            self._held[medium] -= size
 
     @contextlib.contextmanager
-    def borrowed(self, place: str, size: int) -> Iterator[None]:
+    def borrowed(self, medium: str, size: int) -> Iterator[None]:
         """Take from a budget, and return it at the end of the block."""
-        self.take(place, size)
+        self.take(medium, size)
         try:
             yield
         finally:
-            self.give(place, size)
+            self.give(medium, size)
 
 
 class Body:
@@ -81,10 +81,10 @@ class Body:
 
     Parameters
     ----------
-    spool : Spool
+    spool : SpoolBudget
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolBudget) -> None:
         self._spool = spool
         self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None
@@ -120,8 +120,8 @@ class Body:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._spool.folder)  # noqa: SIM115  (closed by close)
             file = self._file
-            for one in waiting:
-                file.write(one)
+            for piece in waiting:
+                file.write(piece)
         except OSError as error:
             raise UnavailableError(
                 "The disk of the service is full, so the upload cannot be stored. Try again later."
@@ -155,11 +155,11 @@ class Body:
         except OSError as error:
             message = "The disk of the service is full, so the upload cannot be stored. Try again later."
             raise UnavailableError(message) from error
-        own = os.dup(file.fileno())
+        duplicate = os.dup(file.fileno())
         try:
-            yield own
+            yield duplicate
         finally:
-            os.close(own)
+            os.close(duplicate)
 
     def _whole(self) -> bytes:
         if self._file is None:
@@ -172,13 +172,13 @@ class Body:
         self._short = io.BytesIO()
         if self._file is not None:
             self._file.close()
-        for place in self._taken:
-            self._give(place)
+        for medium in self._taken:
+            self._give(medium)
 
-    def _take(self, place: str, size: int) -> None:
-        self._spool.take(place, size)
-        self._taken[place] += size
+    def _take(self, medium: str, size: int) -> None:
+        self._spool.take(medium, size)
+        self._taken[medium] += size
 
-    def _give(self, place: str) -> None:
-        self._spool.give(place, self._taken[place])
-        self._taken[place] = 0
+    def _give(self, medium: str) -> None:
+        self._spool.give(medium, self._taken[medium])
+        self._taken[medium] = 0

@@ -24,7 +24,7 @@ from photseries.server.http.media import FORM, media_type_of
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
 
-__all__ = ["TAP_ROUTES", "SignInHandler", "VOHandler"]
+__all__ = ["TAP_ROUTES", "ChallengeHandler", "VOHandler"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _XML: Final = "text/xml; charset=utf-8"
@@ -52,7 +52,7 @@ class _Given:
         return {name: texts[-1] for name, texts in self.texts.items()}
 
 
-class SignInHandler(BaseHandler):
+class ChallengeHandler(BaseHandler):
     """The base of all handlers under /vo: a 401 lists the authentication schemes."""
 
     @property
@@ -65,7 +65,7 @@ class SignInHandler(BaseHandler):
         return f"{super()._challenges()}, {bearer}"
 
 
-class VOHandler(SignInHandler):
+class VOHandler(ChallengeHandler):
     """The base of handlers of the Virtual Observatory: forms, and errors as VOTables."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
@@ -96,7 +96,7 @@ class VOHandler(SignInHandler):
         """
         if self.caller.principal is not None and not self.caller.principal.is_anonymous:
             self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
-        found: dict[str, list[str]] = {}
+        texts_by_name: dict[str, list[str]] = {}
         files: dict[str, bytes] = {}
         pairs: dict[str, list[str]] = {}
         with self._body.content() as content:
@@ -115,14 +115,14 @@ class VOHandler(SignInHandler):
                     raise InvalidError(f"The form has more than {_MAX_FIELDS} parameters.") from None
         for source in (self.arguments(), pairs):
             for name, texts in source.items():
-                found.setdefault(name.upper(), []).extend(texts)
-        return _Given(found, files)
+                texts_by_name.setdefault(name.upper(), []).extend(texts)
+        return _Given(texts_by_name, files)
 
-    def uploads(self, given: _Given) -> dict[str, bytes]:
+    def uploads(self, arguments: _Given) -> dict[str, bytes]:
         """Return the uploaded tables of a request; URLs are fetched only with a token."""
         fetches = not self.principal.is_anonymous
-        texts = given.texts.get("UPLOAD", ())
-        return tap.uploads_of(texts, given.files, self.services.config.vo, fetches=fetches)
+        texts = arguments.texts.get("UPLOAD", ())
+        return tap.uploads_of(texts, arguments.files, self.services.config.vo, fetches=fetches)
 
     def context(self, timeout: float) -> Context:
         """Return the principal and the time limit of a query."""
@@ -152,7 +152,7 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dic
     plain = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     # A part without a file name can be a table too.
     tables = {name: values[-1] for name, values in texts.items()} | {
-        name: one[-1]["body"] for name, one in files.items()
+        name: file[-1]["body"] for name, file in files.items()
     }
     return plain, tables
 
@@ -176,8 +176,8 @@ class SyncHandler(VOHandler):
 
     def _result(self) -> tuple[str, IO[bytes]]:
         self.weigh()
-        settings, given = self.services.config.vo, self.given()
-        request = tap.parse_request(given.last, self.uploads(given), settings)
+        settings, arguments = self.services.config.vo, self.given()
+        request = tap.parse_request(arguments.last, self.uploads(arguments), settings)
         file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=str(self.shared.spool.folder))  # noqa: SIM115
         try:
             pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
@@ -205,10 +205,10 @@ class JobsHandler(VOHandler):
         """Create a job; PHASE=RUN also starts it."""
 
         def create() -> str:
-            given = self.given()
-            uploads = self.uploads(given)
-            job_id = self.jobs.create(self.principal, given.last, uploads)
-            if given.last.get("PHASE", "").upper() == "RUN":
+            arguments = self.given()
+            uploads = self.uploads(arguments)
+            job_id = self.jobs.create(self.principal, arguments.last, uploads)
+            if arguments.last.get("PHASE", "").upper() == "RUN":
                 self.jobs.queue(self.principal, job_id)
                 self.submit(job_id)
             return job_id
@@ -272,8 +272,8 @@ class JobHandler(JobsHandler):
         """Run, abort or delete a job, or set its parameters, execution duration or destruction."""
 
         def change() -> bool:
-            given = self.given()
-            last, phase = given.last, given.last.get("PHASE", "").upper()
+            arguments = self.given()
+            last, phase = arguments.last, arguments.last.get("PHASE", "").upper()
             if last.get("ACTION", "").upper() == "DELETE":
                 self.jobs.remove(self.principal, job_id)
                 return True
@@ -306,12 +306,12 @@ class JobHandler(JobsHandler):
 
     async def _wait(self, job: Job) -> Job:
         """Wait until a job leaves its phase (WAIT of UWS 1.1)."""
-        given = (await self.run(self.given)).last
-        text = given.get("WAIT", "0").strip()
+        arguments = (await self.run(self.given)).last
+        text = arguments.get("WAIT", "0").strip()
         if not text.removeprefix("-").isdecimal() or len(text) > 9:
             raise InvalidError(f"WAIT {text[:40]!r} must be a whole number of seconds.")
         wait = _MAX_WAIT if int(text) < 0 else min(float(text), _MAX_WAIT)
-        phase = given.get("PHASE", job.phase)
+        phase = arguments.get("PHASE", job.phase)
         deadline, pause = time.monotonic() + wait, _PAUSES[0]
         look = functools.partial(self._job, job.id)
         while job.phase == phase and job.phase not in ENDED and (left := deadline - time.monotonic()) > 0:

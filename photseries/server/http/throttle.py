@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from photseries.errors import TooManyRequestsError
-from photseries.server.settings import Server
+from photseries.server.settings import ServerSettings
 
 __all__ = ["Throttle", "came_by_https", "client_address"]
 
@@ -21,7 +21,7 @@ MAX_HOPS = 20
 WINDOW = 60.0  # [s]
 
 
-def client_address(peer: str, forwarded: str, settings: Server) -> str:
+def client_address(peer: str, forwarded: str, settings: ServerSettings) -> str:
     """Return the address of a client.
 
     Parameters
@@ -31,7 +31,7 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     forwarded : str
         The header X-Forwarded-For; used only if the peer is one of ``server.trusted_proxies``. The client is the last
         address in it that is not a trusted proxy; an invalid address ends the search.
-    settings : Server
+    settings : ServerSettings
 
     Returns
     -------
@@ -45,7 +45,7 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     return client
 
 
-def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
+def came_by_https(peer: str, forwarded: str, settings: ServerSettings) -> bool:
     """Return whether a client uses https, according to X-Forwarded-Proto of a trusted proxy."""
     return forwarded.strip().lower() == "https" and _is_trusted(_address(peer), settings)
 
@@ -57,8 +57,8 @@ def _address(text: str) -> _Address | None:
         return None
 
 
-def _is_trusted(address: _Address | None, settings: Server) -> bool:
-    return address is not None and any(address in ipaddress.ip_network(one) for one in settings.trusted_proxies)
+def _is_trusted(address: _Address | None, settings: ServerSettings) -> bool:
+    return address is not None and any(address in ipaddress.ip_network(network) for network in settings.trusted_proxies)
 
 
 def _digest(secret: str) -> bytes:
@@ -73,13 +73,13 @@ class Throttle:
 
     Parameters
     ----------
-    settings : Server
+    settings : ServerSettings
         ``token_failures`` is the maximum number per minute.
     clock : callable, optional
         Returns the time [s].
     """
 
-    def __init__(self, settings: Server, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = settings.token_failures
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> level, time [s]

@@ -16,7 +16,7 @@ from photseries.errors import InvalidError, TooLargeError
 from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
 from photseries.parameters import Parameter
-from photseries.server.http.base import MOST_PLAIN, BaseHandler
+from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
 
 __all__ = ["UploadHandler", "inflated", "require_short_fields"]
@@ -101,8 +101,8 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
     several = [file for group in files.values() for file in group]
     if len(several) != 1:
         raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
-    if sum(len(value) for values in texts.values() for value in values) > MOST_PLAIN:
-        raise InvalidError(f"The fields of the form are longer than {MOST_PLAIN:,} bytes.")
+    if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
+        raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     return {**fields_of_texts(decoded), "data": several[0]["body"]}
 
@@ -127,22 +127,22 @@ def inflated(content: bytes, encoding: str, limit: int) -> bytes:
     if not content:
         return content
     try:
-        found = _INFLATERS[encoding](content, limit + 1)
+        inflated_content = _INFLATERS[encoding](content, limit + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
-    if len(found) > limit:
+    if len(inflated_content) > limit:
         raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-    return found
+    return inflated_content
 
 
 def _gunzipped(content: bytes, limit: int) -> bytes:
     stream = zlib.decompressobj(wbits=31)
-    found = stream.decompress(content, limit)
-    if len(found) < limit and not stream.eof:
+    inflated_content = stream.decompress(content, limit)
+    if len(inflated_content) < limit and not stream.eof:
         raise EOFError
     if stream.unused_data:
         raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
-    return found
+    return inflated_content
 
 
 def _unzstd(content: bytes, limit: int) -> bytes:

@@ -19,7 +19,7 @@ from photseries.server.http.credentials import Credential, credential_of
 from photseries.server.http.media import media_type_of
 from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
-from photseries.server.http.tap import SignInHandler, VOHandler
+from photseries.server.http.tap import ChallengeHandler, VOHandler
 from photseries.server.http.turns import MANY_ROWS
 from photseries.server.vo import conesearch, datalink, moc, registry, soda
 from photseries.server.vo.observations import Observation
@@ -43,7 +43,7 @@ def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
     yield "".join(waiting).encode()
 
 
-class _QueryHandler(SignInHandler):
+class _QueryHandler(ChallengeHandler):
     """A handler of queries by GET or, with a form, by POST, as DALI 1.1 requires."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}
@@ -92,8 +92,10 @@ class ConeSearchHandler(_QueryHandler):
             return
         service = self.origin
         instrument = self._instruments()
-        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
-        observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
+        records = self.services.reader.find_all(self.principal, query) if limit else iter(())
+        observations = (
+            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in records
+        )
         yield from _joined(conesearch.answer(observations, verbosity, limit, service))
 
     def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:
@@ -122,13 +124,15 @@ class DataLinkHandler(_QueryHandler):
 
     def _links(self, service: str) -> Iterator[Mapping[str, object]]:
         identities = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
-        if len(identities) > datalink.MOST:
-            raise InvalidError(f"{len(identities):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
+        if len(identities) > datalink.MAX_IDS:
+            raise InvalidError(
+                f"{len(identities):,} IDs are too many: at most {datalink.MAX_IDS:,} are answered at once."
+            )
         for identity in identities:
             number = soda.series_number(identity)
             try:
-                found = self.services.reader.get(self.principal, number_of(number))
-                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", found.blob.size)
+                record = self.services.reader.get(self.principal, number_of(number))
+                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", record.blob.size)
             except NotFoundError as error:
                 yield datalink.fault_of(identity, error.message)
 
@@ -141,9 +145,9 @@ class SodaHandler(VOHandler):
 
         def cut() -> tuple[str, bytes]:
             identity, part, writer = soda.parse(self.given().texts)
-            found = self.services.reader.get(self.principal, number_of(identity))
-            self.weigh(found.fields["num_exp"] > MANY_ROWS)
-            return writer.media_type, self.services.reader.file(self.principal, found, part, writer)[1]
+            record = self.services.reader.get(self.principal, number_of(identity))
+            self.weigh(record.fields["num_exp"] > MANY_ROWS)
+            return writer.media_type, self.services.reader.file(self.principal, record, part, writer)[1]
 
         media_type, content = await self.run(cut, heavy=True)
         self.set_header("Content-Type", media_type)

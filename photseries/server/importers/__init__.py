@@ -6,8 +6,8 @@ archive are reported with their reasons. Series that cannot be imported are repo
 
 from photseries.server.importers.directory import DirectoryImport
 from photseries.server.importers.mapping import load_mapping
-from photseries.server.importers.report import Outcome, Report, Status
+from photseries.server.importers.report import ImportOutcome, Report, Status
 from photseries.server.importers.running import import_lock
 from photseries.server.importers.skyportal import SkyPortalImport
 
-__all__ = ["DirectoryImport", "Outcome", "Report", "SkyPortalImport", "Status", "import_lock", "load_mapping"]
+__all__ = ["DirectoryImport", "ImportOutcome", "Report", "SkyPortalImport", "Status", "import_lock", "load_mapping"]

@@ -20,7 +20,7 @@ from photseries.server.importers.files import Files, root_of
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.skyportal_schema import SkyPortal
 
-__all__ = ["Checked", "check_series", "import_registries", "source_files"]
+__all__ = ["ImportContext", "check_series", "import_registries", "source_files"]
 
 #: The registries, ordered by their references.
 KINDS = ("users", "groups", "streams", "instrument", "sources", "followup_request", "assignment")
@@ -28,7 +28,7 @@ NAMED = 20  # maximum number of obstacles in the message
 
 
 @dataclass
-class Checked:
+class ImportContext:
     """The facts known before the import of series.
 
     Attributes
@@ -60,11 +60,11 @@ class Checked:
         """Raise ConflictError if there are obstacles."""
         if self.obstacles:
             more = self.obstacles - len(self.problems)
-            rest = f"; and {more:,} more" if more else ""
-            raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{rest}.")
+            suffix = f"; and {more:,} more" if more else ""
+            raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{suffix}.")
 
 
-def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: Checked) -> None:
+def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: ImportContext) -> None:
     """Import users, groups, streams, instruments, sources, requests, assignments and memberships."""
     public_id, greatest = source.group_ids(remote)
     rows.align_public_group(local, public_id, greatest)
@@ -100,23 +100,25 @@ def check_series(
     files: Files,
     unit: str,
     excluded: Collection[int],
-    checked: Checked,
+    checked: ImportContext,
 ) -> None:
     """Check that every file exists, and that no series of this archive has the id of a different series there."""
     checked.series = source.totals(remote)[0]
     for page in source.places(remote):
-        existing = rows.existing_series(local, [place.id for place in page])
-        for place in page:
-            if place.id in excluded:
+        existing = rows.existing_series(local, [location.id for location in page])
+        for location in page:
+            if location.id in excluded:
                 continue
-            identity = (place.obj_id, place.series_name.replace("\\", "/"), place.series_obj_id)
-            match = existing.get(place.id)
-            if match is not None and _clashes(match, place.hash, identity):
-                checked.block([f"series {place.id} is a different series here (--exclude {place.id} leaves it out)"])
+            identity = (location.obj_id, location.series_name.replace("\\", "/"), location.series_obj_id)
+            match = existing.get(location.id)
+            if match is not None and _clashes(match, location.hash, identity):
+                checked.block(
+                    [f"series {location.id} is a different series here (--exclude {location.id} leaves it out)"]
+                )
             try:
-                size = files.size(files.locate(place.filename))
+                size = files.size(files.locate(location.filename))
             except InvalidError as error:
-                checked.block([f"series {place.id}: {error.message} (--exclude {place.id} leaves it out)"])
+                checked.block([f"series {location.id}: {error.message} (--exclude {location.id} leaves it out)"])
                 continue
             checked.missing += size is None
             checked.size += size or 0

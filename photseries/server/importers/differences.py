@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.server.importers.reasons import REASONS, UNEXPLAINED, Table
+from photseries.server.importers.reasons import REASONS, UNEXPLAINED, ReasonInput
 from photseries.server.importers.skyportal_schema import FIELDS, STATISTICS, SkyPortalSeries
 
 __all__ = ["Difference", "compared", "given", "of_history", "of_the_file", "to_history"]
@@ -44,24 +44,24 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
     """
     values: dict[str, tuple[object, object]] = {}
     for field in STATISTICS:
-        theirs, own = series.statistics[field], ours[field]
-        if isinstance(own, Mapping):
-            pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, own, ours)
+        theirs, value = series.statistics[field], ours[field]
+        if isinstance(value, Mapping):
+            pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, value, ours)
         else:
-            pair = (_plain(theirs), own)
+            pair = (_plain(theirs), value)
             if _same(*pair, scale=ours.get(_SPREADS.get(field, ""))):
                 continue
         if pair[0] != pair[1]:
             values[field] = pair
     if ours["mean_flux"] is not None:
         values["mean_flux"] = (None, ours["mean_flux"])
-    table = Table(frame, series.statistics, ours, values)
+    table = ReasonInput(frame, series.statistics, ours, values)
     holding = [reason for reason in REASONS if any(field in values for field in reason.fields) and reason.holds(table)]
     differences = []
-    for field, (theirs, own) in values.items():
+    for field, (theirs, value) in values.items():
         reasons = tuple(reason.name for reason in holding if field in reason.fields)
         if reasons or field != "mean_flux":
-            differences.append(Difference(field, theirs, own, reasons or (UNEXPLAINED[0],)))
+            differences.append(Difference(field, theirs, value, reasons or (UNEXPLAINED[0],)))
     return differences
 
 
@@ -120,8 +120,12 @@ def to_history(
 ) -> dict[str, dict[str, object]]:
     """Encode differences and warnings for the history; always with SkyPortal's MD5, which identifies the series."""
     changed: dict[str, dict[str, object]] = {"hash": {"from": series.hash}}
-    for found in differences:
-        changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
+    for difference in differences:
+        changed[difference.field] = {
+            "from": difference.theirs,
+            "to": difference.ours,
+            "reasons": list(difference.reasons),
+        }
     if warnings:
         changed["warnings"] = {"from": None, "to": list(warnings)}
     return changed
@@ -137,22 +141,22 @@ def of_history(changed: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
 
 
 def _columns(
-    field: str, theirs: Mapping[str, object], own: Mapping[str, object], ours: Mapping[str, Any]
+    field: str, theirs: Mapping[str, object], values: Mapping[str, object], ours: Mapping[str, Any]
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Return the first columns whose statistics differ."""
     scales = ours["maxima"] if field == "stds" else {}
     differing = [
         name
-        for name, value in own.items()
+        for name, value in values.items()
         if name in theirs and not _same(_plain(theirs[name]), value, scale=scales.get(name))
     ][:MAX_COLUMNS]
-    return {name: _plain(theirs[name]) for name in differing}, {name: own[name] for name in differing}
+    return {name: _plain(theirs[name]) for name in differing}, {name: values[name] for name in differing}
 
 
-def _same(theirs: Any, own: Any, scale: float | None = None) -> bool:
-    if isinstance(theirs, bool) or isinstance(own, bool) or theirs is None or own is None:
-        return bool(theirs == own)
-    return math.isclose(theirs, own, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))
+def _same(theirs: Any, value: Any, scale: float | None = None) -> bool:
+    if isinstance(theirs, bool) or isinstance(value, bool) or theirs is None or value is None:
+        return bool(theirs == value)
+    return math.isclose(theirs, value, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))
 
 
 def _equal(row: object, file: object) -> bool:

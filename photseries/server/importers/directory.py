@@ -14,10 +14,10 @@ from photseries.errors import DuplicateError, InvalidError, UnreadableFileError
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.intake import Intake
 from photseries.server.importers import rows
-from photseries.server.importers.checking import Checked
+from photseries.server.importers.checking import ImportContext
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.mapping import FileMapping
-from photseries.server.importers.report import Outcome, Status, joined
+from photseries.server.importers.report import ImportOutcome, Status, joined
 from photseries.server.importers.running import in_order
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import Services
@@ -57,7 +57,7 @@ class DirectoryImport:
             Naming files that lie outside the folder.
         """
         self._owner()
-        files, checked = self._files(), Checked()
+        files, checked = self._files(), ImportContext()
         for name in self._names():
             checked.series += 1
             try:
@@ -67,7 +67,7 @@ class DirectoryImport:
         checked.raise_for_obstacles()
         return checked.series
 
-    def series(self) -> Iterator[Outcome]:
+    def series(self) -> Iterator[ImportOutcome]:
         """Import the files concurrently, in the order of their names; see :meth:`SkyPortalImport.series`."""
         files, owner = self._files(), self._owner()
         services = self.services
@@ -79,7 +79,7 @@ class DirectoryImport:
             services.config.sandbox.workers,
         )
 
-    def _store(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
+    def _store(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> ImportOutcome:
         """Import one file."""
         try:
             fields = self.mapping.of(name)
@@ -93,9 +93,9 @@ class DirectoryImport:
             status, message = Status.UNREADABLE, error.message
         except InvalidError as error:
             status, message = Status.REFUSED, error.message
-        return Outcome(None, None, name, status, message)
+        return ImportOutcome(None, None, name, status, message)
 
-    def _create_series(self, owner: Principal, name: str, body: dict[str, object]) -> Outcome:
+    def _create_series(self, owner: Principal, name: str, body: dict[str, object]) -> ImportOutcome:
         """Create the series, unless it exists."""
         archive = self.services.archive
         if not self.keep:
@@ -109,12 +109,12 @@ class DirectoryImport:
             message = (
                 None if same else f"Series {number} has the same key but a different table; it was left unchanged."
             )
-            return Outcome(
+            return ImportOutcome(
                 number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message
             )
-        return Outcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
+        return ImportOutcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
 
-    def _preview_series(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
+    def _preview_series(self, owner: Principal, name: str, body: dict[str, Any]) -> ImportOutcome:
         """Return the outcome of a dry run for a file."""
         try:
             preview = self.services.archive.preview(owner, body, refuse_suspicious=False)
@@ -122,9 +122,9 @@ class DirectoryImport:
             # The name of a source to create has been checked, so the only problem can be that the source is missing.
             if not self.mapping.create_sources or set(error.fields) != {"obj_id"}:
                 raise
-            return Outcome(None, body.get("obj_id"), name, Status.TAKEN)
+            return ImportOutcome(None, body.get("obj_id"), name, Status.TAKEN)
         status = Status.TAKEN if preview["exists"] is None else Status.THERE
-        return Outcome(None, preview["metadata"]["obj_id"], name, status, joined(preview["warnings"]))
+        return ImportOutcome(None, preview["metadata"]["obj_id"], name, status, joined(preview["warnings"]))
 
     def _make_source(self, intake: Intake, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
         """Create the source of a series, unless it exists; a dry run only validates its fields."""
@@ -139,8 +139,8 @@ class DirectoryImport:
         """Return the owner as a principal that may share with every group, because the operator may do everything."""
         user_id = self.services.accounts.id_of("users", self.mapping.owner)
         with self.services.catalogue.reading() as connection:
-            own = rows.own_groups(connection)[user_id]
-        return Principal(user_id, self.mapping.owner, own, frozenset({ADMIN}))
+            own_group = rows.own_groups(connection)[user_id]
+        return Principal(user_id, self.mapping.owner, own_group, frozenset({ADMIN}))
 
     def _files(self) -> Files:
         return Files(self.folder, "", self.services.config.server.max_body)

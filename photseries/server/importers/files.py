@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from photseries.errors import InvalidError, StartError
 
-__all__ = ["Files", "Place", "UnfitFileError", "root_of"]
+__all__ = ["FileLocation", "Files", "UnfitFileError", "root_of"]
 
 
 class UnfitFileError(InvalidError):
@@ -22,7 +22,7 @@ class UnfitFileError(InvalidError):
         self.missing = missing
 
 
-class Place(NamedTuple):
+class FileLocation(NamedTuple):
     """The path of the file of a series in the other archive, and the name of the series there."""
 
     id: int
@@ -99,12 +99,12 @@ class Files:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb", buffering=0) as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise UnfitFileError("The path is not a regular file.")
-                if found.st_size > self._largest:
+                if status.st_size > self._largest:
                     raise UnfitFileError(
-                        f"The file has {found.st_size:,} bytes; the limit is {self._largest:,} (server.max_body)."
+                        f"The file has {status.st_size:,} bytes; the limit is {self._largest:,} (server.max_body)."
                     )
                 return file.readall()
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class Files:
             raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def root_of(places: Iterable[Place], folder: Path) -> str:
+def root_of(locations: Iterable[FileLocation], folder: Path) -> str:
     """Find the root folder of SkyPortal's files: the most frequent part before the name of the series.
 
     Parameters
@@ -128,8 +128,8 @@ def root_of(places: Iterable[Place], folder: Path) -> str:
     """
     here = _parts(str(folder.absolute()))
     votes: Counter[tuple[str, ...]] = Counter()
-    for place in places:
-        parent, name = _parts(place.filename)[:-1], _parts(place.series_name.strip("/\\"))
+    for location in locations:
+        parent, name = _parts(location.filename)[:-1], _parts(location.series_name.strip("/\\"))
         if parent[: len(here)] == here:
             votes[tuple(here)] += 1
         elif parent[-len(name) :] == name:

@@ -68,17 +68,17 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
         Naming the problem.
     """
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        entries = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StartError(f"--mapping: {path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict) or "owner" not in found:
+    if not isinstance(entries, dict) or "owner" not in entries:
         raise StartError(f"--mapping: {path} has no key 'owner'. Name the user who will own the series.")
-    for name, value in found.items():
+    for name, value in entries.items():
         if name not in _KINDS:
             raise StartError(f"--mapping: unknown key {name!r:.60}; use {', '.join(_KINDS)}.")
         if not isinstance(value, _KINDS[name]):
             raise StartError(f"--mapping: {name} is {value!r:.60}; it must be {_CALLED[_KINDS[name]]}.")
-    mapping = FileMapping(**found)
+    mapping = FileMapping(**entries)
     _, refusal = load_metadata(schema, mapping.fields, partial=True)
     try:
         Template(mapping.path or "")

@@ -17,7 +17,7 @@ from photseries.fields import PER_COLUMN
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, SENTINEL_MAG, TIME, error_column, first_present, is_numeric
 
-__all__ = ["REASONS", "UNEXPLAINED", "Reason", "Table"]
+__all__ = ["REASONS", "UNEXPLAINED", "Reason", "ReasonInput"]
 
 _TIMES = ("mjd_first", "mjd_mid", "mjd_last", "mag_first", "mag_last")
 _DETECTED = ("mjd_last_detected", "mag_last_detected")
@@ -25,7 +25,7 @@ _SNR = ("median_snr", "best_snr", "worst_snr", "is_detected", *_DETECTED)
 _MAGNITUDES = ("mean_mag", "rms_mag", "robust_mag", "robust_rms")
 
 
-class Table:
+class ReasonInput:
     """The input of the reasons.
 
     Parameters
@@ -70,40 +70,43 @@ class Reason:
     name: str
     sentence: str
     fields: tuple[str, ...]
-    holds: Callable[[Table], bool]
+    holds: Callable[[ReasonInput], bool]
 
 
-def _single(table: Table) -> bool:
+def _single(table: ReasonInput) -> bool:
     columns = (table.column(*TIME), table.column(*BRIGHTNESS), table.errors)
     return any(column.dtype.kind == "f" and column.dtype.itemsize < 8 for column in columns)
 
 
-def _infinite(table: Table) -> bool:
+def _infinite(table: ReasonInput) -> bool:
     return any(bool(np.isinf(column).any()) for _, column in table.frame.items() if column.dtype.kind == "f")
 
 
-def _bad_errors(table: Table) -> bool:
+def _bad_errors(table: ReasonInput) -> bool:
     return bool(table.errors.size) and not bool((table.errors > 0).all() and np.isfinite(table.errors).all())
 
 
-def _sentinels(table: Table) -> bool:
+def _sentinels(table: ReasonInput) -> bool:
     columns = [column for name, column in table.frame.items() if name in MAGNITUDES and is_numeric(column)]
     return any(bool((np.isfinite(column) & (np.abs(column) >= SENTINEL_MAG)).any()) for column in columns)
 
 
-def _is_around_zero(table: Table) -> bool:
+def _is_around_zero(table: ReasonInput) -> bool:
     columns = [
         column.to_numpy() for name, column in table.frame.items() if name in INFERRED["ra"] and is_numeric(column)
     ]
     return any(bool(np.nanmax(column, initial=0) - np.nanmin(column, initial=360) > 180) for column in columns)
 
 
-def _of_the_times(table: Table) -> bool:
+def _of_the_times(table: ReasonInput) -> bool:
     """Return whether every column has the statistics of the times."""
     name = first_present(table.frame, TIME)
     return any(
-        isinstance(found, Mapping) and len(found) > 1 and name in found and len(set(found.values())) == 1
-        for found in map(table.theirs.get, PER_COLUMN)
+        isinstance(statistics, Mapping)
+        and len(statistics) > 1
+        and name in statistics
+        and len(set(statistics.values())) == 1
+        for statistics in map(table.theirs.get, PER_COLUMN)
     )
 
 

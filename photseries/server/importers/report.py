@@ -16,7 +16,7 @@ import orjson
 from photseries.errors import StartError
 from photseries.server.importers.differences import Difference
 
-__all__ = ["FAILED", "Outcome", "Report", "Status", "joined"]
+__all__ = ["FAILED", "ImportOutcome", "Report", "Status", "joined"]
 
 
 class Status(StrEnum):
@@ -39,7 +39,7 @@ COLUMNS = ("id", "obj_id", "filename", "status", "field", "theirs", "ours", "rea
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImportOutcome:
     """The outcome for one series: its id, if any; the error or warnings; the differences."""
 
     id: int | None
@@ -66,7 +66,7 @@ class Report:
         Number of series by :class:`Status`.
     reasons : Counter
         Number of series with a difference, by reason.
-    failures : list of Outcome
+    failures : list of ImportOutcome
         The first failures.
 
     Raises
@@ -78,7 +78,7 @@ class Report:
     def __init__(self, stem: Path) -> None:
         self.statuses: Counter[Status] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.failures: list[Outcome] = []
+        self.failures: list[ImportOutcome] = []
         self.paths = tuple(stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv"))
         self._partial = tuple(path.with_name(f".{path.name}.partial") for path in self.paths)
         self._stack = ExitStack()
@@ -105,10 +105,10 @@ class Report:
         """The number of series whose import failed."""
         return sum(self.statuses[status] for status in FAILED)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: ImportOutcome) -> None:
         """Write the outcome for a series; series without differences are only counted."""
         self.statuses[outcome.status] += 1
-        self.reasons.update({reason for found in outcome.differences for reason in found.reasons})
+        self.reasons.update({reason for difference in outcome.differences for reason in difference.reasons})
         if outcome.status in FAILED and len(self.failures) < KEPT:
             self.failures.append(outcome)
         if outcome.status in (Status.TAKEN, Status.THERE) and not (outcome.differences or outcome.message):
@@ -116,12 +116,12 @@ class Report:
         self._json.write(b",\n" if self._number else b"\n")
         self._json.write(orjson.dumps(asdict(outcome)))
         self._number += 1
-        place = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
+        columns = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
         if outcome.message or not outcome.differences:
-            self._csv.writerow([*map(_cell, place), "", "", "", _cell(outcome.message)])
-        for found in outcome.differences:
-            values = (found.field, found.theirs, found.ours, "; ".join(found.reasons))
-            self._csv.writerow([*map(_cell, place), *map(_cell, values)])
+            self._csv.writerow([*map(_cell, columns), "", "", "", _cell(outcome.message)])
+        for difference in outcome.differences:
+            values = (difference.field, difference.theirs, difference.ours, "; ".join(difference.reasons))
+            self._csv.writerow([*map(_cell, columns), *map(_cell, values)])
 
     def finish(self, facts: Mapping[str, object], notes: Iterable[str]) -> dict[str, object]:
         """Complete the files.
@@ -139,12 +139,12 @@ class Report:
             The content of the JSON file without the series.
         """
         counts = {status.value: self.statuses[status] for status in Status}
-        whole = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
-        self._json.write(b"\n]," + orjson.dumps(whole, option=orjson.OPT_INDENT_2)[1:] + b"\n")
+        summary = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
+        self._json.write(b"\n]," + orjson.dumps(summary, option=orjson.OPT_INDENT_2)[1:] + b"\n")
         self._stack.close()
         for partial, path in zip(self._partial, self.paths, strict=True):
             os.replace(partial, path)
-        return whole
+        return summary
 
 
 def _cell(value: object) -> object:

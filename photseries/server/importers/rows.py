@@ -15,7 +15,7 @@ from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series,
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
 from photseries.server.principal import EVERYONE
 
-__all__ = ["ExistingSeries", "Page"]
+__all__ = ["ExistingSeries", "PageOutcome"]
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -31,7 +31,7 @@ _NAMES: Mapping[str, tuple[str, bool]] = {
 
 
 @dataclass(frozen=True)
-class Page:
+class PageOutcome:
     """The outcome for a page of entries: numbers of new and existing ones, and the clashes with other entries."""
 
     new: int
@@ -51,7 +51,7 @@ class ExistingSeries:
     identity: tuple[str, str, str] | None
 
 
-def insert_entries(connection: Connection, kind: str, rows: Rows) -> Page:
+def insert_entries(connection: Connection, kind: str, rows: Rows) -> PageOutcome:
     """Insert the missing entries of a page.
 
     Parameters
@@ -65,7 +65,7 @@ def insert_entries(connection: Connection, kind: str, rows: Rows) -> Page:
     new = [row for row in rows if row["id"] not in existing]
     if new and not clashes:
         connection.execute(insert(TABLES[kind]).on_conflict_do_nothing(), new)
-    return Page(len(new), len(rows) - len(new), clashes)
+    return PageOutcome(len(new), len(rows) - len(new), clashes)
 
 
 def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:
@@ -79,16 +79,16 @@ def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set
     if unique:
         names = literal([row[name] for row in rows], ARRAY(Text))
         condition = or_(condition, entries.c[name] == any_(names))
-    found = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
-    holders = {text: number for number, text in found.items()}
+    existing = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
+    holders = {text: number for number, text in existing.items()}
     noun, clashes = kind.removesuffix("s").replace("_", " "), []
     for row in rows:
         number, text = row["id"], row[name]
-        if number in found and found[number] != text:
-            clashes.append(f"{noun} {number} is {text!r} in SkyPortal but {found[number]!r} here")
-        elif unique and number not in found and text in holders:
+        if number in existing and existing[number] != text:
+            clashes.append(f"{noun} {number} is {text!r} in SkyPortal but {existing[number]!r} here")
+        elif unique and number not in existing and text in holders:
             clashes.append(f"{noun} {text!r} has the id {number} in SkyPortal but {holders[text]} here")
-    return set(found), clashes
+    return set(existing), clashes
 
 
 def insert_members(connection: Connection, kind: str, rows: Rows) -> None:
@@ -145,10 +145,10 @@ def complete_registries(connection: Connection, public: bool, last_series: int) 
         select(User.id, User.username).where(~select(Group.id).where(Group.single_user_id == User.id).exists())
     ).all()
     for user_id, username in groupless:
-        taken = connection.scalar(select(Group.id).where(Group.name == username))
-        name = username if taken is None else f"{username} ({user_id})"
-        own = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
-        connection.execute(insert(GroupUser).values(group_id=own, user_id=user_id))
+        other_group = connection.scalar(select(Group.id).where(Group.name == username))
+        name = username if other_group is None else f"{username} ({user_id})"
+        own_group = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
+        connection.execute(insert(GroupUser).values(group_id=own_group, user_id=user_id))
     if not public:
         everyone = select(Group.id).where(Group.name == EVERYONE).scalar_subquery()
         members = select(everyone, User.id)

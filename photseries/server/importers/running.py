@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from photseries.errors import StartError
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.importers.report import Outcome
+from photseries.server.importers.report import ImportOutcome
 
 __all__ = ["import_lock", "in_order"]
 
@@ -35,7 +35,9 @@ def import_lock(catalogue: Catalogue) -> Iterator[None]:
         yield
 
 
-def in_order(store: Callable[[T], Outcome], items: Iterable[T | Outcome], workers: int) -> Iterator[Outcome]:
+def in_order(
+    store: Callable[[T], ImportOutcome], items: Iterable[T | ImportOutcome], workers: int
+) -> Iterator[ImportOutcome]:
     """Import several series at once, and yield the outcomes in order.
 
     Parameters
@@ -49,14 +51,14 @@ def in_order(store: Callable[[T], Outcome], items: Iterable[T | Outcome], worker
 
     Yields
     ------
-    Outcome
+    ImportOutcome
         An exception of ``store`` is raised in place of its outcome, and waiting series are not begun.
     """
     with ThreadPoolExecutor(workers) as threads:
-        waiting: deque[Future[Outcome] | Outcome] = deque()
+        waiting: deque[Future[ImportOutcome] | ImportOutcome] = deque()
         try:
             for item in items:
-                waiting.append(item if isinstance(item, Outcome) else threads.submit(store, item))
+                waiting.append(item if isinstance(item, ImportOutcome) else threads.submit(store, item))
                 if len(waiting) > 2 * workers:
                     yield _result(waiting.popleft())
             while waiting:
@@ -67,5 +69,5 @@ def in_order(store: Callable[[T], Outcome], items: Iterable[T | Outcome], worker
                     future.cancel()
 
 
-def _result(one: Future[Outcome] | Outcome) -> Outcome:
-    return one.result() if isinstance(one, Future) else one
+def _result(outcome: Future[ImportOutcome] | ImportOutcome) -> ImportOutcome:
+    return outcome.result() if isinstance(outcome, Future) else outcome

@@ -18,10 +18,10 @@ from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.intake import Intake
 from photseries.server.catalogue.series import take_over
 from photseries.server.importers import rows
-from photseries.server.importers.checking import Checked, check_series, import_registries, source_files
+from photseries.server.importers.checking import ImportContext, check_series, import_registries, source_files
 from photseries.server.importers.differences import Difference, compared, given, of_history, of_the_file, to_history
 from photseries.server.importers.files import Files, UnfitFileError
-from photseries.server.importers.report import Outcome, Status, joined
+from photseries.server.importers.report import ImportOutcome, Status, joined
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.running import in_order
 from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
@@ -65,7 +65,7 @@ class SkyPortalImport:
     excluded: Collection[int] = ()
     keep: bool = True
 
-    def check(self) -> Checked:
+    def check(self) -> ImportContext:
         """Run the checks, and import the registries.
 
         Raises
@@ -75,7 +75,7 @@ class SkyPortalImport:
         ConflictError
             Naming ids with another meaning in this archive, and files outside the folder.
         """
-        checked = Checked()
+        checked = ImportContext()
         largest = self.services.config.server.max_body
         with suppress(_Undone), self.source.snapshot() as remote, self.services.catalogue.transaction() as local:
             import_registries(self.source, remote, local, checked)
@@ -86,12 +86,12 @@ class SkyPortalImport:
                 raise _Undone
         return checked
 
-    def series(self) -> Iterator[Outcome]:
+    def series(self) -> Iterator[ImportOutcome]:
         """Import the series concurrently, in the order of their ids.
 
         Yields
         ------
-        Outcome
+        ImportOutcome
             The outcome for each series; for previously imported ones from their history.
 
         Raises
@@ -110,7 +110,7 @@ class SkyPortalImport:
             lambda series: self._store(intake, blobs, files, owned, series), self._pending(), config.sandbox.workers
         )
 
-    def _pending(self) -> Iterator[SkyPortalSeries | Outcome]:
+    def _pending(self) -> Iterator[SkyPortalSeries | ImportOutcome]:
         """Yield all series to import, and the outcomes of those that need no import."""
         last = 0
         while page := self.source.series(last, PAGE):
@@ -127,7 +127,7 @@ class SkyPortalImport:
 
     def _store(
         self, intake: Intake, blobs: BlobWriter, files: Files, owned: dict[int, int], series: SkyPortalSeries
-    ) -> Outcome:
+    ) -> ImportOutcome:
         """Import one series: first its blob, then its row, as for every other series."""
         own_groups = [owned[series.owner_id]] if series.owner_id in owned else []
         groups, streams = sorted({*series.group_ids, *own_groups}), series.stream_ids
@@ -153,7 +153,7 @@ class SkyPortalImport:
         return _outcome(series, Status.TAKEN, joined(new.warnings), differences)
 
 
-def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> Outcome:
+def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> ImportOutcome:
     changed = existing.changed or {}
     if changed.get("hash", {}).get("from") != series.hash:
         message = "Changed in SkyPortal since the import; the archive keeps the imported version."
@@ -165,5 +165,5 @@ def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> Outc
 
 def _outcome(
     series: SkyPortalSeries, status: Status, message: str | None = None, differences: Iterable[Difference] = ()
-) -> Outcome:
-    return Outcome(series.id, series.fields["obj_id"], series.filename, status, message, tuple(differences))
+) -> ImportOutcome:
+    return ImportOutcome(series.id, series.fields["obj_id"], series.filename, status, message, tuple(differences))

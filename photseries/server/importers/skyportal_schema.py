@@ -38,9 +38,9 @@ from sqlalchemy.sql.selectable import FromClause
 
 from photseries.errors import StartError
 from photseries.server.catalogue.engine import Catalogue, require_version
-from photseries.server.importers.files import Place
+from photseries.server.importers.files import FileLocation
 from photseries.server.principal import EVERYONE
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
 
@@ -75,7 +75,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 _TELESCOPE = {"telescope": "name", "longitude": "lon", "latitude": "lat", "height": "elevation"}
 _SERIES_ID = ("photometric_serie_id", "photometric_series_id")
 _NOT_TAKEN = {"autodelete"}
-_OLDEST = 10
+_MIN_VERSION = 10
 _PAGE = 1000
 
 _ENUMERATIONS = {"filter", "time_stamp_alignment"}
@@ -107,7 +107,7 @@ class SkyPortal:
     ----------
     url : str
         ``postgresql://...``.
-    settings : Database
+    settings : DatabaseSettings
         Its timeouts also apply here.
 
     Raises
@@ -116,18 +116,20 @@ class SkyPortal:
         When it cannot be reached, is not SkyPortal's, or lacks a column; the message names what is missing.
     """
 
-    def __init__(self, url: str, settings: Database) -> None:
+    def __init__(self, url: str, settings: DatabaseSettings) -> None:
         self._catalogue = Catalogue(url, settings, connections=2, label="--database")
-        require_version(self._catalogue.engine, minimum=_OLDEST)
+        require_version(self._catalogue.engine, minimum=_MIN_VERSION)
         found = {}
         inspector = inspect(self._catalogue.engine)
         for name in ("telescopes", *TABLES):
             if inspector.has_table(name):
-                found[name] = {str(one["name"]) for one in inspector.get_columns(name)}
+                found[name] = {str(column["name"]) for column in inspector.get_columns(name)}
         self._series_id = _require_columns(found)
         self._has_expiration = "expiration_date" in found["users"]
         mounted = "telescope_id" in found["instruments"]
-        self._of_telescopes = [one for one in _TELESCOPE.values() if mounted and one in found.get("telescopes", ())]
+        self._of_telescopes = [
+            column for column in _TELESCOPE.values() if mounted and column in found.get("telescopes", ())
+        ]
         #: Columns of photometric_series that another version added.
         self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
 
@@ -179,23 +181,25 @@ class SkyPortal:
         count, last = connection.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
         return count, last or 0
 
-    def places(self, connection: Connection) -> Iterator[list[Place]]:
+    def places(self, connection: Connection) -> Iterator[list[FileLocation]]:
         """Yield the locations of the files of all series, in pages."""
         series = _table("photometric_series")
-        statement = select(*(series.c[name] for name in Place._fields)).order_by(series.c.id)
+        statement = select(*(series.c[name] for name in FileLocation._fields)).order_by(series.c.id)
         for page in connection.execute(statement, execution_options={"yield_per": _PAGE}).partitions():
-            yield [Place(*row) for row in page]
+            yield [FileLocation(*row) for row in page]
 
     def uncertainties(self, connection: Connection) -> int:
         """Count the series with a position uncertainty."""
         series = _table("photometric_series")
-        given = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
-        return connection.scalar(select(func.count()).select_from(series).where(given)) or 0
+        has_uncertainty = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
+        return connection.scalar(select(func.count()).select_from(series).where(has_uncertainty)) or 0
 
     def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
         """Return the series with the next ids."""
         series = _table("photometric_series")
-        columns = [cast(one, Text).label(one.name) if one.name in _ENUMERATIONS else one for one in series.c]
+        columns = [
+            cast(column, Text).label(column.name) if column.name in _ENUMERATIONS else column for column in series.c
+        ]
         shared = (self._shared(series, "group"), self._shared(series, "stream"))
         statement = select(*columns, *shared).where(series.c.id > after).order_by(series.c.id).limit(limit)
         with self._catalogue.reading() as connection:
@@ -277,8 +281,8 @@ def _sources() -> Select[*tuple[object, ...]]:
     return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
 
 
-def _possible(place: FromClause) -> ColumnElement[bool]:
-    return and_(place.c.ra >= 0, place.c.ra < 360, place.c.dec.between(-90, 90))
+def _possible(coordinates: FromClause) -> ColumnElement[bool]:
+    return and_(coordinates.c.ra >= 0, coordinates.c.ra < 360, coordinates.c.dec.between(-90, 90))
 
 
 def _pages(connection: Connection, statement: Select[*tuple[object, ...]]) -> Iterator[list[dict[str, Any]]]:

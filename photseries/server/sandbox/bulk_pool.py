@@ -11,16 +11,16 @@ from typing import ClassVar, Final
 from photseries.errors import UnavailableError
 from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire, descriptors
-from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_request import BulkRequest
 from photseries.server.sandbox.bulk_wire import Received
 from photseries.server.sandbox.pool import PATIENCE, Sandbox
 from photseries.server.sandbox.worker import FAILED, LATE
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 
 __all__ = ["BulkSandbox"]
 
 #: Maximum lifetime of a child, which mostly waits for its series to be stored [s].
-LONGEST: Final = 3600.0
+MAX_LIFETIME: Final = 3600.0
 
 #: Processor time of a child, in units of ``sandbox.cpu``, because a body is larger than a file.
 CPU: Final = 3
@@ -33,28 +33,28 @@ class BulkSandbox(Sandbox):
     ----------
     settings : SandboxSettings
     limits : Limits
-    warm_up : Request
+    warm_up : BulkRequest
         A request with which the fork server warms up.
     """
 
     worker: ClassVar[str] = "photseries.server.sandbox.bulk_worker"
     label: ClassVar[str] = "body of a bulk upload"
 
-    def __init__(self, settings: SandboxSettings, limits: Limits, warm_up: Request) -> None:
+    def __init__(self, settings: SandboxSettings, limits: Limits, warm_up: BulkRequest) -> None:
         self._patience = settings.deadline + PATIENCE
-        longest = dataclasses.replace(settings, deadline=LONGEST, cpu=CPU * settings.cpu)
+        longest = dataclasses.replace(settings, deadline=MAX_LIFETIME, cpu=CPU * settings.cpu)
         super().__init__(longest, limits, warm_up.to_json())
         self._started = True
 
     @contextlib.contextmanager
-    def series(self, body: int, request: Request) -> Iterator[tuple[int, Iterator[Received]]]:
+    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[Received]]]:
         """Yield the number of series of a body, and then the series in order, as they are read.
 
         Parameters
         ----------
         body : int
             The descriptor of a file with the body; it is mapped.
-        request : Request
+        request : BulkRequest
 
         Raises
         ------

@@ -22,14 +22,14 @@ import pyarrow.parquet as pq
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array, BoolArray, IntArray
-from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_request import BulkRequest
 
 __all__ = ["Slab", "slabs", "warm_up"]
 
 #: What a slab holds at most, unless one series is larger: series, bytes of tables, bytes of fields as JSON.
-MOST_SERIES: Final = 500
-MOST_BYTES: Final = 8 * 1024 * 1024
-MOST_FIELDS: Final = 4 * 1024 * 1024
+MAX_SERIES: Final = 500
+MAX_TABLE_BYTES: Final = 8 * 1024 * 1024
+MAX_FIELD_BYTES: Final = 4 * 1024 * 1024
 
 #: Rows decoded at a time of a long Parquet file, and series of a nested one.
 LONG_ROWS, NESTED_ROWS = 65_536, 256
@@ -62,7 +62,7 @@ class Slab:
     error: str | None = None
 
 
-def slabs(image: memoryview, request: Request) -> Generator[int | Slab, None, None]:
+def slabs(image: memoryview, request: BulkRequest) -> Generator[int | Slab, None, None]:
     """Yield the number of series of a body, and then the series in order.
 
     Raises
@@ -80,9 +80,9 @@ def slabs(image: memoryview, request: Request) -> Generator[int | Slab, None, No
         else:
             yield from _nested(source, layout, request)
     except (pa.ArrowException, ValueError, OSError, NotImplementedError, OverflowError) as error:
-        what = "Arrow IPC stream" if request.media == "arrow" else "Parquet file"
+        file_kind = "Arrow IPC stream" if request.media == "arrow" else "Parquet file"
         why = " ".join(str(error).split())[:150]
-        raise UnreadableFileError(f"The body is not a complete {what}, or it is damaged: {why}") from error
+        raise UnreadableFileError(f"The body is not a complete {file_kind}, or it is damaged: {why}") from error
 
 
 class _ArrowBody:
@@ -107,7 +107,7 @@ class _ArrowBody:
 class _ParquetBody:
     """The rows of a Parquet file, a bounded number at a time."""
 
-    def __init__(self, image: memoryview, request: Request) -> None:
+    def __init__(self, image: memoryview, request: BulkRequest) -> None:
         self._file = pq.ParquetFile(
             pa.BufferReader(pa.py_buffer(image)),
             thrift_string_size_limit=_THRIFT,
@@ -140,7 +140,7 @@ class _Layout:
     by: list[int]
 
     @classmethod
-    def of(cls, schema: pa.Schema, request: Request) -> _Layout:
+    def of(cls, schema: pa.Schema, request: BulkRequest) -> _Layout:
         names = list(schema.names)
         if len(names) > request.columns + len(request.fields) + len(request.ignored):
             raise InvalidError(f"The body has {len(names):,} columns; the limit is {request.columns} (limits.columns).")
@@ -164,7 +164,7 @@ class _Layout:
         found.require(unknown, request)
         return found
 
-    def require(self, unknown: list[str], request: Request) -> None:
+    def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
         if unknown and request.by:
             raise InvalidError(f"The column {unknown[0]!r:.80} holds lists; in a long body a cell is one value.")
@@ -215,15 +215,15 @@ def _require_column(name: str, kind: pa.DataType) -> None:
         )
 
 
-def _too_large(request: Request) -> InvalidError:
+def _too_large(request: BulkRequest) -> InvalidError:
     return InvalidError(f"The tables in the body take more than {request.size:,} bytes (limits.bulk). Send several.")
 
 
-def _too_many(request: Request) -> InvalidError:
+def _too_many(request: BulkRequest) -> InvalidError:
     return InvalidError(f"The body has more than {request.series:,} series. Send several bodies.")
 
 
-def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> Iterator[int | Slab]:
+def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> Iterator[int | Slab]:
     counted = layout.fields[:1] or layout.table[:1]
     number = 0
     for batch in source.batches(counted):
@@ -232,7 +232,7 @@ def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request
             raise _too_many(request)
     yield number
     used = sorted((*layout.table, *layout.fields))
-    places = {index: place for place, index in enumerate(used)}
+    places = {index: position for position, index in enumerate(used)}
     total = 0
     for batch in source.batches(used):
         total += batch.nbytes
@@ -247,7 +247,7 @@ def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request
 
 
 def _nested_slabs(
-    table: dict[str, pa.Array], fields: dict[str, pa.Array], series: int, request: Request
+    table: dict[str, pa.Array], fields: dict[str, pa.Array], series: int, request: BulkRequest
 ) -> Iterator[Slab]:
     lengths = np.array([pc.list_value_length(lists).fill_null(-1).to_numpy(False) for lists in table.values()])
     rows = lengths.max(axis=0, initial=0)
@@ -256,19 +256,21 @@ def _nested_slabs(
     refused = uneven | (rows == 0) | (rows > request.rows) | (rows * width > request.table)
     signs = np.packbits(np.vstack((lengths >= 0, refused)), axis=0)
     for start, stop in _runs(signs, rows * width, refused):
-        own = {name: lists.slice(start, stop - start).to_pylist() for name, lists in fields.items()}
+        slab_fields = {name: lists.slice(start, stop - start).to_pylist() for name, lists in fields.items()}
         if refused[start]:
-            yield Slab([0], {}, own, _refusal(dict(zip(table, lengths[:, start].tolist(), strict=True)), request))
+            yield Slab(
+                [0], {}, slab_fields, _refusal(dict(zip(table, lengths[:, start].tolist(), strict=True)), request)
+            )
             continue
         flat = {
             name: lists.slice(start, stop - start).flatten()
-            for place, (name, lists) in enumerate(table.items())
-            if lengths[place, start] >= 0
+            for index, (name, lists) in enumerate(table.items())
+            if lengths[index, start] >= 0
         }
-        yield from _uniform(flat, rows[start:stop], own, request)
+        yield from _uniform(flat, rows[start:stop], slab_fields, request)
 
 
-def _refusal(lengths: dict[str, int], request: Request) -> str:
+def _refusal(lengths: dict[str, int], request: BulkRequest) -> str:
     """Explain why a series cannot be read by the lengths of its columns, -1 where it has none."""
     present = {name: length for name, length in lengths.items() if length >= 0}
     longest = max(present.values(), default=0)
@@ -294,14 +296,14 @@ def _runs(signs: BoolArray | npt.NDArray[np.uint8], sizes: IntArray, alone: Bool
     for first, last in itertools.pairwise((0, *changes.tolist(), count)):
         start = first
         while start < last:
-            within = int(np.searchsorted(np.cumsum(sizes[start:last]), MOST_BYTES, "right"))
-            stop = min(start + max(1, min(within, MOST_SERIES)), last)
+            within = int(np.searchsorted(np.cumsum(sizes[start:last]), MAX_TABLE_BYTES, "right"))
+            stop = min(start + max(1, min(within, MAX_SERIES)), last)
             yield start, stop
             start = stop
 
 
 def _uniform(
-    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[object]], request: Request
+    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[object]], request: BulkRequest
 ) -> Iterator[Slab]:
     """Yield series with the same columns as slabs: null makes floats of integers, in its own series alone."""
     bounds = np.concatenate(([0], np.cumsum(rows)))
@@ -313,40 +315,40 @@ def _uniform(
     signs = np.packbits(np.vstack(list(holed.values()) or [np.zeros(rows.size, bool)]), axis=0)
     changes = np.flatnonzero((signs[:, 1:] != signs[:, :-1]).any(axis=0)) + 1
     for start, stop in itertools.pairwise((0, *changes.tolist(), rows.size)):
-        own = {name: values[start:stop] for name, values in fields.items()}
+        slab_fields = {name: values[start:stop] for name, values in fields.items()}
         bad = [name for name, has in holed.items() if has[start] and pa.types.is_boolean(flat[name].type)]
         if bad:
             message = f"The column {bad[0]!r:.80} holds nulls among true and false; a bool column has no null."
             yield from (
-                Slab([0], {}, {name: values[place : place + 1] for name, values in own.items()}, message)
-                for place in range(stop - start)
+                Slab([0], {}, {name: values[index : index + 1] for name, values in slab_fields.items()}, message)
+                for index in range(stop - start)
             )
             continue
         first, last = int(bounds[start]), int(bounds[stop])
         columns = {name: _plain(values.slice(first, last - first)) for name, values in flat.items()}
-        yield from _halved(Slab(rows[start:stop].tolist(), columns, own), request)
+        yield from _halved(Slab(rows[start:stop].tolist(), columns, slab_fields), request)
 
 
-def _halved(slab: Slab, request: Request) -> Iterator[Slab]:
+def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     """Refuse one series with fields that are far too long, and cut a slab whose fields are."""
     size = len(json.dumps(slab.fields, default=str))
-    if size <= MOST_FIELDS:
+    if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
         yield Slab([0], {}, {}, f"The fields beside data take {size:,} bytes as JSON; that is too much.")
     else:
-        for place, rows in enumerate(slab.rows):
-            first = sum(slab.rows[:place])
+        for index, rows in enumerate(slab.rows):
+            first = sum(slab.rows[:index])
             columns = {name: _cut(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()}
-            fields = {name: values[place : place + 1] for name, values in slab.fields.items()}
+            fields = {name: values[index : index + 1] for name, values in slab.fields.items()}
             yield from _halved(Slab([rows], columns, fields), request)
 
 
 def _cut(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
     if kind != "text":
         return kind, [buffers[0][first : first + rows]]
-    before, own = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
-    return kind, [buffers[0][first : first + rows], buffers[1][before : before + own]]
+    before, length = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
+    return kind, [buffers[0][first : first + rows], buffers[1][before : before + length]]
 
 
 def _plain(values: pa.Array) -> tuple[str, list[Array]]:
@@ -365,11 +367,11 @@ def _plain(values: pa.Array) -> tuple[str, list[Array]]:
     return array.dtype.newbyteorder("<").str, [array]
 
 
-def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> Iterator[int | Slab]:
+def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> Iterator[int | Slab]:
     plan = _plan(source, layout, request)
     yield plan.series
     used = sorted({*layout.table, *layout.fields})
-    places = {index: place for place, index in enumerate(used)}
+    places = {index: position for position, index in enumerate(used)}
     batches = source.batches(used)
     if plan.is_scattered:
         batches = iter([_sorted(batches, plan, request)])
@@ -384,16 +386,16 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) 
         if refused[start]:
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
-        own = {name: _constant(part.column(place), rows) for name, place in fields.items()}
-        odd = {name: found[1] for name, found in own.items() if found[1].any()}
+        constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
+        odd = {name: found[1] for name, found in constants.items() if found[1].any()}
         for first, last in _around(odd, rows.size):
-            values = {name: found[0][first:last] for name, found in own.items()}
+            values = {name: found[0][first:last] for name, found in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
                 name = next(name for name, has in odd.items() if has[first])
                 yield Slab([0], {}, {}, f"The field {name!r} has more than one value in the rows of the series.")
                 continue
-            flat = {name: part.column(place).slice(skipped, count) for name, place in table.items()}
+            flat = {name: part.column(position).slice(skipped, count) for name, position in table.items()}
             yield from _uniform(flat, rows[first:last], values, request)
 
 
@@ -419,7 +421,7 @@ class _Plan:
         return bool(self.runs.size > self.series)
 
 
-def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> _Plan:
+def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> _Plan:
     """Find the series by first appearance, and their rows."""
     known: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
@@ -435,10 +437,10 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) 
         starts = np.concatenate(([0], np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1))
         different, first, inverse = np.unique(codes[:, starts], axis=1, return_index=True, return_inverse=True)
         numbers = np.empty(different.shape[1], np.int64)
-        for place in np.argsort(first).tolist():
-            row = int(starts[first[place]])
+        for group in np.argsort(first).tolist():
+            row = int(starts[first[group]])
             key = tuple(column[row].as_py() for column in columns)
-            numbers[place] = known.setdefault(key, len(known))
+            numbers[group] = known.setdefault(key, len(known))
             if len(known) > request.series:
                 raise _too_many(request)
         runs.append(numbers[inverse.ravel()])
@@ -459,7 +461,7 @@ def _codes(column: pa.Array) -> IntArray:
     return codes
 
 
-def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: Request) -> pa.RecordBatch:
+def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest) -> pa.RecordBatch:
     """Bring the rows of each series together, in the order that they have."""
     held, size = [], 0
     for batch in batches:
@@ -472,7 +474,7 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: Request) ->
     return table.take(pa.array(order)).combine_chunks().to_batches()[0]
 
 
-def _apart(request: Request) -> InvalidError:
+def _apart(request: BulkRequest) -> InvalidError:
     return InvalidError(
         f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."
@@ -482,7 +484,7 @@ def _apart(request: Request) -> InvalidError:
 class _Pending:
     """Rows that were decoded and not taken yet."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], request: Request) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], request: BulkRequest) -> None:
         self._batches = batches
         self._held: list[pa.RecordBatch] = []
         self._rows = self._size = 0
@@ -497,15 +499,15 @@ class _Pending:
                 raise _too_large(self._request)
             self._held.append(batch)
             self._rows += batch.num_rows
-        taken, missing = [], rows
+        batches, missing = [], rows
         while missing:
             batch = self._held.pop(0)
-            taken.append(batch.slice(0, missing))
+            batches.append(batch.slice(0, missing))
             if batch.num_rows > missing:
                 self._held.insert(0, batch.slice(missing))
-            missing -= taken[-1].num_rows
+            missing -= batches[-1].num_rows
         self._rows -= rows
-        return taken[0] if len(taken) == 1 else pa.concat_batches(taken)
+        return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
@@ -521,7 +523,7 @@ def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
     return column.take(pa.array(starts)).to_pylist(), np.logical_or.reduceat(changes, starts)
 
 
-def warm_up(read: Callable[[memoryview, Request], Iterator[int | Slab]], request: Request) -> None:
+def warm_up(read: Callable[[memoryview, BulkRequest], Iterator[int | Slab]], request: BulkRequest) -> None:
     """Read small bodies of every kind: pyarrow loads and starts much of itself only when it is first used."""
     texts = pa.array(["a", "a", "b"])
     long = pa.table(
@@ -530,7 +532,7 @@ def warm_up(read: Callable[[memoryview, Request], Iterator[int | Slab]], request
     nested = pa.table({"obj_id": ["a", "b"], "mjd": [[1.0, 2.0], [3.0]], "n": [[1, None], [2]], "t": [["x", None], []]})
     for table, by in ((long, ("name",)), (nested, ()), (long.take([0, 2, 1]), ("obj_id",))):
         for media, image in _bodies(table):
-            for _ in read(memoryview(image), Request(**{**vars(request), "media": media, "by": by})):
+            for _ in read(memoryview(image), BulkRequest(**{**vars(request), "media": media, "by": by})):
                 pass
 
 

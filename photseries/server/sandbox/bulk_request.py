@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Request"]
+__all__ = ["BulkRequest"]
 
 
 @dataclass(frozen=True)
-class Request:
+class BulkRequest:
     """The format and the limits of a body.
 
     Parameters
@@ -46,7 +46,7 @@ class Request:
         return json.dumps(vars(self), default=sorted).encode()
 
     @classmethod
-    def from_json(cls, text: bytes | memoryview) -> Request:
+    def from_json(cls, text: bytes | memoryview) -> BulkRequest:
         """Decode the output of :meth:`to_json`."""
         known = json.loads(bytes(text))
         return cls(

@@ -41,19 +41,19 @@ class Received:
     def tables(self) -> Iterator[dict[str, Array]]:
         """Yield the columns of each series; text as objects, NaN for null."""
         starts = np.concatenate(([0], np.cumsum(self.rows))).tolist()
-        whole = {
+        columns = {
             name: _texts(*buffers) if kind == "text" else buffers[0] for name, (kind, buffers) in self.columns.items()
         }
         for start, stop in itertools.pairwise(starts):
-            yield {name: values[start:stop] for name, values in whole.items()}
+            yield {name: values[start:stop] for name, values in columns.items()}
 
 
 def _texts(lengths: Array, joined: Array) -> Array:
-    content, place = joined.tobytes(), 0
+    content, offset = joined.tobytes(), 0
     cells = np.empty(lengths.size, object)
     for row, length in enumerate(lengths.tolist()):
-        cells[row] = np.nan if length < 0 else content[place : place + length].decode()
-        place += max(length, 0)
+        cells[row] = np.nan if length < 0 else content[offset : offset + length].decode()
+        offset += max(length, 0)
     return cells
 
 

@@ -14,40 +14,40 @@ from photseries.errors import InvalidError, UnreadableFileError
 from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire
 from photseries.server.sandbox.bulk_reader import slabs, warm_up
-from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_request import BulkRequest
 from photseries.server.sandbox.worker import ForkServer
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 
 __all__ = ["main"]
 
 
-class _BulkNursery(ForkServer):
-    """Its children read a body according to a :class:`Request`, which is a second image."""
+class _BulkForkServer(ForkServer):
+    """Its children read a body according to a :class:`BulkRequest`, which is a second image."""
 
     def _warm_up(self) -> None:
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
-        warm_up(slabs, Request.from_json(self._warm_up_content))
+        warm_up(slabs, BulkRequest.from_json(self._warm_up_content))
 
     def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
         body, request = images
         try:
-            with contextlib.closing(slabs(body, Request.from_json(request))) as found:
-                for one in found:
-                    if isinstance(one, int):
-                        yield from bulk_wire.pack_number(one, missing)
+            with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
+                for slab in found:
+                    if isinstance(slab, int):
+                        yield from bulk_wire.pack_number(slab, missing)
                     else:
-                        yield from bulk_wire.pack(one.rows, one.columns, one.fields, one.error)
+                        yield from bulk_wire.pack(slab.rows, slab.columns, slab.fields, slab.error)
             yield from bulk_wire.pack_end()
         except InvalidError as error:
             yield from bulk_wire.pack_error(error)
         except MemoryError:
-            most = f"{self._settings.memory:,} bytes of memory"
-            yield from bulk_wire.pack_error(UnreadableFileError(f"Reading the body takes more than {most}."))
+            limit = f"{self._settings.memory:,} bytes of memory"
+            yield from bulk_wire.pack_error(UnreadableFileError(f"Reading the body takes more than {limit}."))
 
 
 def main(arguments: dict[str, Any]) -> None:
     """Run the fork server as :class:`photseries.server.sandbox.bulk_pool.BulkSandbox` starts it."""
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    _BulkNursery(channel, confinement, limits, warm_up=os.pread(0, os.fstat(0).st_size, 0)).run()
+    _BulkForkServer(channel, confinement, limits, warm_up=os.pread(0, os.fstat(0).st_size, 0)).run()

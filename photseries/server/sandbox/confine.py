@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from photseries.server.sandbox import landlock, seccomp
 
 if TYPE_CHECKING:
-    from photseries.server.settings import Sandbox
+    from photseries.server.settings import SandboxSettings
 
 __all__ = ["LAYERS", "PARSING", "Layers", "lock_down"]
 
@@ -21,17 +21,17 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
 #: Name -> function that applies the layer.
-Layers = tuple[tuple[str, "Callable[[Sandbox], None]"], ...]
+Layers = tuple[tuple[str, "Callable[[SandboxSettings], None]"], ...]
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def lock_down(settings: Sandbox, layers: Layers | None = None) -> list[str]:
+def lock_down(settings: SandboxSettings, layers: Layers | None = None) -> list[str]:
     """Apply every layer to this process, irrevocably.
 
     Parameters
     ----------
-    settings : settings.Sandbox
+    settings : settings.SandboxSettings
     layers : tuple, optional
         Default: :data:`LAYERS`.
 
@@ -49,7 +49,7 @@ def lock_down(settings: Sandbox, layers: Layers | None = None) -> list[str]:
     return missing
 
 
-def _user(settings: Sandbox) -> None:
+def _user(settings: SandboxSettings) -> None:
     """Switch from root, to whom most limits do not apply, to a user id without other processes."""
     if os.geteuid() == 0:
         os.setgroups([])
@@ -57,31 +57,31 @@ def _user(settings: Sandbox) -> None:
         os.setuid(settings.user)
 
 
-def _orphan(settings: Sandbox) -> None:
+def _orphan(settings: SandboxSettings) -> None:
     """Die with the parent, which enforces the deadline. A change of user would undo this."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _no_new_privileges(settings: Sandbox) -> None:
+def _no_new_privileges(settings: SandboxSettings) -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _limits(settings: Sandbox) -> None:
+def _limits(settings: SandboxSettings) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (settings.cpu, settings.cpu + 1))
 
 
-def _memory(settings: Sandbox) -> None:
+def _memory(settings: SandboxSettings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))
 
 
-def _landlock(settings: Sandbox) -> None:
+def _landlock(settings: SandboxSettings) -> None:
     landlock.give_up_everything()
 
 
-def _seccomp(settings: Sandbox) -> None:
+def _seccomp(settings: SandboxSettings) -> None:
     seccomp.allow_only_reading()
 
 

@@ -47,14 +47,14 @@ def read(pipe: IO[bytes], size: int, deadline: float) -> bytearray:
         When they do not arrive in time.
     """
     buffer = bytearray(size)
-    rest = memoryview(buffer)
+    remaining = memoryview(buffer)
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
-    while rest:
+    while remaining:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError
-        count = os.readv(pipe.fileno(), [rest])
+        count = os.readv(pipe.fileno(), [remaining])
         if count == 0:
             raise EOFError
-        rest = rest[count:]
+        remaining = remaining[count:]
     return buffer

@@ -31,7 +31,7 @@ from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.samples import unit_of
 from photseries.lightcurve.select import curve_to_show
 from photseries.server.sandbox import confine, worker
-from photseries.server.sandbox.wire import Found
+from photseries.server.sandbox.wire import FileContent
 
 __all__ = ["main", "read"]
 
@@ -39,7 +39,7 @@ __all__ = ["main", "read"]
 _FORMATS: Final = {name: one for name, one in READERS.items() if name != "excel"}
 
 #: Maximum number of described series of a file.
-MOST_SERIES: Final = 100
+MAX_SERIES: Final = 100
 
 #: Modules that the readers import on demand.
 _PRELOADED: Final = (
@@ -56,7 +56,7 @@ _TEXTS: Final = (
 )
 
 
-def read(image: memoryview, limits: Limits) -> Found:
+def read(image: memoryview, limits: Limits) -> FileContent:
     """Describe the series of a file, or convert its only series to HDF5.
 
     Parameters
@@ -68,7 +68,7 @@ def read(image: memoryview, limits: Limits) -> Found:
 
     Returns
     -------
-    Found
+    FileContent
         ``series`` and ``more`` (how many are not described), or ``fields`` (with those given), ``hint`` (at its
         filter), ``warnings`` and the file.
 
@@ -87,8 +87,10 @@ def read(image: memoryview, limits: Limits) -> Found:
     if points is None:
         return _convert(_only_series(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
-    series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MOST_SERIES]]
-    return Found(_plain_json({"series": series, "more": len(found) - len(series)}))
+    series = [
+        _describe(reading, selecting(reading, needed), request["fields"], points) for reading in found[:MAX_SERIES]
+    ]
+    return FileContent(_plain_json({"series": series, "more": len(found) - len(series)}))
 
 
 class _Request(TypedDict):
@@ -108,19 +110,21 @@ def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading
     return readings[0]
 
 
-def _convert(reading: Reading, given: Mapping[str, object], limits: Limits) -> Found:
+def _convert(reading: Reading, overrides: Mapping[str, object], limits: Limits) -> FileContent:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
     hint = None if reading.filter is None else filter_hint(reading.filter)
-    about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
-    return Found(_plain_json(about), blob)
+    about = {"fields": reading.merged(overrides), "hint": hint, "warnings": reading.warnings}
+    return FileContent(_plain_json(about), blob)
 
 
-def _describe(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
-    metadata = {**reading.file_metadata, **reading.merged(given)}
+def _describe(
+    reading: Reading, options: ReadOptions, overrides: Mapping[str, object], points: int
+) -> dict[str, object]:
+    metadata = {**reading.file_metadata, **reading.merged(overrides)}
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
     return {
-        **described(reading, given),
+        **described(reading, overrides),
         "options": needed,
         **calibration.described(unit_of(reading.frame, calibration)),
         "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, points))),
@@ -137,7 +141,7 @@ def _warm_up() -> None:
     for name in ("utf-16", "utf-8-sig"):
         codecs.lookup(name)
     zoneinfo.ZoneInfo("UTC")
-    for name in (*_PRELOADED, *(f"{formats.__name__}.{one.name}" for one in pkgutil.iter_modules(formats.__path__))):
+    for name in (*_PRELOADED, *(f"{formats.__name__}.{item.name}" for item in pkgutil.iter_modules(formats.__path__))):
         try:
             importlib.import_module(name)
         except ImportError:  # the package is not installed: files that need it are refused
@@ -149,7 +153,7 @@ def _warm_up() -> None:
             Unit("m / s", format=form, parse_strict="silent")
     frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None]})
     metadata = {"time_scale": "utc", "time_refpos": "geocenter", "flux_unit": "mJy"}
-    files = [one.writer.write(frame, metadata) for one in WRITERS.values() if one.writer and one.name in _FORMATS]
+    files = [item.writer.write(frame, metadata) for item in WRITERS.values() if item.writer and item.name in _FORMATS]
     for content in (*files, *_TEXTS):
         request = json.dumps({"name": "own", "options": {}, "fields": {}, "points": 4}).encode()
         try:
@@ -164,6 +168,6 @@ def main(arguments: dict[str, object]) -> None:
     worker.main(arguments, read=_read_alone, layers=confine.PARSING)
 
 
-def _read_alone(image: memoryview, limits: Limits) -> Found:
+def _read_alone(image: memoryview, limits: Limits) -> FileContent:
     sys.meta_path.clear()  # further imports fail; opening a module would kill the child
     return read(image, limits)

@@ -24,7 +24,7 @@ from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
 from photseries.server.sandbox.semaphore import FairSemaphore
 from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 
 __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
@@ -152,7 +152,7 @@ class Sandbox:
         with self._counting:
             self.outcomes[outcome] += 1
 
-    def _answer(self, *pieces: bytes | memoryview) -> wire.Answer:
+    def _answer(self, *pieces: bytes | memoryview) -> wire.WorkerResponse:
         try:
             with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
                 try:
@@ -166,7 +166,7 @@ class Sandbox:
             self._count("not started")
             raise UnavailableError(f"The readers of a {self.label} ended twice in a row; try again.") from error
 
-    def _job(self, upload: int) -> wire.Answer:
+    def _job(self, upload: int) -> wire.WorkerResponse:
         with contextlib.ExitStack() as stack:
             answer, answers = descriptors.pipe(stack)
             status, statuses = descriptors.pipe(stack)
@@ -237,7 +237,7 @@ class FileSandbox(Sandbox):
         super().__init__(settings, limits)
         self._started = True
 
-    def read_file(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.Found:
+    def read_file(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.FileContent:
         """Read or describe the series in an uploaded file.
 
         Parameters
@@ -248,7 +248,7 @@ class FileSandbox(Sandbox):
 
         Returns
         -------
-        wire.Found
+        wire.FileContent
 
         Raises
         ------
@@ -308,8 +308,8 @@ class _ForkServer:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    return kept | {
+    inherited = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return inherited | {
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # other allocators start threads, after which a fork is not safe
         "ARROW_IO_THREADS": "1",
         "HDF5_PLUGIN_PATH": "",  # nor a search for plugins when a file is not HDF5

@@ -33,7 +33,7 @@ _THIRD_ARGUMENT: Final = 32  # its low half, because both machines are little-en
 
 
 @dataclass(frozen=True)
-class _Machine:
+class _Architecture:
     audit: int  # AUDIT_ARCH_...
     allowed: Mapping[str, int]
     mapping: Mapping[str, int]  # allowed without PROT_EXEC
@@ -43,8 +43,8 @@ class _Machine:
 
 #: Calls that write the answer, allocate memory, query time, random numbers and (libhdf5) the current folder, and exit.
 #: Not even read is needed, because the upload is already mapped.
-_MACHINES: Final[Mapping[str, _Machine]] = {
-    "x86_64": _Machine(
+_MACHINES: Final[Mapping[str, _Architecture]] = {
+    "x86_64": _Architecture(
         0xC000_003E,
         {
             "write": 1,
@@ -94,7 +94,7 @@ _MACHINES: Final[Mapping[str, _Machine]] = {
         },
         13,
     ),
-    "aarch64": _Machine(
+    "aarch64": _Architecture(
         0xC000_00B7,
         {
             "getcwd": 17,
@@ -186,7 +186,7 @@ def _install(*, is_parser: bool) -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _filter(machine: _Machine, *, is_parser: bool) -> list[_Instruction]:
+def _filter(machine: _Architecture, *, is_parser: bool) -> list[_Instruction]:
     """Return the program; each test falls through to the next, and the last instruction kills."""
     verdicts = dict.fromkeys(machine.allowed.values(), _ALLOW)
     if is_parser:

@@ -45,15 +45,15 @@ class FairSemaphore:
         turn = self._ask()
         if turn is not None and not turn.wait(self._patience):
             self._give_up(turn)
-        place = object()  # not the thread, because another thread may release the place
+        slot = object()  # not the thread, because another thread may release the place
         with self._lock:
             self._promised -= 1
-            self._inside[place] = time.monotonic()
+            self._inside[slot] = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
-                del self._inside[place]
+                del self._inside[slot]
                 if self._waiting:
                     self._promised += 1
                     self._waiting.popleft().set()

@@ -20,7 +20,7 @@ from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
 
-__all__ = ["Answer", "Found", "not_an_answer", "pack", "receive", "require"]
+__all__ = ["FileContent", "WorkerResponse", "not_an_answer", "pack", "receive", "require"]
 
 MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
 MAX_TEXT_LENGTH: Final = 2000
@@ -30,7 +30,7 @@ _DTYPE: Final = re.compile(r"[|<>](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\]|S[
 
 
 @dataclass(frozen=True)
-class Found:
+class FileContent:
     """The content of a file of any format.
 
     Parameters
@@ -46,7 +46,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkerResponse:
     """A table, the content of a file, or an error.
 
     Parameters
@@ -55,16 +55,16 @@ class Answer:
     error : str or None
     missing : tuple of str
         Layers of the sandbox that this system lacks.
-    found : Found or None
+    found : FileContent or None
     """
 
     table: RawTable | None
     error: str | None
     missing: tuple[str, ...]
-    found: Found | None = None
+    found: FileContent | None = None
 
 
-def pack(answer: Answer) -> Iterator[bytes | memoryview]:
+def pack(answer: WorkerResponse) -> Iterator[bytes | memoryview]:
     """Yield the buffers to send, in order."""
     table = answer.table
     header: dict[str, object] = {"missing": answer.missing, "error": answer.error, "table": None}
@@ -94,7 +94,7 @@ def _described(column: RawColumn) -> dict[str, object]:
     return header | {"values": column.values.dtype.str}
 
 
-def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
+def receive(read: Callable[[int], bytearray], limits: Limits) -> WorkerResponse:
     """Read and check an answer.
 
     Parameters
@@ -105,7 +105,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
 
     Returns
     -------
-    Answer
+    WorkerResponse
 
     Raises
     ------
@@ -125,13 +125,13 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
     require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
     error, about = header.get("error"), header.get("table")
     if isinstance(error, str):
-        return Answer(None, error[:MAX_TEXT_LENGTH], tuple(missing))
+        return WorkerResponse(None, error[:MAX_TEXT_LENGTH], tuple(missing))
     match header.get("found"):
         case {"about": dict(described), "size": int(size)}:
             require(0 <= size <= limits.table + MAX_HEADER_SIZE)
-            return Answer(None, None, tuple(missing), Found(described, memoryview(read(size))))
+            return WorkerResponse(None, None, tuple(missing), FileContent(described, memoryview(read(size))))
     require(isinstance(about, dict))
-    return Answer(_table(about, read, limits), None, tuple(missing))
+    return WorkerResponse(_table(about, read, limits), None, tuple(missing))
 
 
 def _table(header: object, read: Callable[[int], bytearray], limits: Limits) -> RawTable:

@@ -26,7 +26,7 @@ from photseries.hdf5 import plain_hdf5
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, wire
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 
 __all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "ForkServer", "main"]
 
@@ -42,7 +42,7 @@ FAILED: Final = 253
 NOT_FORKED: Final = 254
 LATE: Final = 255
 
-Reader = Callable[[memoryview, Limits], RawTable | wire.Found]
+Reader = Callable[[memoryview, Limits], RawTable | wire.FileContent]
 
 
 @dataclass
@@ -189,17 +189,17 @@ class ForkServer:
         (image,) = images
         yield from wire.pack(self._answer(image, missing))
 
-    def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.Answer:
+    def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.WorkerResponse:
         try:
             found = self._read(image, self._limits)
         except (InvalidError, StartError) as error:
-            return wire.Answer(None, error.message, missing)
+            return wire.WorkerResponse(None, error.message, missing)
         except MemoryError:
-            most = f"{self._settings.memory:,} bytes of memory"
-            return wire.Answer(None, f"The file cannot be read: reading it takes more than {most}.", missing)
-        if isinstance(found, wire.Found):
-            return wire.Answer(None, None, missing, found)
-        return wire.Answer(found, None, missing)
+            limit = f"{self._settings.memory:,} bytes of memory"
+            return wire.WorkerResponse(None, f"The file cannot be read: reading it takes more than {limit}.", missing)
+        if isinstance(found, wire.FileContent):
+            return wire.WorkerResponse(None, None, missing, found)
+        return wire.WorkerResponse(found, None, missing)
 
 
 def _close_all_but(descriptors: Collection[int]) -> None:
@@ -217,9 +217,9 @@ def _mapped(upload: int) -> memoryview:
 
 
 def _write(descriptor: int, buffer: bytes | memoryview) -> None:
-    rest = memoryview(buffer)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    remaining = memoryview(buffer)
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
 
 
 def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:

@@ -98,15 +98,17 @@ def load_metadata(
         The valid cast values, in the order of the table; and all problems of the others.
     """
     problems, sentences = _key_problems(values, partial=partial)
-    given = {name: values[name] for name in SETTABLE if values.get(name) is not None}
+    non_null = {name: values[name] for name in SETTABLE if values.get(name) is not None}
     try:
-        cast_values = schema.load(given, partial=True)
+        cast_values = schema.load(non_null, partial=True)
     except ValidationError as error:
         cast_values = error.valid_data
         for name, (text, *_) in error.normalized_messages().items():  # type: ignore[no-untyped-call]
             problems[name] = [text]
             sentences.append(text if name in text else f"{name}: {text}")
-    cleared = {name: _cleared(name) for name in SETTABLE if name not in given and (name in values or name in _CLEARED)}
+    cleared = {
+        name: _cleared(name) for name in SETTABLE if name not in non_null and (name in values or name in _CLEARED)
+    }
     absent = {name for name in cleared if FIELDS[name].required or (name in SHARING and name not in values)}
     loaded = {
         name: cast_values[name] if name in cast_values else cleared[name]
@@ -135,8 +137,8 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
     for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
     sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in problems]
-    if rest := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
-        sentences.append(f"The following keys are missing: {rest}")
+    if other_missing := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
+        sentences.append(f"The following keys are missing: {other_missing}")
     return problems, sentences
 
 

@@ -162,12 +162,14 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     InvalidError
         Naming every problem at once.
     """
-    given = {key: value for key, value in body.items() if value is not None}
-    if long := first_names([key for key, value in given.items() if isinstance(value, list) and len(value) > MAX_ITEMS]):
+    non_null = {key: value for key, value in body.items() if value is not None}
+    if long := first_names(
+        [key for key, value in non_null.items() if isinstance(value, list) and len(value) > MAX_ITEMS]
+    ):
         message = f"At most {MAX_ITEMS:,} items are accepted in {', '.join(long)}."
         raise InvalidError(message, fields={name: [message] for name in long})
     try:
-        return dict(schema.load(given))
+        return dict(schema.load(non_null))
     except ValidationError as error:
         found: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
         problems = {name[:60]: _flat(found[name])[:MAX_PROBLEMS] for name in list(found)[:MAX_PROBLEMS]}

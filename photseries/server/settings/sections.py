@@ -13,20 +13,20 @@ from photseries.errors import StartError
 from photseries.hdf5 import limits as hdf5
 
 __all__ = [
-    "VO",
-    "Analysis",
+    "AnalysisSettings",
     "Config",
-    "Data",
-    "Database",
-    "Limits",
-    "Log",
-    "Pages",
-    "Periodogram",
-    "Photometry",
-    "Quotas",
-    "Sandbox",
-    "Server",
-    "Store",
+    "DataSettings",
+    "DatabaseSettings",
+    "LimitSettings",
+    "LogSettings",
+    "PageSettings",
+    "PeriodogramSettings",
+    "PhotometrySettings",
+    "QuotaSettings",
+    "SandboxSettings",
+    "ServerSettings",
+    "StoreSettings",
+    "VOSettings",
 ]
 
 MIB = 1024 * 1024
@@ -36,7 +36,7 @@ _AUTHORITY = re.compile("[A-Za-z0-9][A-Za-z0-9.-]{2,}")
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerSettings:
     """The HTTP server."""
 
     host: str = "127.0.0.1"
@@ -84,14 +84,14 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSettings:
     """The folder of the embedded database and the local store."""
 
     directory: str = "./data"
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseSettings:
     """The catalogue's PostgreSQL server."""
 
     url: str | None = field(default=None, metadata={"secret": True})
@@ -106,7 +106,7 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Store:
+class StoreSettings:
     """The store of the files of series."""
 
     url: str | None = None
@@ -139,7 +139,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Quotas:
+class QuotaSettings:
     """The quotas of an owner; 0: unlimited."""
 
     series: int = 0
@@ -151,7 +151,7 @@ class Quotas:
 
 
 @dataclass(frozen=True)
-class Limits(hdf5.Limits):
+class LimitSettings(hdf5.Limits):
     """The limits of a table in JSON or HDF5, and of a file."""
 
     def __post_init__(self) -> None:
@@ -162,7 +162,7 @@ class Limits(hdf5.Limits):
 
 
 @dataclass(frozen=True)
-class Sandbox:
+class SandboxSettings:
     """The worker processes that read uploaded HDF5."""
 
     deadline: float = 30.0  # [s], wall clock
@@ -181,7 +181,7 @@ class Sandbox:
 
 
 @dataclass(frozen=True)
-class Photometry:
+class PhotometrySettings:
     """Scientific parameters."""
 
     detection_threshold: float = 3.0  # S/N above which a point is detected
@@ -195,7 +195,7 @@ class Photometry:
 
 
 @dataclass(frozen=True)
-class Periodogram:
+class PeriodogramSettings:
     """The limits of a periodogram."""
 
     deadline: float = 20.0  # [s]
@@ -207,7 +207,7 @@ class Periodogram:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class AnalysisSettings:
     """The background search for periods of new series."""
 
     worker: bool = True
@@ -222,7 +222,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessSettings:
     """Access without a token."""
 
     anonymous_reads_public: bool = False
@@ -233,7 +233,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class VO:
+class VOSettings:
     """The services of the Virtual Observatory, and the description of the archive for registries."""
 
     database_role: str = "photseries_vo"
@@ -270,7 +270,7 @@ class VO:
 
 
 @dataclass(frozen=True)
-class Pages:
+class PageSettings:
     """The description of this installation on the pages."""
 
     title: str = "photseries"
@@ -282,7 +282,7 @@ class Pages:
 
 
 @dataclass(frozen=True)
-class Log:
+class LogSettings:
     """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -293,20 +293,20 @@ class Log:
 class Config:
     """All settings, with an attribute per section."""
 
-    server: Server = field(default_factory=Server)
-    data: Data = field(default_factory=Data)
-    database: Database = field(default_factory=Database)
-    store: Store = field(default_factory=Store)
-    quotas: Quotas = field(default_factory=Quotas)
-    limits: Limits = field(default_factory=Limits)
-    sandbox: Sandbox = field(default_factory=Sandbox)
-    photometry: Photometry = field(default_factory=Photometry)
-    periodogram: Periodogram = field(default_factory=Periodogram)
-    analysis: Analysis = field(default_factory=Analysis)
-    access: Access = field(default_factory=Access)
-    vo: VO = field(default_factory=VO)
-    pages: Pages = field(default_factory=Pages)
-    log: Log = field(default_factory=Log)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    quotas: QuotaSettings = field(default_factory=QuotaSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    photometry: PhotometrySettings = field(default_factory=PhotometrySettings)
+    periodogram: PeriodogramSettings = field(default_factory=PeriodogramSettings)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    vo: VOSettings = field(default_factory=VOSettings)
+    pages: PageSettings = field(default_factory=PageSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     @property
     def directory(self) -> Path:

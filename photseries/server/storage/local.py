@@ -84,8 +84,8 @@ class LocalStore(Store):
             folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
             for key, (parts, name) in names.items():
                 folders.setdefault(tuple(parts), []).append((made[key], name))
-            for place, pairs in folders.items():
-                self._link(partial, list(place), pairs)
+            for folder, pairs in folders.items():
+                self._link(partial, list(folder), pairs)
 
     def _link(self, partial: int, folders: list[str], pairs: list[tuple[str, str]]) -> None:
         """Link complete files (pairs of partial and final name) into a folder, durably."""
@@ -242,9 +242,9 @@ def _written(folder: int, blob: bytes | memoryview, *, synchronized: bool = Fals
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             reached("store: partial file made")
-            rest = memoryview(blob).cast("B")
-            while rest:
-                rest = rest[file.write(rest) :]
+            remaining = memoryview(blob).cast("B")
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
             reached("store: partial file written")
             if synchronized:
                 os.fsync(descriptor)

@@ -29,7 +29,7 @@ from obstore.store import S3Store
 
 from photseries.errors import UnavailableError
 from photseries.server.faults import reached
-from photseries.server.settings import Store as StoreSettings
+from photseries.server.settings import StoreSettings
 from photseries.server.storage.contract import CHUNK, Store, StoredBlob
 from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = timedelta(seconds=5)
 AT_ONCE = 8  # number of concurrent PUT requests
 RETRIES = 4  # with their pauses, an unreachable storage fails after about two seconds
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
+FIRST_PAUSE, MAX_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
 MEDIA_TYPE = "application/x-hdf5"
 AWAY = "The store is not available. Try again later."
 
@@ -229,13 +229,13 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
     obstore.store.ObjectStore
     """
     endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    given = {
+    options = {
         "endpoint": endpoint,
         "region": settings.region,
         "access_key_id": settings.access_key,
         "secret_access_key": settings.secret_key,
     }
-    named: Any = {name: value for name, value in given.items() if value is not None}
+    named: Any = {name: value for name, value in options.items() if value is not None}
     # The last retry begins by half of the time and has the other half.
     half = timedelta(seconds=settings.timeout / 2)
     client: ClientConfig = {"connect_timeout": min(CONNECT_TIMEOUT, half), "timeout": half}
@@ -244,7 +244,7 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
     retries: RetryConfig = {
         "max_retries": RETRIES,
         "retry_timeout": half,
-        "backoff": {"init_backoff": FIRST_PAUSE, "max_backoff": LONGEST_PAUSE, "base": 2},
+        "backoff": {"init_backoff": FIRST_PAUSE, "max_backoff": MAX_PAUSE, "base": 2},
     }
     return S3Store(bucket, prefix=prefix or None, client_options=client, retry_config=retries, **named)
 

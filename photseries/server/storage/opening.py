@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from photseries.errors import StartError, UnavailableError
-from photseries.server.settings import Store as StoreSettings
+from photseries.server.settings import StoreSettings
 from photseries.server.storage.contract import Store
 from photseries.server.storage.local import LocalStore
 

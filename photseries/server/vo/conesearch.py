@@ -9,7 +9,7 @@ from typing import Final
 from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.formats.xml import FOOT, HEAD, element, escaped, param
-from photseries.parameters import MOST_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
+from photseries.parameters import MAX_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
 from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
 from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
 
@@ -17,7 +17,7 @@ __all__ = ["PARAMETERS", "answer", "error", "parse"]
 
 #: The default and the maximum number of series.
 USUAL: Final = 10_000
-MOST: Final = 1_000_000
+MAX_RECORDS: Final = 1_000_000
 
 #: The parameters of a cone search.
 PARAMETERS: Final = (
@@ -29,7 +29,7 @@ PARAMETERS: Final = (
         name="MAXREC",
         kind=COUNT,
         default=USUAL,
-        sentence=f"Maximum number of rows, at most {MOST:,}; 0 returns only the columns.",
+        sentence=f"Maximum number of rows, at most {MAX_RECORDS:,}; 0 returns only the columns.",
     ),
 )
 
@@ -56,8 +56,8 @@ def parse(arguments: Mapping[str, Sequence[str]]) -> tuple[Query, int, int]:
         if name not in values:
             raise InvalidError(f"{name} is missing: a cone search needs RA, DEC and SR [deg].")
     cone = Cone(values["RA"], values["DEC"], values["SR"])
-    limit = min(values["MAXREC"], MOST) if cone.radius else 0
-    return Query(cone=cone, sort_by=SEPARATION, per_page=MOST_PER_PAGE, include_total=False), int(values["VERB"]), limit
+    limit = min(values["MAXREC"], MAX_RECORDS) if cone.radius else 0
+    return Query(cone=cone, sort_by=SEPARATION, per_page=MAX_PER_PAGE, include_total=False), int(values["VERB"]), limit
 
 
 def answer(observations: Iterable[Observation], verbosity: int, limit: int, service: str) -> Iterator[str]:
@@ -80,10 +80,10 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
         f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{fields}'
         "<DATA><TABLEDATA>\n"
     )
-    rest = iter(observations)
-    for observation in islice(rest, limit):
+    remaining = iter(observations)
+    for observation in islice(remaining, limit):
         yield _row_of(columns, observation)
-    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(rest, None) else ""
+    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(remaining, None) else ""
     yield f"</TABLEDATA></DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{_links(service)}{FOOT}"
 
 

@@ -9,12 +9,12 @@ from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
 
-__all__ = ["MEDIA_TYPE", "MOST", "SERVICES", "document", "fault_of", "links_of"]
+__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
 
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
 #: Maximum number of series per request.
-MOST: Final = 500
+MAX_IDS: Final = 500
 
 #: The columns: name, UCD, and data type unless text.
 _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
@@ -29,7 +29,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
 )
 
 
-class Input(NamedTuple):
+class ServiceParameter(NamedTuple):
     """A parameter of a service: the attributes and description of its PARAM; ``options`` are the accepted values."""
 
     attributes: Mapping[str, str]
@@ -45,17 +45,17 @@ class Service(NamedTuple):
     semantics: str
     description: str
     content_type: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[ServiceParameter, ...]
     standard: str | None = None
 
 
-def _number(name: str, unit: str | None, description: str, **more: str) -> Input:
+def _number(name: str, unit: str | None, description: str, **more: str) -> ServiceParameter:
     attributes = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
-    return Input(attributes, description)
+    return ServiceParameter(attributes, description)
 
 
-def _text(name: str, description: str, options: tuple[str, ...] = ()) -> Input:
-    return Input({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
+def _text(name: str, description: str, options: tuple[str, ...] = ()) -> ServiceParameter:
+    return ServiceParameter({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
 
 
 #: The format that VO readers recognise as a light curve comes first.
@@ -69,7 +69,7 @@ SERVICES: Final = (
         "rows between two times, and some columns",
         WRITERS["votable"].plain_type,
         (
-            Input(
+            ServiceParameter(
                 {"name": "TIME", "datatype": "double", "arraysize": "2", "xtype": "interval", "unit": "d",
                  "ucd": "time.interval;obs.exposure", "value": ""},
                 "interval of MJD in the time scale of the series",
@@ -116,15 +116,15 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     size : int
         Of its stored file [bytes].
     """
-    for one in _FORMATS:
-        if one.is_installed:
+    for file_format in _FORMATS:
+        if file_format.is_installed:
             yield {
                 "ID": identity,
-                "access_url": f"{url}.{one.extension}",
+                "access_url": f"{url}.{file_format.extension}",
                 "semantics": "#this",
-                "description": f"the light curve as {one.name}",
-                "content_type": one.plain_type,
-                "content_length": size if one is HDF5 else None,
+                "description": f"the light curve as {file_format.name}",
+                "content_type": file_format.plain_type,
+                "content_length": size if file_format is HDF5 else None,
             }
     if is_installed("matplotlib"):
         yield {
@@ -188,7 +188,7 @@ def _descriptor(one: Service, service: str) -> str:
     return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
 
 
-def _param(parameter: Input) -> str:
+def _param(parameter: ServiceParameter) -> str:
     options = "".join(element("OPTION", value=value) for value in parameter.options)
     content = element("DESCRIPTION", escaped(parameter.description)) + (element("VALUES", options) if options else "")
     return element("PARAM", content, **parameter.attributes)

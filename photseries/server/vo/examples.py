@@ -109,10 +109,10 @@ def document(url: str) -> str:
         Of the TAP service.
     """
     parts = "".join(
-        f'<div id="{one.name}" resource="#{one.name}" typeof="example">\n'
-        f'<h2 property="name">{escaped(one.title)}</h2>\n'
-        f'<pre property="query">{html.escape(one.query, quote=False)}</pre>\n</div>\n'
-        for one in EXAMPLES
+        f'<div id="{example.name}" resource="#{example.name}" typeof="example">\n'
+        f'<h2 property="name">{escaped(example.title)}</h2>\n'
+        f'<pre property="query">{html.escape(example.query, quote=False)}</pre>\n</div>\n'
+        for example in EXAMPLES
     )
     return (
         f'{DECLARATION}<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n'

@@ -48,10 +48,10 @@ def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
         (first,) = np.nonzero(parents[3:] == parents[:-3])  # a complete group of four: numbers are sorted
         inside = np.zeros(len(numbers), bool)
         inside[(first[:, None] + np.arange(4)).ravel()] = True
-        whole, left = parents[first], numbers[~inside]
+        full_cells, left = parents[first], numbers[~inside]
         if len(left):
             found[order] = left.tolist()
-        numbers, order = whole, order - 1
+        numbers, order = full_cells, order - 1
     if len(numbers):
         found[0] = numbers.tolist()
     return dict(sorted(found.items()))
@@ -69,11 +69,11 @@ def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
     """
     if form == "json":
         return json.dumps(
-            {str(one): numbers for one, numbers in {**cells, order: cells.get(order, [])}.items()}
+            {str(order_cells): numbers for order_cells, numbers in {**cells, order: cells.get(order, [])}.items()}
         ).encode()
     if form == "fits":
         return _fits(cells, order)
-    parts = [f"{one}/{','.join(_ranges(numbers))}" for one, numbers in cells.items()]
+    parts = [f"{order_cells}/{','.join(_ranges(numbers))}" for order_cells, numbers in cells.items()]
     return " ".join(parts if order in cells else [*parts, f"{order}/"]).encode() + b"\n"
 
 
@@ -88,7 +88,7 @@ def _ranges(numbers: list[int]) -> list[str]:
 
 def _fits(cells: dict[int, list[int]], order: int) -> bytes:
     """Write a table of NUNIQ numbers, 4 * 4**order + number (MOC 2.0, section 4.3.1)."""
-    numbers = sorted(4 * 4**one + number for one, several in cells.items() for number in several)
+    numbers = sorted(4 * 4**order_cells + number for order_cells, several in cells.items() for number in several)
     primary: dict[str, str | int] = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}
     table: dict[str, str | int] = {
         "XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": len(numbers), "PCOUNT": 0,

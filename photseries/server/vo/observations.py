@@ -9,7 +9,7 @@ from typing import Any, Final
 from photseries.fields import FIELDS
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.calibration import calibration_of
-from photseries.server.vo.tables import TABLES, Column, column_of_field
+from photseries.server.vo.tables import TABLES, TapColumn, column_of_field
 
 __all__ = ["COLUMNS", "Observation", "VOColumn"]
 
@@ -46,7 +46,7 @@ class Observation:
 class VOColumn:
     """A column of a cone search; ``verbosity`` is the smallest VERB that includes it."""
 
-    column: Column
+    column: TapColumn
     value: Callable[[Observation], object]
     verbosity: int = 2
 
@@ -75,10 +75,10 @@ def _calibration_level(row: Observation) -> int:
 
 def _main(name: str, ucd: str) -> VOColumn:
     """Return a coordinate of Simple Cone Search."""
-    return VOColumn(Column(name=name, datatype="double", unit="deg", ucd=ucd, description="ICRS"), _field(name), 1)
+    return VOColumn(TapColumn(name=name, datatype="double", unit="deg", ucd=ucd, description="ICRS"), _field(name), 1)
 
 
-_ID: Final = Column(name="id", datatype="char", ucd="ID_MAIN", description="number of the series")
+_ID: Final = TapColumn(name="id", datatype="char", ucd="ID_MAIN", description="number of the series")
 _TIME_SCALE: Final = replace(
     column_of_field("time_scale"), datatype="char", description="time scale of the times, UNKNOWN if not stated"
 )

@@ -7,9 +7,9 @@ from typing import Final
 
 from photseries.errors import NotFoundError
 from photseries.formats.xml import DECLARATION, element, escaped
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 from photseries.server.vo import vosi
-from photseries.server.vo.conesearch import MOST
+from photseries.server.vo.conesearch import MAX_RECORDS
 
 __all__ = ["RECORDS", "record"]
 
@@ -35,7 +35,7 @@ RECORDS: Final[Mapping[str, str]] = {
 }
 
 
-def record(name: str, url: str, settings: VO) -> str:
+def record(name: str, url: str, settings: VOSettings) -> str:
     """Write a record.
 
     Parameters
@@ -76,7 +76,7 @@ def record(name: str, url: str, settings: VO) -> str:
     )
 
 
-def _described(name: str, identity: str, url: str, settings: VO, related: str) -> str:
+def _described(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
     titles = {"tap": " (TAP)", "scs": " (cone search)", "authority": " (publisher)"}
     contact = element("name", escaped(settings.contact_name))
     contact += element("email", escaped(settings.contact_email)) if settings.contact_email else ""
@@ -117,7 +117,7 @@ def _cone_search(url: str) -> str:
     parts = (
         element("interface", base, **{"xsi:type": "vs:ParamHTTP", "role": "std"}),
         element("maxSR", "180"),
-        element("maxRecords", str(MOST)),
+        element("maxRecords", str(MAX_RECORDS)),
         element("verbosity", "true"),
         element("testQuery", test),
     )

@@ -21,9 +21,9 @@ import orjson
 from photseries.errors import InvalidError
 from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
-from photseries.server.vo.tables import PACKED, Column
+from photseries.server.vo.tables import PACKED, TapColumn
 
-__all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -41,13 +41,13 @@ Row = Sequence[object]
 
 
 @dataclass
-class Answer:
+class QueryResult:
     """The input of a format: columns, batches of rows, and whether rows were truncated.
 
     ``overflow`` is known after the last batch.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[TapColumn]
     batches: Iterable[Sequence[Row]]
     query: str = ""
     overflow: bool = False
@@ -59,11 +59,11 @@ class ResultFormat:
 
     media_type: str
     names: tuple[str, ...]
-    write: Callable[[Answer], Iterator[bytes]]
+    write: Callable[[QueryResult], Iterator[bytes]]
     package: str | None = None
 
 
-def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
+def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
     found = []
     for column, code in zip(columns, codes, strict=True):
@@ -86,10 +86,10 @@ def chosen(name: str | None) -> ResultFormat:
     if name is None or not name.strip():
         return FORMATS["votable"]
     plain = name.replace(" ", "").lower()
-    for called, one in FORMATS.items():
-        if plain in (called, one.media_type.lower(), *one.names):
-            require(one.package, called)
-            return one
+    for called, result_format in FORMATS.items():
+        if plain in (called, result_format.media_type.lower(), *result_format.names):
+            require(result_format.package, called)
+            return result_format
     raise InvalidError(f"RESPONSEFORMAT {name[:60]!r} is not one of: {', '.join(FORMATS)}.")
 
 
@@ -120,23 +120,23 @@ def _values(batch: Sequence[Row]) -> Iterator[list[object]]:
 # VOTable
 
 
-def _votable_head(answer: Answer) -> str:
+def _votable_head(answer: QueryResult) -> str:
     status = element("INFO", name="QUERY_STATUS", value="OK")
     query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
     system = element("COOSYS", ID="icrs", system="ICRS")
-    xml_names = identities((one.name.strip('"') for one in answer.columns), ["icrs"])
+    xml_names = identities((column.name.strip('"') for column in answer.columns), ["icrs"])
     fields = "".join(
-        one.as_field(
+        column.as_field(
             identity,
-            clean(one.name.strip('"')) or "value",
-            ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
+            clean(column.name.strip('"')) or "value",
+            ref="icrs" if (column.ucd or "").startswith("pos.eq") and column.unit == "deg" else None,
         )
-        for one, identity in zip(answer.columns, xml_names, strict=True)
+        for column, identity in zip(answer.columns, xml_names, strict=True)
     )
     return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
 
 
-def _votable_foot(answer: Answer) -> str:
+def _votable_foot(answer: QueryResult) -> str:
     overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if answer.overflow else ""
     return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{FOOT}"
 
@@ -154,7 +154,7 @@ def _cell(value: object) -> str:
 _NOT_FINITE: Final = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
-def _votable(answer: Answer) -> Iterator[bytes]:
+def _votable(answer: QueryResult) -> Iterator[bytes]:
     yield f"{_votable_head(answer)}<TABLEDATA>\n".encode()
     for batch in answer.batches:
         yield "".join(f"<TR>{''.join(map(_cell, row))}</TR>\n" for row in _values(batch)).encode()
@@ -179,22 +179,22 @@ def _packer(datatype: str) -> Callable[[object], bytes]:
     return text
 
 
-def _binary2(answer: Answer) -> Iterator[bytes]:
+def _binary2(answer: QueryResult) -> Iterator[bytes]:
     yield f'{_votable_head(answer)}<BINARY2><STREAM encoding="base64">'.encode()
-    packers = [_packer(one.datatype) for one in answer.columns]
+    packers = [_packer(column.datatype) for column in answer.columns]
     width = -(-len(packers) // 8)
-    left = b""
+    remainder = b""
     for batch in answer.batches:
-        parts = [left]
+        parts = [remainder]
         for row in _values(batch):
-            missing = sum(1 << (8 * width - 1 - place) for place, value in enumerate(row) if value is None)
+            missing = sum(1 << (8 * width - 1 - index) for index, value in enumerate(row) if value is None)
             parts.append(missing.to_bytes(width, "big"))
             parts += [pack(value) for pack, value in zip(packers, row, strict=True)]
         content = b"".join(parts)
-        whole = len(content) - len(content) % 3
-        left = content[whole:]
-        yield base64.b64encode(content[:whole])
-    yield base64.b64encode(left) + f"</STREAM></BINARY2>{_votable_foot(answer)}".encode()
+        length = len(content) - len(content) % 3
+        remainder = content[length:]
+        yield base64.b64encode(content[:length])
+    yield base64.b64encode(remainder) + f"</STREAM></BINARY2>{_votable_foot(answer)}".encode()
 
 
 # Text
@@ -204,9 +204,9 @@ def _with_small_booleans(row: Row) -> Row:
     return [str(value).lower() if type(value) is bool else value for value in row]
 
 
-def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
-    def write(answer: Answer) -> Iterator[bytes]:
-        names: list[Sequence[object]] = [[one.name.strip('"') for one in answer.columns]]
+def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
+    def write(answer: QueryResult) -> Iterator[bytes]:
+        names: list[Sequence[object]] = [[column.name.strip('"') for column in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
             csv.writer(text, delimiter=separator, lineterminator="\n").writerows(map(_with_small_booleans, rows))
@@ -215,13 +215,13 @@ def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
     return write
 
 
-def _json(answer: Answer) -> Iterator[bytes]:
+def _json(answer: QueryResult) -> Iterator[bytes]:
     names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
     metadata = [
-        {"name": one.name.strip('"'), "arraysize": one.size, **{name: getattr(one, name) for name in names}}
-        for one in answer.columns
+        {"name": column.name.strip('"'), "arraysize": column.size, **{name: getattr(column, name) for name in names}}
+        for column in answer.columns
     ]
-    known = [{name: value for name, value in one.items() if value is not None} for one in metadata]
+    known = [{name: value for name, value in column.items() if value is not None} for column in metadata]
     yield b'{"metadata":' + orjson.dumps(known) + b',"data":['
     comma = b""
     for batch in answer.batches:
@@ -234,7 +234,7 @@ def _json(answer: Answer) -> Iterator[bytes]:
 # Formats that need all rows
 
 
-def _gathered(answer: Answer) -> list[list[object]]:
+def _gathered(answer: QueryResult) -> list[list[object]]:
     """Return the values of each column."""
     rows: list[list[object]] = []
     for batch in answer.batches:
@@ -245,48 +245,48 @@ def _gathered(answer: Answer) -> list[list[object]]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    given: list[str] = []
+    unique: list[str] = []
     for name in names:
         plain, number = name.strip('"') or "value", 1
-        while plain.lower() in (one.lower() for one in given):
+        while plain.lower() in (other.lower() for other in unique):
             number += 1
             plain = f"{name}_{number}"
-        given.append(plain)
-    return given
+        unique.append(plain)
+    return unique
 
 
 _NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
 
 
-def _fits(answer: Answer) -> Iterator[bytes]:
+def _fits(answer: QueryResult) -> Iterator[bytes]:
     import numpy as np
     from astropy.io import fits
 
     columns, unknown = [], {}
-    names = _distinct(_NO_NAME.sub("_", one.name.strip('"')) for one in answer.columns)
-    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        if one.datatype.endswith("har"):
+    names = _distinct(_NO_NAME.sub("_", column.name.strip('"')) for column in answer.columns)
+    for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        if column.datatype.endswith("har"):
             texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
             width = max(map(len, texts), default=0) or 1
-            columns.append(fits.Column(name, f"{width}A", one.unit, array=np.array(texts, f"S{width}")))
-        elif one.datatype == "boolean":
+            columns.append(fits.Column(name, f"{width}A", column.unit, array=np.array(texts, f"S{width}")))
+        elif column.datatype == "boolean":
             columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))
             if None in values:
                 unknown[name] = [value is None for value in values]
         else:
-            kind = _NUMPY[one.datatype]
+            kind = _NUMPY[column.datatype]
             is_float = kind.startswith("f")
             missing = math.nan if is_float else -(2 ** (8 * int(kind[1]) - 1))
             array = np.array([missing if value is None else value for value in values], kind)
             null = {} if is_float or None not in values else {"null": missing}
             code = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[kind]
-            columns.append(fits.Column(name, code, one.unit, array=array, **null))
+            columns.append(fits.Column(name, code, column.unit, array=array, **null))
     table = fits.BinTableHDU.from_columns(columns)
     for name, places in unknown.items():
         table.data.view(np.ndarray)[name][places] = 0  # neither T nor F
-    for number, one in enumerate(answer.columns, 1):
-        if one.ucd:
-            table.header[f"TUCD{number}"] = one.ucd
+    for number, column in enumerate(answer.columns, 1):
+        if column.ucd:
+            table.header[f"TUCD{number}"] = column.ucd
     if answer.overflow:
         table.header["OVERFLOW"] = (True, "there are more rows")
     content = io.BytesIO()
@@ -294,7 +294,7 @@ def _fits(answer: Answer) -> Iterator[bytes]:
     yield content.getvalue()
 
 
-def _parquet(answer: Answer) -> Iterator[bytes]:
+def _parquet(answer: QueryResult) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -303,10 +303,10 @@ def _parquet(answer: Answer) -> Iterator[bytes]:
         "boolean": pa.bool_(),
     }  # fmt: skip
     arrays, fields = [], []
-    names = _distinct(one.name for one in answer.columns)
-    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        kind = types.get(one.datatype, pa.string())
-        known = {"unit": one.unit, "ucd": one.ucd, "description": one.description}
+    names = _distinct(column.name for column in answer.columns)
+    for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        kind = types.get(column.datatype, pa.string())
+        known = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
         arrays.append(pa.array(values, kind))
         fields.append(pa.field(name, kind, metadata={key: text for key, text in known.items() if text}))
     content = io.BytesIO()

@@ -13,7 +13,7 @@ from photseries.fields import ANSWERED, FIELDS
 from photseries.formats import xml
 from photseries.lightcurve.barycentre import PLACE
 
-__all__ = ["KEYS", "PACKED", "SCHEMAS", "TABLES", "Column", "Key", "Table", "column_of_field", "tap_schema"]
+__all__ = ["KEYS", "PACKED", "SCHEMAS", "TABLES", "Key", "TapColumn", "TapTable", "column_of_field", "tap_schema"]
 
 #: The numbers of VOTable as BINARY and BINARY2 have them.
 PACKED: Final[Mapping[str, struct.Struct]] = {
@@ -25,7 +25,7 @@ PACKED: Final[Mapping[str, struct.Struct]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TapColumn:
     """A column of a table or of a result, with the attributes of VOTable."""
 
     name: str
@@ -62,13 +62,13 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TapTable:
     """A table of queries.
 
     Parameters
     ----------
     schema, name, description : str
-    columns : tuple of Column
+    columns : tuple of TapColumn
     source : str
         The view in the database; empty for TAP_SCHEMA, whose rows this module generates.
     position : tuple of str, optional
@@ -79,7 +79,7 @@ class Table:
     schema: str
     name: str
     description: str
-    columns: tuple[Column, ...]
+    columns: tuple[TapColumn, ...]
     source: str = ""
     position: tuple[str, str] | None = None
     utype: str | None = None
@@ -103,7 +103,7 @@ _PRINCIPAL: Final = (
     "id", "obj_id", "ra", "dec", "filter", "series_name", "mjd_first", "mjd_last", "num_exp", "mean_mag", "rms_mag",
 )  # fmt: skip
 
-_ACCESS: Final = Column(
+_ACCESS: Final = TapColumn(
     name="access_url",
     datatype="char",
     ucd="meta.ref.url",
@@ -121,8 +121,8 @@ class _More(TypedDict, total=False):
 def _obscore(
     name: str, datatype: str, unit: str, ucd: str, path: str, description: str, *,
     std: bool = True, **more: Unpack[_More],
-) -> Column:  # fmt: skip
-    return Column(
+) -> TapColumn:  # fmt: skip
+    return TapColumn(
         name=name,
         datatype=datatype,
         unit=unit or None,
@@ -227,11 +227,11 @@ _UTYPES: Final[Mapping[str, str | None]] = {
 }  # fmt: skip
 
 
-def column_of_field(name: str) -> Column:
+def column_of_field(name: str) -> TapColumn:
     """Return the column of a field under its own name."""
     field = FIELDS[name]
     kind = _TYPES.get(field.type, {})
-    return Column(
+    return TapColumn(
         name=name,
         **({"datatype": "long"} if name == "id" else kind),
         unit=field.unit,
@@ -248,32 +248,32 @@ _CREATED: Final = column_of_field("created_at")
 
 def _text(
     name: str, description: str, *, ucd: str | None = None, principal: bool = False, indexed: bool = False
-) -> Column:
-    return Column(name=name, description=description, ucd=ucd, principal=principal, indexed=indexed)
+) -> TapColumn:
+    return TapColumn(name=name, description=description, ucd=ucd, principal=principal, indexed=indexed)
 
 
-def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table:
+def _of_schema(name: str, columns: Mapping[str, str], description: str) -> TapTable:
     """Describe a table of TAP_SCHEMA by the description of each column; ``integers`` are the integer columns."""
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
-        Column(
-            name=one,
-            datatype="int" if one.strip('"') in integers else "unicodeChar",
+        TapColumn(
+            name=column,
+            datatype="int" if column.strip('"') in integers else "unicodeChar",
             description=words,
             std=True,
             principal=True,
         )
-        for one, words in columns.items()
+        for column, words in columns.items()
     )
-    return Table(schema="TAP_SCHEMA", name=name, description=description, columns=tuple(described))
+    return TapTable(schema="TAP_SCHEMA", name=name, description=description, columns=tuple(described))
 
 
 _UTYPE: Final = {"utype": "utype", "description": "description"}
 
-TABLES: Final[Mapping[str, Table]] = {
+TABLES: Final[Mapping[str, TapTable]] = {
     table.full_name.lower(): table
     for table in (
-        Table(
+        TapTable(
             schema="ivoa",
             name="obscore",
             description="Series as observations, ObsCore 1.1",
@@ -282,7 +282,7 @@ TABLES: Final[Mapping[str, Table]] = {
             position=("s_ra", "s_dec"),
             utype="ivo://ivoa.net/std/obscore#core-1.1",
         ),
-        Table(
+        TapTable(
             schema="photseries",
             name="series",
             description="Series: metadata and statistics, named like the fields of the API",
@@ -290,7 +290,7 @@ TABLES: Final[Mapping[str, Table]] = {
             source="photseries_vo.series",
             position=("ra", "dec"),
         ),
-        Table(
+        TapTable(
             schema="photseries",
             name="source",
             description="Sources, to which obj_id of a series refers",
@@ -302,17 +302,19 @@ TABLES: Final[Mapping[str, Table]] = {
             ),
             source="photseries_vo.source",
         ),
-        Table(
+        TapTable(
             schema="photseries",
             name="instrument",
             description="Instruments, to which instrument_id of a series refers",
             columns=(
-                Column(name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True),
+                TapColumn(
+                    name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True
+                ),
                 _text("name", "the instrument", ucd="meta.id;instr", principal=True),
                 _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
                 _text("filters", "its filters, separated by spaces", ucd="meta.id;instr.filter"),
                 *(
-                    Column(
+                    TapColumn(
                         name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope"
                     )
                     for name, unit, ucd in zip(PLACE, ("deg", "deg", "m"), ("lon", "lat", "altitude"), strict=True)

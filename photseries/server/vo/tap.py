@@ -11,14 +11,14 @@ from photseries.errors import ForbiddenError, InvalidError, TooLargeError
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_queries import BATCH, Context
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 from photseries.server.vo import results
 from photseries.server.vo.adql import translate
 from photseries.server.vo.fetching import fetch
-from photseries.server.vo.results import Answer, ResultFormat
+from photseries.server.vo.results import QueryResult, ResultFormat
 from photseries.server.vo.uploads import read_votable, temporary_table
 
-__all__ = ["LANGUAGES", "Request", "execute", "parse_request", "uploads_of"]
+__all__ = ["LANGUAGES", "TapRequest", "execute", "parse_request", "uploads_of"]
 
 LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
@@ -27,7 +27,7 @@ _MAX_UPLOADS: Final = 10
 
 
 @dataclass(frozen=True)
-class Request:
+class TapRequest:
     """A parsed request.
 
     Parameters
@@ -47,7 +47,7 @@ class Request:
     uploads: Mapping[str, bytes]
 
 
-def parse_request(parameters: Mapping[str, str], files: Mapping[str, bytes], settings: VO) -> Request:
+def parse_request(parameters: Mapping[str, str], files: Mapping[str, bytes], settings: VOSettings) -> TapRequest:
     """Parse the parameters of a query (names in capitals); ignore others.
 
     Parameters
@@ -71,10 +71,10 @@ def parse_request(parameters: Mapping[str, str], files: Mapping[str, bytes], set
     if len(query.encode("utf-8", "replace")) > settings.query:
         raise TooLargeError(f"QUERY has more than {settings.query:,} bytes. Upload long lists as a table (UPLOAD).")
     form = results.chosen(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
-    return Request(query, form, _rows(parameters.get("MAXREC"), settings), files)
+    return TapRequest(query, form, _rows(parameters.get("MAXREC"), settings), files)
 
 
-def _rows(text: str | None, settings: VO) -> int:
+def _rows(text: str | None, settings: VOSettings) -> int:
     if text is None or not text.strip():
         return settings.rows
     plain = text.strip()
@@ -84,7 +84,7 @@ def _rows(text: str | None, settings: VO) -> int:
 
 
 def uploads_of(
-    texts: Sequence[str], files: Mapping[str, bytes], settings: VO, *, fetches: bool = False
+    texts: Sequence[str], files: Mapping[str, bytes], settings: VOSettings, *, fetches: bool = False
 ) -> dict[str, bytes]:
     """Return the content of each table in UPLOAD: a part of the form, ``NAME,param:PART``, or a URL.
 
@@ -100,7 +100,7 @@ def uploads_of(
     found: dict[str, bytes] = {}
     left = settings.upload
     for name, address in named:
-        if name.lower() in (one.lower() for one in found):
+        if name.lower() in (upload.lower() for upload in found):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
         scheme, _, part = address.partition(":")
         if scheme in ("http", "https"):
@@ -131,8 +131,8 @@ def _named(text: str) -> tuple[str, str]:
 def execute(
     catalogue: Catalogue,
     context: Context,
-    request: Request,
-    settings: VO,
+    request: TapRequest,
+    settings: VOSettings,
     *,
     begun: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
@@ -154,12 +154,12 @@ def execute(
     """
     uploads = [read_votable(name, content, settings.upload_rows) for name, content in request.uploads.items()]
     translation = translate(request.query, uploads, request.rows + 1)
-    tables = [temporary_table(number, one) for number, one in enumerate(uploads)]
+    tables = [temporary_table(number, item) for number, item in enumerate(uploads)]
     size = 0
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
         cursor: Any = found.cursor
-        columns = results.typed(translation.columns, [one[1] for one in cursor.description])
-        answer = Answer(columns, (), request.query)
+        columns = results.typed(translation.columns, [item[1] for item in cursor.description])
+        answer = QueryResult(columns, (), request.query)
         answer.batches = _batches(found, answer, request.rows)
         for piece in request.form.write(answer):
             size += len(piece)
@@ -170,7 +170,7 @@ def execute(
             yield piece
 
 
-def _batches(found: Any, answer: Answer, limit: int) -> Iterator[Sequence[Sequence[object]]]:
+def _batches(found: Any, answer: QueryResult, limit: int) -> Iterator[Sequence[Sequence[object]]]:
     """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
     left = limit
     for batch in found.partitions(BATCH):

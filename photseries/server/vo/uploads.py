@@ -20,8 +20,8 @@ import numpy as np
 from photseries.errors import InvalidError, TooLargeError
 from photseries.lightcurve import sky
 from photseries.server.catalogue.vo_queries import TemporaryTable
-from photseries.server.vo.adql import Cone, Upload
-from photseries.server.vo.tables import PACKED, Column
+from photseries.server.vo.adql import UploadCone, UploadedTable
+from photseries.server.vo.tables import PACKED, TapColumn
 from photseries.text import escape_unprintable
 
 __all__ = ["read_votable", "temporary_table"]
@@ -40,12 +40,12 @@ _BOOLEANS: Final[Mapping[str, bool | None]] = {
 
 
 @dataclass
-class _Reading:
+class _ReadState:
     """The state of reading a VOTable; ``data`` is the element with the rows, after its start."""
 
     name: str
     most_rows: int
-    columns: list[Column] = field(default_factory=list)
+    columns: list[TapColumn] = field(default_factory=list)
     nulls: list[str | None] = field(default_factory=list)
     rows: list[list[object]] = field(default_factory=list)
     data: str = ""
@@ -124,17 +124,17 @@ class _Reading:
         if any(one.name.lower() == name.lower() for one in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
-        column = Column(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
+        column = TapColumn(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
         self.columns.append(column)
         self.nulls.append(None)
 
     def _cell(self, text: str) -> None:
-        place = len(self.row)
-        if place >= len(self.columns):
+        index = len(self.row)
+        if index >= len(self.columns):
             raise self.refused(f"row {len(self.rows) + 1} has more cells than there are fields.")
-        column = self.columns[place]
+        column = self.columns[index]
         try:
-            value = None if text == self.nulls[place] else _PARSERS[column.datatype](text)
+            value = None if text == self.nulls[index] else _PARSERS[column.datatype](text)
         except (KeyError, ValueError):
             where = f"row {len(self.rows) + 1}, column {column.name[:40]!r}"
             raise self.refused(f"{where}: {text[:40]!r} is no {column.datatype}.") from None
@@ -152,14 +152,14 @@ class _Reading:
 
     def _unpacked(self, content: memoryview) -> Iterator[list[object]]:
         flags = -(-len(self.columns) // 8) if self.data == "BINARY2" else 0
-        readers = [_reader(one) for one in self.columns]
-        place = 0
-        while place < len(content) and readers:
-            missing = int.from_bytes(content[place : place + flags], "big")
-            place += flags
+        readers = [_reader(column) for column in self.columns]
+        offset = 0
+        while offset < len(content) and readers:
+            missing = int.from_bytes(content[offset : offset + flags], "big")
+            offset += flags
             row = []
             for number, read in enumerate(readers):
-                value, place = read(content, place)
+                value, offset = read(content, offset)
                 is_null = missing >> (8 * flags - 1 - number) & 1 if flags else str(value) == self.nulls[number]
                 row.append(None if is_null or value != value else value)
             yield row
@@ -188,30 +188,30 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
+def _reader(column: TapColumn) -> Callable[[memoryview, int], tuple[object, int]]:
     """Return a function that decodes a BINARY value at an offset, and returns the next offset."""
     if column.datatype in PACKED:
         packed = PACKED[column.datatype]
-        return lambda content, place: (packed.unpack_from(content, place)[0], place + packed.size)
+        return lambda content, offset: (packed.unpack_from(content, offset)[0], offset + packed.size)
     if column.datatype == "boolean":
-        return lambda content, place: (_BOOLEANS[chr(content[place]).lower()], place + 1)
+        return lambda content, offset: (_BOOLEANS[chr(content[offset]).lower()], offset + 1)
     width, encoding = (2, "utf-16-be") if column.datatype == "unicodeChar" else (1, "utf-8")
     size = column.arraysize or "1"
     fixed = int(size) if size.isdigit() else None
 
-    def text(content: memoryview, place: int) -> tuple[str | None, int]:
+    def text(content: memoryview, offset: int) -> tuple[str | None, int]:
         length = fixed
         if length is None:
-            length, place = struct.unpack_from(">I", content, place)[0], place + 4
-        end = place + length * width
+            length, offset = struct.unpack_from(">I", content, offset)[0], offset + 4
+        end = offset + length * width
         if end > len(content):
             raise IndexError
-        return bytes(content[place:end]).decode(encoding).rstrip("\0 ") or None, end
+        return bytes(content[offset:end]).decode(encoding).rstrip("\0 ") or None, end
 
     return text
 
 
-def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
+def read_votable(name: str, content: bytes, most_rows: int) -> UploadedTable:
     """Read the first table of a VOTable.
 
     Parameters
@@ -226,7 +226,7 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
     TooLargeError
         When it has too many rows.
     """
-    reading = _Reading(name, most_rows)
+    reading = _ReadState(name, most_rows)
     parser = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
@@ -243,34 +243,34 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
         raise reading.refused(f"this is not XML: {error}.") from error
     if not reading.columns:
         raise reading.refused("the VOTable has no table with fields.")
-    return Upload(name, tuple(reading.columns), reading.rows)
+    return UploadedTable(name, tuple(reading.columns), reading.rows)
 
 
-def temporary_table(number: int, upload: Upload) -> TemporaryTable:
+def temporary_table(number: int, upload: UploadedTable) -> TemporaryTable:
     """Return an upload as a table of the database, with the ranges of the query's cones."""
-    columns = {f"c{place}": _TYPES[one.datatype] for place, one in enumerate(upload.columns)}
+    columns = {f"c{index}": _TYPES[column.datatype] for index, column in enumerate(upload.columns)}
     ranges: list[Sequence[str]] = []
-    for place, cone in enumerate(upload.cones):
-        columns |= {f"low{place}": "bigint[]", f"high{place}": "bigint[]"}
+    for index, cone in enumerate(upload.cones):
+        columns |= {f"low{index}": "bigint[]", f"high{index}": "bigint[]"}
         ranges += _ranges(upload, cone)
-    rows = ((*row, *(one[number] for one in ranges)) if ranges else row for number, row in enumerate(upload.rows))
+    rows = ((*row, *(column[number] for column in ranges)) if ranges else row for number, row in enumerate(upload.rows))
     return TemporaryTable(f"vo_upload_{number}", columns, rows)
 
 
-def _ranges(upload: Upload, cone: Cone) -> tuple[list[str], list[str]]:
+def _ranges(upload: UploadedTable, cone: UploadCone) -> tuple[list[str], list[str]]:
     """Return the first and last HEALPix numbers of the ranges around each row, as arrays of the database."""
-    values = [[row[place] for row in upload.rows] for place in (cone.ra, cone.dec)]
+    values = [[row[index] for row in upload.rows] for index in (cone.ra, cone.dec)]
     try:
-        ra, dec = (np.array(one, dtype=float) for one in values)
+        ra, dec = (np.array(value, dtype=float) for value in values)
     except ValueError as error:
         raise InvalidError(f"UPLOAD {upload.name}: the columns of a position must be numbers.") from error
     good = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
     found = sky.cover(ra[good] % 360, dec[good], cone.radius, fineness=1.0)
     bounds = np.searchsorted(found.position, np.arange(len(good) + 1))
     low, high = ["{}"] * len(ra), ["{}"] * len(ra)
-    for place, (first, last) in zip(
+    for index, (first, last) in zip(
         good.tolist(), zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True), strict=True
     ):
-        low[place] = f"{{{','.join(map(str, found.low[first:last].tolist()))}}}"
-        high[place] = f"{{{','.join(map(str, found.high[first:last].tolist()))}}}"
+        low[index] = f"{{{','.join(map(str, found.low[first:last].tolist()))}}}"
+        high[index] = f"{{{','.join(map(str, found.high[first:last].tolist()))}}}"
     return low, high

@@ -16,7 +16,7 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.principal import Principal
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 from photseries.server.vo import tap
 
 __all__ = ["PHASES", "Jobs", "job_document", "list_document", "moment_text", "parameters_document", "results_document"]
@@ -40,7 +40,7 @@ class _GoneError(Exception):
 class Jobs:
     """The use cases of jobs."""
 
-    def __init__(self, catalogue: Catalogue, settings: VO) -> None:
+    def __init__(self, catalogue: Catalogue, settings: VOSettings) -> None:
         self._catalogue = catalogue
         self._settings = settings
 
@@ -202,14 +202,14 @@ class Jobs:
         """
         if job.phase != "COMPLETED":
             raise NotFoundError(f"The job has no result: it is {job.phase}.")
-        place = 0
+        index = 0
         while True:
             with self._catalogue.reading() as connection:
-                content = vo_jobs.piece(connection, job.id, place)
+                content = vo_jobs.piece(connection, job.id, index)
             if content is None:
                 return
             yield content
-            place += 1
+            index += 1
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -6,10 +6,10 @@ from typing import Final
 
 from photseries.errors import NotFoundError
 from photseries.formats.xml import DECLARATION, element, escaped
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS
 from photseries.server.vo.results import FORMATS
-from photseries.server.vo.tables import KEYS, SCHEMAS, TABLES, Column, Key, Table
+from photseries.server.vo.tables import KEYS, SCHEMAS, TABLES, Key, TapColumn, TapTable
 
 __all__ = ["availability", "capabilities", "capability", "schemas", "tableset", "tap_capabilities"]
 
@@ -44,7 +44,7 @@ def _at(url: str, kind: str, role: str | None = None) -> str:
     return element("interface", element("accessURL", escaped(url), use="full"), **{"xsi:type": kind, "role": role})
 
 
-def tap_capabilities(url: str, settings: VO) -> str:
+def tap_capabilities(url: str, settings: VOSettings) -> str:
     """Write the capabilities of TAP at a URL, without the element around them."""
     features = "".join(
         element(
@@ -60,8 +60,8 @@ def tap_capabilities(url: str, settings: VO) -> str:
     functions = ", ".join((*FUNCTIONS, *AGGREGATES))
     language = element("name", "ADQL") + versions + element("description", f"ADQL with {functions}") + features
     formats = "".join(
-        element("outputFormat", element("mime", one.media_type) + element("alias", name))
-        for name, one in FORMATS.items()
+        element("outputFormat", element("mime", result_format.media_type) + element("alias", name))
+        for name, result_format in FORMATS.items()
     )
     methods = "".join(
         element("securityMethod", standardID=f"ivo://ivoa.net/sso#{name}") for name in ("BasicAA", "OAuth")
@@ -111,7 +111,7 @@ def availability(reason: str | None) -> str:
     )
 
 
-def _column(column: Column) -> str:
+def _column(column: TapColumn) -> str:
     flags = (("indexed", column.indexed), ("principal", column.principal))
     datatype = element("dataType", column.datatype, **{
         "xsi:type": "vs:VOTableType", "arraysize": column.size, "extendedType": column.xtype,
@@ -133,7 +133,7 @@ def _key(key: Key) -> str:
     return element("foreignKey", element("targetTable", key.target) + element("fkColumn", columns))
 
 
-def _table(table: Table, *, with_columns: bool = True) -> str:
+def _table(table: TapTable, *, with_columns: bool = True) -> str:
     parts = (
         element("name", table.full_name),
         element("description", escaped(table.description)),

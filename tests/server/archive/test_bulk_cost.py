@@ -15,9 +15,9 @@ from tests.server.http.test_bulk import arrow
 ROWS = 1000
 
 #: Of Python functions, for a series of plain numbers; a single upload takes about 5,000.
-MOST_CALLS = 700
+MAX_CALLS = 700
 #: Of SQL, for a portion: two look-ups, the same tables, the insert, numbers for the planner; without BEGIN, COMMIT.
-MOST_STATEMENTS = 6
+MAX_STATEMENTS = 6
 
 
 def night(name, series, rows=ROWS):
@@ -62,8 +62,8 @@ def test_calls_and_statements(services, principal):
         sys.setprofile(None)
         threading.setprofile(None)
     print(calls / (2 * PORTION), len(statements))
-    assert calls / (2 * PORTION) < MOST_CALLS
-    assert len(statements) <= 2 * MOST_STATEMENTS
+    assert calls / (2 * PORTION) < MAX_CALLS
+    assert len(statements) <= 2 * MAX_STATEMENTS
 
 
 def test_the_planner_knows_of_many_new_series(services, principal):

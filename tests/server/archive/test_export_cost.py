@@ -16,7 +16,7 @@ BODY = {
 FEW, MANY = 10, 50
 
 #: Calls of functions of Python for a series. Measured: 102, of a list or of all.
-MOST_CALLS = 130
+MAX_CALLS = 130
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_list(services, principal, ids, form):
 
     cost(services, export(MANY))  # learns the kind of file, and compiles the statements
     few, many = cost(services, export(FEW)), cost(services, export(MANY))
-    assert (many[0] - few[0]) / (MANY - FEW) < MOST_CALLS
+    assert (many[0] - few[0]) / (MANY - FEW) < MAX_CALLS
     assert many[1] == few[1] <= 6
 
 
@@ -73,5 +73,5 @@ def test_all(services, principal, ids, form):
     for number in ids[FEW:]:
         services.archive.delete(principal, number)
     few = cost(services, export)
-    assert (many[0] - few[0]) / (MANY - FEW) < MOST_CALLS
+    assert (many[0] - few[0]) / (MANY - FEW) < MAX_CALLS
     assert many[1] == few[1] <= 6

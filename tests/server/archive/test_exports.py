@@ -56,7 +56,7 @@ def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
 
 def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch):
     """What is renamed while pages are walked; units of several lengths; a table longer than what is written at once."""
-    monkeypatch.setattr(exports, "MOST_PER_PAGE", 1)
+    monkeypatch.setattr(exports, "MAX_PER_PAGE", 1)
     for module in (long_hdf5, long_parquet):
         monkeypatch.setattr(module, "GROUP", 7)
     services.accounts.create(OPERATOR, "sources", {"id": "zebra", "ra": 1, "dec": 2})

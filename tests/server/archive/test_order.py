@@ -22,7 +22,7 @@ from photseries.server.archive import Archive, Upkeep
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
 from photseries.server.principal import Principal
-from photseries.server.settings import Store, load
+from photseries.server.settings import StoreSettings, load
 from tests.support import columns
 
 
@@ -162,7 +162,7 @@ def test_update_and_delete_leave_the_old_blob_to_the_sweep(services, principal):
     assert services.upkeep.sweep().removed == 2
     assert stored(services) == []
     with services.catalogue.transaction() as connection:
-        assert connection.scalars(blobs.due(Store(grace=0))).all() == []
+        assert connection.scalars(blobs.due(StoreSettings(grace=0))).all() == []
 
 
 def test_a_blob_that_was_just_unlinked_is_kept_however_old_it_is(services, principal):

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from photseries.fields import STATISTICS
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.blobs import read_table
-from photseries.server.archive.recompute import Recomputer, Tally
+from photseries.server.archive.recompute import ChangeTally, Recomputer
 from photseries.server.catalogue.models import SERIES, Series
 from tests.server.archive.test_order import body, check_invariant
 from tests.support import columns, command
@@ -35,7 +35,7 @@ def age(services, series_id, **values):
 
 
 def tallied(recomputer, **options):
-    tally = Tally()
+    tally = ChangeTally()
     for one in recomputer.run(**options):
         tally.add(one)
     return {row["statistic"]: row for row in tally.rows()}

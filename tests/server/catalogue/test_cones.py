@@ -166,7 +166,7 @@ def test_pages_by_number_are_those_by_cursor(catalogue, sky_of_points):
 
 def test_positions_with_too_many_series_are_refused(catalogue, monkeypatch):
     query = parse({"radius": ["90"]}, [[0, 0], [180, 0]])
-    for limit, what in (("MOST_SERIES", "More than 100 series"), ("MAX_PAIRS", "pairs of a position and a series")):
+    for limit, what in (("MAX_SERIES", "More than 100 series"), ("MAX_PAIRS", "pairs of a position and a series")):
         with monkeypatch.context() as patch, catalogue.reading() as connection:
             patch.setattr(cone_search, limit, 100)
             with pytest.raises(InvalidError, match=what) as refused:

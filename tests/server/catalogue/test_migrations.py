@@ -22,7 +22,7 @@ from tests.test_docs import TOP
 @pytest.fixture
 def empty(server):
     with database(server) as url:
-        catalogue = Catalogue(url, settings.Database())
+        catalogue = Catalogue(url, settings.DatabaseSettings())
         yield catalogue
         catalogue.close()
 

@@ -173,7 +173,7 @@ def test_what_cannot_be_restored_is_left(anna, world, database_url):
 
 def test_undo_goes_on_where_it_stopped(services, principal, monkeypatch):
     made = [services.archive.create(principal, body(channel=name, batch="long")).id for name in "abc"]
-    monkeypatch.setattr(batches, "LONGEST", -1.0)
+    monkeypatch.setattr(batches, "MAX_DURATION", -1.0)
     after, deleted = 0, []
     while after is not None:
         undone = services.batch_undo.undo(principal, "long", after=after)

@@ -23,9 +23,9 @@ from photseries.server.cli import options
 from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
 from photseries.server.http.media import accepted
-from photseries.server.http.spool import LONG, Body, Spool
+from photseries.server.http.spool import LONG, Body, SpoolBudget
 from photseries.server.http.throttle import Throttle, client_address
-from photseries.server.settings import Server
+from photseries.server.settings import ServerSettings
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.support import columns
@@ -46,7 +46,7 @@ def strict(tmp_path_factory):
 
 
 def proxies(*networks):
-    return Server(trusted_proxies=networks)
+    return ServerSettings(trusted_proxies=networks)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_client_address(peer, forwarded, trusted, address):
 
 def test_throttle_counts_by_address_and_forgives_over_a_minute():
     now = [1000.0]
-    throttle = Throttle(Server(token_failures=3), clock=lambda: now[0])
+    throttle = Throttle(ServerSettings(token_failures=3), clock=lambda: now[0])
     for _ in range(3):
         throttle.check("a", "x")
         throttle.failed("a")
@@ -118,7 +118,7 @@ def held(spool):
 
 def test_a_descriptor_stays_that_of_its_body(tmp_path):
     """The body of a client that has left is closed, and the next body gets the number of its file."""
-    spool = Spool(Server(), tmp_path)
+    spool = SpoolBudget(ServerSettings(), tmp_path)
     first, second = Body(spool), Body(spool)
     first.write(b"first")
     with first.descriptor() as descriptor:
@@ -130,7 +130,7 @@ def test_a_descriptor_stays_that_of_its_body(tmp_path):
 
 
 def test_spool_budgets(tmp_path):
-    spool = Spool(Server(max_body=4 * MIB, spool_memory=8 * MIB, spool_disk=6 * MIB), tmp_path)
+    spool = SpoolBudget(ServerSettings(max_body=4 * MIB, spool_memory=8 * MIB, spool_disk=6 * MIB), tmp_path)
     first, second, third = Body(spool), Body(spool), Body(spool)
     first.write(b"a" * 2 * MIB)
     assert held(spool) == (2, 0)
@@ -163,7 +163,7 @@ def test_spool_budgets(tmp_path):
 
 
 def test_a_very_long_body_goes_to_a_file_however_much_room_there_is(tmp_path):
-    spool = Spool(Server(), tmp_path)
+    spool = SpoolBudget(ServerSettings(), tmp_path)
     body = Body(spool)
     for _ in range(LONG // MIB + 1):
         body.write(b"x" * MIB)
@@ -292,13 +292,13 @@ def test_cookies_of_others_are_no_objects(monkeypatch):
     monkeypatch.setattr(http.cookies.Morsel, "__init__", None)
     cookies = "; ".join([*(f"c{number}=1" for number in range(5_000)), 'photseries="a b"', "photseries=secret"])
     request: Any = SimpleNamespace(headers={"Cookie": cookies}, remote_ip="6.6.6.6")
-    assert session_of(request, Server()) == "secret"
+    assert session_of(request, ServerSettings()) == "secret"
     request.headers["Cookie"] = "c=1"
-    assert session_of(request, Server()) == ""
+    assert session_of(request, ServerSettings()) == ""
 
 
 def test_a_body_of_single_bytes_takes_what_it_counts(tmp_path):
-    body = Body(Spool(Server(), tmp_path))
+    body = Body(SpoolBudget(ServerSettings(), tmp_path))
     tracemalloc.start()
     for number in range(200_000):
         body.write(bytes([number % 256]))

@@ -9,7 +9,7 @@ import pytest
 from photseries.errors import ExpiredError, QuotaExceededError
 from photseries.server.archive import Restorer
 from photseries.server.catalogue import blobs
-from photseries.server.settings import Quotas
+from photseries.server.settings import QuotaSettings
 from tests.server.archive.test_order import body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import get, patch, post
@@ -230,7 +230,7 @@ def test_a_restore_counts_for_quotas(services, principal):
     series = services.archive.create(principal, body()).id
     services.archive.delete(principal, series)
     services.archive.create(principal, body(channel="other"))
-    config = dataclasses.replace(services.config, quotas=Quotas(series=1))
+    config = dataclasses.replace(services.config, quotas=QuotaSettings(series=1))
     with pytest.raises(QuotaExceededError):
         Restorer(services.catalogue, services.store, config).restore(principal, series)
     assert services.restorer.restore(principal, series) == 3

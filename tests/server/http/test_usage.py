@@ -11,21 +11,21 @@ from tests.server.http.test_series import get, patch, post
 from tests.support import columns
 
 PATH = "/api/photometric_series"
-MOST_SERIES = 4
-MOST_BYTES = 2_000_000
+MAX_SERIES = 4
+MAX_BYTES = 2_000_000
 
 
 @pytest.fixture(scope="module")
 def service(database_url, directory):
     directory.mkdir()
-    quotas = {"quotas__series": MOST_SERIES, "quotas__bytes": MOST_BYTES}
+    quotas = {"quotas__series": MAX_SERIES, "quotas__bytes": MAX_BYTES}
     with ForkedService(directory, database__url=database_url, **quotas) as running:
         yield running
 
 
 def usage(client):
     data = client.get("/api/usage").json()["data"]
-    assert data["limits"] == {"series": MOST_SERIES, "bytes": MOST_BYTES}
+    assert data["limits"] == {"series": MAX_SERIES, "bytes": MAX_BYTES}
     return {one["username"]: (one["series"], one["bytes"], one["kept_bytes"]) for one in data["usage"]}
 
 
@@ -58,17 +58,17 @@ def test_more_series_than_the_quota_are_refused_however_many_come_at_once(servic
     stored = set((directory / "store").rglob("*.h5"))
     with service.client(world.tokens["ben"]) as ben, ThreadPoolExecutor(8) as pool:
         bodies = [
-            world.fields(series_name="quota", channel=f"{number}", data=columns()) for number in range(2 * MOST_SERIES)
+            world.fields(series_name="quota", channel=f"{number}", data=columns()) for number in range(2 * MAX_SERIES)
         ]
         answers = list(pool.map(lambda body: ben.post(PATH, json=body), bodies))
         refused = [answer for answer in answers if answer.status_code != 200]
-        assert len(refused) == MOST_SERIES
+        assert len(refused) == MAX_SERIES
         for answer in refused:
             error = check_error(answer, 507, "quota_exceeded")
             assert error["message"] == "The quota of ben is 4 series; this would make 5."
-            assert (error["data"]["quota"], error["data"]["limit"]) == ("series", MOST_SERIES)
-        assert usage(ben)["ben"][0] == MOST_SERIES
-        assert len(set((directory / "store").rglob("*.h5")) - stored) == MOST_SERIES
+            assert (error["data"]["quota"], error["data"]["limit"]) == ("series", MAX_SERIES)
+        assert usage(ben)["ben"][0] == MAX_SERIES
+        assert len(set((directory / "store").rglob("*.h5")) - stored) == MAX_SERIES
         kept = next(answer.json()["data"]["id"] for answer in answers if answer.status_code == 200)
         patch(ben, kept, origin="a change is no new series")
         ben.delete(f"{PATH}/{kept}")
@@ -82,7 +82,7 @@ def test_kept_revisions_count_against_the_quota_of_bytes(service, world, directo
     with service.client(world.tokens["sam"]) as sam, service.client(world.tokens["ben manages"]) as manager:
         series = post(sam, world, data=columns(rows=15_000), group_ids="all", channel="sam", origin="x")
         length = (directory / "store" / get(sam, series)["filename"]).stat().st_size
-        room = MOST_BYTES // length
+        room = MAX_BYTES // length
         assert room >= 2
         for number in range(room - 1):
             patch(manager, series, origin=f"{number}")

@@ -295,7 +295,7 @@ def test_the_public_learns_no_names_of_users(series, admin, nobody):
 
 def test_the_maximum_number_of_rows():
     query, verbosity, most = conesearch.parse({"RA": ["1"], "DEC": ["2"], "SR": ["3"], "MAXREC": ["99999999"]})
-    assert (query.cone, verbosity, most) == ((1.0, 2.0, 3.0), 2, conesearch.MOST)
+    assert (query.cone, verbosity, most) == ((1.0, 2.0, 3.0), 2, conesearch.MAX_RECORDS)
 
 
 def test_the_page_runs_as_written(service, series):

@@ -150,13 +150,13 @@ def test_files_that_are_none(import_, services, peer, tmp_path):
 
 def test_another_database(archive_url):
     with pytest.raises(StartError, match=r"not a SkyPortal database: it has no table .*objs"):
-        SkyPortal(archive_url, settings.Database())
+        SkyPortal(archive_url, settings.DatabaseSettings())
 
 
 def test_a_version_with_other_columns(peer):
     peer.cursor.execute("ALTER TABLE photometric_series RENAME ref_flux TO magref")
     with pytest.raises(StartError, match=r"it lacks photometric_series\.ref_flux"):
-        SkyPortal(peer.url, settings.Database())
+        SkyPortal(peer.url, settings.DatabaseSettings())
 
 
 def test_a_version_with_more_columns(import_, peer):
@@ -168,7 +168,7 @@ def test_a_version_with_more_columns(import_, peer):
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/none", "mysql://x/y", "nonsense"])
 def test_a_database_that_is_not_there(url):
     with pytest.raises(StartError):
-        SkyPortal(url, settings.Database())
+        SkyPortal(url, settings.DatabaseSettings())
 
 
 def test_users_without_a_group_of_their_own(import_, services, peer):

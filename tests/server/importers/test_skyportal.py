@@ -14,7 +14,7 @@ import pytest
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.principal import ADMIN, UPLOAD
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.importers.peer import CREW, FEED, OWN, PUBLIC, USERS, Peer, plain
@@ -163,7 +163,7 @@ def service(repeated, database_url, directory):
 @pytest.fixture(scope="module")
 def clients(service, database_url):
     """An HTTP client for every user, and one for an admin."""
-    catalogue = Catalogue(database_url, Database())
+    catalogue = Catalogue(database_url, DatabaseSettings())
     accounts, opened = Accounts(catalogue), {}
     for name, permission in (*((name, UPLOAD) for name in USERS.values()), ("admin", ADMIN)):
         user = accounts.id_of("users", "anna" if name == "admin" else name)

@@ -18,7 +18,7 @@ from photseries.server import settings
 from photseries.server.sandbox import confine
 layers = dict(confine.LAYERS)
 for name in {layers!r}:
-    layers[name](settings.Sandbox())
+    layers[name](settings.SandboxSettings())
 try:
     {attempt}
 except OSError as error:
@@ -58,18 +58,19 @@ def test_seccomp_kills(attempt):
 def test_a_worker_of_root_has_a_uid_of_its_own():
     script = (
         "import os; from photseries.server import settings; from photseries.server.sandbox import confine; "
-        "dict(confine.LAYERS)['user'](settings.Sandbox({})); print(os.getresuid(), os.getresgid(), os.getgroups())"
+        "dict(confine.LAYERS)['user'](settings.SandboxSettings({})); "
+        "print(os.getresuid(), os.getresgid(), os.getgroups())"
     )
-    for words, uid in (("", settings.Sandbox.user), ("user=60801", 60_801)):
+    for words, uid in (("", settings.SandboxSettings.user), ("user=60801", 60_801)):
         done = subprocess.run([sys.executable, "-c", script.format(words)], capture_output=True, text=True, check=True)
         assert done.stdout == f"{(uid,) * 3} {(uid,) * 3} []\n"
-    assert settings.Sandbox.user not in {account.pw_uid for account in pwd.getpwall()}
+    assert settings.SandboxSettings.user not in {account.pw_uid for account in pwd.getpwall()}
 
 
 @pytest.mark.parametrize("user", [-1, 0, 65_534])
 def test_workers_are_neither_root_nor_nobody(user):
     with pytest.raises(StartError, match=r"sandbox\.user"):
-        settings.Sandbox(user=user)
+        settings.SandboxSettings(user=user)
 
 
 def test_a_machine_whose_system_calls_are_unknown(monkeypatch):

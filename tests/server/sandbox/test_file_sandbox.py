@@ -22,7 +22,7 @@ SCRIPT = """
 import os, signal, socket
 from photseries.server import settings
 from photseries.server.sandbox import confine
-confine.lock_down(settings.Sandbox(), confine.PARSING{layers})
+confine.lock_down(settings.SandboxSettings(), confine.PARSING{layers})
 try:
     {attempt}
 except OSError as error:

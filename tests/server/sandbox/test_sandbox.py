@@ -22,7 +22,7 @@ from photseries.server.sandbox.pool import Sandbox
 from tests.hdf5.support import LIMITS, TESS, recipe_read, recipe_write, some_frame
 from tests.server.sandbox import evil_worker
 
-SETTINGS = settings.Sandbox(deadline=20.0, cpu=10)
+SETTINGS = settings.SandboxSettings(deadline=20.0, cpu=10)
 
 
 class EvilSandbox(Sandbox):
@@ -232,14 +232,14 @@ def fork_server(sandbox):
     return sandbox._fork_server.pid
 
 
-def test_a_killed_nursery_is_replaced(sandbox):
+def test_a_killed_fork_server_is_replaced(sandbox):
     before = fork_server(sandbox)
     os.kill(before, signal.SIGKILL)
     assert sandbox.read(TESS.read_bytes()).key == "/photometry"
     assert fork_server(sandbox) != before
 
 
-def test_a_nursery_killed_at_work_is_replaced():
+def test_a_fork_server_killed_at_work_is_replaced():
     """The upload is tried again, once; here it ends the second fork_server too."""
     sandbox = EvilSandbox(SETTINGS, LIMITS)
     sandbox.start()
@@ -314,14 +314,14 @@ SERVICE = """
 import sys
 from photseries.server import settings
 from photseries.server.sandbox.pool import Sandbox
-sandbox = Sandbox(settings.Sandbox(), settings.Limits())
+sandbox = Sandbox(settings.SandboxSettings(), settings.LimitSettings())
 sandbox.start()
 print(sandbox._fork_server.pid, flush=True)
 sys.stdin.read()
 """
 
 
-def test_the_nursery_ends_with_the_service():
+def test_the_fork_server_ends_with_the_service():
     with subprocess.Popen([sys.executable, "-c", SERVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         pid = int(service.stdout.readline())
         assert not ended(pid)
@@ -329,7 +329,7 @@ def test_the_nursery_ends_with_the_service():
     wait_for(lambda: ended(pid))
 
 
-def test_the_nursery_is_small_and_has_one_thread(sandbox):
+def test_the_fork_server_is_small_and_has_one_thread(sandbox):
     sandbox.read(TESS.read_bytes())
     assert len(os.listdir(f"/proc/{fork_server(sandbox)}/task")) == 1
     script = "import sys; import photseries.server.sandbox.worker; print(*sys.modules)"
@@ -366,7 +366,7 @@ before = set(sys.modules)
 for blob in blobs:
     try:
         table = plain_hdf5.read(memoryview(blob), limits)
-        buffers = list(wire.pack(wire.Answer(table, None, ())))
+        buffers = list(wire.pack(wire.WorkerResponse(table, None, ())))
     except UnreadableFileError:
         pass
 print(*set(sys.modules) - before)

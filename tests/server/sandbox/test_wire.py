@@ -39,7 +39,7 @@ def received(data, limits=LIMITS):
 
 def test_a_table_comes_through():
     original = table()
-    found = received(sent(wire.Answer(original, None, ("seccomp",))))
+    found = received(sent(wire.WorkerResponse(original, None, ("seccomp",))))
     assert found.missing == ("seccomp",)
     assert found.error is None
     assert frames.build(found.table).equals(frames.build(original))
@@ -50,16 +50,16 @@ def test_a_table_comes_through():
 
 
 def test_a_refusal_comes_through():
-    found = received(sent(wire.Answer(None, "too odd: é", ())))
+    found = received(sent(wire.WorkerResponse(None, "too odd: é", ())))
     assert (found.table, found.error, found.missing) == (None, "too odd: é", ())
 
 
 def test_a_long_refusal_is_cut():
-    assert len(received(sent(wire.Answer(None, "x" * 10**6, ()))).error) == wire.MAX_TEXT_LENGTH
+    assert len(received(sent(wire.WorkerResponse(None, "x" * 10**6, ()))).error) == wire.MAX_TEXT_LENGTH
 
 
 def test_every_truncation_is_an_early_end():
-    data = sent(wire.Answer(table(), None, ()))
+    data = sent(wire.WorkerResponse(table(), None, ()))
     for size in range(len(data)):
         with pytest.raises(EOFError):
             received(data[:size])
@@ -120,12 +120,12 @@ def test_hostile_answers_are_errors(case):
 def test_equal_names_are_refused():
     column = RawColumn("x", np.zeros(2))
     with pytest.raises(ValueError, match="not an answer"):
-        received(sent(wire.Answer(RawTable("/x", (column, column), None, {}), None, ())))
+        received(sent(wire.WorkerResponse(RawTable("/x", (column, column), None, {}), None, ())))
 
 
 def test_booleans_are_zero_and_one():
     column = RawColumn("x", np.array([0, 1, 2, 255], "u1").view(bool))
-    found = received(sent(wire.Answer(RawTable("/x", (column,), None, {}), None, ())))
+    found = received(sent(wire.WorkerResponse(RawTable("/x", (column,), None, {}), None, ())))
     assert found.table.columns[0].values.view("u1").tolist() == [0, 1, 1, 1]
 
 

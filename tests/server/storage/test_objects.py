@@ -14,7 +14,7 @@ from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from photseries.errors import StartError, UnavailableError
-from photseries.server.settings import Store as StoreSettings
+from photseries.server.settings import StoreSettings
 from photseries.server.storage import Store, open_store
 from photseries.server.storage.objects import PROBLEMS, ObjectStore
 from tests.objects import SECRET_KEY, ObjectServer

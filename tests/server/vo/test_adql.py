@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from photseries.errors import InvalidError
-from photseries.server.vo.adql import Upload, translate
+from photseries.server.vo.adql import UploadedTable, translate
 from photseries.server.vo.examples import EXAMPLES
-from photseries.server.vo.tables import TABLES, Column
+from photseries.server.vo.tables import TABLES, TapColumn
 
-UPLOAD = Upload("mine", tuple(Column(name=name, datatype="double") for name in ("ra", "dec")))
+UPLOAD = UploadedTable("mine", tuple(TapColumn(name=name, datatype="double") for name in ("ra", "dec")))
 COLUMNS = {one.name.strip('"') for table in TABLES.values() for one in table.columns}
 
 #: Every word that a translation may have beside names of columns, of our own making, and placeholders.
@@ -172,7 +172,7 @@ def test_a_cone_becomes_ranges_of_the_index():
 
 
 def test_a_join_with_an_upload_is_a_lookup():
-    upload = Upload("mine", UPLOAD.columns)
+    upload = UploadedTable("mine", UPLOAD.columns)
     for source in (
         "TAP_UPLOAD.mine AS u JOIN series AS s ON DISTANCE(POINT(s.ra, s.dec), POINT(u.ra, u.dec)) < 0.1",
         "series AS s, TAP_UPLOAD.mine AS u WHERE 1 = CONTAINS(POINT(s.ra, s.dec), CIRCLE(u.ra, u.dec, 0.1))",

@@ -39,7 +39,7 @@ from photseries.server.http.openapi.shapes import (
     several,
 )
 from photseries.server.principal import PERMISSIONS
-from photseries.server.settings.sections import Quotas
+from photseries.server.settings.sections import QuotaSettings
 
 __all__ = ["add_answers"]
 
@@ -110,7 +110,7 @@ def _of_column(column: ColumnType) -> Schema:
 
 
 def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
-    found: dict[str, Schema] = {
+    described: dict[str, Schema] = {
         "data": {
             "description": "The table; null if it was not requested, or if its file is damaged.",
             "anyOf": [ref("Data"), {"type": "null"}],
@@ -118,10 +118,12 @@ def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         "data_rows": {**INTEGER, "description": "Number of rows of the requested part, before maxPoints."},
         "data_error": {**TEXT, "description": "Why the table is missing in a list."},
     }
-    optional = (*(name for name in fields if name not in LISTED), *found)
-    yield "Series", record({**fields, **found}, optional), dict(examples.SERIES)
+    optional = (*(name for name in fields if name not in LISTED), *described)
+    yield "Series", record({**fields, **described}, optional), dict(examples.SERIES)
     always = ("id", "revision", "filename", "hash")
-    past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {"data": found["data"]}
+    past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {
+        "data": described["data"]
+    }
     schema = {
         **record(past, tuple(name for name in past if name not in always)),
         "additionalProperties": False,
@@ -170,7 +172,9 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
     for name in ("Created", "Changed"):
         yield name, schema_of(Created), asdict(Created(1))
     yield "Restored", record({"id": INTEGER, "revision": INTEGER}), {"id": 1, "revision": 3}
-    undone = {name: {**several(INTEGER), "description": f"Ids: {what}."} for name, what in OUTCOMES.items()}
+    undone = {
+        name: {**several(INTEGER), "description": f"Ids: {description}."} for name, description in OUTCOMES.items()
+    }
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example
@@ -298,8 +302,8 @@ def _about_the_service() -> Iterator[Answer]:
     example = {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []}
     yield "WhoAmI", record({**who, **belongs}), example
     used = asdict(Usage(owner_id=1, username="anna", series=3, bytes=250_000, kept_bytes=80_000))
-    members = {"usage": several(schema_of(Usage)), "limits": schema_of(Quotas)}
-    yield "Usage", record(members), {"usage": [used], "limits": asdict(Quotas(series=100))}
+    members = {"usage": several(schema_of(Usage)), "limits": schema_of(QuotaSettings)}
+    yield "Usage", record(members), {"usage": [used], "limits": asdict(QuotaSettings(series=100))}
     listed = {name: list(values) for name, values in ENUMERATIONS.items()} | {"ALLOWED_PERMISSIONS": list(PERMISSIONS)}
     members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
     yield "EnumTypes", record(members), {"ALLOWED_BANDPASSES": ["bessellr"], **listed}

@@ -11,8 +11,8 @@ from marshmallow import Schema
 from photseries.fields import FIELDS
 from photseries.formats.registry import EXPORTS
 from photseries.hdf5.limits import Limits
-from photseries.parameters import CONTROLS, CRITERIA, LISTS, MOST_ASKED, POSITIONS, SUMMARY_CRITERIA, asked_parameters
-from photseries.parameters.query import MOST_POSITIONS
+from photseries.parameters import CONTROLS, CRITERIA, LISTS, MAX_ENTRIES, POSITIONS, SUMMARY_CRITERIA, asked_parameters
+from photseries.parameters.query import MAX_POSITIONS
 from photseries.server.accounts import RESOURCES
 from photseries.server.http.openapi import examples
 from photseries.server.schemas.metadata import MetadataSchema
@@ -132,7 +132,7 @@ def _query() -> dict[str, object]:
         "type": "array",
         "items": _CONE,
         "minItems": 1,
-        "maxItems": MOST_POSITIONS,
+        "maxItems": MAX_POSITIONS,
         "description": "Centres [ra, dec] [deg, ICRS]; require radius, and exclude ra and dec.",
     }
     return {
@@ -145,7 +145,7 @@ def _query() -> dict[str, object]:
 def _export() -> dict[str, object]:
     shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
     members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
-    size = {"type": "array", "minItems": 1, "maxItems": MOST_ASKED}
+    size = {"type": "array", "minItems": 1, "maxItems": MAX_ENTRIES}
     lists: dict[str, object] = {
         name: {**size, "items": known.schema, "description": f"Series whose {known.field} is one of these."}
         for name, known in LISTS.items()

@@ -10,7 +10,7 @@ from apispec import APISpec
 
 from photseries import __version__
 from photseries.parameters import CONTROLS, CRITERIA, Parameter
-from photseries.parameters.query import MOST_REPEATS
+from photseries.parameters.query import MAX_REPEATS
 from photseries.server.accounts import RESOURCES
 from photseries.server.http.contract import Contract, Header, Raw, Route
 from photseries.server.http.media import FILE_TYPES, FORM
@@ -47,7 +47,7 @@ class Path(NamedTuple):
     parameters: list[dict[str, object]]
 
 
-class _Operation(NamedTuple):
+class _RouteOperation(NamedTuple):
     """A verb of a route, and all that is known of it."""
 
     verb: str
@@ -95,7 +95,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
     for path, handler, options in routes:
         operations = {}
         for verb, stated, summary in verbs_of(handler):
-            operation = _Operation(verb, path_of(path), handler, stated, summary, options.get("kind", ""))
+            operation = _RouteOperation(verb, path_of(path), handler, stated, summary, options.get("kind", ""))
             operations[verb.lower()] = _described(spec, operation)
         spec.path(path_of(path).template, operations=operations)
     return spec.to_dict()
@@ -108,7 +108,7 @@ def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
         yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
 
 
-def _described(spec: APISpec, operation: _Operation) -> dict[str, object]:
+def _described(spec: APISpec, operation: _RouteOperation) -> dict[str, object]:
     verb, path, handler, stated, summary, _ = operation
     requirement: Requirement | None = handler.needs[verb]
     errors = failures.errors_of(stated, requirement, in_path=bool(path.parameters))
@@ -120,7 +120,7 @@ def _described(spec: APISpec, operation: _Operation) -> dict[str, object]:
         "parameters": [
             *path.parameters,
             *(_header(header) for header in stated.headers),
-            *(one for known in stated.query for one in _parameters(known)),
+            *(parameter for known in stated.query for parameter in _parameters(known)),
         ],
         "responses": {**_successes(operation), **failures.responses(spec, errors)},
         "security": [] if requirement is None else [{"token": []}],
@@ -151,7 +151,7 @@ def _parameters(known: Parameter) -> Iterator[object]:
 def _parameter(known: Parameter, spelling: str) -> dict[str, object]:
     schema = {**known.kind.schema}
     if known.repeatable:
-        schema = {"type": "array", "items": schema, "maxItems": MOST_REPEATS}
+        schema = {"type": "array", "items": schema, "maxItems": MAX_REPEATS}
     if known.default is not None:
         schema["default"] = known.default
     described: dict[str, object] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}
@@ -198,7 +198,7 @@ def _body(name: str, handler: type[Any]) -> dict[str, object]:
     return {"required": True, "description": about, "content": content}
 
 
-def _successes(operation: _Operation) -> dict[str, object]:
+def _successes(operation: _RouteOperation) -> dict[str, object]:
     stated = operation.stated
     headers = {
         name: {"schema": {"type": "string"}, "description": sentence}
@@ -218,7 +218,7 @@ def _successes(operation: _Operation) -> dict[str, object]:
     return {"200": success, **others}
 
 
-def _envelope(operation: _Operation, gives: str | Mapping[str, object] | None) -> dict[str, object]:
+def _envelope(operation: _RouteOperation, gives: str | Mapping[str, object] | None) -> dict[str, object]:
     if isinstance(gives, str):
         data: object = {"$ref": f"#/components/schemas/{operation.name(gives)}"}
     else:

@@ -84,9 +84,9 @@ _VALUES: Mapping[type, object] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: T
 
 def entry(kind: str) -> dict[str, object]:
     """Return an entry as an answer shows it."""
-    given = NEW_ENTRIES[kind]
+    example = NEW_ENTRIES[kind]
     return {
-        name: given.get(name, None if shape.nullable else _VALUES[shape.kind])
+        name: example.get(name, None if shape.nullable else _VALUES[shape.kind])
         for name, shape in entry_columns(kind).items()
     }
 

@@ -73,16 +73,16 @@ def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: boo
     in_path : bool
         Whether its path has parameters.
     """
-    found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
+    errors: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
     if requirement is not None:
-        found |= {UnauthorizedError, TooManyRequestsError, UnavailableError, *DATABASE}
+        errors |= {UnauthorizedError, TooManyRequestsError, UnavailableError, *DATABASE}
     if requirement is not None and requirement.grants:
-        found.add(ForbiddenError)
+        errors.add(ForbiddenError)
     if in_path:
-        found.add(NotFoundError)
+        errors.add(NotFoundError)
     if stated.body is not None:
-        found |= {TooLargeError, UnsupportedMediaTypeError, UnavailableError}
-    return found
+        errors |= {TooLargeError, UnsupportedMediaTypeError, UnavailableError}
+    return errors
 
 
 def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[str, str]:
@@ -99,10 +99,10 @@ def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[st
     return named
 
 
-def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, object]:
-    code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in alike]}}}}}
+def _response(status: int, errors: list[type[PhotseriesError]]) -> dict[str, object]:
+    code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in errors]}}}}}
     headers = {}
-    if any(error.retry_after is not None for error in alike):
+    if any(error.retry_after is not None for error in errors):
         headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
     if status == UnauthorizedError.status:
         description = (
@@ -110,12 +110,12 @@ def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, obje
         )
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True, "description": description}
     return {
-        "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in alike)}",
+        "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in errors)}",
         "headers": headers,
         "content": {
             "application/json": {
                 "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, code]},
-                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in alike},
+                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in errors},
             }
         },
     }

@@ -12,9 +12,9 @@ import orjson
 from tornado.escape import xhtml_escape
 from tornado.template import Template
 
-__all__ = ["Group", "Operation", "groups_of", "kind_of", "page"]
+__all__ = ["Operation", "OperationGroup", "groups_of", "kind_of", "page"]
 
-_MOST_VALUES = 12
+_MAX_LISTED_VALUES = 12
 
 # A limit of so many digits is that of a type, and tells people nothing.
 _TOO_LONG = 10**6
@@ -93,7 +93,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Group:
+class OperationGroup:
     """The operations of a tag."""
 
     name: str
@@ -122,17 +122,17 @@ def page(document: Mapping[str, Any]) -> bytes:
     )
 
 
-def groups_of(document: Mapping[str, Any]) -> list[Group]:
+def groups_of(document: Mapping[str, Any]) -> list[OperationGroup]:
     """Return the operations of a document by their tags."""
-    found: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
+    by_tag: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
-            found[operation["tags"][0]].append(_operation(document, path, verb, operation))
-    return [Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
+            by_tag[operation["tags"][0]].append(_operation(document, path, verb, operation))
+    return [OperationGroup(tag["name"], tag["description"], by_tag[tag["name"]]) for tag in document["tags"]]
 
 
 def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:
-    parameters = [_resolved(document, one) for one in operation["parameters"]]
+    parameters = [_resolved(document, item) for item in operation["parameters"]]
     request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
     return Operation(
         verb=verb,
@@ -142,7 +142,7 @@ def _operation(document: Mapping[str, object], path: str, verb: str, operation: 
         description=operation["description"],
         parameters=parameters,
         body=operation.get("requestBody"),
-        answers=[(status, _resolved(document, one)) for status, one in operation["responses"].items()],
+        answers=[(status, _resolved(document, item)) for status, item in operation["responses"].items()],
         command=_command(*request),
         python=_python(*request),
     )
@@ -150,17 +150,17 @@ def _operation(document: Mapping[str, object], path: str, verb: str, operation: 
 
 def _resolved(document: Mapping[str, object], value: Mapping[str, object]) -> dict[str, object]:
     """Follow a reference, if it is one."""
-    found: Any = value
+    target: Any = value
     if "$ref" in value:
-        found = document
+        target = document
         for part in str(value["$ref"]).removeprefix("#/").split("/"):
-            found = found[part]
-    return dict(found)
+            target = target[part]
+    return dict(target)
 
 
 def _filled(path: str, parameters: list[dict[str, object]]) -> str:
     """Write the examples of its parameters into a path."""
-    values = {one["name"]: str(one["example"]) for one in parameters if one["in"] == "path"}
+    values = {parameter["name"]: str(parameter["example"]) for parameter in parameters if parameter["in"] == "path"}
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
@@ -216,11 +216,11 @@ def kind_of(schema: Schema) -> str:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
         return f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(kind_of(one) for one in schema["anyOf"])
+        return " or ".join(kind_of(schema_option) for schema_option in schema["anyOf"])
     if "const" in schema:
         return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
     if "enum" in schema:
-        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MOST_VALUES]]
+        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
         more = len(schema["enum"]) - len(shown)
         return f"one of {', '.join(shown)}" + (f" and {more} more" if more else "")
     if schema.get("type") == "array":
@@ -233,6 +233,8 @@ def _plain_kind(schema: Schema) -> str:
     words = types if isinstance(types, str) else " or ".join(types)
     if values := schema.get("additionalProperties"):
         words += f" of {kind_of(values)}"
-    said = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG]
-    said += [schema["format"]] if "format" in schema else []
-    return f"{words} ({', '.join(said)})" if said else words
+    limits = [
+        f"{word} {schema[name]}" for name, word in _LIMITS.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG
+    ]
+    limits += [schema["format"]] if "format" in schema else []
+    return f"{words} ({', '.join(limits)})" if limits else words

@@ -74,7 +74,7 @@ def schema_of(shape: object) -> Schema:  # noqa: PLR0911  one for each kind of t
             schema |= more if isinstance(more, Mapping) else {"description": more}
         return schema
     if kind in (Union, UnionType):
-        (known,) = (one for one in inner if one is not NoneType)
+        (known,) = (argument for argument in inner if argument is not NoneType)
         return nullable(schema_of(known))
     if kind is Literal:
         return {**TEXT, "enum": list(inner)}

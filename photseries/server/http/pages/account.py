@@ -27,11 +27,11 @@ class AccountHandler(PageHandler):
         find = self.services.accounts.find
         tokens = find(self.principal, "tokens", 1, _MAX_LISTED)[0]
         return {
-            "tokens": [one for one in tokens if one["user_id"] == self.principal.user_id],
+            "tokens": [entry for entry in tokens if entry["user_id"] == self.principal.user_id],
             "groups": [
-                one
-                for one in find(self.principal, "groups", 1, _MAX_LISTED)[0]
-                if one["id"] in self.principal.group_ids
+                entry
+                for entry in find(self.principal, "groups", 1, _MAX_LISTED)[0]
+                if entry["id"] in self.principal.group_ids
             ],
-            "permissions": {name: what for name, what in PERMISSIONS.items() if self.principal.may(name)},
+            "permissions": {name: description for name, description in PERMISSIONS.items() if self.principal.may(name)},
         }

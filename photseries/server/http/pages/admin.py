@@ -34,11 +34,11 @@ class AdminHandler(PageHandler):
     def _values(self) -> Mapping[str, object]:
         accounts = self.services.accounts
         entries = {kind: accounts.find(self.principal, kind, 1, _MAX_LISTED)[0] for kind in _KINDS}
-        names = {one["id"]: one["username"] for one in entries["users"]}
-        for one in (*entries["groups"], *entries["streams"]):
-            one["members"] = [names.get(number, str(number)) for number in one["user_ids"]]
-        for one in entries["tokens"]:
-            one["user"] = names.get(one["user_id"], "")
+        names = {item["id"]: item["username"] for item in entries["users"]}
+        for item in (*entries["groups"], *entries["streams"]):
+            item["members"] = [names.get(number, str(number)) for number in item["user_ids"]]
+        for item in entries["tokens"]:
+            item["user"] = names.get(item["user_id"], "")
         return {
             "kinds": _KINDS,
             "entries": entries,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.meaning import time_frame, time_scale
 
-__all__ = ["Axis", "axes_of", "frame_of"]
+__all__ = ["BrightnessAxis", "axes_of", "frame_of"]
 
 
 @dataclass(frozen=True)
-class Axis:
+class BrightnessAxis:
     """An axis of fluxes in one unit, or of magnitudes in one system.
 
     Attributes
@@ -36,7 +36,7 @@ def frame_of(fields: Mapping[str, object]) -> dict[str, str]:
     return {"frame": time_frame(fields), "scale": time_scale(fields).replace("UNKNOWN", "scale unknown")}
 
 
-def axes_of(fields: Mapping[str, object]) -> list[Axis]:
+def axes_of(fields: Mapping[str, object]) -> list[BrightnessAxis]:
     """Return the axes on which a series can be shown, magnitudes first."""
     calibration = calibration_of(fields)
     axes = []
@@ -47,8 +47,8 @@ def axes_of(fields: Mapping[str, object]) -> list[Axis]:
     return axes
 
 
-def _axis(brightness: Unit, label: str, unusual: str) -> Axis:
+def _axis(brightness: Unit, label: str, unusual: str) -> BrightnessAxis:
     """Return an axis; the axis of uJy or AB is named after the brightness alone."""
     if unusual:
-        return Axis(f"{brightness}-{unusual}", brightness, label, label)
-    return Axis(brightness, brightness, label, {"flux": "Flux", "mag": "Magnitude"}[brightness])
+        return BrightnessAxis(f"{brightness}-{unusual}", brightness, label, label)
+    return BrightnessAxis(brightness, brightness, label, {"flux": "Flux", "mag": "Magnitude"}[brightness])

@@ -14,7 +14,7 @@ from photseries.lightcurve.positions import angle
 from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
 from photseries.parameters.value_types import FLAG, MOMENT
-from photseries.server.catalogue.series_queries import Page
+from photseries.server.catalogue.series_queries import SeriesPage
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.page import PageHandler
@@ -49,7 +49,7 @@ _MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
-class Input:
+class FormInput:
     """A criterion in the form, with its input."""
 
     parameter: Parameter
@@ -92,23 +92,23 @@ class FindHandler(PageHandler):
     def _values(self) -> Mapping[str, object]:
         arguments = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
         arguments = {name: texts for name, texts in arguments.items() if texts}
-        reader, search, found, problem = self.services.reader, Search(Query(), {}), Page([], None), None
+        reader, search, page, problem = self.services.reader, Search(Query(), {}), SeriesPage([], None), None
         try:
             search = interpret(reader, self.principal, arguments, self.services.archive.filters, **_SHAPE)
-            found, _ = reader.find(self.principal, search.query)
+            page, _ = reader.find(self.principal, search.query)
         except InvalidError as error:
             problem = error
             self.set_status(error.status)
         query = search.query
         nearest = None
-        if search.place is not None and not found.found and query.page == 1:
+        if search.place is not None and not page.found and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
         instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MAX_LISTED)
         return {
             "problem": problem,
             "first": _inputs((_BY_NAME[name] for name in _FIRST), arguments, problem),
             "groups": {
-                title: _inputs((one for one in (*CRITERIA, _ROBUST) if _group_of(one) == title), arguments, problem)
+                title: _inputs((item for item in (*CRITERIA, _ROBUST) if _group_of(item) == title), arguments, problem)
                 for title in _GROUPS
             },
             "text": (arguments.get(BOX) or [""])[-1],
@@ -120,14 +120,14 @@ class FindHandler(PageHandler):
                 origin_of(self.request, self.services.config.server), query, search.criteria, search.names
             ),
             "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
-            "instruments": {one["id"]: one["name"] for one in instruments},
+            "instruments": {item["id"]: item["name"] for item in instruments},
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
-            "found": [one.fields for one in found.found],
+            "found": [item.fields for item in page.found],
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
-            "page_after": found.cursor is not None,
+            "page_after": page.cursor is not None,
             "link": lambda **changed: _link(arguments, changed),
             "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
             "may_upload": CREATE_SERIES.allows(self.principal),
@@ -155,10 +155,10 @@ def _group_of(criterion: Parameter) -> str:
 
 def _inputs(
     parameters: Iterable[Parameter], arguments: Mapping[str, Sequence[str]], problem: InvalidError | None
-) -> list[Input]:
+) -> list[FormInput]:
     fields = {} if problem is None else problem.fields
     return [
-        Input(
+        FormInput(
             parameter,
             next((arguments[name] for name in parameter.spellings if name in arguments), [""]),
             " ".join(text for name in parameter.spellings for text in fields.get(name, ())),

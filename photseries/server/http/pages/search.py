@@ -11,7 +11,7 @@ from typing import ClassVar
 from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.formats.registry import EXPORTS, Format
-from photseries.lightcurve.positions import Place, parse_position, position_in_name
+from photseries.lightcurve.positions import SkyCircle, parse_position, position_in_name
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import OF_SOURCE, SEPARATION, Condition, Query
 from photseries.parameters.value_types import joined
@@ -25,7 +25,7 @@ __all__ = ["BOX", "ArchiveHandler", "NamesHandler", "Search", "SearchFileHandler
 
 #: The parameter of the search box.
 BOX = "q"
-_LONGEST = 200
+_MAX_TEXT_LENGTH = 200
 _CONE = ("ra", "dec", "radius")
 _MAX_NAMES = 200
 _SUGGESTED = 8
@@ -42,14 +42,14 @@ class Search:
         The same search in the API, without the names.
     names : list of str, optional
         The sources whose names match the text in the box; None without text or for a position.
-    place : Place, optional
+    place : SkyCircle, optional
         The position in the box.
     """
 
     query: Query
     criteria: dict[str, list[str]]
     names: list[str] | None = None
-    place: Place | None = None
+    place: SkyCircle | None = None
 
 
 def interpret(
@@ -81,21 +81,21 @@ def interpret(
         named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
         criteria["filter"] = [joined(named)] if len(named) > 1 else named
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
-    if len(text) > _LONGEST:
-        raise InvalidError(f"The text to search for has more than {_LONGEST} characters. Shorten it.")
-    place, names = parse_position(text), None
-    if text and place is None:
+    if len(text) > _MAX_TEXT_LENGTH:
+        raise InvalidError(f"The text to search for has more than {_MAX_TEXT_LENGTH} characters. Shorten it.")
+    position, names = parse_position(text), None
+    if text and position is None:
         names = reader.names_like(principal, text, _MAX_NAMES)
-        place = None if names else position_in_name(text)
-    if place is not None:
-        criteria |= {name: [repr(value)] for name, value in zip(_CONE, place, strict=True)}
+        position = None if names else position_in_name(text)
+    if position is not None:
+        criteria |= {name: [repr(value)] for name, value in zip(_CONE, position, strict=True)}
         shape = {"sortBy": SEPARATION, **shape}
         names = None
     query = parameters.parse({**{name: [value] for name, value in shape.items()}, **criteria})
     if names is not None:
         of_these = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names))
         query = dataclasses.replace(query, restrictions=(*query.restrictions, of_these))
-    return Search(query, criteria, names, place)
+    return Search(query, criteria, names, position)
 
 
 def usual_filters(text: str, allowed: Sequence[str]) -> list[str]:
@@ -158,7 +158,7 @@ class NamesHandler(BaseHandler):
         """List a few names that contain the text ``q``."""
 
         def names() -> list[str]:
-            text = (self.arguments().get(BOX) or [""])[-1][:_LONGEST]
+            text = (self.arguments().get(BOX) or [""])[-1][:_MAX_TEXT_LENGTH]
             return self.services.reader.names_like(self.principal, text, _SUGGESTED)
 
         await self.reply(names)

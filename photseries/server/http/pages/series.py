@@ -65,7 +65,7 @@ class SeriesPageHandler(PageHandler):
             "period": written(fields, Section.PERIOD),
             "per_column": [FIELDS[name] for name in PER_COLUMN],
             "history": self.services.reader.history(self.principal, series_id),
-            "formats": [one.name for one in WRITERS.values() if one.is_installed],
+            "formats": [writer.name for writer in WRITERS.values() if writer.is_installed],
             "snippets": of_series(origin_of(self.request, self.services.config.server), series_id),
             "frame": frame_of(fields)["frame"],
             "sexagesimal": sexagesimal(fields["ra"], fields["dec"]),
@@ -76,14 +76,16 @@ class SeriesPageHandler(PageHandler):
     def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
         """Return the choices of the form that changes the series."""
         find = self.services.accounts.find
-        own = fields["groups"] if self.principal.is_admin else ()
-        groups = {one["id"]: one["name"] for one in (*own, *find(self.principal, "groups", 1, MAX_LISTED)[0])}
+        shared_groups = fields["groups"] if self.principal.is_admin else ()
+        groups = {
+            item["id"]: item["name"] for item in (*shared_groups, *find(self.principal, "groups", 1, MAX_LISTED)[0])
+        }
         return {
             "editable": [FIELDS[name] for name in METADATA],
             "filters": self.services.archive.filters,
-            "instruments": {one["id"]: one["name"] for one in find(self.principal, "instrument", 1, MAX_LISTED)[0]},
+            "instruments": {item["id"]: item["name"] for item in find(self.principal, "instrument", 1, MAX_LISTED)[0]},
             "shareable": groups,
-            "shared": {one["id"] for one in fields["groups"]},
+            "shared": {item["id"] for item in fields["groups"]},
         }
 
     def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, object]:

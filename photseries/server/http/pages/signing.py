@@ -24,9 +24,9 @@ class SignInHandler(PageHandler):
             await self._begin(lambda: self._follow(once), "/", once)
             return
         ended = self.get_query_argument("ended", "") == "1"
-        said = "Your session has ended. Sign in again to continue." if ended else ""
+        message = "Your session has ended. Sign in again to continue." if ended else ""
         following = _own(self.get_query_argument("next", "/"))
-        await self._ask(following, said, failed=False)
+        await self._ask(following, message, failed=False)
 
     async def post(self) -> None:
         """Begin a session for the owner of a token."""

@@ -43,15 +43,15 @@ def of_search(
     shaped = {name: list(texts) for name, texts in criteria.items() if name not in ("pageNumber", "numPerPage")}
     keywords = ", ".join(f"{snake_case(name)}={_value(texts)}" for name, texts in shaped.items())
     if names is None:
-        found = f"found = client.find({keywords})"
+        statement = f"found = client.find({keywords})"
         urls = [f"{origin}{_API}?{urlencode(shaped, doseq=True)}".rstrip("?")]
     else:
         each = ", ".join(filter(None, ["object_id=name", keywords]))
-        found = f"names = {list(names)!r}\nfound = pandas.concat([client.find({each}) for name in names])"
+        statement = f"names = {list(names)!r}\nfound = pandas.concat([client.find({each}) for name in names])"
         urls = [f"{origin}{_API}?{urlencode({'objectID': name, **shaped}, doseq=True)}" for name in names]
     imports = "" if names is None else "import pandas\n"
     made = {
-        "Python": f"{imports}{_begin(origin)}{found}",
+        "Python": f"{imports}{_begin(origin)}{statement}",
         "curl": "\n".join(_CURL.format(more="", url=shlex.quote(url)) for url in urls),
     }
     where = []

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.positions import sexagesimal
-from photseries.parameters import MOST_PER_PAGE, OF_SOURCE, Condition, Query
+from photseries.parameters import MAX_PER_PAGE, OF_SOURCE, Condition, Query
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
-from photseries.server.http.pages.axes import Axis, axes_of, frame_of
+from photseries.server.http.pages.axes import BrightnessAxis, axes_of, frame_of
 from photseries.server.http.pages.elsewhere import links_of
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.snippets import of_source
@@ -44,21 +44,21 @@ class SourcePageHandler(PageHandler):
     def _values(self, identity: str) -> Mapping[str, object]:
         source = self.services.accounts.get(self.principal, "sources", identity)
         mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
-        query = Query((mine,), sort_by="filter", per_page=MOST_PER_PAGE)
+        query = Query((mine,), sort_by="filter", per_page=MAX_PER_PAGE)
         page, total = self.services.reader.find(self.principal, query)
-        found = [one.fields for one in page.found]
-        bands = _bands({fields["filter"] for fields in found})
-        found.sort(key=lambda fields: list(bands).index(fields["filter"]))
-        names = {fields["instrument_id"]: "" for fields in found}
+        series = [record.fields for record in page.found]
+        bands = _bands({fields["filter"] for fields in series})
+        series.sort(key=lambda fields: list(bands).index(fields["filter"]))
+        names = {fields["instrument_id"]: "" for fields in series}
         for instrument in names:
             entry = self.services.accounts.get(self.principal, "instrument", str(instrument))
             names[instrument] = entry["name"]
-        sets = _sets(found, names)
-        axes = list(dict.fromkeys(sorted((axis for fields in found for axis in axes_of(fields)), key=_place_of)))
+        sets = _sets(series, names)
+        axes = list(dict.fromkeys(sorted((axis for fields in series for axis in axes_of(fields)), key=_place_of)))
         return {
             "source": source,
             "axes": axes,
-            "found": found,
+            "found": series,
             "total": total,
             "instruments": names,
             "bands": bands,
@@ -72,7 +72,7 @@ class SourcePageHandler(PageHandler):
                 "axes": {axis.value: asdict(axis) for axis in axes},
                 "source": source["id"],
                 "sets": list(dict.fromkeys(sets)),
-                "series": [self._plotted(fields, bands, of) for fields, of in zip(found, sets, strict=True)],
+                "series": [self._plotted(fields, bands, of) for fields, of in zip(series, sets, strict=True)],
             },
         }
 
@@ -88,16 +88,16 @@ class SourcePageHandler(PageHandler):
         }
 
 
-def _sets(found: Sequence[Mapping[str, Any]], instruments: Mapping[int, str]) -> list[str]:
+def _sets(series: Sequence[Mapping[str, Any]], instruments: Mapping[int, str]) -> list[str]:
     """Return the label of a series within its filter: the instrument, with origin and channel if they differ."""
-    differing = [name for name in ("origin", "channel") if len({fields[name] for fields in found}) > 1]
+    differing = [name for name in ("origin", "channel") if len({fields[name] for fields in series}) > 1]
     return [
         " / ".join(filter(None, (instruments[fields["instrument_id"]], *(fields[name] for name in differing))))
-        for fields in found
+        for fields in series
     ]
 
 
-def _place_of(axis: Axis) -> tuple[bool, bool]:
+def _place_of(axis: BrightnessAxis) -> tuple[bool, bool]:
     """Order axes: magnitudes before fluxes, AB and uJy before others."""
     return axis.brightness == "flux", axis.value not in ("mag", "flux")
 

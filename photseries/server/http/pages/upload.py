@@ -55,8 +55,8 @@ class UploadPageHandler(PageHandler):
             kind: self.services.accounts.find(self.principal, kind, 1, _MAX_LISTED)[0]
             for kind in ("instrument", "sources", "groups")
         }
-        own = self.principal.own_group_id
-        suffixes = [suffix for name, one in READERS.items() if name != "excel" for suffix in one.suffixes]
+        own_group = self.principal.own_group_id
+        suffixes = [suffix for name, item in READERS.items() if name != "excel" for suffix in item.suffixes]
         return {
             "accepted": ",".join((*suffixes, *_COMPRESSED)),
             "roles": [(role, name, label, OPTIONS[name]) for role, (name, label) in _ROLES.items()],
@@ -66,5 +66,7 @@ class UploadPageHandler(PageHandler):
             "filters": self.services.archive.filters,
             "instruments": listed["instrument"],
             "sources": listed["sources"],
-            "groups": [one for one in listed["groups"] if one["id"] in self.principal.group_ids and one["id"] != own],
+            "groups": [
+                item for item in listed["groups"] if item["id"] in self.principal.group_ids and item["id"] != own_group
+            ],
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .folder import EXCLUSIVE, Folder, Lock
 from .identity import KeeperError
-from .server import Server
+from .server import PostgresServer
 
 __all__ = ["BUSY", "READY", "main"]
 
@@ -46,7 +46,7 @@ def main(root: str, programs: str) -> None:
         _answer(BUSY)
         return
     try:
-        server = Server(folder, Path(programs))
+        server = PostgresServer(folder, Path(programs))
         _keep(server, Lock(folder.clients_lock))
         server.remove_socket()
     except (KeeperError, OSError) as error:
@@ -54,7 +54,7 @@ def main(root: str, programs: str) -> None:
         raise
 
 
-def _keep(server: Server, clients: Lock) -> None:
+def _keep(server: PostgresServer, clients: Lock) -> None:
     """Keep the server up while it has clients, then stop it; the held lock prevents new clients."""
     started, announced, failures, due = False, False, 0, 0.0
     while not clients.acquire(EXCLUSIVE):

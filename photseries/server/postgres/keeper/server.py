@@ -13,7 +13,7 @@ from pathlib import Path
 from .folder import EXCLUSIVE, Folder, Lock
 from .identity import KeeperError, choose, named, run, spawn
 
-__all__ = ["NAME", "Server"]
+__all__ = ["NAME", "PostgresServer"]
 
 NAME = "photseries"  # of the database and of the role that owns it
 READING_ROLE = "photseries_vo"  # the role of TAP queries; see catalogue/vo_views.py
@@ -25,7 +25,7 @@ MIN_BUFFERS, MAX_BUFFERS = 128, 2048  # [MiB]
 ACCESS_RULES = f"local all {NAME} scram-sha-256\nlocal all all reject\n"
 
 
-class Server:
+class PostgresServer:
     """One PostgreSQL server.
 
     Parameters

@@ -14,7 +14,7 @@ from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import name_of, number, require
 from photseries.server.vo.adql.relations import Scope
 from photseries.server.vo.adql.shapes import COMPARISONS, Shapes
-from photseries.server.vo.tables import Column
+from photseries.server.vo.tables import TapColumn
 
 __all__ = ["Expressions"]
 
@@ -43,7 +43,7 @@ class Expressions(Shapes):
         return f"%({name})s"
 
     @abstractmethod
-    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
+    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a subquery."""
 
     def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[Pair]]:
@@ -52,15 +52,15 @@ class Expressions(Shapes):
         pairs: list[Pair] = []
         stack = [] if node is None else [node]
         while stack:
-            one = stack.pop().unnest()
-            if isinstance(one, exp.And):
-                require(one, "this", "expression")
-                stack += [one.expression, one.this]
+            condition = stack.pop().unnest()
+            if isinstance(condition, exp.And):
+                require(condition, "this", "expression")
+                stack += [condition.expression, condition.this]
                 continue
-            geometric = self.geometric(one, scope)
+            geometric = self.geometric(condition, scope)
             if geometric is not None and geometric[1] is not None:
                 pairs.append(geometric[1])
-            conditions.append(f"({self.sql(one, scope) if geometric is None else geometric[0]})")
+            conditions.append(f"({self.sql(condition, scope) if geometric is None else geometric[0]})")
         return conditions, pairs
 
     def sql(self, node: exp.Expr, scope: Scope) -> str:
@@ -113,7 +113,7 @@ class Expressions(Shapes):
         value, query = self.sql(node.this, scope), node.args.get("query")
         if query is not None:
             return f"({value} IN ({self._single(query, scope)}))"
-        return f"({value} IN ({', '.join(self.sql(one, scope) for one in node.expressions)}))"
+        return f"({value} IN ({', '.join(self.sql(expression, scope) for expression in node.expressions)}))"
 
     def _is(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "expression")
@@ -145,9 +145,9 @@ class Expressions(Shapes):
         require(node, "this", "ifs", "default")
         subject = "" if node.this is None or not node.args.get("this") else f" {self.sql(node.this, scope)}"
         branches = []
-        for one in node.args["ifs"]:
-            require(one, "this", "true")
-            branches.append(f" WHEN {self.sql(one.this, scope)} THEN {self.sql(one.args['true'], scope)}")
+        for branch in node.args["ifs"]:
+            require(branch, "this", "true")
+            branches.append(f" WHEN {self.sql(branch.this, scope)} THEN {self.sql(branch.args['true'], scope)}")
         default = node.args.get("default")
         ending = "" if default is None else f" ELSE {self.sql(default, scope)}"
         return f"(CASE{subject}{''.join(branches)}{ending} END)"
@@ -171,23 +171,23 @@ class Expressions(Shapes):
             raise refused(f"The function {name or name_of(node)} is not available.")
         if not function.minimum <= len(arguments) <= function.maximum:
             raise refused(f"{name} takes {function.minimum} to {function.maximum} arguments, not {len(arguments)}.")
-        printed = [self.sql(one, scope) for one in arguments]
+        printed = [self.sql(argument, scope) for argument in arguments]
         filled = printed + ["0"] * (2 - len(printed))
         return function.template.format(*filled, all=", ".join(printed))
 
     def _aggregate(self, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> str:
         if len(arguments) != 1:
             raise refused(f"{name} takes one argument.")
-        (one,) = arguments
-        if isinstance(one, exp.Star) and name == "COUNT":
-            require(one)
+        (argument,) = arguments
+        if isinstance(argument, exp.Star) and name == "COUNT":
+            require(argument)
             return "count(*)"
-        if isinstance(one, exp.Distinct):
-            require(one, "expressions")
-            if len(one.expressions) != 1:
+        if isinstance(argument, exp.Distinct):
+            require(argument, "expressions")
+            if len(argument.expressions) != 1:
                 raise refused(f"{name}(DISTINCT ...) takes one expression.")
-            return f"{name.lower()}(DISTINCT {self.sql(one.expressions[0], scope)})"
-        return f"{name.lower()}({self.sql(one, scope)})"
+            return f"{name.lower()}(DISTINCT {self.sql(argument.expressions[0], scope)})"
+        return f"{name.lower()}({self.sql(argument, scope)})"
 
 
 _Printer = Callable[[Expressions, exp.Expr, Scope], str]

@@ -21,7 +21,7 @@ class Function(NamedTuple):
 
 
 def _numbers(name: str, number: int = 1) -> Function:
-    casts = ", ".join(f"CAST({{{place}}} AS float8)" for place in range(number))
+    casts = ", ".join(f"CAST({{{index}}} AS float8)" for index in range(number))
     return Function(number, number, f"{name}({casts})")
 
 

@@ -124,13 +124,13 @@ def inside_polygon(point: Point, region: Polygon, bind: Bind) -> str:
     return " AND ".join((*_ranges(point, region.centre, region.radius * 1.000001 + 1e-9, bind), *tests))
 
 
-def distance(one: Point, other: Point, bind: Bind) -> str:
+def distance(first: Point, other: Point, bind: Bind) -> str:
     """Return the angle between two points [deg] as SQL."""
-    return f"degrees(2 * asin(least(sqrt({_squared_chord(one, other, bind)}) / 2, 1.0)))"
+    return f"degrees(2 * asin(least(sqrt({_squared_chord(first, other, bind)}) / 2, 1.0)))"
 
 
 def within(
-    one: Point, other: Point, radius: str, constant: float | None, bind: Bind, *, strict: bool = False
+    first: Point, other: Point, radius: str, constant: float | None, bind: Bind, *, strict: bool = False
 ) -> tuple[str, Pair | None]:
     """Return the condition that two points lie within a radius, with index conditions if possible.
 
@@ -151,13 +151,13 @@ def within(
     """
     sign = "<" if strict else "<="
     if constant is None:
-        return f"{distance(one, other, bind)} {sign} {radius}", None
+        return f"{distance(first, other, bind)} {sign} {radius}", None
     if constant < 0:
         raise refused("The radius of a circle must not be negative.")
     if constant >= 180:
         return "TRUE", None
-    test = f"{_squared_chord(one, other, bind)} {sign} {bind(sky.chord(constant) ** 2)}"
-    for near, far in ((one, other), (other, one)):
+    test = f"{_squared_chord(first, other, bind)} {sign} {bind(sky.chord(constant) ** 2)}"
+    for near, far in ((first, other), (other, first)):
         if near.indexed and far.constant is not None:
             return " AND ".join((*_ranges(near, far.constant, constant, bind), test)), None
         if near.indexed and near.relation and far.relation and far.relation.upload is not None and far.places:

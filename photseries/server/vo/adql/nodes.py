@@ -85,11 +85,11 @@ def number(node: exp.Expr) -> int | float:
     return value
 
 
-def integer(node: exp.Expr, what: str) -> int:
+def integer(node: exp.Expr, construct: str) -> int:
     """Return the integer of a literal; the error names the construct that needs it."""
     value = number(node) if isinstance(node, exp.Literal) and not node.args.get("is_string") else -1
     if not isinstance(value, int) or not 0 <= value <= _MAX_OFFSET:
-        raise refused(f"{what} needs a whole number.")
+        raise refused(f"{construct} needs a whole number.")
     return value
 
 
@@ -111,10 +111,10 @@ def constant(node: exp.Expr) -> float | None:
     return None
 
 
-def without_system(given: Sequence[exp.Expr]) -> list[exp.Expr]:
+def without_system(arguments: Sequence[exp.Expr]) -> list[exp.Expr]:
     """Leave out the coordinate system that ADQL 2.0 had before the arguments of a shape."""
-    if not given or not isinstance(given[0], exp.Literal) or not given[0].args.get("is_string"):
-        return list(given)
-    if given[0].name.strip().upper() not in ("", "ICRS", "ICRS GEOCENTER"):
-        raise refused(f"The coordinate system {given[0].name[:40]!r} is not available: positions are ICRS.")
-    return list(given[1:])
+    if not arguments or not isinstance(arguments[0], exp.Literal) or not arguments[0].args.get("is_string"):
+        return list(arguments)
+    if arguments[0].name.strip().upper() not in ("", "ICRS", "ICRS GEOCENTER"):
+        raise refused(f"The coordinate system {arguments[0].name[:40]!r} is not available: positions are ICRS.")
+    return list(arguments[1:])

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from photseries.server.vo.adql.grammar import refused
-from photseries.server.vo.tables import Column
+from photseries.server.vo.tables import TapColumn
 
-__all__ = ["Cone", "Relation", "Scope", "Upload", "Visible", "is_same"]
+__all__ = ["Relation", "Scope", "UploadCone", "UploadedTable", "Visible", "is_same"]
 
 
 #: Maximum number of cones per upload; HEALPix ranges are computed for each of its rows and each cone.
@@ -18,7 +18,7 @@ _MAX_CONES = 8
 
 
 @dataclass(frozen=True)
-class Cone:
+class UploadCone:
     """A search around each row of an upload: by two of its columns, within a radius [deg]."""
 
     ra: int
@@ -27,32 +27,32 @@ class Cone:
 
 
 @dataclass
-class Upload:
+class UploadedTable:
     """An uploaded table; in the database its columns are c0, c1, ... and those of its cones low0, high0, ...
 
     Parameters
     ----------
     name : str
-    columns : tuple of Column
+    columns : tuple of TapColumn
     rows : sequence of sequence
         None for a missing value.
-    cones : list of Cone
+    cones : list of UploadCone
         The cones that the query needs to look up by index.
     """
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[TapColumn, ...]
     rows: Sequence[Sequence[object]] = ()
-    cones: list[Cone] = field(default_factory=list)
+    cones: list[UploadCone] = field(default_factory=list)
 
     def cone(self, ra: int, dec: int, radius: float) -> int:
         """Return the number of a cone, adding it if new."""
-        wanted = Cone(ra, dec, radius)
-        if wanted not in self.cones:
+        new_cone = UploadCone(ra, dec, radius)
+        if new_cone not in self.cones:
             if len(self.cones) == _MAX_CONES:
                 raise refused(f"The query searches more than {_MAX_CONES} different radii around an uploaded table.")
-            self.cones.append(wanted)
-        return self.cones.index(wanted)
+            self.cones.append(new_cone)
+        return self.cones.index(new_cone)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Visible:
     """A column: its SQL, and its known properties."""
 
     sql: str
-    column: Column
+    column: TapColumn
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Relation:
         The indices of the columns of its indexed position.
     source : str
         The view that it reads.
-    upload : Upload, optional
+    upload : UploadedTable, optional
     """
 
     called: exp.Identifier | None
@@ -89,12 +89,14 @@ class Relation:
     sql: str
     position: tuple[int, int] | None = None
     source: str = ""
-    upload: Upload | None = None
+    upload: UploadedTable | None = None
 
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the indices of the columns with a name."""
         return [
-            place for place, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
+            index
+            for index, column in enumerate(self.columns)
+            if is_same(name, column.column.name.strip('"'), quoted=True)
         ]
 
     def is_called(self, name: exp.Identifier) -> bool:
@@ -130,7 +132,7 @@ class Scope:
         InvalidError
         """
         for scope in self.around():
-            found = [one for one in scope.relations if one.is_called(name)]
+            found = [relation for relation in scope.relations if relation.is_called(name)]
             if len(found) > 1:
                 raise refused(f"The table name {name.name!r} is ambiguous.")
             if found:
@@ -154,10 +156,10 @@ class Scope:
         for scope in self.around():
             if (merged := scope.merged.get(name.name.lower())) is not None:
                 return None, 0, merged
-            found = [(relation, place) for relation in scope.relations for place in relation.find(name)]
+            found = [(relation, index) for relation in scope.relations for index in relation.find(name)]
             if len(found) > 1:
                 raise refused(f"The column name {name.name!r} is ambiguous: put the table before it.")
             if found:
-                relation, place = found[0]
-                return relation, place, relation.columns[place]
+                relation, index = found[0]
+                return relation, index, relation.columns[index]
         raise refused(f"There is no column {name.name!r}. TAP_SCHEMA.columns lists the columns of each table.")

@@ -43,34 +43,36 @@ class Shapes(ABC):
                 condition, pair = self._relates(call, scope)
                 return (condition, pair) if constant(other) else (f"NOT ({condition})", None)
             if name == "DISTANCE" and type(node) in order:
-                one, two = self._two_points(call, scope)
+                first, second = self._two_points(call, scope)
                 radius = constant(other)
                 sql = self.sql(other, scope) if radius is None else ""
-                return geometry.within(one, two, sql, radius, self.bind, strict=type(node) in (exp.LT, exp.GT))
+                return geometry.within(first, second, sql, radius, self.bind, strict=type(node) in (exp.LT, exp.GT))
         return None
 
     def _relates(self, call: exp.Expr, scope: Scope) -> tuple[str, Pair | None]:
         """Print CONTAINS or INTERSECTS as a condition."""
         name = call.name.upper()
         first, second = self._two(call)
-        one, two = self._region(first, scope), self._region(second, scope)
-        if name == "INTERSECTS" and isinstance(two, Point):
-            one, two = two, one
-        match one, two:
+        inner, outer = self._region(first, scope), self._region(second, scope)
+        if name == "INTERSECTS" and isinstance(outer, Point):
+            inner, outer = outer, inner
+        match inner, outer:
             case Point(), Point():
-                return geometry.within(one, two, "0", 0.0, self.bind)
+                return geometry.within(inner, outer, "0", 0.0, self.bind)
             case Point(), Circle():
-                return geometry.within(one, two.centre, two.radius, two.constant, self.bind)
+                return geometry.within(inner, outer.centre, outer.radius, outer.constant, self.bind)
             case Point(), Polygon():
-                return geometry.inside_polygon(one, two, self.bind), None
+                return geometry.inside_polygon(inner, outer, self.bind), None
             case Circle(), Circle():
                 sign = "-" if name == "CONTAINS" else "+"
                 radius = None
-                if one.constant is not None and two.constant is not None:
-                    radius = two.constant - one.constant if name == "CONTAINS" else two.constant + one.constant
+                if inner.constant is not None and outer.constant is not None:
+                    radius = outer.constant - inner.constant if name == "CONTAINS" else outer.constant + inner.constant
                     if radius < 0:
                         return "FALSE", None
-                return geometry.within(one.centre, two.centre, f"({two.radius} {sign} {one.radius})", radius, self.bind)
+                return geometry.within(
+                    inner.centre, outer.centre, f"({outer.radius} {sign} {inner.radius})", radius, self.bind
+                )
         raise refused(
             f"{name} of these two shapes is not available: use a POINT or CIRCLE in a CIRCLE, BOX or POLYGON."
         )
@@ -101,7 +103,7 @@ class Shapes(ABC):
         relation, _, visible = scope.resolve(node)
         if relation is None or relation.position is None or visible.column.xtype != "adql:REGION":
             raise refused(f"The column {node.name!r} is no shape: use POINT(ra, dec).")
-        lon, lat = (relation.columns[one].sql for one in relation.position)
+        lon, lat = (relation.columns[name].sql for name in relation.position)
         return Point(lon, lat, None, relation, relation.position)
 
     def _point(self, lon: exp.Expr, lat: exp.Expr, scope: Scope) -> Point:
@@ -113,9 +115,9 @@ class Shapes(ABC):
             return Point(self.bind(ra), self.bind(numbers[1]), (ra, numbers[1]))
         printed = self.sql(lon, scope), self.sql(lat, scope)
         if isinstance(lon, exp.Column) and isinstance(lat, exp.Column):
-            (one, first, _), (other, second, _) = scope.resolve(lon), scope.resolve(lat)
-            if one is not None and one is other:
-                return Point(*printed, None, one, (first, second))
+            (longitude, first, _), (other, second, _) = scope.resolve(lon), scope.resolve(lat)
+            if longitude is not None and longitude is other:
+                return Point(*printed, None, longitude, (first, second))
         return Point(*printed)
 
     def _as_point(self, node: exp.Expr, scope: Scope) -> Point:
@@ -143,7 +145,7 @@ class Shapes(ABC):
 
     def _vertices(self, arguments: Sequence[exp.Expr], scope: Scope) -> list[tuple[float, float]]:
         if isinstance(arguments[0].unnest(), exp.Anonymous):
-            points = [self._as_point(one, scope) for one in arguments]
+            points = [self._as_point(argument, scope) for argument in arguments]
         else:
             if len(arguments) % 2 or len(arguments) < 6:
                 raise refused("POLYGON needs the coordinates of at least three vertices.")

@@ -15,8 +15,8 @@ from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
 from photseries.server.vo.adql.grammar import parse, refused
 from photseries.server.vo.adql.nodes import alias_of, identifier, inner, integer, name_of, require
-from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible, is_same
-from photseries.server.vo.tables import TABLES, Column, Table, tap_schema
+from photseries.server.vo.adql.relations import Relation, Scope, UploadedTable, Visible, is_same
+from photseries.server.vo.tables import TABLES, TapColumn, TapTable, tap_schema
 
 __all__ = ["Translation", "translate"]
 
@@ -35,7 +35,7 @@ class Translation:
     sql : str
         With a placeholder for each value.
     values : mapping
-    columns : tuple of Column
+    columns : tuple of TapColumn
         The columns of the result; without a datatype they have that of the database.
     top : int, optional
         The value of TOP.
@@ -43,7 +43,7 @@ class Translation:
 
     sql: str
     values: Mapping[str, object]
-    columns: tuple[Column, ...]
+    columns: tuple[TapColumn, ...]
     top: int | None
 
 
@@ -57,14 +57,14 @@ class _Join:
     pairs: list[Pair]
 
 
-def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = None) -> Translation:
+def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | None = None) -> Translation:
     """Translate one query.
 
     Parameters
     ----------
     query : str
         ADQL 2.1.
-    uploads : sequence of Upload
+    uploads : sequence of UploadedTable
         The translation adds their cones.
     limit : int, optional
         Maximum number of rows of the result.
@@ -87,13 +87,13 @@ def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = No
 class _Translator(Expressions):
     """The translation of one query, with its bind values and its uploads."""
 
-    def __init__(self, uploads: Sequence[Upload]) -> None:
+    def __init__(self, uploads: Sequence[UploadedTable]) -> None:
         super().__init__()
         self._uploads = uploads
         self._aliases = itertools.count()
-        self._tables_with: list[tuple[exp.Identifier, str, list[Column]]] = []
+        self._tables_with: list[tuple[exp.Identifier, str, list[TapColumn]]] = []
 
-    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
+    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a query; its columns are o0, o1, ..."""
         known = len(self._tables_with)
         try:
@@ -120,7 +120,7 @@ class _Translator(Expressions):
         require(limit, "expression")
         return integer(limit.expression, "TOP")
 
-    def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[Column]]:
+    def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
         beginning = self._with(node)
         (left, columns), (right, others) = self.query(node.this, outer), self.query(node.expression, outer)
@@ -131,7 +131,7 @@ class _Translator(Expressions):
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
-    def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[Column]]:
+    def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(
             node, "expressions", "distinct", "limit", "from_", "joins", "where", "group", "having", "order", "offset",
             "with_",
@@ -141,14 +141,14 @@ class _Translator(Expressions):
         joins = self._joins(node, scope)
         conditions, pairs = self.conditions(inner(node, "where"), scope)
         source = self._from(joins, conditions, pairs)
-        items = [item for one in node.expressions for item in self._items(one, scope)]
+        items = [item for expression in node.expressions for item in self._items(expression, scope)]
         if not items:
             raise refused("SELECT needs at least one column.")
         columns = [column for _, column in items]
         parts = [
             beginning + "SELECT",
             " DISTINCT" if self._distinct(node) else "",
-            " " + ", ".join(f"{sql} AS o{place}" for place, (sql, _) in enumerate(items)),
+            " " + ", ".join(f"{sql} AS o{index}" for index, (sql, _) in enumerate(items)),
             source,
             f" WHERE {' AND '.join(conditions)}" if conditions else "",
             self._group(node, scope),
@@ -171,10 +171,10 @@ class _Translator(Expressions):
             return ""
         require(clause, "expressions")
         printed = []
-        for one in clause.expressions:
-            require(one, "this", "alias")
-            label = alias_of(one.args["alias"])
-            sql, columns = self.query(one.this, None)
+        for expression in clause.expressions:
+            require(expression, "this", "alias")
+            label = alias_of(expression.args["alias"])
+            sql, columns = self.query(expression.this, None)
             alias = f"w{next(self._aliases)}"
             printed.append(f"{alias} AS ({sql})")
             self._tables_with.append((label, alias, columns))
@@ -184,21 +184,22 @@ class _Translator(Expressions):
         printed = ""
         if (group := node.args.get("group")) is not None:
             require(group, "expressions")
-            for one in group.expressions:
-                if isinstance(one, exp.Literal):
+            for expression in group.expressions:
+                if isinstance(expression, exp.Literal):
                     raise refused("GROUP BY needs columns or expressions.")
-            printed = f" GROUP BY {', '.join(self.sql(one, scope) for one in group.expressions)}"
+            printed = f" GROUP BY {', '.join(self.sql(expression, scope) for expression in group.expressions)}"
         having, _ = self.conditions(inner(node, "having"), scope)
         return printed + (f" HAVING {' AND '.join(having)}" if having else "")
 
-    def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[Column], *, only_results: bool = False) -> str:
+    def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], *, only_results: bool = False) -> str:
         order = node.args.get("order")
         if order is None:
             return ""
         require(order, "expressions")
-        return f" ORDER BY {', '.join(self._key(one, scope, columns, only_results) for one in order.expressions)}"
+        keys = (self._key(expression, scope, columns, only_results) for expression in order.expressions)
+        return f" ORDER BY {', '.join(keys)}"
 
-    def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[Column], only_results: bool) -> str:
+    def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], only_results: bool) -> str:
         """Print a key of ORDER BY: a number or a name of a column of the result, or an expression."""
         require(node, "this", "desc")
         key = node.this
@@ -225,22 +226,22 @@ class _Translator(Expressions):
             printed += f" OFFSET {integer(offset.expression, 'OFFSET')}"
         return printed
 
-    def _items(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, Column]]:
+    def _items(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, TapColumn]]:
         """Yield the columns of an item of SELECT."""
         if isinstance(node, exp.Star):
             require(node)
-            yield from ((one.sql, one.column) for one in _everything(scope))
+            yield from ((column.sql, column.column) for column in _everything(scope))
         elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
             require(node, "this", "table")
             require(node.this)
-            yield from ((one.sql, one.column) for one in scope.relation(node.args["table"]).columns)
+            yield from ((column.sql, column.column) for column in scope.relation(node.args["table"]).columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
             yield self.sql(node.this, scope), self._described(node.this, scope, node.args["alias"].name)
         else:
             yield self.sql(node, scope), self._described(node, scope, None)
 
-    def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> Column:
+    def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
         """Return the properties of an item of SELECT."""
         node = node.unnest()
         if isinstance(node, exp.Column):
@@ -252,7 +253,7 @@ class _Translator(Expressions):
             unit, ucd = "deg", "pos.angDistance"
         elif AGGREGATES.get(name) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
             unit = scope.resolve(node.expressions[0])[2].column.unit
-        return Column(name=alias or name.lower() or "value", datatype="", unit=unit, ucd=ucd)
+        return TapColumn(name=alias or name.lower() or "value", datatype="", unit=unit, ucd=ucd)
 
     # FROM
 
@@ -290,14 +291,14 @@ class _Translator(Expressions):
         """Merge the columns of USING, or those with the same names for NATURAL; return their equations."""
         names = list(node.args.get("using") or [])
         if node.args.get("method"):
-            here = {one.column.name.lower() for relation in left.relations for one in relation.columns}
-            both = [one.column.name for one in join.relation.columns if one.column.name.lower() in here]
+            here = {item.column.name.lower() for relation in left.relations for item in relation.columns}
+            both = [item.column.name for item in join.relation.columns if item.column.name.lower() in here]
             names = [exp.to_identifier(name, quoted=False) for name in both]
             if not names:
                 raise refused("NATURAL JOIN: the tables have no column in common.")
         equations = []
-        for one in names:
-            name = identifier(one.this if isinstance(one, exp.Column) else one)
+        for item in names:
+            name = identifier(item.this if isinstance(item, exp.Column) else item)
             _, _, before = left.resolve(exp.Column(this=name))
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
@@ -332,22 +333,22 @@ class _Translator(Expressions):
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
-                columns = [Visible(f"{alias}.c{place}", one) for place, one in enumerate(upload.columns)]
+                columns = [Visible(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
 
-    def _table(self, table: Table, label: exp.Identifier, alias: str) -> Relation:
-        names = [one.name.strip('"') for one in table.columns]
-        columns = [Visible(f'{alias}."{name}"', one) for name, one in zip(names, table.columns, strict=True)]
+    def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
+        names = [column.name.strip('"') for column in table.columns]
+        columns = [Visible(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)]
         position = None
         if table.source:
             sql = f"{table.source} AS {alias}"
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
             types = (
-                f'"{name}" {"integer" if one.datatype == "int" else "text"}'
-                for name, one in zip(names, table.columns, strict=True)
+                f'"{name}" {"integer" if column.datatype == "int" else "text"}'
+                for name, column in zip(names, table.columns, strict=True)
             )
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
@@ -367,9 +368,9 @@ class _Translator(Expressions):
             then = [_looked_up(pair) for pair in near.values()]
             return f" FROM {' CROSS JOIN '.join((*first, *then))}"
         printed = f" FROM {joins[0].relation.sql}"
-        for place, join in enumerate(joins[1:], 1):
+        for index, join in enumerate(joins[1:], 1):
             sql = join.relation.sql
-            before = [one.relation for one in joins[:place]]
+            before = [one.relation for one in joins[:index]]
             for pair in join.pairs:
                 if pair.near is join.relation and pair.upload in before and join.kind in ("JOIN", "LEFT JOIN"):
                     sql = _looked_up(pair)
@@ -384,19 +385,19 @@ def _everything(scope: Scope) -> Iterator[Visible]:
         raise refused("SELECT * needs a FROM.")
     yield from scope.merged.values()
     for relation in scope.relations:
-        yield from (one for one in relation.columns if one.column.name.lower() not in scope.merged)
+        yield from (column for column in relation.columns if column.column.name.lower() not in scope.merged)
 
 
-def _result(columns: Sequence[Column]) -> Relation:
-    return Relation(None, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
+def _result(columns: Sequence[TapColumn]) -> Relation:
+    return Relation(None, "", [Visible(f"o{index}", column) for index, column in enumerate(columns)], "")
 
 
-def _derived(label: exp.Identifier, alias: str, columns: Sequence[Column], sql: str) -> Relation:
-    visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
+def _derived(label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
+    visible = [Visible(f"{alias}.o{index}", column) for index, column in enumerate(columns)]
     return Relation(label, alias, visible, sql)
 
 
-def _table(schema: exp.Identifier | None, name: exp.Identifier) -> Table:
+def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
     """Return the table with a name, with or (if unique) without its schema.
 
     Raises

@@ -22,9 +22,9 @@ export { colour };
  * }} Options
  */
 
-const LEAST_LEFT = 58;
+const MIN_LEFT = 58;
 const CLOSE = 14; // maximum distance from the pointer to a point [pixels]
-const DEEPEST = 1e-9; // smallest visible fraction of the full range
+const MIN_FRACTION = 1e-9; // smallest visible fraction of the full range
 
 export class Chart {
   /** @param {HTMLElement} host @param {Options} options */
@@ -125,7 +125,7 @@ export class Chart {
     this.frame = { left: 0, right: width - 14, top: 8, bottom: this.height - (this.xs.kind === "date" ? 54 : 44) };
     Object.assign(this.ys, { from: this.frame.bottom, to: this.frame.top });
     const widths = this.ys.ticks(38).map((/** @type {import("./scale").Tick} */ { text }) => pen.measureText(text).width);
-    const needed = Math.max(LEAST_LEFT, 30 + Math.max(0, ...widths));
+    const needed = Math.max(MIN_LEFT, 30 + Math.max(0, ...widths));
     if (this.linked && needed !== this.needed) this.linked.redraw();
     this.needed = needed;
     this.frame.left = Math.max(needed, this.linked?.needed ?? 0);
@@ -144,7 +144,7 @@ export class Chart {
   /** @param {number} from @param {number} to */
   setWindow(from, to) {
     const [least, most] = this.whole;
-    const size = Math.min(Math.max(to - from, (most - least) * DEEPEST), most - least);
+    const size = Math.min(Math.max(to - from, (most - least) * MIN_FRACTION), most - least);
     const middle = Math.min(Math.max((from + to) / 2, least + size / 2), most - size / 2);
     const [start, end] = size >= most - least ? this.whole : [middle - size / 2, middle + size / 2];
     if (start === this.xs.start && end === this.xs.end) return;

@@ -14,7 +14,7 @@ const { source, series, sets, threshold, axes } = JSON.parse(document.getElement
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [controls, folding] = [element("controls"), element("folding")];
 const AT_ONCE = 3; // maximum number of simultaneous requests
-const MOST = 20000; // maximum number of points on the page
+const MAX_POINTS = 20000; // maximum number of points on the page
 const FEW = 3000; // maximum number of points with error bars
 const DETAIL = 5000; // maximum number of folded points per series
 
@@ -47,7 +47,7 @@ const fine = () => Math.min(0.2, (0.25 * Number(folding.period.value)) / Math.ma
 
 /** @param {any} one @param {number} [from] @param {number} [to] */
 function fetched(one, from, to) {
-  const most = Math.max(200, Math.round(MOST / series.length));
+  const most = Math.max(200, Math.round(MAX_POINTS / series.length));
   return fetchView(one.id, {
     brightness: unitOf(), quality: one.quality ?? "", mjdMin: from, mjdMax: to, width: 800, maxPoints: isFolded() ? 20000 : most,
   });
