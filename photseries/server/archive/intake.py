@@ -87,7 +87,7 @@ class Intake:
                     return Upload(json_columns.decode(columns, self._limits), {}, with_fields_of_altdata(fields))
                 case str() | bytes() as file:
                     blob = base64_text.decode(file) if isinstance(file, str) else file
-                    decoded = self._sandbox.decode(blob)
+                    decoded = self._sandbox.decode(blob, principal.user_id)
                     file_metadata = with_fields_of_altdata(without_ignored(decoded.metadata))
                     return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")

@@ -70,14 +70,14 @@ class BulkSandbox(Sandbox):
                 self._count("busy")
                 raise UnavailableError(f"All readers of a {self.label} are busy; try again.") from error
             encoded = stack.enter_context(descriptors.unnamed_file(request.to_json()))
-            frames = self._frames(stack, body, encoded)
+            frames = self._frames(stack, body, encoded.fileno())
             number = next(frames)
             if not isinstance(number, int):
                 raise self._explained(FAILED)
             yield number, (frame for frame in frames if isinstance(frame, Received))
 
     def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Received]:
-        answer, answers = descriptors.pipe(stack)
+        answer, answers = descriptors.pipe(stack, is_wide=True)
         status, statuses = descriptors.pipe(stack)
         self._send([body, answers.fileno(), statuses.fileno(), request])
         answers.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire
 from photseries.server.sandbox.bulk_reader import slabs, warm_up
 from photseries.server.sandbox.bulk_request import BulkRequest
-from photseries.server.sandbox.worker import ForkServer
+from photseries.server.sandbox.worker import Answers, ForkServer, mapped
 from photseries.server.settings import SandboxSettings
 
 __all__ = ["main"]
@@ -29,8 +30,10 @@ class _BulkForkServer(ForkServer):
         pa.set_io_thread_count(1)
         warm_up(slabs, BulkRequest.from_json(self._warm_up_content))
 
-    def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
-        body, request = images
+    def _prepare(self, upload: int, more: int) -> Answers:
+        return functools.partial(self._frames, mapped(upload), mapped(more))
+
+    def _frames(self, body: memoryview, request: memoryview, missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
         try:
             with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
                 for slab in found:

@@ -13,25 +13,26 @@ from typing import IO, Final
 
 __all__ = ["pipe", "read", "unnamed_file"]
 
-#: The capacity of a pipe, the most that Linux lets a user ask for: each read then hands over more.
+#: The capacity of a wide pipe, the most that Linux lets a user ask for: each read then hands over more.
 _PIPE_BYTES: Final = 1024 * 1024
 
 
 @contextlib.contextmanager
-def unnamed_file(*pieces: bytes | memoryview) -> Iterator[int]:
+def unnamed_file(content: bytes | memoryview = b"") -> Iterator[IO[bytes]]:
     """Write bytes to an unnamed file, in memory if the system supports it."""
     in_memory = hasattr(os, "memfd_create")
     with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
-        file.writelines(pieces)
+        file.write(content)
         file.flush()
-        yield file.fileno()
+        yield file
 
 
-def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+def pipe(stack: contextlib.ExitStack, *, is_wide: bool = False) -> tuple[IO[bytes], IO[bytes]]:
     """Open a pipe that the stack closes: the read end and the write end."""
     reading, writing = os.pipe()
     with contextlib.suppress(AttributeError, OSError):  # Linux alone; users have a limit on the sum of their pipes
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        if is_wide:
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return (
         stack.enter_context(os.fdopen(reading, "rb", buffering=0)),
         stack.enter_context(os.fdopen(writing, "wb", buffering=0)),

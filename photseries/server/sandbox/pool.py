@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, ClassVar, Final
 
 from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
 from photseries.hdf5 import Decoded, frames
@@ -32,6 +33,10 @@ __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 PATIENCE: Final = 5.0
 #: How long an upload waits for a worker [s]; short, because a waiting upload occupies a thread.
 QUEUE: Final = 5.0
+
+#: The largest file after which a child waits for another one, and the smallest space for uploads [bytes].
+_MAX_ROOM: Final = 32 * 1024 * 1024
+_MIN_ROOM: Final = 256 * 1024
 
 #: The outcomes for a file; in the last four the reader died or was missing.
 OUTCOMES: Final = ("read", "refused", "busy", "crashed", "late", "out of processor time", "not started")
@@ -79,6 +84,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._counting = threading.Lock()
         self._fork_server: _ForkServer | None = None
+        self._idle: list[_Child] = []
         self._started = False
 
     def start(self) -> None:
@@ -107,12 +113,20 @@ class Sandbox:
         """End the fork server and all jobs."""
         with self._lock:
             self._started = False
+            while self._idle:
+                self._idle.pop().close()
             if self._fork_server is not None:
                 self._fork_server.close()
                 self._fork_server = None
 
-    def decode(self, blob: bytes | memoryview) -> Decoded:
+    def decode(self, blob: bytes | memoryview, owner: int | None = None) -> Decoded:
         """Read an uploaded file in a worker process.
+
+        Parameters
+        ----------
+        blob : bytes or memoryview
+        owner : int, optional
+            The user who sent the file. The process that read this user's last file may read this one too.
 
         Raises
         ------
@@ -121,15 +135,17 @@ class Sandbox:
         UnavailableError
             When no worker became free in time.
         """
-        raw = self.read(blob)
+        raw = self.read(blob, owner)
         return Decoded(frames.build(raw), raw.metadata)
 
-    def read(self, blob: bytes | memoryview) -> RawTable:
+    def read(self, blob: bytes | memoryview, owner: int | None = None) -> RawTable:
         """Read the only table of an uploaded file.
 
         Parameters
         ----------
         blob : bytes or memoryview
+        owner : int, optional
+            As in :meth:`decode`.
 
         Returns
         -------
@@ -142,7 +158,7 @@ class Sandbox:
         UnavailableError
             When no worker became free in time, or none can be started.
         """
-        answer = self._answer(blob)
+        answer = self._answer(blob, owner=owner)
         self._count("refused" if answer.table is None else "read")
         if answer.table is None:
             raise UnreadableFileError(answer.error or "The HDF5 file holds no table.")
@@ -152,13 +168,16 @@ class Sandbox:
         with self._counting:
             self.outcomes[outcome] += 1
 
-    def _answer(self, *pieces: bytes | memoryview) -> wire.WorkerResponse:
+    def _answer(self, *pieces: bytes | memoryview, owner: int | None = None) -> wire.WorkerResponse:
         try:
-            with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
+            with self._gate.entered():
+                answer = self._read_in_idle_child(pieces, owner)
+                if answer is not None:
+                    return answer
                 try:
-                    return self._job(upload)
+                    return self._read_in_new_child(pieces, owner)
                 except EOFError:  # the fork server itself is gone and cannot report the job
-                    return self._job(upload)
+                    return self._read_in_new_child(pieces, owner)
         except TimeoutError as error:
             self._count("busy")
             raise UnavailableError(f"All readers of a {self.label} are busy; try again.") from error
@@ -166,25 +185,73 @@ class Sandbox:
             self._count("not started")
             raise UnavailableError(f"The readers of a {self.label} ended twice in a row; try again.") from error
 
-    def _job(self, upload: int) -> wire.WorkerResponse:
-        with contextlib.ExitStack() as stack:
-            answer, answers = descriptors.pipe(stack)
-            status, statuses = descriptors.pipe(stack)
-            fork_server = self._send([upload, answers.fileno(), statuses.fileno()])
-            answers.close()
-            statuses.close()
-            deadline = time.monotonic() + self._settings.deadline + PATIENCE
+    def _read_in_idle_child(
+        self, pieces: Sequence[bytes | memoryview], owner: int | None
+    ) -> wire.WorkerResponse | None:
+        """Read in a child that has read a file of the same owner; return None if there is none, or it fails.
+
+        Its earlier files took some of its memory and processor time, so only a new child may refuse a file.
+        """
+        with self._lock:
+            child = next((child for child in reversed(self._idle) if child.owner == owner), None)
+            if child is None:
+                return None
+            self._idle.remove(child)
+        answer = None
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            answer = child.read(pieces, self._deadline(), self._limits)
+        return answer if self._keep(child, answer) else None
+
+    def _read_in_new_child(self, pieces: Sequence[bytes | memoryview], owner: int | None) -> wire.WorkerResponse:
+        child, deadline = self._new_child(sum(map(len, pieces)), owner), self._deadline()
+        answer, ended = None, FAILED
+        try:
             try:
-                try:
-                    return wire.receive(lambda size: descriptors.read(answer, size, deadline), self._limits)
-                except EOFError:
-                    ended = descriptors.read(status, 1, deadline)[0]
-            except TimeoutError:
-                self._drop(fork_server)
-                ended = LATE
-            except ValueError:
-                ended = FAILED
+                answer = child.read(pieces, deadline, self._limits)
+            except (EOFError, BrokenPipeError):
+                ended = descriptors.read(child.status, 1, deadline)[0]
+        except TimeoutError:
+            self._drop(child.fork_server)
+            ended = LATE
+        except ValueError:
+            pass
+        finally:
+            self._keep(child, answer)
+        if answer is None:
             raise self._explained(ended)
+        return answer
+
+    def _new_child(self, size: int, owner: int | None) -> _Child:
+        if size > _MAX_ROOM:
+            owner = None
+        if owner is not None:
+            size = max(_MIN_ROOM, size + size // 4)
+        with contextlib.ExitStack() as stack:
+            upload = stack.enter_context(descriptors.unnamed_file())
+            upload.truncate(size)
+            answer, answers = descriptors.pipe(stack, is_wide=True)
+            status, statuses = descriptors.pipe(stack)
+            sizes, size_pipe = descriptors.pipe(stack)
+            fork_server = self._send([upload.fileno(), answers.fileno(), statuses.fileno(), sizes.fileno()])
+            for end in (answers, statuses, sizes):
+                end.close()
+            return _Child(owner, size, upload, size_pipe, answer, status, fork_server, stack.pop_all().close)
+
+    def _keep(self, child: _Child, answer: wire.WorkerResponse | None) -> bool:
+        """Return whether a child has read a table; let it then wait for another file of its owner, or end it."""
+        succeeded = answer is not None and answer.table is not None
+        surplus: _Child | None = child
+        if succeeded and child.owner is not None:
+            with self._lock:
+                if self._started:
+                    self._idle.append(child)
+                    surplus = self._idle.pop(0) if len(self._idle) > self._settings.workers else None
+        if surplus is not None:
+            surplus.close()
+        return succeeded
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._settings.deadline + PATIENCE
 
     def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
         outcome = _ENDS.get(ended, "crashed")
@@ -264,6 +331,42 @@ class FileSandbox(Sandbox):
             message = answer.error or "The file holds no table."
             raise InvalidError(message, fields={"data": [message]})
         return answer.found
+
+
+@dataclass(frozen=True, eq=False)
+class _Child:
+    """A reading child, from the service's side.
+
+    Attributes
+    ----------
+    owner : int or None
+        The user whose files the child reads; None for one file of anyone.
+    room : int
+        The size of the file with the upload, which the child has mapped [bytes].
+    upload, size, answer, status : file
+        That file; pipes for the size of an upload, for the answer to it, and for the report of how the child ended.
+    fork_server : _ForkServer
+    close : callable
+        Close the files, whereupon a waiting child ends.
+    """
+
+    owner: int | None
+    room: int
+    upload: IO[bytes]
+    size: IO[bytes]
+    answer: IO[bytes]
+    status: IO[bytes]
+    fork_server: _ForkServer
+    close: Callable[[], None]
+
+    def read(self, pieces: Sequence[bytes | memoryview], deadline: float, limits: Limits) -> wire.WorkerResponse:
+        size = sum(map(len, pieces))
+        wire.require(size <= self.room)
+        self.upload.seek(0)
+        self.upload.writelines(pieces)
+        self.upload.flush()
+        self.size.write(size.to_bytes(wire.SIZE_BYTES, "little"))
+        return wire.receive(lambda size: descriptors.read(self.answer, size, deadline), limits)
 
 
 class _ForkServer:

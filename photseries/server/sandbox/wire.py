@@ -25,7 +25,9 @@ __all__ = ["FileContent", "WorkerResponse", "not_an_answer", "pack", "receive", 
 MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
 MAX_TEXT_LENGTH: Final = 2000
 
-_PREFIX: Final = 8  # size of the header's length [bytes]
+#: The size of a length on the wire [bytes].
+SIZE_BYTES: Final = 8
+
 _DTYPE: Final = re.compile(r"[|<>](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\]|S[1-9][0-9]{0,8})")
 
 
@@ -81,7 +83,7 @@ def pack(answer: WorkerResponse) -> Iterator[bytes | memoryview]:
     if answer.found is not None:
         header["found"] = {"about": answer.found.about, "size": len(answer.found.blob)}
     encoded = json.dumps(header).encode()
-    yield len(encoded).to_bytes(_PREFIX, "little")
+    yield len(encoded).to_bytes(SIZE_BYTES, "little")
     yield encoded
     for column in columns:
         yield column.values.view(np.uint8).data
@@ -114,7 +116,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> WorkerResponse:
     ValueError
         When it is not an answer.
     """
-    size = int.from_bytes(read(_PREFIX), "little")
+    size = int.from_bytes(read(SIZE_BYTES), "little")
     require(size <= MAX_HEADER_SIZE)
     try:
         header = json.loads(read(size))

@@ -1,8 +1,10 @@
 """The fork server, a small process that forks a child for every upload, and the reading child.
 
 The fork server imports numpy, h5py and the safe reader once, has one thread, and never reads an uploaded byte.
-For a job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the fork
-server reports how the child ended. Each child inherits the imports, drops its privileges, reads, answers and exits.
+For a job the service sends four descriptors: the file for uploads, a pipe for the child's answers, a pipe on which the
+fork server reports how the child ended, and a pipe with the sizes of the uploads. Each child inherits the imports and
+drops its privileges. It reads and answers until the service, which may reuse it for files of the same user, closes the
+last pipe.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, wire
 from photseries.server.settings import SandboxSettings
 
-__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "ForkServer", "main"]
+__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Answers", "ForkServer", "main", "mapped"]
 
 # Modules that reading would import, because a confined child cannot open the modules' files.
 _CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-32-be", "utf-32-le", "utf-8")
@@ -43,6 +45,8 @@ NOT_FORKED: Final = 254
 LATE: Final = 255
 
 Reader = Callable[[memoryview, Limits], RawTable | wire.FileContent]
+#: From the layers that this system lacks to the buffers to send.
+Answers = Callable[[tuple[str, ...]], Iterator[bytes | memoryview]]
 
 
 @dataclass
@@ -58,7 +62,7 @@ class ForkServer:
     Parameters
     ----------
     channel : socket.socket
-        A stream from the service; a job is one byte with three descriptors, or more in subclasses.
+        A stream from the service; a job is one byte with four descriptors.
     settings : SandboxSettings
     limits : Limits
     read : callable
@@ -124,7 +128,7 @@ class ForkServer:
         message, descriptors, _, _ = socket.recv_fds(self._channel, 1, 4)
         if not message:
             return False
-        upload, answer, status, *more = descriptors
+        upload, answer, status, more = descriptors
         fork_server = os.getpid()
         try:
             pid = os.fork()
@@ -133,9 +137,9 @@ class ForkServer:
             os.close(status)
         else:
             if pid == 0:
-                self._be_child(upload, answer, fork_server, *more)
+                self._be_child(upload, answer, fork_server, more)
             self._children[pid] = _Child(time.monotonic() + self._settings.deadline, status)
-        for descriptor in (upload, answer, *more):
+        for descriptor in (upload, answer, more):
             os.close(descriptor)
         return True
 
@@ -162,18 +166,18 @@ class ForkServer:
             finally:
                 os.close(child.status)
 
-    def _be_child(self, upload: int, answer: int, fork_server: int, *more: int) -> None:
+    def _be_child(self, upload: int, answer: int, fork_server: int, more: int) -> None:
         """Read, answer and exit; after any failure, exit without an answer."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _close_all_but({upload, answer, *more})
-            images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while still allowed
+            _close_all_but({upload, answer, more})
+            answers = self._prepare(upload, more)
             missing = tuple(confine.lock_down(self._settings, self._layers))
             if os.getppid() != fork_server:
                 return  # the parent ended before the death signal was set
-            for buffer in self._answers(missing, *images):
+            for buffer in answers(missing):
                 _write(answer, buffer)
             code = 0
         finally:
@@ -184,10 +188,15 @@ class ForkServer:
         for _ in range(_WARM if self._warm_up_content else 0):
             self._read(memoryview(self._warm_up_content), self._limits)
 
-    def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
-        """Yield the buffers of a child's answer."""
-        (image,) = images
-        yield from wire.pack(self._answer(image, missing))
+    def _prepare(self, upload: int, more: int) -> Answers:
+        """Map the files, while that is allowed, and return the function that yields the buffers of all answers."""
+        image = mapped(upload)
+
+        def answers(missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
+            while size := os.read(more, wire.SIZE_BYTES):
+                yield from wire.pack(self._answer(image[: int.from_bytes(size, "little")], missing))
+
+        return answers
 
     def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.WorkerResponse:
         try:
@@ -211,7 +220,8 @@ def _close_all_but(descriptors: Collection[int]) -> None:
         os.closerange(low + 1, high)
 
 
-def _mapped(upload: int) -> memoryview:
+def mapped(upload: int) -> memoryview:
+    """Map a whole file."""
     size = os.fstat(upload).st_size
     return memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")
 

@@ -294,6 +294,66 @@ def test_nothing_is_left_behind():
     assert set(children()) <= known
 
 
+def table(number, rows=300):
+    return recipe_write(pd.DataFrame({"mjd": np.arange(float(rows)) + number}), {"number": number})
+
+
+def test_files_of_one_owner_share_a_child():
+    before = descriptors()
+    sandbox = Sandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    wait_for(lambda: not workers(fork_server(sandbox)))
+    for number, rows in enumerate((3000, 1, 300)):  # what a longer file left behind is not read
+        decoded = sandbox.decode(table(number, rows), owner=1)
+        assert decoded.frame["mjd"].tolist() == list(range(number, number + rows))
+        assert decoded.metadata == {"number": number}
+        assert len(set(workers(fork_server(sandbox)))) == 1
+    first = workers(fork_server(sandbox))
+    assert sandbox.decode(table(4), owner=1).metadata == {"number": 4}
+    assert workers(fork_server(sandbox)) == first
+    assert sandbox.decode(table(5), owner=2).metadata == {"number": 5}
+    assert len(workers(fork_server(sandbox))) == 2
+    sandbox.decode(table(6))  # nobody's child ends at once
+    wait_for(lambda: len(workers(fork_server(sandbox))) == 2)
+    for owner in range(10, 20):
+        sandbox.decode(table(owner), owner=owner)
+    wait_for(lambda: len(workers(fork_server(sandbox))) == SETTINGS.workers)
+    server = fork_server(sandbox)
+    sandbox.close()
+    assert ended(server)
+    assert descriptors() == before
+
+
+def test_a_file_too_large_for_a_waiting_child_gets_a_new_one(sandbox):
+    sandbox.decode(table(0), owner=1)
+    first = workers(fork_server(sandbox))
+    assert sandbox.decode(table(1, rows=100_000), owner=1).frame["mjd"].tolist() == list(range(1, 100_001))
+    wait_for(lambda: len(workers(fork_server(sandbox))) == 1)
+    assert workers(fork_server(sandbox)) != first
+
+
+@pytest.mark.parametrize("act", CRASHES)
+def test_only_a_new_child_refuses(evil, act):
+    assert evil.read(TESS.read_bytes(), owner=1).key == "/photometry"
+    before, (first,) = evil.outcomes["crashed"], workers(fork_server(evil))
+    with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
+        evil.read(act.encode(), owner=1)
+    assert evil.outcomes["crashed"] == before + 1
+    wait_for(lambda: first not in workers(fork_server(evil)))
+    assert evil.read(TESS.read_bytes(), owner=1).key == "/photometry"
+
+
+def test_a_waiting_child_ends_at_its_deadline():
+    sandbox = Sandbox(dataclasses.replace(SETTINGS, deadline=1.0), LIMITS)
+    sandbox.start()
+    try:
+        sandbox.decode(table(0), owner=1)
+        wait_for(lambda: not workers(fork_server(sandbox)))
+        assert sandbox.decode(table(1), owner=1).metadata == {"number": 1}
+    finally:
+        sandbox.close()
+
+
 def test_a_closed_sandbox_reads_nothing():
     sandbox = Sandbox(SETTINGS, LIMITS)
     sandbox.start()
