@@ -123,11 +123,15 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Portion:
-    """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
+    """A portion that was checked: what became of some series, those to store with their files, and those that exist.
+
+    ``repeated`` are the series whose key an earlier series of the body has.
+    """
 
     outcomes: dict[int, BulkOutcome]
     valid: list[_Valid]
     existing: list[tuple[_Valid, Holder]]
+    repeated: list[_Valid]
     files: _Files | None
     failure: PhotseriesError | None
 
@@ -225,7 +229,8 @@ class _Run:
         self._archive = archive
         self._principal = principal
         self._options = options
-        self._seen: dict[Key, int] = {}
+        self._seen: set[Key] = set()
+        self._successful: dict[Key, int] = {}
         self._without_row: set[str] = set()
 
     def each(self, read: _Read) -> _Outcomes:
@@ -239,6 +244,7 @@ class _Run:
                     self._fail(portion.valid, failure, portion.outcomes)
                 elif portion.files is not None and portion.valid:
                     failure = self._store(portion.valid, portion.outcomes, self._in_time(portion.files))
+                failure = self._settle_repeated(portion, failure)
                 yield _in_order(portion.outcomes)
                 if failure is not None:
                     raise failure
@@ -250,10 +256,10 @@ class _Run:
             yield []
             for portion in portions:
                 self._settle(portion.existing, portion.outcomes)
+                self._settle_repeated(portion)
                 outcomes |= portion.outcomes
                 yield []
-        if not self._options.dry_run and not any(outcome.error for outcome in outcomes.values()):
-            self._seen.clear()
+        if not self._options.dry_run and not any(one.error for one in outcomes.values()):
             outcomes = yield from self._store_all(read)
         if any(outcome.error for outcome in outcomes.values()):
             aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
@@ -292,6 +298,7 @@ class _Run:
 
         Files that were not part of a transaction are removed at exit.
         """
+        self._seen, self._successful = set(), {}
         try:
             with (
                 read() as portions,
@@ -308,37 +315,37 @@ class _Run:
 
     def _prepare(self, portion: _Parsed, *, write: bool) -> _Portion:
         """Check a portion against the rows that exist, and write its files."""
-        outcomes, valid, existing = self._checked(portion)
+        outcomes, valid, existing, repeated = self._checked(portion)
         files, failure = None, None
         if write:
             try:
                 files = self._write_files(valid, outcomes)
             except PhotseriesError as error:
                 failure = error
-        return _Portion(outcomes, valid, existing, files, failure)
+        return _Portion(outcomes, valid, existing, repeated, files, failure)
 
-    def _checked(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
-        """Return what became of some series, those that are to be stored, and those that exist."""
+    def _checked(
+        self, portion: _Parsed
+    ) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]], list[_Valid]]:
+        """Return what became of some series, those that are to be stored, those that exist, and those repeated."""
         outcomes: dict[int, BulkOutcome] = {}
         valid: list[_Valid] = []
+        repeated: list[_Valid] = []
         for entry, new in portion:
             if isinstance(new, InvalidError):
                 outcomes[entry.index] = BulkOutcome(entry.index, error=new)
                 continue
             key: Key = tuple(new.values[name] for name in KEY)
-            first = self._seen.setdefault(key, entry.index)
-            if first == entry.index:
-                valid.append(_Valid(entry, new, key))
-            else:
-                outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated(new.values, first))
+            (repeated if key in self._seen else valid).append(_Valid(entry, new, key))
+            self._seen.add(key)
         existing = self._existing(valid)
         known = {item.entry.index for item, _ in existing}
         fresh = [item for item in valid if item.entry.index not in known]
         if self._options.dry_run or self._options.abort:
             outcomes |= {
-                item.entry.index: BulkOutcome(item.entry.index, None, "valid", item.new.warnings) for item in fresh
+                one.entry.index: BulkOutcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh
             }
-        return outcomes, fresh, existing
+        return outcomes, fresh, existing, repeated
 
     def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
         """Return the series whose unique key is taken, each with the series that has it."""
@@ -353,6 +360,26 @@ class _Run:
         """Replace, skip or refuse series whose unique key is taken."""
         for item, holder in existing:
             outcomes[item.entry.index] = self._settled(item, holder)
+
+    def _settle_repeated(self, portion: _Portion, failure: PhotseriesError | None = None) -> PhotseriesError | None:
+        """Refuse series whose key an earlier, successful series has; try the others. Return what stops the upload."""
+        outcomes = portion.outcomes
+        self._note_successful([*portion.valid, *(one for one, _ in portion.existing)], outcomes)
+        for one in portion.repeated:
+            index, first = one.entry.index, self._successful.get(one.key)
+            if first is not None:
+                outcomes[index] = BulkOutcome(index, error=_repeated(one.new.values, first))
+            elif failure is not None:
+                self._fail([one], failure, outcomes)
+            elif self._options.abort:  # the earlier series has an error, so that nothing is stored
+                outcomes[index] = BulkOutcome(index, None, "valid", one.new.warnings)
+            else:
+                failure = self._store([one], outcomes)
+            self._note_successful([one], outcomes)
+        return failure
+
+    def _note_successful(self, several: Sequence[_Valid], outcomes: Mapping[int, BulkOutcome]) -> None:
+        self._successful |= {one.key: one.entry.index for one in several if not outcomes[one.entry.index].error}
 
     def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
@@ -399,9 +426,8 @@ class _Run:
         return None
 
     def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
-        for item in valid:
-            outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
-            self._seen.pop(item.key, None)
+        for one in valid:
+            outcomes[one.entry.index] = BulkOutcome(one.entry.index, error=error)
 
     def _stored(
         self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None

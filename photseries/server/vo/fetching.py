@@ -6,7 +6,9 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import time
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -44,9 +46,8 @@ def _fetched(url: str, limit: int) -> bytes:
     address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
     if not ipaddress.ip_address(address).is_global:
         raise InvalidError(f"UPLOAD: {host[:100]!r} is not a public address. Send the table in the form.")
-    deadline = time.monotonic() + _DEADLINE
-    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
-    with socket.create_connection((str(address), port), _TIMEOUT) as plain:
+    with socket.create_connection((str(address), port), _TIMEOUT) as plain, _ended(plain, _DEADLINE) as is_late:
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
         secured = parts.scheme == "https"
         connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secured else plain
         connection.request("GET", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
@@ -58,6 +59,25 @@ def _fetched(url: str, limit: int) -> bytes:
             content += piece
             if len(content) > limit:
                 raise TooLargeError(f"UPLOAD: the table at {url[:100]!r} has more than {limit:,} bytes.")
-            if time.monotonic() > deadline:
-                raise TimeoutError
+        if is_late():
+            raise TimeoutError
         return bytes(content)
+
+
+@contextmanager
+def _ended(connection: socket.socket, seconds: float) -> Iterator[Callable[[], bool]]:
+    """End a connection after some time, also in the middle of a read: the timeout of a socket is that of one byte."""
+    late = threading.Event()
+    with connection.dup() as same:  # TLS takes the descriptor of the connection
+
+        def end() -> None:
+            late.set()
+            with suppress(OSError):
+                same.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        try:
+            yield late.is_set
+        finally:
+            timer.cancel()

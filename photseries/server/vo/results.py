@@ -16,7 +16,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import Final
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from photseries.errors import InvalidError
 from photseries.extras import require
@@ -34,6 +36,9 @@ _TIMES: Final = (1082, 1114, 1184)
 
 #: Maximum number of cells of a result in a format that needs all rows in memory.
 MAX_CELLS: Final = 20_000_000
+
+#: Maximum size of a text column in FITS, where each cell has the length of the longest [bytes].
+MAX_TEXTS: Final = 256 * 1024 * 1024
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
 
@@ -258,17 +263,24 @@ def _distinct(names: Iterable[str]) -> list[str]:
 _NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
 
 
+def _fits_texts(name: str, values: Iterable[object]) -> NDArray[np.bytes_]:
+    """Encode the texts of a column with the length of the longest."""
+    texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
+    width = max(map(len, texts), default=0) or 1
+    if width * len(texts) > MAX_TEXTS:
+        raise InvalidError(f"The texts of {name[:40]!r} take too much space in FITS: choose votable, csv or json.")
+    return np.array(texts, f"S{width}")
+
+
 def _fits(answer: QueryResult) -> Iterator[bytes]:
-    import numpy as np
     from astropy.io import fits
 
     columns, unknown = [], {}
     names = _distinct(_NO_NAME.sub("_", column.name.strip('"')) for column in answer.columns)
     for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        if column.datatype.endswith("har"):
-            texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
-            width = max(map(len, texts), default=0) or 1
-            columns.append(fits.Column(name, f"{width}A", column.unit, array=np.array(texts, f"S{width}")))
+        if column.is_text:
+            array = _fits_texts(name, values)
+            columns.append(fits.Column(name, f"{array.itemsize}A", column.unit, array=array))
         elif column.datatype == "boolean":
             columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))
             if None in values:

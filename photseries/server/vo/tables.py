@@ -13,7 +13,18 @@ from photseries.fields import ANSWERED, FIELDS
 from photseries.formats import xml
 from photseries.lightcurve.barycentre import PLACE
 
-__all__ = ["KEYS", "PACKED", "SCHEMAS", "TABLES", "Key", "TapColumn", "TapTable", "column_of_field", "tap_schema"]
+__all__ = [
+    "KEYS",
+    "MAX_TEXT",
+    "PACKED",
+    "SCHEMAS",
+    "TABLES",
+    "Key",
+    "TapColumn",
+    "TapTable",
+    "column_of_field",
+    "tap_schema",
+]
 
 #: The numbers of VOTable as BINARY and BINARY2 have them.
 PACKED: Final[Mapping[str, struct.Struct]] = {
@@ -23,10 +34,16 @@ PACKED: Final[Mapping[str, struct.Struct]] = {
     )
 }  # fmt: skip
 
+#: Maximum length of a text that a query composes or uploads [characters]; stored texts are not longer.
+MAX_TEXT: Final = 65_536
+
 
 @dataclass(frozen=True, kw_only=True)
 class TapColumn:
-    """A column of a table or of a result, with the attributes of VOTable."""
+    """A column of a table or of a result, with the attributes of VOTable.
+
+    ``weight`` is the number of columns of tables in its expression, repetitions included.
+    """
 
     name: str
     datatype: str = "unicodeChar"
@@ -39,11 +56,17 @@ class TapColumn:
     principal: bool = False
     indexed: bool = False
     std: bool = False
+    weight: int = 1
 
     @property
     def size(self) -> str | None:
         """The arraysize; variable by default for text."""
-        return self.arraysize or ("*" if self.datatype.endswith("har") else None)
+        return self.arraysize or ("*" if self.is_text else None)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the cells are texts."""
+        return self.datatype.endswith("har")
 
     def as_field(self, identity: str, name: str, ref: str | None = None) -> str:
         """Write it as a FIELD of a VOTable."""

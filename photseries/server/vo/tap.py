@@ -16,6 +16,7 @@ from photseries.server.vo import results
 from photseries.server.vo.adql import translate
 from photseries.server.vo.fetching import fetch
 from photseries.server.vo.results import QueryResult, ResultFormat
+from photseries.server.vo.tables import MAX_TEXT, TapColumn
 from photseries.server.vo.uploads import read_votable, temporary_table
 
 __all__ = ["LANGUAGES", "TapRequest", "execute", "parse_request", "uploads_of"]
@@ -24,6 +25,8 @@ LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
 _UPLOAD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,62}),(.+)", re.DOTALL)
 _MAX_UPLOADS: Final = 10
+#: Maximum length of the texts of a fetch [characters], unless one row has more.
+_MAX_FETCHED: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,9 @@ def execute(
     size = 0
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
         cursor: Any = found.cursor
-        columns = results.typed(translation.columns, [item[1] for item in cursor.description])
+        columns = results.typed(translation.columns, [one[1] for one in cursor.description])
         answer = QueryResult(columns, (), request.query)
-        answer.batches = _batches(found, answer, request.rows)
+        answer.batches = _batches(found, answer, request.rows, _batch_of(columns))
         for piece in request.form.write(answer):
             size += len(piece)
             if size > settings.result:
@@ -170,10 +173,16 @@ def execute(
             yield piece
 
 
-def _batches(found: Any, answer: QueryResult, limit: int) -> Iterator[Sequence[Sequence[object]]]:
+def _batch_of(columns: Sequence[TapColumn]) -> int:
+    """Return the number of rows per fetch, which must fit in memory with texts of the maximum length."""
+    texts = sum(column.is_text for column in columns)
+    return max(1, min(BATCH, _MAX_FETCHED // (MAX_TEXT * texts))) if texts else BATCH
+
+
+def _batches(found: Any, answer: QueryResult, limit: int, size: int) -> Iterator[Sequence[Sequence[object]]]:
     """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
     left = limit
-    for batch in found.partitions(BATCH):
+    for batch in found.partitions(size):
         if len(batch) > left:
             answer.overflow = True
             batch = batch[:left]

@@ -21,7 +21,7 @@ from photseries.errors import InvalidError, TooLargeError
 from photseries.lightcurve import sky
 from photseries.server.catalogue.vo_queries import TemporaryTable
 from photseries.server.vo.adql import UploadCone, UploadedTable
-from photseries.server.vo.tables import PACKED, TapColumn
+from photseries.server.vo.tables import MAX_TEXT, PACKED, TapColumn
 from photseries.text import escape_unprintable
 
 __all__ = ["read_votable", "temporary_table"]
@@ -110,6 +110,8 @@ class _ReadState:
         """
         if len(self.rows) >= self.most_rows:
             raise TooLargeError(f"UPLOAD {self.name}: the table has more than {self.most_rows:,} rows.")
+        if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
+            raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
         self.rows.append(row)
 
     def _field(self, attributes: dict[str, str]) -> None:

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from photseries.server.archive.portions import PORTION_BYTES
 from tests.forked import ForkedService
+from tests.server.http.test_bulk import nested, send
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import get, patch, post
 from tests.support import columns
@@ -76,6 +78,19 @@ def test_more_series_than_the_quota_are_refused_however_many_come_at_once(servic
             ben.post(PATH, json=world.fields(series_name="quota", channel="room again", data=columns())).status_code
             == 200
         )
+
+
+@pytest.mark.parametrize("length", [MAX_BYTES, PORTION_BYTES], ids=["in a portion", "in the next portion"])
+def test_a_repeated_key_is_tried_when_its_first_series_was_refused(length, service, world):
+    tables = [columns(rows) for rows in (length // 24 + 1, 5, 5, 5)]
+    body = nested(world, f"{length}", tables).drop_columns("series_obj_id")
+    body = body.append_column("series_obj_id", [["a", "b", "a", "a"]])
+    with service.client(world.tokens["olga"]) as olga:
+        lines, last = send(olga, body)
+    assert lines[0]["data"]["code"] == "quota_exceeded"
+    assert [line["data"].get("outcome") for line in lines[1:3]] == ["created", "created"]
+    assert (lines[3]["data"]["code"], lines[3]["data"]["index"]) == ("duplicate", 2)
+    assert last["data"] == {"series": 4, "created": 2, "skipped": 0, "replaced": 0, "failed": 2}
 
 
 def test_kept_revisions_count_against_the_quota_of_bytes(service, world, directory):

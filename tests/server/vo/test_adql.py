@@ -131,6 +131,13 @@ def test_examples_are_printed_with_words_of_the_list(example):
         ("SELECT " + "1 + " * 5000 + "1", "nested too deeply"),
         ("SELECT " + "CASE WHEN 1 = 1 THEN " * 500 + "1" + " END" * 500, "nested more than"),
         ("SELECT " + "1, " * 30_000 + "1", "words and signs"),
+        ("SELECT *, * FROM (" * 30 + "SELECT 1 AS a" + ") AS t" * 30, "more than 1,600 columns"),
+        ("SELECT s + s AS s FROM (" * 30 + "SELECT 1 AS s" + ") AS t" * 30, "too often"),
+        (
+            "SELECT " + "DISTANCE(POINT(" * 12 + "ra" + ", 0), POINT(dec, 0))" * 12 + " FROM photseries.series",
+            "too long",
+        ),
+        ("SELECT 1 FROM " + ", ".join(["photseries.series"] * 51), "more than 50 tables"),
     ],
     ids=lambda text: text[:40].replace("\0", "NUL"),
 )

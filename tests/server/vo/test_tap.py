@@ -15,11 +15,13 @@ from astropy.io.votable import parse, validate
 from astropy.table import Table
 from astropy.time import Time
 
+from photseries.errors import InvalidError
 from photseries.fields import ANSWERED
 from photseries.lightcurve.wavelengths import WAVELENGTHS
+from photseries.server.vo import tap
 from photseries.server.vo.examples import EXAMPLES
-from photseries.server.vo.results import FORMATS
-from photseries.server.vo.tables import TABLES
+from photseries.server.vo.results import FORMATS, QueryResult
+from photseries.server.vo.tables import MAX_TEXT, TABLES, TapColumn
 from tests.server.vo.conftest import NUMBER
 
 HERE = SkyCoord(10.0, -20.0, unit="deg")
@@ -220,6 +222,21 @@ def test_every_format_holds_the_same(ask, rows):
             assert str(table["ra"].unit) == "deg"
 
 
+def test_a_text_is_not_doubled_without_end(rows):
+    doubled = "SELECT s || s AS s FROM (" * 8 + f"SELECT '{'é' * 1000}' AS s" + ") AS t" * 8
+    assert rows(doubled) == [["é" * MAX_TEXT]]
+
+
+def test_texts_of_the_maximum_length_fit_in_memory():
+    text, number = TapColumn(name="x", datatype="unicodeChar"), TapColumn(name="x", datatype="double")
+    assert [tap._batch_of(columns) for columns in ([number] * 1600, [text], [text] * 16, [text] * 1600)] == [
+        1000, 1000, 64, 1,
+    ]  # fmt: skip
+    batches = [[("x" * MAX_TEXT,)], [("",)] * 5000]
+    with pytest.raises(InvalidError, match="take too much space in FITS"):
+        list(FORMATS["fits"].write(QueryResult([text], batches)))
+
+
 def test_votables_are_valid(ask):
     for table in TABLES.values():
         for form in ("votable", "votable/b2"):
@@ -350,6 +367,7 @@ def table_of(fields, rows):
 
 
 INT = '<FIELD name="x" datatype="int"/>'
+TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 
 
 @pytest.mark.parametrize(
@@ -371,6 +389,7 @@ INT = '<FIELD name="x" datatype="int"/>'
             400,
             "200 columns",
         ),
+        (table_of(TEXT, f"<TR><TD>{'x' * (MAX_TEXT + 1)}</TD></TR>"), 400, "more than 65,536 characters"),
         (table_of(INT, "<TR><TD>1</TD></TR>" * 20_001), 413, "more than 20,000 rows"),
         (b"<VOTABLE>" + b" " * (33 * 1024 * 1024) + b"</VOTABLE>", 413, "larger than the limit"),
         (votable(PLACES, "binary2").replace(b"</STREAM>", b"AAAA</STREAM>"), 400, "damaged"),

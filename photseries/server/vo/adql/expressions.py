@@ -14,14 +14,17 @@ from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import name_of, number, require
 from photseries.server.vo.adql.relations import Scope
 from photseries.server.vo.adql.shapes import COMPARISONS, Shapes
-from photseries.server.vo.tables import TapColumn
+from photseries.server.vo.tables import MAX_TEXT, TapColumn
 
 __all__ = ["Expressions"]
 
 _BINARY: Final[Mapping[type[exp.Expr], str]] = {
     **COMPARISONS,
-    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||", exp.And: "AND", exp.Or: "OR",
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.And: "AND", exp.Or: "OR",
 }  # fmt: skip
+
+#: Maximum length of an expression in SQL.
+MAX_SQL: Final = 1_000_000
 
 
 class Expressions(Shapes):
@@ -74,7 +77,10 @@ class Expressions(Shapes):
         printer = _PRINTERS.get(type(node))
         if printer is None:
             raise refused(f"{name_of(node)} is not accepted in queries.")
-        return printer(self, node, scope)
+        printed = printer(self, node, scope)
+        if len(printed) > MAX_SQL:
+            raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
+        return printed
 
     def _binary(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "expression")
@@ -82,6 +88,11 @@ class Expressions(Shapes):
         if geometric is not None:
             return f"({geometric[0]})"
         return f"({self.sql(node.this, scope)} {_BINARY[type(node)]} {self.sql(node.expression, scope)})"
+
+    def _joined(self, node: exp.Expr, scope: Scope) -> str:
+        """Print ``||``; the length is limited, because nested queries could double it at each level."""
+        require(node, "this", "expression")
+        return f"left({self.sql(node.this, scope)} || {self.sql(node.expression, scope)}, {MAX_TEXT})"
 
     def _column(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "table")
@@ -198,6 +209,7 @@ _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
     **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),
     **dict.fromkeys((exp.Null, exp.Boolean), Expressions._constant),
     **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
+    exp.DPipe: Expressions._joined,
     exp.Column: Expressions._column,
     exp.Literal: Expressions._literal,
     exp.Between: Expressions._between,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,18 @@ _SETS: Final[Mapping[type[exp.Expr], str]] = {exp.Union: "UNION", exp.Except: "E
 _SIDES: Final = {"LEFT": "LEFT JOIN", "RIGHT": "RIGHT JOIN", "FULL": "FULL JOIN"}
 
 _UPLOADS: Final = "tap_upload"
+
+#: Maximum number of columns of a SELECT, also of a subquery; PostgreSQL returns at most 1,664.
+MAX_COLUMNS: Final = 1_600
+
+#: Maximum number of references to columns in a query when each name of a column of a subquery is replaced by its
+#: expression, as PostgreSQL does: nested queries could double it at each level.
+MAX_WEIGHT: Final = 20_000
+
+_REFERENCE: Final = re.compile(r"t\d+\.o\d+")
+
+#: Maximum number of tables and subqueries of a query.
+MAX_TABLES: Final = 50
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ class _Translator(Expressions):
         super().__init__()
         self._uploads = uploads
         self._aliases = itertools.count()
+        self._weights: dict[str, int] = {}
         self._tables_with: list[tuple[exp.Identifier, str, list[TapColumn]]] = []
 
     def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
@@ -129,6 +143,8 @@ class _Translator(Expressions):
         word = _SETS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         scope = Scope([_result(columns)])
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
+        both = zip(columns, others, strict=True)
+        columns = [dataclasses.replace(one, weight=one.weight + other.weight) for one, other in both]
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
     def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
@@ -141,10 +157,13 @@ class _Translator(Expressions):
         joins = self._joins(node, scope)
         conditions, pairs = self.conditions(inner(node, "where"), scope)
         source = self._from(joins, conditions, pairs)
-        items = [item for expression in node.expressions for item in self._items(expression, scope)]
+        every = (item for one in node.expressions for item in self._items(one, scope))
+        items = list(itertools.islice(every, MAX_COLUMNS + 1))
         if not items:
             raise refused("SELECT needs at least one column.")
-        columns = [column for _, column in items]
+        if len(items) > MAX_COLUMNS:
+            raise refused(f"A SELECT has more than {MAX_COLUMNS:,} columns. Name the ones that you need instead of *.")
+        columns = [dataclasses.replace(column, weight=self._weight(sql)) for sql, column in items]
         parts = [
             beginning + "SELECT",
             " DISTINCT" if self._distinct(node) else "",
@@ -155,7 +174,14 @@ class _Translator(Expressions):
             self._order(node, scope, columns),
             self._bounds(node, limit),
         ]
-        return "".join(parts), columns
+        printed = "".join(parts)
+        if self._weight(printed) > MAX_WEIGHT:
+            raise refused("The query repeats columns of its subqueries too often.")
+        return printed, columns
+
+    def _weight(self, sql: str) -> int:
+        """Count the references to columns of tables in the expressions behind a text of SQL."""
+        return 1 + sum(map(self._weights.__getitem__, _REFERENCE.findall(sql)))
 
     def _distinct(self, node: exp.Expr) -> bool:
         distinct = node.args.get("distinct")
@@ -307,7 +333,10 @@ class _Translator(Expressions):
         return equations
 
     def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
-        alias = f"t{next(self._aliases)}"
+        number = next(self._aliases)
+        if number >= MAX_TABLES:
+            raise refused(f"The query has more than {MAX_TABLES} tables and subqueries.")
+        alias = f"t{number}"
         if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
             require(node, "this", "alias")
             name = node.args.get("alias")
@@ -315,7 +344,7 @@ class _Translator(Expressions):
                 raise refused("A query in FROM needs a name: (SELECT ...) AS name.")
             label = alias_of(name)
             sql, columns = self.query(node.this, scope.outer)
-            return _derived(label, alias, columns, f"({sql}) AS {alias}")
+            return self._derived(label, alias, columns, f"({sql}) AS {alias}")
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             raise refused(f"FROM accepts names of tables and queries, not {name_of(node)}.")
         require(node, "this", "db", "alias")
@@ -325,10 +354,15 @@ class _Translator(Expressions):
         if schema is None:
             for name, source, columns in reversed(self._tables_with):
                 if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
-                    return _derived(label, alias, columns, f"{source} AS {alias}")
+                    return self._derived(label, alias, columns, f"{source} AS {alias}")
         elif schema.name.lower() == _UPLOADS:
             return self._uploaded(node.this, label, alias)
         return self._table(_table(schema, node.this), label, alias)
+
+    def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
+        visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
+        self._weights |= {one.sql: one.column.weight for one in visible}
+        return Relation(label, alias, visible, sql)
 
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
@@ -390,11 +424,6 @@ def _everything(scope: Scope) -> Iterator[Visible]:
 
 def _result(columns: Sequence[TapColumn]) -> Relation:
     return Relation(None, "", [Visible(f"o{index}", column) for index, column in enumerate(columns)], "")
-
-
-def _derived(label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
-    visible = [Visible(f"{alias}.o{index}", column) for index, column in enumerate(columns)]
-    return Relation(label, alias, visible, sql)
 
 
 def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
