@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.cancellation import check_cancelled
 from photseries.errors import ForbiddenError, InvalidError, TooLargeError
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.engine import Catalogue
@@ -162,6 +163,7 @@ def execute(
         answer = Answer(columns, (), request.query)
         answer.batches = _batches(found, answer, request.rows)
         for piece in request.form.write(answer):
+            check_cancelled()
             size += len(piece)
             if size > settings.result:
                 raise TooLargeError(
