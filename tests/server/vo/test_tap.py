@@ -66,7 +66,11 @@ def test_a_cone_finds_what_astropy_computes(rows, public):
         ("1 = INTERSECTS(CIRCLE(ra, dec, 0.01), CIRCLE(10, -20, 0.05))", lambda ra, dec, sep: sep <= 0.06),
         ("1 = CONTAINS(CIRCLE(ra, dec, 0.01), CIRCLE(10, -20, 0.07))", lambda ra, dec, sep: sep <= 0.06),
         (
-            "1 = CONTAINS(POINT(ra, dec), POLYGON(9.9, -20.1, 10.1, -20.1, 10.0, -19.9))",
+            "1 = CONTAINS(POINT(ra, dec), BOX(POINT(2*5, -(40/2)), 6.0/60, (0.1 - 0.04)))",
+            lambda ra, dec, sep: (abs(ra - 10) < 0.05) & (abs(dec + 20) < 0.03),
+        ),
+        (
+            "1 = CONTAINS(POINT(ra, dec), POLYGON(9.9, -20.1, 10 + 0.1, -20.1, 20.0/2, -19.9))",
             lambda ra, dec, sep: (dec > -20.1) & (dec < -19.9 - 2 * abs(ra - 10)),
         ),
         ("COORD1(POINT(ra, dec)) > 10 AND COORD2(POINT(ra, dec)) > -20", lambda ra, dec, sep: (ra > 10) & (dec > -20)),
