@@ -160,8 +160,8 @@ def execute(
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
         cursor: Any = found.cursor
         columns = results.typed(translation.columns, [one[1] for one in cursor.description])
-        answer = Answer(columns, (), request.query)
-        answer.batches = _batches(found, answer, request.rows)
+        answer = Answer(columns, query=request.query)
+        answer.limit(found.partitions(BATCH), request.rows)
         for piece in request.form.write(answer):
             check_cancelled()
             size += len(piece)
@@ -170,17 +170,3 @@ def execute(
                     f"The result has more than {settings.result:,} bytes. Select fewer rows or columns."
                 )
             yield piece
-
-
-def _batches(found: Any, answer: Answer, limit: int) -> Iterator[Sequence[Sequence[object]]]:
-    """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
-    left = limit
-    for batch in found.partitions(BATCH):
-        if len(batch) > left:
-            answer.overflow = True
-            batch = batch[:left]
-        left -= len(batch)
-        if batch:
-            yield batch
-        if answer.overflow:
-            return

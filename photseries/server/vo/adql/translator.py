@@ -37,14 +37,11 @@ class Translation:
     values : mapping
     columns : tuple of Column
         The columns of the result; without a datatype they have that of the database.
-    top : int, optional
-        The value of TOP.
     """
 
     sql: str
     values: Mapping[str, object]
     columns: tuple[Column, ...]
-    top: int | None
 
 
 @dataclass
@@ -76,12 +73,11 @@ def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = No
     """
     tree = parse(query)
     translator = _Translator(uploads)
-    top = translator.top_of(tree)
     try:
         sql, columns = translator.query(tree, None, limit)
     except RecursionError as error:
         raise refused("The query is nested too deeply.") from error
-    return Translation(sql, translator.values, tuple(columns), top)
+    return Translation(sql, translator.values, tuple(columns))
 
 
 class _Translator(Expressions):
