@@ -25,6 +25,11 @@ WORDS = {
     "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cot", "degrees", "exp", "floor", "ln", "log", "mod",
     "pi", "power", "radians", "random", "round", "sin", "sqrt", "tan", "trunc", "count", "sum", "avg", "min", "max",
     "least", "s",
+    *(
+        f"series_by_{column}{order}"
+        for column in ("id", "obj_id", "mjd_last", "von_neumann", "chi2_dof", "amplitude", "period")
+        for order in ("", "_desc")
+    ),
 }  # fmt: skip
 
 
