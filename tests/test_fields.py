@@ -108,7 +108,7 @@ with opened(config) as services:
         row = connection.exec_driver_sql("SELECT air_pressure, time_span FROM photometric_series WHERE id = 1").one()
         told["columns"] = list(row)
     observation = Observation({**seen.fields, "separation": 0.0}, 1, {}, "http://service")
-    told["vo"] = "".join(conesearch.answer([observation], 3, 1, "http://service"))
+    told["vo"] = b"".join(conesearch.answer([observation], 3, 1, "http://service")).decode()
 told["labels"] = [Input(known, [""], "").label for known in parameters.CRITERIA]
 told["hats"] = {field.name: str(field.type) for field in Layout().schema()}
 told["openapi"] = document(server.API, ["ztfg"])

@@ -15,6 +15,7 @@ from typing import Annotated, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from photseries.cancellation import check_cancelled
 from photseries.errors import InvalidError, LateError
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import inverse_variance_weights
@@ -258,6 +259,7 @@ class LombScargle:
             return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
 
     def _check_deadline(self) -> None:
+        check_cancelled()
         if time.monotonic() > self._deadline:
             raise LateError(
                 "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod), fewer peaks, or a "

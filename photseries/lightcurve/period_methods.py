@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from photseries.cancellation import check_cancelled
 from photseries.errors import InvalidError, LateError, NotInstalledError
 from photseries.extras import is_installed
 from photseries.lightcurve.lomb_scargle import Grid, LombScargle
@@ -274,6 +275,7 @@ def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:
 
 
 def _check(deadline: float) -> None:
+    check_cancelled()
     if time.monotonic() > deadline:
         raise LateError(
             "The search took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), or a "

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from photseries.cancellation import check_cancelled
 from photseries.errors import DamagedError, OutcomeUnknownError, PhotseriesError, UnavailableError, UnreadableFileError
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
@@ -188,6 +189,7 @@ def read_blob(store: Store, blob: Blob) -> bytes:
     DamagedError
         When it is missing or altered.
     """
+    check_cancelled()
     content = store.read(blob.filename)
     if content is None:
         raise DamagedError(f"{blob.label} is missing from the store.")

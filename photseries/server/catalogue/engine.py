@@ -33,6 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from photseries.cancellation import cancellable
 from photseries.errors import (
     DatabaseAwayError,
     LockTimeoutError,
@@ -175,6 +176,19 @@ class Catalogue:
         self.engine.dispose()
 
     @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Yield a connection whose statements are cancelled with the work of this thread."""
+        with _translated(), self.engine.connect() as connection:
+            backend = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+            with cancellable(lambda: self._cancel(backend)):
+                yield connection
+
+    def _cancel(self, backend: int) -> None:
+        # Not psycopg2's cancel(), which blocks all threads while the server does not answer.
+        with suppress(UnavailableError), self.reading() as connection:
+            connection.execute(select(func.pg_cancel_backend(backend)))
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection in autocommit, for single read-only statements.
 
@@ -183,7 +197,7 @@ class Catalogue:
         UnavailableError
             When the server is unreachable or the pool is exhausted.
         """
-        with _translated(), self.engine.connect() as connection:
+        with self._connected() as connection:
             _enter_autocommit(connection)
             yield connection
 
@@ -198,7 +212,7 @@ class Catalogue:
         UnavailableError
             When the server is unreachable or ended the transaction, certainly without effect.
         """
-        with _translated(), self.engine.connect() as connection:
+        with self._connected() as connection:
             transaction = connection.begin()
             try:
                 yield connection

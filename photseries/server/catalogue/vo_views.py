@@ -22,7 +22,7 @@ from photseries.fields import ANSWERED, FIELDS, PER_COLUMN
 from photseries.lightcurve.wavelengths import WAVELENGTHS
 from photseries.server.catalogue.models import SERIES
 
-__all__ = ["SCHEMA", "SETTINGS", "drop", "ensure", "problem"]
+__all__ = ["SCHEMA", "SETTINGS", "drop", "ensure", "ordered", "problem"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ SCHEMA: Final = "photseries_vo"
 
 #: The settings of a transaction that the views read.
 SETTINGS: Final = ("everything", "everyone_reads", "listeners", "service", "did")
+
+#: The columns with an ordered variant of the view of series; each has an index with the id.
+_ORDERED: Final = ("id", "obj_id", "mjd_last", "von_neumann", "chi2_dof", "amplitude", "period")
 
 _LOCK: Final = 7_302_013
 _TT_TAI: Final = 32.184  # [s]
@@ -61,8 +64,9 @@ def _make_role(connection: Connection, role: str) -> None:
 
 def drop(connection: Connection) -> None:
     """Drop the views, which prevent changes of columns."""
-    for name in _NAMES:
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
+    names = text("SELECT viewname FROM pg_views WHERE schemaname = :schema")
+    for name in connection.scalars(names, {"schema": SCHEMA}).all():
+        connection.exec_driver_sql(f"DROP VIEW {SCHEMA}.{name}")
 
 
 def ensure(engine: Engine, role: str) -> None:
@@ -101,14 +105,12 @@ _STATE = text("""
     FROM pg_roles WHERE rolname = :role
 """)
 
-_NAMES: Final = ("series", "obscore", "source", "instrument")
-
 
 def _stamped(connection: Connection) -> bool:
     stamp = connection.scalar(
         text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
     )
-    views = connection.scalar(text("SELECT to_regclass(:view)"), {"view": f"{SCHEMA}.{_NAMES[-1]}"})
+    views = connection.scalar(text("SELECT to_regclass(:view)"), {"view": f"{SCHEMA}.obscore"})
     return views is not None and bool(stamp == _stamp())
 
 
@@ -135,12 +137,28 @@ def _views() -> Mapping[str, str]:
     rows = f"FROM public.photometric_series AS s WHERE {_VISIBLE}"
     filters = "array_to_string(filters, ' ') AS filters"
     instrument = f"id, name, telescope, {filters}, longitude, latitude, height, {_CREATED}"
+    series = f"SELECT {fields}, {_ACCESS_URL} AS access_url, {_HIDDEN} {rows}"
     return {
-        "series": f"SELECT {fields}, {_ACCESS_URL} AS access_url, {_HIDDEN} {rows}",
+        "series": series,
+        **{
+            f"series_by_{column}{name}": f"{series} ORDER BY {column}{way}, id{way}"
+            for column in _ORDERED
+            for name, way in (("", ""), ("_desc", " DESC"))
+        },
         "obscore": f"SELECT {obscore}, {_HIDDEN} {rows}",
         "source": f"SELECT id, ra, dec, {_CREATED} FROM public.sources AS r WHERE {_named('obj_id')}",  # noqa: S608
         "instrument": f"SELECT {instrument} FROM public.instruments AS r WHERE {_named('instrument_id')}",  # noqa: S608
     }
+
+
+def ordered(view: str, column: str, *, descending: bool) -> str:
+    """Return the name of the variant of a view that is ordered by a column, or of the view if there is none.
+
+    PostgreSQL does not search a security barrier for an index that has the order of the query around it. A view with an
+    ORDER BY of its own is read by the index, up to the LIMIT of the query.
+    """
+    is_ordered = view == f"{SCHEMA}.series" and column in _ORDERED
+    return f"{view}_by_{column}{'_desc' if descending else ''}" if is_ordered else view
 
 
 def _named(column: str) -> str:

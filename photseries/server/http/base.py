@@ -413,7 +413,7 @@ class BaseHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
         super().on_connection_close()  # the method of the verb waits no longer for the body
-        self.work.is_cancelled = True
+        self.work.cancel()
         self._body.close()
         self.shared.in_flight.discard(self)
 

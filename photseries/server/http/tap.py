@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, ClassVar, Final
 from urllib.parse import parse_qs
 
@@ -69,7 +69,7 @@ class VOHandler(ChallengeHandler):
     """The base of handlers of the Virtual Observatory: forms, and errors as VOTables."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
-    reads: ClassVar = ("GET", "HEAD", "POST")
+    reads: ClassVar[Sequence[str]] = ("GET", "HEAD", "POST")
     takes_files: ClassVar[bool] = True
 
     @property
@@ -195,6 +195,8 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 class JobsHandler(VOHandler):
     """The job list of a client."""
+
+    reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
 
     async def get(self) -> None:
         """List the jobs, filtered by PHASE, AFTER and LAST."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import ClassVar, Final
 from urllib.parse import parse_qs
@@ -17,7 +17,6 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, credential_of
 from photseries.server.http.media import media_type_of
-from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
 from photseries.server.http.tap import ChallengeHandler, VOHandler
 from photseries.server.http.turns import MANY_ROWS
@@ -29,18 +28,6 @@ __all__ = ["VO_ROUTES"]
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MAX_FORM_SIZE: Final = 64 * 1024
-
-
-def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
-    """Join short pieces of text, because sending a piece costs more than creating it."""
-    waiting, length = [], 0
-    for piece in pieces:
-        waiting.append(piece)
-        length += len(piece)
-        if length >= PIECE:
-            yield "".join(waiting).encode()
-            waiting, length = [], 0
-    yield "".join(waiting).encode()
 
 
 class _QueryHandler(ChallengeHandler):
@@ -92,11 +79,9 @@ class ConeSearchHandler(_QueryHandler):
             return
         service = self.origin
         instrument = self._instruments()
-        records = self.services.reader.find_all(self.principal, query) if limit else iter(())
-        observations = (
-            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in records
-        )
-        yield from _joined(conesearch.answer(observations, verbosity, limit, service))
+        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
+        observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
+        yield from conesearch.answer(observations, verbosity, limit, service)
 
     def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:
         """Return a function that looks up the instrument of a series, with a cache."""
@@ -118,7 +103,7 @@ class DataLinkHandler(_QueryHandler):
         service = self.origin
         content = await self.run(lambda: datalink.document(list(self._links(service)), service))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
-        await self.send([content.encode()])
+        await self.send([content])
 
     post = get
 

@@ -6,17 +6,22 @@ import asyncio
 import functools
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tornado.web import HTTPError
 
-from photseries.errors import UnauthorizedError
+from photseries.cancellation import Cancellation, CancelledWorkError
+from photseries.errors import PhotseriesError, UnauthorizedError
 from photseries.server.http.caller import Caller
 from photseries.server.http.shared import Shared
 from photseries.server.http.turns import HeavyWork
 from photseries.server.principal import Requirement
 
 __all__ = ["Work"]
+
+#: Pauses between attempts to interrupt a function [s].
+_FIRST_PAUSE: Final = 0.01
+_LAST_PAUSE: Final = 1.0
 
 T = TypeVar("T")
 
@@ -46,6 +51,8 @@ class Work:
         self._harmless = harmless
         self._is_identified = False
         self._heavy_place: AsyncExitStack | None = None
+        self._cancellation = Cancellation()
+        self._interrupting: asyncio.Task[None] | None = None
         self.is_cancelled = False
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
@@ -84,12 +91,31 @@ class Work:
         threads = shared.quick_pool if self._quick else shared.table_pool if heavy else shared.query_pool
         try:
             async with threads.turns.place(self._caller.key):
-                if self.is_cancelled:
-                    raise HTTPError(499)  # as nginx logs a client that has gone
-                return await asyncio.get_running_loop().run_in_executor(threads, function)
+                if not self.is_cancelled:
+                    work = functools.partial(self._cancellation.run, function) if self._harmless else function
+                    return await asyncio.get_running_loop().run_in_executor(threads, work)
         except UnauthorizedError:
             self._caller.count_failure()
             raise
+        except (PhotseriesError, CancelledWorkError):
+            if not self.is_cancelled:
+                raise
+        raise HTTPError(499)  # as nginx logs a client that has gone
+
+    def cancel(self) -> None:
+        """Start no more functions, and interrupt the one that runs unless it changes something."""
+        self.is_cancelled = True
+        if self._harmless:
+            self._cancellation.is_set = True
+            self._interrupting = asyncio.get_running_loop().create_task(self._interrupt())
+
+    async def _interrupt(self) -> None:
+        pause = _FIRST_PAUSE
+        while self._cancellation.is_awaited and not self._shared.stopping:
+            async with self._shared.quick_pool.turns.place(""):
+                await asyncio.get_running_loop().run_in_executor(self._shared.quick_pool, self._cancellation.interrupt)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
 
     async def close(self) -> None:
         """Release the place among heavy requests."""

@@ -8,16 +8,20 @@ from typing import Final
 
 from photseries import parameters
 from photseries.errors import InvalidError
-from photseries.formats.xml import FOOT, HEAD, element, escaped, param
+from photseries.formats.xml import FOOT, HEAD, element, param
 from photseries.parameters import MAX_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
 from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
-from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
+from photseries.server.vo.observations import COLUMNS, Observation
+from photseries.server.vo.results import QueryResult, votable
 
 __all__ = ["PARAMETERS", "answer", "error", "parse"]
 
 #: The default and the maximum number of series.
 USUAL: Final = 10_000
 MAX_RECORDS: Final = 1_000_000
+
+#: Number of rows per piece of the answer.
+_BATCH: Final = 500
 
 #: The parameters of a cone search.
 PARAMETERS: Final = (
@@ -60,8 +64,8 @@ def parse(arguments: Mapping[str, Sequence[str]]) -> tuple[Query, int, int]:
     return Query(cone=cone, sort_by=SEPARATION, per_page=MAX_PER_PAGE, include_total=False), int(values["VERB"]), limit
 
 
-def answer(observations: Iterable[Observation], verbosity: int, limit: int, service: str) -> Iterator[str]:
-    """Write the VOTable of a cone search, piece by piece.
+def answer(observations: Iterable[Observation], verbosity: int, limit: int, service: str) -> Iterator[bytes]:
+    """Write the VOTable of a cone search in pieces.
 
     Parameters
     ----------
@@ -73,18 +77,10 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
         The URL of the service.
     """
     columns = [column for column in COLUMNS if column.verbosity <= verbosity]
-    fields = "".join(one.column.as_field(one.column.name, one.column.name) for one in columns)
-    status = element("INFO", name="QUERY_STATUS", value="OK")
-    system = element("COOSYS", ID="icrs", system="ICRS")
-    yield (
-        f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{fields}'
-        "<DATA><TABLEDATA>\n"
-    )
-    remaining = iter(observations)
-    for observation in islice(remaining, limit):
-        yield _row_of(columns, observation)
-    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(remaining, None) else ""
-    yield f"</TABLEDATA></DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{_links(service)}{FOOT}"
+    rows = ([column.value(one) for column in columns] for one in islice(observations, limit + 1))
+    found = QueryResult([one.column for one in columns], services=_links(service))
+    found.limit(iter(lambda: list(islice(rows, _BATCH)), []), limit)
+    return votable(found)
 
 
 def error(message: str) -> str:
@@ -100,10 +96,3 @@ def _links(service: str) -> str:
         element("GROUP", param("", name="ID", ref="id"), name="inputParams"),
     )
     return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service")
-
-
-def _row_of(columns: Sequence[VOColumn], observation: Observation) -> str:
-    """Write a series as a row of TABLEDATA; missing values are empty cells."""
-    cells = (column.value(observation) for column in columns)
-    written = ("" if cell is None else escaped(str(cell)) for cell in cells)
-    return element("TR", "".join(f"<TD>{cell}</TD>" for cell in written))

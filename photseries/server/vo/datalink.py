@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 
 from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
-from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
+from photseries.formats.xml import element, escaped, param
+from photseries.server.vo.results import QueryResult, votable
+from photseries.server.vo.tables import TapColumn
 
 __all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
 
@@ -16,16 +18,20 @@ MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 #: Maximum number of series per request.
 MAX_IDS: Final = 500
 
-#: The columns: name, UCD, and data type unless text.
-_COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
-    ("ID", "meta.id;meta.main", {}),
-    ("access_url", "meta.ref.url", {}),
-    ("service_def", "meta.ref", {}),
-    ("error_message", "meta.code.error", {}),
-    ("semantics", "meta.code", {}),
-    ("description", "meta.note", {}),
-    ("content_type", "meta.code.mime", {}),
-    ("content_length", "phys.size;meta.file", {"datatype": "long", "unit": "byte"}),
+_COLUMNS: Final = (
+    *(
+        TapColumn(name=name, datatype="char", ucd=ucd)
+        for name, ucd in (
+            ("ID", "meta.id;meta.main"),
+            ("access_url", "meta.ref.url"),
+            ("service_def", "meta.ref"),
+            ("error_message", "meta.code.error"),
+            ("semantics", "meta.code"),
+            ("description", "meta.note"),
+            ("content_type", "meta.code.mime"),
+        )
+    ),
+    TapColumn(name="content_length", datatype="long", unit="byte", ucd="phys.size;meta.file"),
 )
 
 
@@ -156,7 +162,7 @@ def fault_of(identity: str, message: str) -> dict[str, object]:
     return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
 
 
-def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
+def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
     """Write links as a VOTable, with the descriptors of the services on series.
 
     Parameters
@@ -164,16 +170,16 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
     service : str
         The URL of the archive.
     """
-    text = {"datatype": "char", "arraysize": "*"}
-    fields = "".join(field(ID=name, name=name, ucd=ucd, **(other or text)) for name, ucd, other in _COLUMNS)
-    lines = "".join(
-        element("TR", "".join(f"<TD>{escaped(str(row.get(name) or ''))}</TD>" for name, *_ in _COLUMNS)) for row in rows
+    return b"".join(
+        votable(
+            QueryResult(
+                _COLUMNS,
+                [[[row.get(column.name) for column in _COLUMNS] for row in rows]],
+                standard="ivo://ivoa.net/std/DataLink#links-1.1",
+                services="".join(_descriptor(one, service) for one in SERVICES),
+            )
+        )
     )
-    status = element("INFO", name="QUERY_STATUS", value="OK")
-    standard = element("INFO", name="standardID", value="ivo://ivoa.net/std/DataLink#links-1.1")
-    table = element("TABLE", f"{fields}<DATA><TABLEDATA>\n{lines}</TABLEDATA></DATA>\n")
-    described = "".join(_descriptor(one, service) for one in SERVICES)
-    return f'{HEAD}<RESOURCE type="results">\n{standard}{status}{table}</RESOURCE>\n{described}{FOOT}'
 
 
 def _descriptor(one: Service, service: str) -> str:

@@ -25,7 +25,7 @@ from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
 from photseries.server.vo.tables import PACKED, TapColumn
 
-__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed"]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed", "votable"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -47,15 +47,40 @@ Row = Sequence[object]
 
 @dataclass
 class QueryResult:
-    """The input of a format: columns, batches of rows, and whether rows were truncated.
+    """The input of a format: columns and batches of rows.
 
-    ``overflow`` is known after the last batch.
+    Parameters
+    ----------
+    columns : sequence of Column
+    batches : iterable of sequence of rows
+    query : str
+        In ADQL.
+    standard : str
+        The identifier of the standard that defines the columns.
+    services : str
+        Service descriptors, as XML.
+    overflow : bool
+        Whether rows are missing; known after the last batch.
     """
 
     columns: Sequence[TapColumn]
-    batches: Iterable[Sequence[Row]]
+    batches: Iterable[Sequence[Row]] = ()
     query: str = ""
+    standard: str = ""
+    services: str = ""
     overflow: bool = False
+
+    def limit(self, batches: Iterable[Sequence[Row]], most: int) -> None:
+        """Set the batches, cut off after a number of rows."""
+        self.batches = self._limited(batches, most)
+
+    def _limited(self, batches: Iterable[Sequence[Row]], left: int) -> Iterator[Sequence[Row]]:
+        for batch in batches:
+            self.overflow = len(batch) > left
+            yield batch[:left]
+            if self.overflow:
+                return
+            left -= len(batch)
 
 
 @dataclass(frozen=True)
@@ -127,7 +152,8 @@ def _values(batch: Sequence[Row]) -> Iterator[list[object]]:
 
 def _votable_head(answer: QueryResult) -> str:
     status = element("INFO", name="QUERY_STATUS", value="OK")
-    query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
+    infos = {"QUERY": answer.query, "standardID": answer.standard}
+    status += "".join(element("INFO", name=name, value=value) for name, value in infos.items() if value)
     system = element("COOSYS", ID="icrs", system="ICRS")
     xml_names = identities((column.name.strip('"') for column in answer.columns), ["icrs"])
     fields = "".join(
@@ -138,12 +164,12 @@ def _votable_head(answer: QueryResult) -> str:
         )
         for column, identity in zip(answer.columns, xml_names, strict=True)
     )
-    return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
+    return f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="result">\n{fields}<DATA>'
 
 
 def _votable_foot(answer: QueryResult) -> str:
     overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if answer.overflow else ""
-    return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{FOOT}"
+    return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{answer.services}{FOOT}"
 
 
 def _cell(value: object) -> str:
@@ -159,7 +185,8 @@ def _cell(value: object) -> str:
 _NOT_FINITE: Final = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
-def _votable(answer: QueryResult) -> Iterator[bytes]:
+def votable(answer: QueryResult) -> Iterator[bytes]:
+    """Write a VOTable of TABLEDATA in pieces."""
     yield f"{_votable_head(answer)}<TABLEDATA>\n".encode()
     for batch in answer.batches:
         yield "".join(f"<TR>{''.join(map(_cell, row))}</TR>\n" for row in _values(batch)).encode()
@@ -333,7 +360,7 @@ FORMATS: Final[Mapping[str, ResultFormat]] = {
         "application/x-votable+xml",
         ("votable/td", "votable/tabledata", "text/xml", "application/xml",
          "application/x-votable+xml;serialization=tabledata"),
-        _votable,
+        votable,
     ),
     "votable/b2": ResultFormat(
         "application/x-votable+xml;serialization=BINARY2", ("votable/binary2", "votable/b"), _binary2

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.cancellation import check_cancelled
 from photseries.errors import ForbiddenError, InvalidError, TooLargeError
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.engine import Catalogue
@@ -162,9 +163,10 @@ def execute(
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
         cursor: Any = found.cursor
         columns = results.typed(translation.columns, [one[1] for one in cursor.description])
-        answer = QueryResult(columns, (), request.query)
-        answer.batches = _batches(found, answer, request.rows, _batch_of(columns))
+        answer = QueryResult(columns, query=request.query)
+        answer.limit(found.partitions(_batch_of(columns)), request.rows)
         for piece in request.form.write(answer):
+            check_cancelled()
             size += len(piece)
             if size > settings.result:
                 raise TooLargeError(
@@ -177,17 +179,3 @@ def _batch_of(columns: Sequence[TapColumn]) -> int:
     """Return the number of rows per fetch, which must fit in memory with texts of the maximum length."""
     texts = sum(column.is_text for column in columns)
     return max(1, min(BATCH, _MAX_FETCHED // (MAX_TEXT * texts))) if texts else BATCH
-
-
-def _batches(found: Any, answer: QueryResult, limit: int, size: int) -> Iterator[Sequence[Sequence[object]]]:
-    """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
-    left = limit
-    for batch in found.partitions(size):
-        if len(batch) > left:
-            answer.overflow = True
-            batch = batch[:left]
-        left -= len(batch)
-        if batch:
-            yield batch
-        if answer.overflow:
-            return

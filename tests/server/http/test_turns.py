@@ -170,12 +170,14 @@ def received(service):
             assert client.get("/healthz").status_code == 200
 
 
-def sent(service, client, path):
+def sent(service, client, path, verb="GET", body=b""):
     """Send a request on a connection of its own; give the connection."""
     address = urlsplit(service.url)
     connection = socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
     token = client.headers["Authorization"]
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+    about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    head = f"{verb} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n{about}\r\n"
+    connection.sendall(head.encode() + body)
     received(service)
     return connection
 
@@ -272,6 +274,46 @@ def test_a_request_whose_client_has_gone_is_not_worked_at(narrow, database_url):
         assert stays.recv(12) == b"HTTP/1.1 200"
     assert clients["anna"].get(f"{path}?dataFormat=none").status_code == 200
     assert re.findall(rf"path={LIST} query=\S+ status=(\d+)", service.log.read_text()[begin:]) == ["200", "499"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{LIST}?objectID=star",
+        f"{LIST}?dataFormat=json",
+        f"{LIST}/query",
+        f"{LIST}/summary",
+        f"{LIST}/export",
+        "/vo/scs?RA=10&DEC=-20&SR=1",
+        "/vo/tap/sync?LANG=ADQL&QUERY=SELECT+id+FROM+photseries.series",
+        "/vo/moc",
+    ],
+)
+def test_a_query_is_cancelled_when_its_client_goes(narrow, database_url, path):
+    service, clients, _ = narrow
+    search = ("POST", b'{"positions": [[10, -20]], "radius": 1}') if path.endswith("query") else ()
+    with locked(database_url) as until:
+        for _ in range(3):  # as many as would take all threads, and more
+            connection = sent(service, clients["anna"], path, *search)
+            until(1)
+            connection.close()
+            until(0)
+    assert clients["anna"].get(LIST).status_code == 200
+
+
+def test_a_change_is_completed_when_its_client_goes(narrow, database_url):
+    service, clients, path = narrow
+    before = clients["anna"].get(f"{path}?dataFormat=none").json()["data"]["revision"]
+    with locked(database_url) as until:
+        connection = sent(service, clients["anna"], path, "PATCH", b'{"origin": "mine"}')
+        until(1)
+        connection.close()
+        received(service)
+        until(1)
+    begin = time.monotonic()
+    while (now := clients["anna"].get(f"{path}?dataFormat=none").json()["data"])["revision"] == before:
+        assert time.monotonic() < begin + PATIENCE
+    assert (now["revision"], now["origin"]) == (before + 1, "mine")
 
 
 def test_files_of_many_rows_are_heavy(narrow):

@@ -25,6 +25,11 @@ WORDS = {
     "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cot", "degrees", "exp", "floor", "ln", "log", "mod",
     "pi", "power", "radians", "random", "round", "sin", "sqrt", "tan", "trunc", "count", "sum", "avg", "min", "max",
     "least", "s",
+    *(
+        f"series_by_{column}{order}"
+        for column in ("id", "obj_id", "mjd_last", "von_neumann", "chi2_dof", "amplitude", "period")
+        for order in ("", "_desc")
+    ),
 }  # fmt: skip
 
 
@@ -122,6 +127,10 @@ def test_examples_are_printed_with_words_of_the_list(example):
         ),
         ("SELECT id FROM photseries.series WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(1, 1))", "no shape"),
         ("SELECT id FROM photseries.series WHERE 1=CONTAINS(POINT(ra,dec), POLYGON(0,0, 2,2, 2,0, 0,2))", "convex"),
+        ("SELECT id FROM photseries.series WHERE 1=CONTAINS(POINT(1,2), BOX(ra, dec, 1, 1))", "no columns"),
+        ("SELECT id FROM photseries.series WHERE 1=CONTAINS(POINT(1,2), BOX(1, 2, num_exp/60, 1))", "no columns"),
+        ("SELECT id FROM photseries.series WHERE 1=CONTAINS(POINT(1,2), BOX(1, 2, 1-1, 1))", "positive"),
+        ("SELECT id FROM photseries.series WHERE 1=CONTAINS(POINT(1,2), POLYGON(ra, 1, 1, 2, 3, 4))", "no columns"),
         ("SELECT id FROM photseries.series WHERE 1 = CONTAINS(POINT(ra, dec), ra)", "no shape"),
         ("SELECT * FROM TAP_UPLOAD.other", "no uploaded table 'other'"),
         ("(" * 500 + "SELECT 1" + ")" * 500, "nested more than"),

@@ -1,11 +1,13 @@
 """TAP against a running service: what it finds, who sees what, every format, and what is refused."""
 
 import base64
+import contextlib
 import io
 import json
 import warnings
 
 import numpy as np
+import psycopg2
 import pyarrow.parquet as pq
 import pytest
 import pyvo
@@ -19,6 +21,7 @@ from photseries.errors import InvalidError
 from photseries.fields import ANSWERED
 from photseries.lightcurve.wavelengths import WAVELENGTHS
 from photseries.server.vo import tap
+from photseries.server.vo.adql import translate
 from photseries.server.vo.examples import EXAMPLES
 from photseries.server.vo.results import FORMATS, QueryResult
 from photseries.server.vo.tables import MAX_TEXT, TABLES, TapColumn
@@ -68,7 +71,11 @@ def test_a_cone_finds_what_astropy_computes(rows, public):
         ("1 = INTERSECTS(CIRCLE(ra, dec, 0.01), CIRCLE(10, -20, 0.05))", lambda ra, dec, sep: sep <= 0.06),
         ("1 = CONTAINS(CIRCLE(ra, dec, 0.01), CIRCLE(10, -20, 0.07))", lambda ra, dec, sep: sep <= 0.06),
         (
-            "1 = CONTAINS(POINT(ra, dec), POLYGON(9.9, -20.1, 10.1, -20.1, 10.0, -19.9))",
+            "1 = CONTAINS(POINT(ra, dec), BOX(POINT(2*5, -(40/2)), 6.0/60, (0.1 - 0.04)))",
+            lambda ra, dec, sep: (abs(ra - 10) < 0.05) & (abs(dec + 20) < 0.03),
+        ),
+        (
+            "1 = CONTAINS(POINT(ra, dec), POLYGON(9.9, -20.1, 10 + 0.1, -20.1, 20.0/2, -19.9))",
             lambda ra, dec, sep: (dec > -20.1) & (dec < -19.9 - 2 * abs(ra - 10)),
         ),
         ("COORD1(POINT(ra, dec)) > 10 AND COORD2(POINT(ra, dec)) > -20", lambda ra, dec, sep: (ra > 10) & (dec > -20)),
@@ -165,6 +172,22 @@ def test_examples_run(ask, example):
 def test_the_language(rows, public, query, expected):
     found = rows(query)
     assert found == ([[sum(one["num_exp"] > 20 for one in public)]] if expected is None else expected)
+
+
+def test_order_by_an_indexed_column_reads_its_index(rows, public, database_url):
+    with contextlib.closing(psycopg2.connect(database_url.replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        # Else the planner would sort so few rows.
+        cursor.execute("SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off")
+        for column in ("id", "obj_id", "mjd_last", "von_neumann", "chi2_dof", "amplitude", "period"):
+            values = sorted((one[column] for one in public), key=lambda value: (value is None, value))
+            for order, expected in (("", values[:5]), (" DESC", values[:-6:-1])):
+                query = f"SELECT TOP 5 {column} FROM photseries.series AS s ORDER BY s.{column}{order}, s.id{order}"
+                assert [value for (value,) in rows(query)] == expected
+                found = translate(query)
+                cursor.execute(f"EXPLAIN {found.sql}", found.values)
+                plan = "\n".join(line for (line,) in cursor)
+                assert "Sort" not in plan, plan
 
 
 def test_maxrec_and_overflow(ask):

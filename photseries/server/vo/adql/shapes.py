@@ -20,6 +20,8 @@ COMPARISONS: Final[Mapping[type[exp.Expr], str]] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 
+_ONLY_NUMBERS: Final = "{} accepts numbers and arithmetic of numbers, such as 10.0/60, but no columns or functions."
+
 
 class Shapes(ABC):
     """Prints the geometry of a query."""
@@ -135,8 +137,10 @@ class Shapes(ABC):
 
     def _box(self, centre: Point, width: exp.Expr, height: exp.Expr) -> Polygon:
         w, h = constant(width), constant(height)
-        if centre.constant is None or w is None or h is None or w <= 0 or h <= 0:
-            raise refused("BOX needs numbers, and a positive width and height.")
+        if centre.constant is None or w is None or h is None:
+            raise refused(_ONLY_NUMBERS.format("BOX"))
+        if w <= 0 or h <= 0:
+            raise refused("BOX needs a positive width and height.")
         ra, dec = centre.constant
         if abs(dec) + h / 2 > 90:
             raise refused("BOX must not reach beyond a pole.")
@@ -152,7 +156,7 @@ class Shapes(ABC):
             points = [self._point(*pair, scope) for pair in zip(arguments[::2], arguments[1::2], strict=True)]
         constants = [point.constant for point in points if point.constant is not None]
         if len(constants) != len(points):
-            raise refused("POLYGON needs numbers.")
+            raise refused(_ONLY_NUMBERS.format("POLYGON"))
         return constants
 
     def _two(self, node: exp.Expr) -> tuple[exp.Expr, exp.Expr]:

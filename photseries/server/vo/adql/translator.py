@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
+from photseries.server.catalogue.vo_views import ordered
 from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
@@ -50,14 +51,11 @@ class Translation:
     values : mapping
     columns : tuple of TapColumn
         The columns of the result; without a datatype they have that of the database.
-    top : int, optional
-        The value of TOP.
     """
 
     sql: str
     values: Mapping[str, object]
     columns: tuple[TapColumn, ...]
-    top: int | None
 
 
 @dataclass
@@ -89,12 +87,11 @@ def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | No
     """
     tree = parse(query)
     translator = _Translator(uploads)
-    top = translator.top_of(tree)
     try:
         sql, columns = translator.query(tree, None, limit)
     except RecursionError as error:
         raise refused("The query is nested too deeply.") from error
-    return Translation(sql, translator.values, tuple(columns), top)
+    return Translation(sql, translator.values, tuple(columns))
 
 
 class _Translator(Expressions):
@@ -156,6 +153,7 @@ class _Translator(Expressions):
         scope = Scope(outer=outer)
         joins = self._joins(node, scope)
         conditions, pairs = self.conditions(inner(node, "where"), scope)
+        _read_in_order(node, joins)
         source = self._from(joins, conditions, pairs)
         every = (item for one in node.expressions for item in self._items(one, scope))
         items = list(itertools.islice(every, MAX_COLUMNS + 1))
@@ -411,6 +409,17 @@ class _Translator(Expressions):
             on = f" ON {' AND '.join(join.conditions)}" if join.conditions else ""
             printed += f" {join.kind} {sql}{on}"
         return printed
+
+
+def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
+    """Read a single table through its view in the order of the first key of ORDER BY, if there is one."""
+    order = node.args.get("order")
+    if order is None or len(joins) != 1 or node.args.get("group") or node.args.get("distinct"):
+        return
+    key, relation = order.expressions[0], joins[0].relation
+    if relation.source and isinstance(key.this, exp.Column):
+        view = ordered(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
+        relation.sql = f"{view} AS {relation.alias}"
 
 
 def _everything(scope: Scope) -> Iterator[Visible]:
