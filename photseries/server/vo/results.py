@@ -20,7 +20,7 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.extras import require
-from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
+from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field, identities
 from photseries.server.vo.tables import PACKED, Column
 
 __all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed", "votable"]
@@ -34,6 +34,8 @@ _TIMES: Final = (1082, 1114, 1184)
 
 #: Maximum number of cells of a result in a format that needs all rows in memory.
 MAX_CELLS: Final = 20_000_000
+
+_ATTRIBUTES: Final = ("datatype", "unit", "ucd", "utype", "xtype")
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
 
@@ -152,10 +154,13 @@ def _votable_head(answer: Answer) -> str:
     system = element("COOSYS", ID="icrs", system="ICRS")
     xml_names = identities((one.name.strip('"') for one in answer.columns), ["icrs"])
     fields = "".join(
-        one.as_field(
-            identity,
-            clean(one.name.strip('"')) or "value",
+        field(
+            one.description,
+            ID=identity,
+            name=clean(one.name.strip('"')) or "value",
+            arraysize=one.size,
             ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
+            **{name: getattr(one, name) for name in _ATTRIBUTES},
         )
         for one, identity in zip(answer.columns, xml_names, strict=True)
     )
@@ -243,7 +248,7 @@ def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
 
 
 def _json(answer: Answer) -> Iterator[bytes]:
-    names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
+    names = (*_ATTRIBUTES, "description")
     metadata = [
         {"name": one.name.strip('"'), "arraysize": one.size, **{name: getattr(one, name) for name in names}}
         for one in answer.columns

@@ -333,7 +333,7 @@ class _Translator(Expressions):
                 columns = [Visible(f"{alias}.c{place}", one) for place, one in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
-        raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
+        raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
     def _table(self, table: Table, label: exp.Identifier, alias: str) -> Relation:
         names = [one.name.strip('"') for one in table.columns]
