@@ -122,31 +122,17 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     size : int
         Of its stored file [bytes].
     """
-    for file_format in _FORMATS:
-        if file_format.is_installed:
-            yield {
-                "ID": identity,
-                "access_url": f"{url}.{file_format.extension}",
-                "semantics": "#this",
-                "description": f"the light curve as {file_format.name}",
-                "content_type": file_format.plain_type,
-                "content_length": size if file_format is HDF5 else None,
-            }
+    links: list[tuple[str, str, str, str, int | None]] = []
+    for one in (known for known in _FORMATS if known.is_installed):
+        description, length = f"the light curve as {one.name}", size if one is HDF5 else None
+        links.append((f"{url}.{one.extension}", "#this", description, one.plain_type, length))
     if is_installed("matplotlib"):
-        yield {
-            "ID": identity,
-            "access_url": f"{url}/plot.png",
-            "semantics": "#preview",
-            "description": "the light curve as a picture",
-            "content_type": "image/png",
-        }
-    yield {
-        "ID": identity,
-        "access_url": f"{url}?dataFormat=none",
-        "semantics": "#documentation",
-        "description": "the metadata and the statistics",
-        "content_type": "application/json",
-    }
+        links.append((f"{url}/plot.png", "#preview", "the light curve as a picture", "image/png", None))
+    metadata = f"{url}?dataFormat=none"
+    links.append((metadata, "#documentation", "the metadata and the statistics", "application/json", None))
+    names = ("access_url", "semantics", "description", "content_type", "content_length")
+    for link in links:
+        yield {"ID": identity, **dict(zip(names, link, strict=True))}
     for service in SERVICES:
         yield {
             "ID": identity,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from photseries.errors import InvalidError
 from photseries.extras import require
-from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
+from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field, identities
 from photseries.server.vo.tables import PACKED, TapColumn
 
 __all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed", "votable"]
@@ -39,6 +39,8 @@ MAX_CELLS: Final = 20_000_000
 
 #: Maximum size of a text column in FITS, where each cell has the length of the longest [bytes].
 MAX_TEXTS: Final = 256 * 1024 * 1024
+
+_ATTRIBUTES: Final = ("datatype", "unit", "ucd", "utype", "xtype")
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
 
@@ -157,10 +159,13 @@ def _votable_head(answer: QueryResult) -> str:
     system = element("COOSYS", ID="icrs", system="ICRS")
     xml_names = identities((column.name.strip('"') for column in answer.columns), ["icrs"])
     fields = "".join(
-        column.as_field(
-            identity,
-            clean(column.name.strip('"')) or "value",
+        field(
+            column.description,
+            ID=identity,
+            name=clean(column.name.strip('"')) or "value",
+            arraysize=column.size,
             ref="icrs" if (column.ucd or "").startswith("pos.eq") and column.unit == "deg" else None,
+            **{name: getattr(column, name) for name in _ATTRIBUTES},
         )
         for column, identity in zip(answer.columns, xml_names, strict=True)
     )
@@ -248,7 +253,7 @@ def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
 
 
 def _json(answer: QueryResult) -> Iterator[bytes]:
-    names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
+    names = (*_ATTRIBUTES, "description")
     metadata = [
         {"name": column.name.strip('"'), "arraysize": column.size, **{name: getattr(column, name) for name in names}}
         for column in answer.columns

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, NamedTuple, TypedDict, Unpack
 
 from photseries.fields import ANSWERED, FIELDS
-from photseries.formats import xml
 from photseries.lightcurve.barycentre import PLACE
 
 __all__ = [
@@ -67,21 +66,6 @@ class TapColumn:
     def is_text(self) -> bool:
         """Whether the cells are texts."""
         return self.datatype.endswith("har")
-
-    def as_field(self, identity: str, name: str, ref: str | None = None) -> str:
-        """Write it as a FIELD of a VOTable."""
-        return xml.field(
-            self.description,
-            ID=identity,
-            name=name,
-            datatype=self.datatype,
-            arraysize=self.size,
-            unit=self.unit,
-            ucd=self.ucd,
-            utype=self.utype,
-            xtype=self.xtype,
-            ref=ref,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,25 +186,25 @@ _OBSCORE: Final = (
     _obscore("s_xel2", "long", "", "meta.number", f"{_P}.numBins2", _NEVER),
     _obscore(
         "t_min", "double", "d", "time.start;obs.exposure", f"{_T}.Coverage.Bounds.Limits.StartTime",
-        "MJD of the first row, UTC; as it is where the time scale is unknown", **_MAIN,
+        "MJD of the first row in UTC; not converted if the time scale is unknown", **_MAIN,
     ),
     _obscore(
         "t_max", "double", "d", "time.end;obs.exposure", f"{_T}.Coverage.Bounds.Limits.StopTime",
-        "MJD of the last row, UTC; as it is where the time scale is unknown", **_MAIN,
+        "MJD of the last row in UTC; not converted if the time scale is unknown", **_MAIN,
     ),
     _obscore(
         "t_exptime", "double", "s", "time.duration;obs.exposure", f"{_T}.Coverage.Support.Extent",
-        "all exposures together", **_MAIN,
+        "total exposure time", **_MAIN,
     ),
     _obscore("t_resolution", "double", "s", "time.resolution", f"{_T}.Resolution.Refval.value", "one exposure"),
     _obscore("t_xel", "long", "", "meta.number", f"{_T}.numBins", "rows of the table"),
     _obscore(
         "em_min", "double", "m", "em.wl;stat.min", f"{_EM}.Coverage.Bounds.Limits.LoLimit",
-        "shortest wavelength of the filter, where a publication states it", **_MAIN,
+        "shortest wavelength of the filter, if published", **_MAIN,
     ),
     _obscore(
         "em_max", "double", "m", "em.wl;stat.max", f"{_EM}.Coverage.Bounds.Limits.HiLimit",
-        "longest wavelength of the filter, where a publication states it", **_MAIN,
+        "longest wavelength of the filter, if published", **_MAIN,
     ),
     _obscore("em_res_power", "double", "", "spect.resolution", f"{_EM}.Resolution.ResolPower.refVal", _NEVER),
     _obscore("em_xel", "long", "", "meta.number", f"{_EM}.numBins", "always 1"),
@@ -266,13 +250,10 @@ def column_of_field(name: str) -> TapColumn:
     )
 
 
+_IDENTITY: Final = TapColumn(
+    name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True
+)
 _CREATED: Final = column_of_field("created_at")
-
-
-def _text(
-    name: str, description: str, *, ucd: str | None = None, principal: bool = False, indexed: bool = False
-) -> TapColumn:
-    return TapColumn(name=name, description=description, ucd=ucd, principal=principal, indexed=indexed)
 
 
 def _of_schema(name: str, columns: Mapping[str, str], description: str) -> TapTable:
@@ -316,9 +297,9 @@ TABLES: Final[Mapping[str, TapTable]] = {
         TapTable(
             schema="photseries",
             name="source",
-            description="Sources, to which obj_id of a series refers",
+            description="Sources, referenced by obj_id of series",
             columns=(
-                _text("id", "obj_id of its series", ucd="meta.id;meta.main", principal=True, indexed=True),
+                replace(_IDENTITY, datatype="unicodeChar", description="obj_id of its series", indexed=True),
                 replace(column_of_field("ra"), indexed=False),
                 replace(column_of_field("dec"), indexed=False),
                 replace(_CREATED, description="when the source was created"),
@@ -328,14 +309,12 @@ TABLES: Final[Mapping[str, TapTable]] = {
         TapTable(
             schema="photseries",
             name="instrument",
-            description="Instruments, to which instrument_id of a series refers",
+            description="Instruments, referenced by instrument_id of series",
             columns=(
-                TapColumn(
-                    name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True
-                ),
-                _text("name", "the instrument", ucd="meta.id;instr", principal=True),
-                _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
-                _text("filters", "its filters, separated by spaces", ucd="meta.id;instr.filter"),
+                _IDENTITY,
+                TapColumn(name="name", description="the instrument", ucd="meta.id;instr", principal=True),
+                TapColumn(name="telescope", description="the telescope", ucd="meta.id;instr.tel", principal=True),
+                TapColumn(name="filters", description="its filters, separated by spaces", ucd="meta.id;instr.filter"),
                 *(
                     TapColumn(
                         name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope"
@@ -363,7 +342,7 @@ TABLES: Final[Mapping[str, TapTable]] = {
             "columns",
             {
                 "table_name": "its table", "column_name": "name", "datatype": "as in VOTable",
-                "arraysize": "as in VOTable", "xtype": "as in VOTable", '"size"': "length, null where it varies",
+                "arraysize": "as in VOTable", "xtype": "as in VOTable", '"size"': "length; null if variable",
                 **_UTYPE, "unit": "unit", "ucd": "UCD", "principal": "1: one of the most important",
                 "indexed": "1: has an index", "std": "1: defined by a standard", "column_index": "order",
             },
@@ -371,20 +350,20 @@ TABLES: Final[Mapping[str, TapTable]] = {
         ),
         _of_schema(
             "keys",
-            {"key_id": "name", "from_table": "refers", "target_table": "is referred to", **_UTYPE},
-            "The references",
+            {"key_id": "name", "from_table": "referencing table", "target_table": "referenced table", **_UTYPE},
+            "The foreign keys",
         ),
         _of_schema(
             "key_columns",
-            {"key_id": "name of the reference", "from_column": "refers", "target_column": "is referred to"},
-            "The columns of references",
+            {"key_id": "name of the foreign key", "from_column": "its column", "target_column": "referenced column"},
+            "The columns of foreign keys",
         ),
     )
 }  # fmt: skip
 
 SCHEMAS: Final[Mapping[str, str]] = {
     "ivoa": "Tables of the standards of the Virtual Observatory",
-    "photseries": "The archive in its own words",
+    "photseries": "Series, sources and instruments, with the names of the API",
     "TAP_SCHEMA": "The tables and columns of this service",
 }
 
@@ -398,7 +377,7 @@ class Key(NamedTuple):
     target_column: str
 
 
-#: The references between tables, by their names.
+#: The foreign keys, by their names.
 KEYS: Final[Mapping[str, Key]] = {
     "series_source": Key("photseries.series", "obj_id", "photseries.source", "id"),
     "series_instrument": Key("photseries.series", "instrument_id", "photseries.instrument", "id"),
@@ -431,34 +410,30 @@ def _columns() -> Iterator[dict[str, object]]:
 @cache
 def tap_schema(name: str) -> str:
     """Return the rows of a table of TAP_SCHEMA, as JSON."""
-    rows: list[dict[str, object]]
-    match name:
-        case "schemas":
-            rows = [
-                {"schema_name": schema, "description": words, "schema_index": number}
-                for number, (schema, words) in enumerate(SCHEMAS.items())
-            ]
-        case "tables":
-            rows = [
-                {
-                    "schema_name": table.schema,
-                    "table_name": table.full_name,
-                    "table_type": "table" if not table.source else "view",
-                    "utype": table.utype,
-                    "description": table.description,
-                    "table_index": number,
-                }
-                for number, table in enumerate(TABLES.values())
-            ]
-        case "columns":
-            rows = list(_columns())
-        case "keys":
-            rows = [
-                {"key_id": name, "from_table": key.origin, "target_table": key.target} for name, key in KEYS.items()
-            ]
-        case _:
-            rows = [
-                {"key_id": name, "from_column": key.column, "target_column": key.target_column}
-                for name, key in KEYS.items()
-            ]
-    return json.dumps(rows)
+    return json.dumps(list(_ROWS[name]()))
+
+
+_ROWS: Final[Mapping[str, Callable[[], Iterable[dict[str, object]]]]] = {
+    "schemas": lambda: (
+        {"schema_name": schema, "description": words, "schema_index": number}
+        for number, (schema, words) in enumerate(SCHEMAS.items())
+    ),
+    "tables": lambda: (
+        {
+            "schema_name": table.schema,
+            "table_name": table.full_name,
+            "table_type": "table" if not table.source else "view",
+            "utype": table.utype,
+            "description": table.description,
+            "table_index": number,
+        }
+        for number, table in enumerate(TABLES.values())
+    ),
+    "columns": _columns,
+    "keys": lambda: (
+        {"key_id": name, "from_table": key.origin, "target_table": key.target} for name, key in KEYS.items()
+    ),
+    "key_columns": lambda: (
+        {"key_id": name, "from_column": key.column, "target_column": key.target_column} for name, key in KEYS.items()
+    ),
+}

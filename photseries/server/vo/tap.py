@@ -110,7 +110,7 @@ def uploads_of(
         if scheme in ("http", "https"):
             if not fetches:
                 raise ForbiddenError(
-                    f"UPLOAD {name}: URLs are fetched for those who show a token. Send it in the form."
+                    f"UPLOAD {name}: URLs are fetched only for clients with a token. Send it in the form."
                 )
             found[name] = fetch(address, left)
         elif scheme == "param" and part in files:

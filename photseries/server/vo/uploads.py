@@ -74,7 +74,7 @@ class _ReadState:
             raise self.refused("FITS inside a VOTable is not accepted: use TABLEDATA or BINARY2.")
         elif tag == "STREAM":
             if "href" in attributes:
-                raise self.refused("a STREAM elsewhere (href) is not accepted.")
+                raise self.refused("external data (href of STREAM) is not accepted.")
             self.encoding = attributes.get("encoding", "")
         elif tag in ("TR", "TD"):
             self.row, self.text = [] if tag == "TR" else self.row, []
@@ -122,7 +122,7 @@ class _ReadState:
         if datatype not in _TYPES or not name or len(name) > 200:
             raise self.refused(f"the column {name[:40]!r} of type {datatype[:40]!r} is not accepted.")
         if size not in (None, "1") and (not datatype.endswith("har") or "x" in (size or "")):
-            raise self.refused(f"the column {name[:40]!r} is an array: only texts may be.")
+            raise self.refused(f"the column {name[:40]!r} is an array; only text columns may be arrays.")
         if any(one.name.lower() == name.lower() for one in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
@@ -133,13 +133,13 @@ class _ReadState:
     def _cell(self, text: str) -> None:
         index = len(self.row)
         if index >= len(self.columns):
-            raise self.refused(f"row {len(self.rows) + 1} has more cells than there are fields.")
+            raise self.refused(f"row {len(self.rows) + 1} has more cells than fields.")
         column = self.columns[index]
         try:
             value = None if text == self.nulls[index] else _PARSERS[column.datatype](text)
         except (KeyError, ValueError):
             where = f"row {len(self.rows) + 1}, column {column.name[:40]!r}"
-            raise self.refused(f"{where}: {text[:40]!r} is no {column.datatype}.") from None
+            raise self.refused(f"{where}: {text[:40]!r} is not a valid {column.datatype}.") from None
         self.row.append(value)
 
     def _binary(self) -> None:

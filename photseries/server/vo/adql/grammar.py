@@ -76,7 +76,7 @@ def parse(query: str) -> exp.Expr:
 
 def _require_bounds(words: list[Token]) -> None:
     if len(words) > MAX_TOKENS:
-        raise refused(f"The query has {len(words):,} words and signs; at most {MAX_TOKENS:,} are accepted.")
+        raise refused(f"The query has {len(words):,} tokens; at most {MAX_TOKENS:,} are accepted.")
     depth = 0
     for word in words:
         depth += (word.token_type in _OPENS) - (word.token_type in _CLOSES)

@@ -81,7 +81,7 @@ def number(node: exp.Expr) -> int | float:
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
-        raise refused(f"{text[:40]!r} is no number, or too large.")
+        raise refused(f"{text[:40]!r} is not a number, or too large.")
     return value
 
 

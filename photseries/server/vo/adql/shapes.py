@@ -76,7 +76,7 @@ class Shapes(ABC):
                     inner.centre, outer.centre, f"({outer.radius} {sign} {inner.radius})", radius, self.bind
                 )
         raise refused(
-            f"{name} of these two shapes is not available: use a POINT or CIRCLE in a CIRCLE, BOX or POLYGON."
+            f"{name} of these two shapes is not available: use a POINT in a CIRCLE, BOX or POLYGON, or two CIRCLEs."
         )
 
     def _region(self, node: exp.Expr, scope: Scope) -> Point | Circle | Polygon:  # noqa: PLR0911  (one for each shape)
@@ -99,12 +99,12 @@ class Shapes(ABC):
                 return self._box(self._point(lon, lat, scope), width, height)
             case "POLYGON", [_, _, _, *_]:
                 return geometry.polygon(self._vertices(arguments, scope))
-        raise refused(f"{name or name_of(node)} is no shape with the right number of arguments.")
+        raise refused(f"{name or name_of(node)} is not a shape, or has the wrong number of arguments.")
 
     def _column_point(self, node: exp.Column, scope: Scope) -> Point:
         relation, _, visible = scope.resolve(node)
         if relation is None or relation.position is None or visible.column.xtype != "adql:REGION":
-            raise refused(f"The column {node.name!r} is no shape: use POINT(ra, dec).")
+            raise refused(f"The column {node.name!r} is not a shape: use POINT(ra, dec).")
         lon, lat = (relation.columns[name].sql for name in relation.position)
         return Point(lon, lat, None, relation, relation.position)
 

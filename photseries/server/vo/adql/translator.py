@@ -368,7 +368,7 @@ class _Translator(Expressions):
                 columns = [Visible(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
-        raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
+        raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
     def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
         names = [column.name.strip('"') for column in table.columns]
