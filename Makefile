@@ -40,8 +40,8 @@ test-slow: setup ## Run the slow tests: browser, drills, hostile suite, tutorial
 check: setup ## Check format, style, types, imports, spelling and prose.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows -p photseries --exclude /server/
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows -p photseries --exclude /server/ & windows=$$!; \
+		$(BIN)/mypy || failed=yes; wait $$windows && test -z "$$failed"
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python tools/prose.py

@@ -129,7 +129,7 @@ def services(archive_url, tmp_path, store_settings):
     config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data"), **store})
     (tmp_path / "data").mkdir()
     with opened(config) as everything:
-        everything.sandbox.start()
+        everything.sandbox._started = True  # the first file starts its fork server, which takes 0.4 s
         everything.accounts.bootstrap(everything.token_file)
         for kind, body in (
             ("sources", {"id": "star", "ra": 10, "dec": -20}),

@@ -12,6 +12,7 @@ import pytest
 from photseries.errors import InvalidError
 from photseries.hdf5.limits import Limits
 from photseries.server.http.uploads import require_short_fields
+from tests.conftest import database
 from tests.forked import ForkedService
 from tests.support import columns
 
@@ -22,7 +23,10 @@ LIMIT = 100_000
 def small(tmp_path_factory, server, template):
     """A service with a small limit."""
     directory = tmp_path_factory.mktemp("small") / "data"
-    with ForkedService(directory, server__max_body=LIMIT) as running:
+    with (
+        database(server, template) as url,
+        ForkedService(directory, database__url=url, server__max_body=LIMIT) as running,
+    ):
         yield running
 
 

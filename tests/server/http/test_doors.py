@@ -26,6 +26,7 @@ from photseries.server.http.media import accepted
 from photseries.server.http.spool import LONG, Body, SpoolBudget
 from photseries.server.http.throttle import Throttle, client_address
 from photseries.server.settings import ServerSettings
+from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.support import columns
@@ -34,14 +35,15 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory):
+def strict(tmp_path_factory, server, template):
     """A service with narrow throttle."""
     directory = tmp_path_factory.mktemp("strict") / "data"
     settings = {
         "token_failures": 5, "max_body": 2 * MIB, "spool_memory": 4 * MIB, "spool_disk": 8 * MIB, "idle_timeout": 2.0,
         "body_timeout": 2.0,
     }  # fmt: skip
-    with ForkedService(directory, **{f"server__{name}": value for name, value in settings.items()}) as running:
+    settings = {f"server__{name}": value for name, value in settings.items()}
+    with database(server, template) as url, ForkedService(directory, database__url=url, **settings) as running:
         yield running
 
 
@@ -229,8 +231,8 @@ def test_a_method_that_is_none_stands_in_no_label_and_in_no_log(strict):
     assert "XXX" not in text + strict.log.read_text()
 
 
-def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
-    with ForkedService(tmp_path / "data") as service:
+def test_the_log_has_a_line_per_request_and_no_secret(tmp_path, archive_url):
+    with ForkedService(tmp_path / "data", database__url=archive_url) as service:
         secret = "this-is-a-secret-token"
         connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=30)
         connection.request(
@@ -250,9 +252,10 @@ def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
     assert not [line for line in lines if line.startswith("forged")]
 
 
-def test_what_a_proxy_forwards_is_no_text_of_the_log(tmp_path):
+def test_what_a_proxy_forwards_is_no_text_of_the_log(tmp_path, archive_url):
     forged = "6.6.6.6 id=1 method=GET path=/ status=200 user=admin client=7.7.7.7"
-    with ForkedService(tmp_path / "data", server__trusted_proxies='["127.0.0.1"]') as service:
+    settings = {"database__url": archive_url, "server__trusted_proxies": '["127.0.0.1"]'}
+    with ForkedService(tmp_path / "data", **settings) as service:
         for address in (forged, f"fe80::1%{forged}", "8.8.8.8"):
             assert httpx.get(f"{service.url}/healthz", headers={"X-Forwarded-For": address}).status_code == 200
     clients = [line.rpartition("client=")[2] for line in service.log.read_text().splitlines() if "request id=" in line]
