@@ -160,7 +160,7 @@ class _Series:
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
         roles = roles_of(frame, table, options, survey, usual=self.usual)
         columns = {role: found.column for role, found in roles.items()}
-        times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
+        times = times_of(frame, columns[TIME_ROLE], table, options, survey)
         times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
         given, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}

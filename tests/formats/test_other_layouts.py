@@ -232,6 +232,30 @@ READ: dict[str, Any] = {
         {"time_scale": "tdb"},
     ),
     "a scale in brackets": ("MJD(TT),mag\n59000.5,15.1\n", {}, {"mjd": [59000.5]}, {"time_scale": "tt"}),
+    "a scale behind a hyphen": (
+        "BJD-UTC,mag\n2459000.5,15.1\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": "utc", "time_refpos": "barycenter"},
+    ),
+    "a scale in the name of dates, on a day with a leap second": (
+        "time_tai,mag\n2016-12-31T12:00:00,15.1\n",
+        {"time_col": "time_tai"},
+        {"mjd": [57753.5]},
+        {"time_scale": "tai"},
+    ),
+    "dates in UTC on a day with a leap second": (
+        "date,mag\n2016-12-31T12:00:00,15.1\n",
+        {},
+        {"mjd": [57753 + 43_200 / 86_401]},
+        {"time_scale": "utc"},
+    ),
+    "dates in TDB on a day with a leap second": (
+        "date,mag\n2016-12-31T12:00:00,15.1\n",
+        {"time_scale": "tdb"},
+        {"mjd": [57753.5]},
+        {"time_scale": "tdb"},
+    ),
     "times that are missing": (
         "JD,mag\n2459000.5,15.1\n0.0,15.2\n2459001.5,15.3\n-999,15.4\n2459002.5,15.5\n",
         {},
