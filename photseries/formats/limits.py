@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
+__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured", "no_values"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -99,7 +99,7 @@ def measured(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
-    none = _no_values(values, role) | negative
+    none = no_values(values, role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
     kept = np.isfinite(limits)
@@ -172,8 +172,8 @@ def _mark_column(frame: pd.DataFrame) -> str | None:
     return marks[0] if len(marks) == 1 else None
 
 
-def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
-    """Return the rows whose value stands for none."""
+def no_values(values: npt.NDArray[np.number], role: str) -> Any:
+    """Return the rows whose value, in any unit of flux or in mag, stands for none."""
     finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
         usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
@@ -194,10 +194,11 @@ def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
-    if role != "mag" or errors.dtype.kind != "f":
+    if errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
+    least, usual = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS)))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= least) | np.isin(errors, usual)))
 
 
 def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

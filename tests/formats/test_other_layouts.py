@@ -37,6 +37,14 @@ ATLAS = "##MJD m dm uJy duJy F\n59000.1 18.1 0.1 209 20 o\n59001.1 -19.9 0.4 -20
 SWIFT = {"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4, "TIMESYS": "TT", "TELESCOP": "SWIFT"}
 FLAGS = "mjd,mag,magerr,{}\n59000,15.1,0.1,{}\n59001,18.2,0,{}\n"
 TCB = 1.550519768e-8 * (56962.40264 - 43144.0003725) + 6.55e-5 / 86400  # TCB - TDB on 2014-11-01 [d]
+VEGA = (
+    '<VOTABLE version="1.4"><RESOURCE><TABLE><GROUP name="photcal">'
+    '<PARAM name="system" datatype="char" arraysize="*" value="Vega" utype="photDM:PhotCal.magnitudeSystem.type"/>'
+    '<PARAM name="band" datatype="char" arraysize="*" value="Generic/Bessell.V" '
+    'utype="photDM:PhotometryFilter.identifier"/></GROUP>'
+    '<FIELD name="mjd" datatype="double" unit="d"/><FIELD name="mag" datatype="double" unit="mag"/>'
+    "<DATA><TABLEDATA><TR><TD>59000</TD><TD>15.1</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+)
 TNS = "obsdate,flux,fluxerr,unit_name\n2023-01-01 12:00:00,18.1,0.1,mJy\n2023-01-02 12:00:00,18.2,0.1,mJy\n"
 
 READ: dict[str, Any] = {
@@ -212,6 +220,32 @@ READ: dict[str, Any] = {
     ),
     "a column of units that are no system": ("mjd,mag,units\n59000,15,mag\n", {}, {"mag": [15]}, {"magsys": None}),
     "differences by name": ("JD,dmag\n2459000.5,-1.2\n", {}, {"mag": [-1.2]}, {"magsys": "instrumental"}),
+    "Vega in a keyword": ("#MAGSYS=Vega\nmjd,mag\n59000,15.1\n", {}, {"mag": [15.1]}, {"magsys": "vega"}),
+    "Vega in a header": (
+        table({"MAGSYS": "VEGA"}, MJD=("d", [59000]), MAG=("mag", [15.1])),
+        {},
+        {"mag": [15.1]},
+        {"magsys": "vega"},
+    ),
+    "Vega in a VOTable": (VEGA, {}, {"mag": [15.1]}, {"magsys": "vega", "filter": "bessellv"}),
+    "a unit in a header": (
+        table({"FLUXUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
+        {},
+        {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "zero points that are missing": (
+        "mjd,flux,fluxerr,zp\n59000,100,10,25\n59001,100,10,-99\n59002,100,10,0\n59003,100,10,25.5\n",
+        {},
+        {"flux": [100 * 10**-0.44, NAN, NAN, 100 * 10**-0.64], "fluxerr": [10**0.56, NAN, NAN, 10**0.36]},
+        {},
+    ),
+    "errors of 1e20": (
+        "mjd,flux,fluxerr\n59000,150.5,10\n59001,120,1e20\n",
+        {},
+        {"flux": [150.5, 120], "fluxerr": [10, NAN]},
+        {},
+    ),
     "infinite magnitudes": ("mjd,mag\n59000,15\n59001,inf\n59002,-inf\n", {}, {"mag": [15, NAN, NAN]}, {}),
     "days since BJDREF without a unit": (
         table(header={"BJDREFI": 2457000, "BJDREFF": 0.0}, TIME=(None, [1325.5]), MAG=("mag", [15])),
@@ -296,6 +330,9 @@ REFUSED: dict[str, Any] = {
     "commas between thousands": ('JD,mag\n"2,458,000.5",12.3\n', {}, "JD"),
     "arrays in cells": ('g_transit_time,g_transit_mag\n"(1700.1, 1710.2)","(15.1, 15.2)"\n', {}, "time_col"),
     "a zero point in Vega": ("mjd,flux,zp,zpsys\n59000,100,25,vega\n59001,110,25,vega\n", {}, "vega"),
+    "a zero point in Vega by the header": ("#ZP=25\n#MAGSYS=Vega\nmjd,flux\n59000,100\n59001,50\n", {}, "vega"),
+    "another system in the header": ("#MAGSYS=ST\nmjd,mag\n59000,15\n", {}, "state it (magsys)"),
+    "zero points that are none": ("mjd,flux,zp\n59000,100,99\n59001,50,99\n", {}, "state one (zero_point)"),
     "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
