@@ -90,8 +90,10 @@ def measured(
     Raises
     ------
     InvalidError
-        When a cell is neither a number nor a limit.
+        When a cell is neither a number nor an upper limit.
     """
+    if role == "flux":
+        _refuse_lower_limits(frame, column)
     values, limits = _numbers(frame[column], column)
     negative = _negative(frame, values) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
@@ -148,6 +150,17 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
         elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran fills cells that are too narrow with asterisks
             raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
     return values, limits
+
+
+def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
+    """Refuse fluxes with the sign ``>``, in their cells or in a column ``l_flux``: the source is brighter."""
+    for name in filter(None, (column, column_called(frame.columns, (f"l_{column.lower()}",)))):
+        lower = _flags(frame[name]).str.startswith(">") if is_text(frame[name]) else np.zeros(1, bool)
+        if lower.any():
+            row = int(np.argmax(lower)) + 1
+            raise invalid(
+                f"The flux of row {row} is a lower limit (> in {name!r:.60}), which no series has: remove it."
+            )
 
 
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:

@@ -38,6 +38,7 @@ _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?
 _FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
 _FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
 #: The first line of a file that Excel wrote, which says what separates the columns.
 _EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -299,7 +300,10 @@ def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
 def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:
     sample = [cell for cells in _split(rows[:_SAMPLE], separator) for cell in cells]
     has_points = any(map(_DECIMAL_POINT.fullmatch, sample))
-    decimal = "," if not has_points and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
+    commas = [] if has_points else list(filter(_DECIMAL_COMMA.fullmatch, sample))
+    decimal = "," if commas else "."
+    if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
+        raise invalid(f"the comma in {commas[0]!r:.40} may be between thousands, or decimal: write numbers without it.")
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _by_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):

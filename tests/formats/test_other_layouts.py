@@ -333,6 +333,17 @@ REFUSED: dict[str, Any] = {
     "a zero point in Vega by the header": ("#ZP=25\n#MAGSYS=Vega\nmjd,flux\n59000,100\n59001,50\n", {}, "vega"),
     "another system in the header": ("#MAGSYS=ST\nmjd,mag\n59000,15\n", {}, "state it (magsys)"),
     "zero points that are none": ("mjd,flux,zp\n59000,100,99\n59001,50,99\n", {}, "state one (zero_point)"),
+    "a flux that is a lower limit": (
+        "mjd,flux,fluxerr\n59000,>100,\n59001,50,1\n",
+        {"flux_unit": "mJy"},
+        "flux of row 1 is a lower limit",
+    ),
+    "a flux that VizieR marks as a lower limit": (
+        "mjd,l_flux,flux\n59000,,100\n59001,>,50\n",
+        {"flux_unit": "mJy"},
+        "flux of row 2 is a lower limit",
+    ),
+    "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "between thousands"),
     "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
@@ -457,6 +468,14 @@ def test_dates_without_a_time_of_day_are_told():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
     assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+
+
+def test_rows_without_a_filter_are_told():
+    content = b"mjd,mag,band\n59000,15,ztfg\n59001,16,\n"
+    reading = one_of(read_bytes(content, "curve.csv", ReadOptions()))
+    assert reading.fields["filter"] == "ztfg"
+    assert reading.warnings == ("1 of the values of band are missing: their rows were taken as the others.",)
+    assert one_of(read_bytes(content, "curve.csv", ReadOptions(where="band=ztfg"))).warnings == ()
 
 
 def test_tables_of_fits_with_the_same_columns_are_told():
