@@ -165,13 +165,14 @@ def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
         table = AstropyTable.read(text.splitlines(), format=form, guess=False)
     except (InconsistentTableError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise invalid(f"its table of the layout {form.removeprefix('ascii.')} is damaged: {error}") from error
-    return table_of(table, warnings=warnings)
+    header = _keywords(_Line(0, line) for line in text.splitlines() if line[:1] == "\\")
+    return table_of(table, header=header, warnings=warnings)
 
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
-    """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
+    r"""Return the keywords of comments such as ``#KEY=VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
     found = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
-    return {(match[1] or match[2]).upper(): match[3] for match in found if match}
+    return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in found if match}
 
 
 def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
@@ -354,14 +355,14 @@ def _fortran(column: pd.Series) -> pd.Series:
     there = cells.dropna()
     if not there.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
         return cells
-    if there.empty or not there.str.fullmatch(_FORTRAN).any():
+    if there.empty or not there.str.fullmatch(_FORTRAN).any() or there.str.contains("[<>]").any():
         return cells
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 
 
 def _may_be_rounded(column: pd.Series) -> bool:
     """Return whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
-    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
+    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() >= EXACT).any())
 
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:

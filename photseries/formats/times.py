@@ -14,7 +14,7 @@ import pandas as pd
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Table
-from photseries.formats.time_frames import MJD_ZERO, TimeFrame
+from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_scale
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
 from photseries.lightcurve.table import TIME, is_numeric, is_text
 from photseries.surveys import Survey
@@ -176,7 +176,8 @@ def _stated(table: Table, column: str) -> TimeFrame:
     """Return what the file states of its times, in the header or in the name of their column."""
     stated = table.frames.get(column) or TimeFrame()
     named = _SCALE_IN_NAME.search(_snake(column))
-    return replace(stated, scale=named[1]) if named and stated.scale is None else stated
+    scale = stated.scale or (named[1] if named else as_scale(table.header.get("TIMESYS"))[0])
+    return replace(stated, scale=scale)
 
 
 def _of_numbers(

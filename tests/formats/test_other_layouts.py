@@ -290,6 +290,25 @@ READ: dict[str, Any] = {
         {"mjd": [57753.5]},
         {"time_scale": "tdb"},
     ),
+    "a scale in a keyword": (
+        "#TIMESYS=TDB\nHJD,mag\n2459000.5,15.1\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": "tdb", "time_refpos": "heliocenter"},
+    ),
+    "keywords of IPAC": (
+        "\\TIMESYS='TT'\n\\MAGSYS = 'Vega'\n"
+        "|mjd     |mag   |\n|double  |double|\n|d       |mag   |\n 59000.5   15.1  \n",
+        {},
+        {"mjd": [59000.5], "mag": [15.1]},
+        {"time_scale": "tt", "magsys": "vega"},
+    ),
+    "limits beside exponents of Fortran": (
+        "mjd mag err\n59000.5 0.151D+02 0.1\n59001.5 >16.1 0.1\n",
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 16.1]},
+        {},
+    ),
     "times that are missing": (
         "JD,mag\n2459000.5,15.1\n0.0,15.2\n2459001.5,15.3\n-999,15.4\n2459002.5,15.5\n",
         {},
@@ -468,6 +487,12 @@ def test_dates_without_a_time_of_day_are_told():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
     assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+
+
+def test_integers_with_gaps_keep_their_digits():
+    """The float64 nearest to 2^53 + 1 is 2^53."""
+    reading = one_of(read_bytes(b"mjd,mag,id\n59000,15,9007199254740993\n59001,16,\n", "curve.csv", ReadOptions()))
+    assert reading.frame["id"][0] == "9007199254740993"
 
 
 def test_rows_without_a_filter_are_told():
