@@ -101,7 +101,7 @@ def measured(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
-    none = no_values(values, role) | negative
+    none = no_values(_without(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
     kept = np.isfinite(limits)

@@ -70,6 +70,12 @@ READ: dict[str, Any] = {
     ),
     "alerts of negative differences": (ALERTS, {}, {"mag": [18.1, NAN], "magerr": [0.1, NAN]}, {}),
     "ATLAS of negative fluxes": (ATLAS, {}, {"flux": [209, -20], "mag": [18.1, NAN]}, {"filter": "atlaso"}),
+    "ATLAS of a flux of 0": (
+        f"{ATLAS}59002.1 0.000 0.000 0 10 o\n",
+        {"mag_col": "m"},
+        {"mag": [18.1, NAN, NAN]},
+        {"filter": "atlaso"},
+    ),
     "Swift UVOT": (
         table(header=SWIFT, TIME=("s", [2e8]), MAG=("mag", [16.1]), MAG_ERR=("mag", [0.02])),
         {},
@@ -390,6 +396,7 @@ REFUSED: dict[str, Any] = {
         {},
         "are in ct, and their fluxes in mJy",
     ),
+    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, and those of magnitudes"),
     "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
 }
 
