@@ -399,7 +399,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _statistic(
         "frame_rate", "number", "Frame rate", "inverse of the median positive difference between successive times",
-        unit="Hz", ucd="em.freq;obs.exposure", criteria=_min_max("FrameRate"),
+        unit="Hz", ucd="arith.rate;obs.exposure", criteria=_min_max("FrameRate"),
     ),
     _per_column("medians", "Median", "median of each numeric column"),
     _per_column("minima", "Minimum", "minimum of each numeric column"),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.formats.limits import no_values
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
@@ -21,14 +22,25 @@ from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUXERR
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
-__all__ = ["NO_UNIT", "SCALED", "Fluxes", "calibrated", "in_stored_unit", "system_of", "zero_point_of_header"]
+__all__ = [
+    "NO_UNIT",
+    "SCALED",
+    "Fluxes",
+    "calibrated",
+    "flux_unit_of_header",
+    "in_stored_unit",
+    "system_of",
+    "zero_point_of_header",
+]
 
 #: Why fluxes are in uJy that nothing says a unit of.
 NO_UNIT: Final = "no unit: taken as uJy"
 
-#: Columns with a zero point for each row, and with the system of magnitudes, in lower case.
+#: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
 _SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
+#: Keywords of headers with the unit of the fluxes, in lower case.
+_FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may say something else instead; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
 _PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
@@ -81,6 +93,7 @@ def calibrated(
     options: ReadOptions,
     bandpass: object,
     declared: str | float | None,
+    header: Mapping[str, object],
 ) -> Fluxes:
     """Decide the unit of fluxes, and what brings them to uJy.
 
@@ -96,6 +109,8 @@ def calibrated(
         The filter of the series.
     declared : str, float or None
         The column with zero points that the survey has, or the zero point in the header of the file.
+    header : mapping
+        The keywords of the file, which may name the system of its zero points.
 
     Raises
     ------
@@ -110,8 +125,10 @@ def calibrated(
         return Fluxes()
     zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
     if isinstance(zero, str) and zero in frame.columns:
-        return _by_column(frame, zero, warns=options.zero_point is None)
+        return _by_column(frame, zero, header, warns=options.zero_point is None)
     if zero is not None:
+        if options.zero_point is None:
+            _require_ab("header", system_of_header(header))
         return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=options.zero_point is None)
     if options.flux_unit is not None:
         try:
@@ -145,7 +162,12 @@ def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions
 
 
 def system_of(
-    frame: pd.DataFrame, column: str, options: ReadOptions, unit: str | None, declared: str | None
+    frame: pd.DataFrame,
+    column: str,
+    options: ReadOptions,
+    unit: str | None,
+    declared: str | None,
+    header: Mapping[str, object],
 ) -> str | None:
     """Return the system of magnitudes; None where nothing says.
 
@@ -157,6 +179,8 @@ def system_of(
         The system that their unit names.
     declared : str or None
         The system that the survey has.
+    header : mapping
+        The keywords of the file.
 
     Raises
     ------
@@ -168,7 +192,7 @@ def system_of(
             raise invalid(f"magsys must be one of {', '.join(_KNOWN_SYSTEMS)}, not {options.magsys!r:.40}.")
         return options.magsys.lower()
     named = next((system for pattern, system in _NAMED_SYSTEMS if pattern.fullmatch(column)), None)
-    return unit or _system_in_rows(frame, declared) or named or declared
+    return unit or _system_in_rows(frame, declared) or system_of_header(header) or named or declared
 
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
@@ -180,17 +204,38 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
         return None
     systems: Counter[str] = Counter()
     for word, count in texts.items():
-        system = _SYSTEM_WORDS.get(word, None if is_certain else declared or "ab")
-        if system is None:
-            known = ", ".join(_KNOWN_SYSTEMS)
-            raise invalid(
-                f"The system {word!r:.40} of the column {name!r:.60} is not one of {known}: state it (magsys)."
-            )
-        systems[system] += count
+        usual = {} if is_certain else {word: declared or "ab"}
+        systems[_SYSTEM_WORDS.get(word) or usual.get(word) or _known_system(word, f"column {name!r:.60}")] += count
     if len(systems) > 1:
         shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())
         raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
     return next(iter(systems), None)
+
+
+def system_of_header(header: Mapping[str, object]) -> str | None:
+    """Return the system of magnitudes that the header of a file names.
+
+    Raises
+    ------
+    InvalidError
+        When a series cannot have it.
+    """
+    name = column_called(header, _SYSTEMS)
+    word = "" if name is None else str(header[name]).strip().lower()
+    return _known_system(word, f"keyword {name}") if word else None
+
+
+def _known_system(word: str, place: str) -> str:
+    if word not in _SYSTEM_WORDS:
+        known = ", ".join(_KNOWN_SYSTEMS)
+        raise invalid(f"The system {word!r:.40} of the {place} is not one of {known}: state it (magsys).")
+    return _SYSTEM_WORDS[word]
+
+
+def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
+    """Return the unit of fluxes that the header of a file states."""
+    name = column_called(header, _FLUX_UNITS)
+    return None if name is None else str(header[name]).strip() or None
 
 
 def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
@@ -214,17 +259,33 @@ def _zero_column(
     return declared if isinstance(declared, float) else None
 
 
-def _by_column(frame: pd.DataFrame, name: str, *, warns: bool) -> Fluxes:
+def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
     system = column_called(frame.columns, _SYSTEMS)
-    systems = {} if system is None else counts_of(frame[system])
-    if any(value.lower() != "ab" for value in systems):
-        shown = ", ".join(systems)
-        raise invalid(f"The zero points of {name!r} are in the system {shown}: only those of AB bring fluxes to uJy.")
+    for one in (system_of_header(header),) if system is None else counts_of(frame[system]):
+        _require_ab(f"column {name!r:.60}", one)
     zeros = frame[name].to_numpy(np.float64)
-    warning = f"The fluxes were brought to uJy by the AB zero points of the column {name}."
-    return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if warns else (), f"zero points of {name}")
+    none = no_values(zeros, "mag")
+    if none.all():
+        raise invalid(f"The column {name!r:.60} has no zero point: state one (zero_point), or the unit (flux_unit).")
+    warnings: tuple[str, ...] = ()
+    if warns:
+        warnings = (f"The fluxes were brought to uJy by the AB zero points of the column {name}.",)
+    if none.any():
+        shown = ", ".join(f"{value:g}" for value in dict.fromkeys(zeros[none].tolist()[:5]))
+        warnings += (
+            f"{int(none.sum())} of the zero points in {name} stand for none: their fluxes became null: {shown}.",
+        )
+    factor = 10 ** (0.4 * (AB_ZERO_POINT - np.where(none, np.nan, zeros)))
+    return Fluxes(factor, {}, {}, warnings, f"zero points of {name}")
+
+
+def _require_ab(place: str, system: str | None) -> None:
+    if system is not None and system.lower() != "ab":
+        raise invalid(
+            f"The zero points of the {place} are in the system {system:.40}: only those of AB bring fluxes to uJy."
+        )
 
 
 def _of_file(text: str) -> Fluxes:

@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
+__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured", "no_values"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -90,8 +90,10 @@ def measured(
     Raises
     ------
     InvalidError
-        When a cell is neither a number nor a limit.
+        When a cell is neither a number nor an upper limit.
     """
+    if role == "flux":
+        _refuse_lower_limits(frame, column)
     values, limits = _numbers(frame[column], column)
     negative = _negative(frame, values) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
@@ -99,7 +101,7 @@ def measured(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
-    none = _no_values(values, role) | negative
+    none = no_values(_without(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
     has_limit = np.isfinite(limits)
@@ -150,6 +152,17 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
     return values, limits
 
 
+def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
+    """Refuse fluxes with the sign ``>``, in their cells or in a column ``l_flux``: the source is brighter."""
+    for name in filter(None, (column, column_called(frame.columns, (f"l_{column.lower()}",)))):
+        lower = _flags(frame[name]).str.startswith(">") if is_text(frame[name]) else np.zeros(1, bool)
+        if lower.any():
+            row = int(np.argmax(lower)) + 1
+            raise invalid(
+                f"The flux of row {row} is a lower limit (> in {name!r:.60}), which no series has: remove it."
+            )
+
+
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
     """Return the rows that a column of flags marks as limits; fluxes are measured without a detection, too."""
     names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
@@ -174,8 +187,8 @@ def _mark_column(frame: pd.DataFrame) -> str | None:
     return marks[0] if len(marks) == 1 else None
 
 
-def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
-    """Return the rows whose value stands for none."""
+def no_values(values: npt.NDArray[np.number], role: str) -> Any:
+    """Return the rows whose value, in any unit of flux or in mag, stands for none."""
     finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
         usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
@@ -196,10 +209,11 @@ def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
-    if role != "mag" or errors.dtype.kind != "f":
+    if errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
+    least, usual = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS)))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= least) | np.isin(errors, usual)))
 
 
 def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

@@ -73,22 +73,33 @@ def mjd_of_moments(times: pd.Series, in_leap_second: npt.NDArray[np.bool_] | boo
     return np.where(np.isnat(stamps), np.nan, days + nanoseconds / length)
 
 
-def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
-    """Compute the MJD in UTC of ISO 8601 dates and times, UTC unless they have an offset.
+def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np.float64]:
+    """Compute the MJD of ISO 8601 dates and times.
+
+    Parameters
+    ----------
+    times : Series
+    column : str
+        Its name, for messages.
+    scale : str
+        The scale of the dates. Only days of UTC can have a leap second.
 
     Raises
     ------
     InvalidError
-        When the column, which the message names, holds anything else.
+        When the column holds anything else.
     """
     if not is_text(times):
         raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
     times = times.str.strip().str.replace(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", regex=True)
-    in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool)
+    in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool) & (scale == "utc")
     if in_leap_second.any():
         times = times.map(lambda text: LEAP_SECOND.sub(":59", text), na_action="ignore")
     try:
-        return mjd_of_moments(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
+        moments = pd.to_datetime(times, utc=True, format="ISO8601")
+        if scale != "utc":
+            return mjd_of_datetimes(moments.dt.tz_localize(None))
+        return mjd_of_moments(moments, in_leap_second)
     except (ValueError, TypeError) as error:
         moments = pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce")
         odd = next(iter(times[moments.isna() & times.notna()]), None)

@@ -92,7 +92,10 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         return [Part(group) for _, group in groups]
     for _, group in groups if usual else ():
         _require_one_object(group)
-    return [Part(group, column, filters, _one(group, column), warnings, name) for name, group in groups]
+    return [
+        Part(group, column, filters, _one(group, column), (*warnings, *_without_filter(group, column)), name)
+        for name, group in groups
+    ]
 
 
 def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
@@ -163,6 +166,14 @@ def _one(rows: pd.DataFrame, column: str | None) -> str | None:
             details={"split_by": column},
         )
     return next(iter(counts), None)
+
+
+def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
+    """Return a warning of rows that do not say their filter, among others that do."""
+    absent = 0 if column is None else int(_texts(rows[column]).isna().sum())
+    if not 0 < absent < len(rows):
+        return ()
+    return (f"{absent} of the values of {column} are missing: their rows were taken as the others.",)
 
 
 def _require_one_object(rows: pd.DataFrame) -> None:

@@ -21,6 +21,7 @@ from photseries.formats.calibration import (
     SCALED,
     Fluxes,
     calibrated,
+    flux_unit_of_header,
     in_stored_unit,
     system_of,
     zero_point_of_header,
@@ -160,7 +161,7 @@ class _Series:
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
         roles = roles_of(frame, table, options, survey, usual=self.usual)
         columns = {role: assigned.column for role, assigned in roles.items()}
-        times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
+        times = times_of(frame, columns[TIME_ROLE], table, options, survey)
         times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
         stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
@@ -243,6 +244,7 @@ class _Series:
             named_unit(name)[1],
             None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
             None if column is None else next(iter(counts_of(self.part.frame[column]))),
+            flux_unit_of_header(self.table.header),
         )
         if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
             return stated
@@ -284,7 +286,8 @@ class _Series:
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
         name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
-        return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(self.table.header))
+        header = self.table.header
+        return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
 
     def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Rename the columns to the names that the service knows."""
@@ -312,7 +315,7 @@ class _Series:
         declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
         system = options.magsys
         if "mag" in columns:
-            system = system_of(self.part.frame, columns["mag"], options, magsys, declared)
+            system = system_of(self.part.frame, columns["mag"], options, magsys, declared, table.header)
         if system is not None and (system != "ab" or options.magsys is not None):
             fields["magsys"] = system
         if "flux" in columns:

@@ -38,6 +38,7 @@ _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?
 _FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
 _FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
 #: The first line of a file that Excel wrote, which says what separates the columns.
 _EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -164,13 +165,14 @@ def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
         table = AstropyTable.read(text.splitlines(), format=form, guess=False)
     except (InconsistentTableError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise invalid(f"its table of the layout {form.removeprefix('ascii.')} is damaged: {error}") from error
-    return table_of(table, warnings=warnings)
+    header = _keywords(_Line(0, line) for line in text.splitlines() if line[:1] == "\\")
+    return table_of(table, header=header, warnings=warnings)
 
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
-    """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
+    r"""Return the keywords of comments such as ``#KEY=VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
     matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
-    return {(match[1] or match[2]).upper(): match[3] for match in matches if match}
+    return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in matches if match}
 
 
 def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
@@ -299,7 +301,10 @@ def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
 def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:
     sample = [cell for cells in _split(rows[:_SAMPLE], separator) for cell in cells]
     has_points = any(map(_DECIMAL_POINT.fullmatch, sample))
-    decimal = "," if not has_points and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
+    commas = [] if has_points else list(filter(_DECIMAL_COMMA.fullmatch, sample))
+    decimal = "," if commas else "."
+    if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
+        raise invalid(f"the comma in {commas[0]!r:.40} may be between thousands, or decimal: write numbers without it.")
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _by_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
@@ -350,14 +355,14 @@ def _fortran(column: pd.Series) -> pd.Series:
     filled = cells.dropna()
     if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
         return cells
-    if filled.empty or not filled.str.fullmatch(_FORTRAN).any():
+    if filled.empty or not filled.str.fullmatch(_FORTRAN).any() or filled.str.contains("[<>]").any():
         return cells
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 
 
 def _may_be_rounded(column: pd.Series) -> bool:
     """Return whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
-    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
+    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() >= EXACT).any())
 
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
-from photseries.formats.options import invalid
+from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Table
-from photseries.formats.time_frames import MJD_ZERO, TimeFrame
+from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_scale
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
 from photseries.lightcurve.table import TIME, is_numeric, is_text
 from photseries.surveys import Survey
@@ -58,9 +58,11 @@ _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
 #: The format that a name or a unit tells, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
-    r"(?:[_ ]*[\[(]?(tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
+    r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
     r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
 )
+#: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``.
+_SCALE_IN_NAME: Final = re.compile(r"(?:(?<![a-z])|(?<=jd))(tdb|tcb|tcg|utc|tai|tt)(?![a-z])")
 
 _DATE: Final = len("2024-01-31")
 #: A column that may have the time of day.
@@ -116,7 +118,7 @@ def time_format(name: str) -> TimeFormat:
 
 def _format_of_name(column: str) -> str | None:
     """Return the format of times that the name of their column, or its unit, tells; None where it tells none."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower().replace("j.d.", "jd")
+    name = _snake(column).replace("j.d.", "jd")
     if name in TIME:
         return "mjd"
     if name in ("unix", "iso"):
@@ -124,11 +126,15 @@ def _format_of_name(column: str) -> str | None:
     match = _IN_NAME.search(name)
     if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
-    counted = f"{match[1]}-{match[3] or match[4]}"
+    counted = f"{match[1]}-{match[2] or match[3]}"
     return counted if _COUNTED.fullmatch(counted) else match[1]
 
 
-def times_of(frame: pd.DataFrame, column: str, table: Table, time_format: str | None, survey: Survey | None) -> Times:
+def _snake(column: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
+
+
+def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOptions, survey: Survey | None) -> Times:
     """Bring the times of a table to MJD.
 
     Parameters
@@ -137,15 +143,16 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, time_format: str | 
         The column of the times.
     table : Table
         What the file states of them.
-    time_format : str or None
-        The format; None where the file, or the name or the type of the column says.
+    options : ReadOptions
+        The format of the times, where it is not that of the file, or of the name or the type of the column; and the
+        scale of dates.
 
     Raises
     ------
     InvalidError
         When the format is unknown, or the column holds something else.
     """
-    times = _numbers(frame[column])
+    time_format, times = options.time_format, _numbers(frame[column])
     if isinstance(times.dtype, pd.DatetimeTZDtype):
         return Times(mjd_of_moments(times), {"time_scale": "utc"}, "datetimes with a time zone")
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
@@ -160,15 +167,17 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, time_format: str | 
     if known == "iso":
         texts, doubts = _with_clock(frame, times, column)
         fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
-        return Times(stated.converted(mjd_of_texts(texts, column)), fields, "ISO dates", (*stated.warnings, *doubts))
+        mjd = mjd_of_texts(texts, column, options.time_scale or fields["time_scale"])
+        return Times(stated.converted(mjd), fields, "ISO dates", (*stated.warnings, *doubts))
     return _of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
 
 
 def _stated(table: Table, column: str) -> TimeFrame:
     """Return what the file states of its times, in the header or in the name of their column."""
     stated = table.frames.get(column) or TimeFrame()
-    named = _IN_NAME.search(column.lower())
-    return replace(stated, scale=named[2]) if named and named[2] and stated.scale is None else stated
+    named = _SCALE_IN_NAME.search(_snake(column))
+    scale = stated.scale or (named[1] if named else as_scale(table.header.get("TIMESYS"))[0])
+    return replace(stated, scale=scale)
 
 
 def _of_numbers(

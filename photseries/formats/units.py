@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_bring"]
 
+#: Units of errors that are those of fluxes.
+_NOT_OF_MAGNITUDES: Final = ("%", "percent", "ppm", "Jy", "mJy", "uJy", "nJy")
+
 #: The brightness that an error is one of.
 _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
@@ -96,6 +99,11 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
     InvalidError
         When an error is in a unit that is not one of its brightness.
     """
+    own = roles.get(MAGERR)
+    if own is not None and units.get(own) in _NOT_OF_MAGNITUDES:
+        raise invalid(
+            f"The errors in {own!r:.60} are in {units[own]}, and those of magnitudes are in mag: convert them."
+        )
     columns = [roles[role] for role in ("mag", MAGERR) if role in roles]
     factors = {name: 1e-3 for name in columns if units.get(name) == "mmag"}
     flux, error = roles.get("flux", ""), roles.get(FLUXERR, "")

@@ -18,7 +18,13 @@ from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
-from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_systems
+from photseries.formats.votable_metadata import (
+    fields_of_params,
+    header_of_params,
+    params_of,
+    position_in_icrs,
+    time_systems,
+)
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, identities, param
 from photseries.lightcurve.bandpasses import profile_of
 from photseries.lightcurve.barycentre import FRAMES, framed
@@ -95,7 +101,13 @@ def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dic
     frames = time_systems(file, parsed)
     icrs, doubts = position_in_icrs(file, [*params, *parsed.fields], fields, table)
     time = next(iter(frames), None)
-    return {"fields": {**fields, **icrs}, "frames": frames, "time": time, "warnings": (*warnings, *doubts)}
+    return {
+        "header": header_of_params(params),
+        "fields": {**fields, **icrs},
+        "frames": frames,
+        "time": time,
+        "warnings": (*warnings, *doubts),
+    }
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from astropy.io.votable.tree import Field, Param, Resource, TableElement, TimeSys, VOTableFile
     from astropy.table import Table
 
-__all__ = ["fields_of_params", "params_of", "position_in_icrs", "time_systems"]
+__all__ = ["fields_of_params", "header_of_params", "params_of", "position_in_icrs", "time_systems"]
 
 _FILTER_UTYPE: Final = "PhotometryFilter.identifier"
+_SYSTEM_UTYPE: Final = "PhotCal.magnitudeSystem.type"
 
 #: The fields that a PARAM can give: what somebody else numbers has no meaning here.
 _READ: Final = tuple(name for name in METADATA if FIELDS[name].type in ("text", "name", "path", "number"))
@@ -76,6 +77,12 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
         except (ValueError, InvalidError) as error:
             warnings.append(f"The PARAM {str(param.name)!r:.60} is left out: {error}")
     return fields, tuple(warnings)
+
+
+def header_of_params(params: Iterable[Param]) -> dict[str, str]:
+    """Return the system of the magnitudes, by the photometry data model, as a keyword of a header has it."""
+    systems = [str(param.value) for param in params if str(param.utype or "").endswith(_SYSTEM_UTYPE)]
+    return {"magsys": systems[-1]} if systems else {}
 
 
 def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:

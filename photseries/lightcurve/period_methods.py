@@ -30,6 +30,9 @@ __all__ = ["BandCurve", "phase_dispersion", "search_bands", "search_by"]
 _HARMONICS: Final = 3
 _PHASE_BINS: Final = 10
 
+#: The numbers that a method fits at each frequency: as many points are always fitted, by any period.
+_FITTED: Final = {"harmonics": 2 * _HARMONICS + 1, "pdm": _PHASE_BINS}
+
 #: The durations of boxes and the spacing of their frequencies, in units of the shortest period.
 _DURATIONS: Final = (0.05, 0.1, 0.2, 0.4)
 _SPACING: Final = 0.2
@@ -68,12 +71,15 @@ def search_by(
     Raises
     ------
     InvalidError
-        As :func:`~photseries.lightcurve.periodogram.search_periods` does.
+        As :func:`~photseries.lightcurve.periodogram.search_periods` does; also when there are no more points than
+        numbers that the method fits.
     LateError
         When it takes too long.
     NotInstalledError
         For boxes, when astropy is not installed.
     """
+    if len(mjd) <= (fitted := _FITTED.get(method, 0)):
+        raise InvalidError(f"The method {method} needs at least {fitted + 1} points.")
     span = float(mjd[-1] - mjd[0])
     if method == "bls":
         shortest = options.min_period or _MIN_BOX_PERIOD

@@ -14,6 +14,7 @@ _SLOAN = {"SU": "ab", "SG": "ab", "SR": "ab", "SI": "ab", "SZ": "ab", "*": "vega
 _ZTF = {"zg": "ztfg", "zr": "ztfr", "zi": "ztfi"}
 _LSST = {band: f"lsst{band}" for band in "ugrizy"}
 _MJD_TAI = {"time_scale": "tai", "time_refpos": "topocenter"}
+_UTC_OF_START = {"time_scale": "utc", "time_stamp_alignment": "start"}
 
 SURVEYS = (
     Survey(
@@ -66,7 +67,7 @@ SURVEYS = (
         filter_col="F",
         filters={"o": "atlaso", "c": "atlasc"},
         constants={"exp_time": 30.0},
-        times={"time_scale": "utc"},
+        times=_UTC_OF_START,
     ),
     Survey(
         name="ZTF light curves of IRSA",
@@ -91,7 +92,7 @@ SURVEYS = (
         zero_point="zpdiff",
         filter_col="filter",
         filters={"ZTF_g": "ztfg", "ZTF_r": "ztfr", "ZTF_i": "ztfi"},
-        times={"time_scale": "utc", "time_stamp_alignment": "start"},
+        times=_UTC_OF_START,
     ),
     Survey(
         name="Fink",
@@ -104,7 +105,7 @@ SURVEYS = (
         errors={"i:magpsf": "i:sigmapsf"},
         filter_col="i:fid",
         filters={"1": "ztfg", "2": "ztfr", "3": "ztfi"},
-        times={"time_scale": "utc"},
+        times=_UTC_OF_START,
     ),
     Survey(
         name="Gaia epoch photometry",

@@ -37,6 +37,14 @@ ATLAS = "##MJD m dm uJy duJy F\n59000.1 18.1 0.1 209 20 o\n59001.1 -19.9 0.4 -20
 SWIFT = {"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4, "TIMESYS": "TT", "TELESCOP": "SWIFT"}
 FLAGS = "mjd,mag,magerr,{}\n59000,15.1,0.1,{}\n59001,18.2,0,{}\n"
 TCB = 1.550519768e-8 * (56962.40264 - 43144.0003725) + 6.55e-5 / 86400  # TCB - TDB on 2014-11-01 [d]
+VEGA = (
+    '<VOTABLE version="1.4"><RESOURCE><TABLE><GROUP name="photcal">'
+    '<PARAM name="system" datatype="char" arraysize="*" value="Vega" utype="photDM:PhotCal.magnitudeSystem.type"/>'
+    '<PARAM name="band" datatype="char" arraysize="*" value="Generic/Bessell.V" '
+    'utype="photDM:PhotometryFilter.identifier"/></GROUP>'
+    '<FIELD name="mjd" datatype="double" unit="d"/><FIELD name="mag" datatype="double" unit="mag"/>'
+    "<DATA><TABLEDATA><TR><TD>59000</TD><TD>15.1</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+)
 TNS = "obsdate,flux,fluxerr,unit_name\n2023-01-01 12:00:00,18.1,0.1,mJy\n2023-01-02 12:00:00,18.2,0.1,mJy\n"
 
 READ: dict[str, Any] = {
@@ -62,6 +70,12 @@ READ: dict[str, Any] = {
     ),
     "alerts of negative differences": (ALERTS, {}, {"mag": [18.1, NAN], "magerr": [0.1, NAN]}, {}),
     "ATLAS of negative fluxes": (ATLAS, {}, {"flux": [209, -20], "mag": [18.1, NAN]}, {"filter": "atlaso"}),
+    "ATLAS of a flux of 0": (
+        f"{ATLAS}59002.1 0.000 0.000 0 10 o\n",
+        {"mag_col": "m"},
+        {"mag": [18.1, NAN, NAN]},
+        {"filter": "atlaso"},
+    ),
     "Swift UVOT": (
         table(header=SWIFT, TIME=("s", [2e8]), MAG=("mag", [16.1]), MAG_ERR=("mag", [0.02])),
         {},
@@ -212,6 +226,32 @@ READ: dict[str, Any] = {
     ),
     "a column of units that are no system": ("mjd,mag,units\n59000,15,mag\n", {}, {"mag": [15]}, {"magsys": None}),
     "differences by name": ("JD,dmag\n2459000.5,-1.2\n", {}, {"mag": [-1.2]}, {"magsys": "instrumental"}),
+    "Vega in a keyword": ("#MAGSYS=Vega\nmjd,mag\n59000,15.1\n", {}, {"mag": [15.1]}, {"magsys": "vega"}),
+    "Vega in a header": (
+        table({"MAGSYS": "VEGA"}, MJD=("d", [59000]), MAG=("mag", [15.1])),
+        {},
+        {"mag": [15.1]},
+        {"magsys": "vega"},
+    ),
+    "Vega in a VOTable": (VEGA, {}, {"mag": [15.1]}, {"magsys": "vega", "filter": "bessellv"}),
+    "a unit in a header": (
+        table({"FLUXUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
+        {},
+        {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "zero points that are missing": (
+        "mjd,flux,fluxerr,zp\n59000,100,10,25\n59001,100,10,-99\n59002,100,10,0\n59003,100,10,25.5\n",
+        {},
+        {"flux": [100 * 10**-0.44, NAN, NAN, 100 * 10**-0.64], "fluxerr": [10**0.56, NAN, NAN, 10**0.36]},
+        {},
+    ),
+    "errors of 1e20": (
+        "mjd,flux,fluxerr\n59000,150.5,10\n59001,120,1e20\n",
+        {},
+        {"flux": [150.5, 120], "fluxerr": [10, NAN]},
+        {},
+    ),
     "infinite magnitudes": ("mjd,mag\n59000,15\n59001,inf\n59002,-inf\n", {}, {"mag": [15, NAN, NAN]}, {}),
     "days since BJDREF without a unit": (
         table(header={"BJDREFI": 2457000, "BJDREFF": 0.0}, TIME=(None, [1325.5]), MAG=("mag", [15])),
@@ -232,6 +272,49 @@ READ: dict[str, Any] = {
         {"time_scale": "tdb"},
     ),
     "a scale in brackets": ("MJD(TT),mag\n59000.5,15.1\n", {}, {"mjd": [59000.5]}, {"time_scale": "tt"}),
+    "a scale behind a hyphen": (
+        "BJD-UTC,mag\n2459000.5,15.1\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": "utc", "time_refpos": "barycenter"},
+    ),
+    "a scale in the name of dates, on a day with a leap second": (
+        "time_tai,mag\n2016-12-31T12:00:00,15.1\n",
+        {"time_col": "time_tai"},
+        {"mjd": [57753.5]},
+        {"time_scale": "tai"},
+    ),
+    "dates in UTC on a day with a leap second": (
+        "date,mag\n2016-12-31T12:00:00,15.1\n",
+        {},
+        {"mjd": [57753 + 43_200 / 86_401]},
+        {"time_scale": "utc"},
+    ),
+    "dates in TDB on a day with a leap second": (
+        "date,mag\n2016-12-31T12:00:00,15.1\n",
+        {"time_scale": "tdb"},
+        {"mjd": [57753.5]},
+        {"time_scale": "tdb"},
+    ),
+    "a scale in a keyword": (
+        "#TIMESYS=TDB\nHJD,mag\n2459000.5,15.1\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": "tdb", "time_refpos": "heliocenter"},
+    ),
+    "keywords of IPAC": (
+        "\\TIMESYS='TT'\n\\MAGSYS = 'Vega'\n"
+        "|mjd     |mag   |\n|double  |double|\n|d       |mag   |\n 59000.5   15.1  \n",
+        {},
+        {"mjd": [59000.5], "mag": [15.1]},
+        {"time_scale": "tt", "magsys": "vega"},
+    ),
+    "limits beside exponents of Fortran": (
+        "mjd mag err\n59000.5 0.151D+02 0.1\n59001.5 >16.1 0.1\n",
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 16.1]},
+        {},
+    ),
     "times that are missing": (
         "JD,mag\n2459000.5,15.1\n0.0,15.2\n2459001.5,15.3\n-999,15.4\n2459002.5,15.5\n",
         {},
@@ -272,6 +355,20 @@ REFUSED: dict[str, Any] = {
     "commas between thousands": ('JD,mag\n"2,458,000.5",12.3\n', {}, "JD"),
     "arrays in cells": ('g_transit_time,g_transit_mag\n"(1700.1, 1710.2)","(15.1, 15.2)"\n', {}, "time_col"),
     "a zero point in Vega": ("mjd,flux,zp,zpsys\n59000,100,25,vega\n59001,110,25,vega\n", {}, "vega"),
+    "a zero point in Vega by the header": ("#ZP=25\n#MAGSYS=Vega\nmjd,flux\n59000,100\n59001,50\n", {}, "vega"),
+    "another system in the header": ("#MAGSYS=ST\nmjd,mag\n59000,15\n", {}, "state it (magsys)"),
+    "zero points that are none": ("mjd,flux,zp\n59000,100,99\n59001,50,99\n", {}, "state one (zero_point)"),
+    "a flux that is a lower limit": (
+        "mjd,flux,fluxerr\n59000,>100,\n59001,50,1\n",
+        {"flux_unit": "mJy"},
+        "flux of row 1 is a lower limit",
+    ),
+    "a flux that VizieR marks as a lower limit": (
+        "mjd,l_flux,flux\n59000,,100\n59001,>,50\n",
+        {"flux_unit": "mJy"},
+        "flux of row 2 is a lower limit",
+    ),
+    "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "between thousands"),
     "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
@@ -299,6 +396,7 @@ REFUSED: dict[str, Any] = {
         {},
         "are in ct, and their fluxes in mJy",
     ),
+    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, and those of magnitudes"),
     "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
 }
 
@@ -396,6 +494,20 @@ def test_dates_without_a_time_of_day_are_told():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
     assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+
+
+def test_integers_with_gaps_keep_their_digits():
+    """The float64 nearest to 2^53 + 1 is 2^53."""
+    reading = one_of(read_bytes(b"mjd,mag,id\n59000,15,9007199254740993\n59001,16,\n", "curve.csv", ReadOptions()))
+    assert reading.frame["id"][0] == "9007199254740993"
+
+
+def test_rows_without_a_filter_are_told():
+    content = b"mjd,mag,band\n59000,15,ztfg\n59001,16,\n"
+    reading = one_of(read_bytes(content, "curve.csv", ReadOptions()))
+    assert reading.fields["filter"] == "ztfg"
+    assert reading.warnings == ("1 of the values of band are missing: their rows were taken as the others.",)
+    assert one_of(read_bytes(content, "curve.csv", ReadOptions(where="band=ztfg"))).warnings == ()
 
 
 def test_tables_of_fits_with_the_same_columns_are_told():

@@ -196,6 +196,17 @@ def test_times_and_magnitudes_come_with_the_survey(name, options, mjd, mag, mage
     assert {field: reading.fields[field] for field in fields} == fields
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("ATLAS forced photometry", "F=o"), ("ZTF forced photometry", "filter=ZTF_g"), ("Fink", "i:fid=1")],
+)
+def test_the_times_of_a_survey_are_those_of_the_start_of_exposures(name, where):
+    """As in fallingstar-data.com/forcedphot/resultdesc, arXiv:2305.16279 and the schema of ZTF's alerts."""
+    file, content = sample(name)
+    fields = one_of(read_bytes(content, file, ReadOptions(where=where))).fields
+    assert (fields["time_scale"], fields["time_stamp_alignment"]) == ("utc", "start")
+
+
 def test_a_package_adds_a_survey(monkeypatch):
     """An entry point names a declaration, which wins over less specific ones."""
     added = Survey(name="Mine", source="me", columns=("when", "bright"), time="when", mag="bright", time_format="jd")

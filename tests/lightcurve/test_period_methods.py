@@ -87,3 +87,13 @@ def test_a_constant_and_a_deadline_are_refused(method):
         search_by(method, mjd, np.ones(400), None)
     with pytest.raises(LateError):
         search_by(method, mjd, np.sin(mjd), None, SearchOptions(seconds=-1))
+
+
+@pytest.mark.parametrize(("method", "fitted"), [("harmonics", 7), ("pdm", 10)])
+def test_points_that_any_period_fits_are_refused(method, fitted):
+    """A constant and three sinusoids go through 7 points, and 10 points may each have a part of the period."""
+    rng = np.random.default_rng(4)
+    mjd, flux = np.sort(rng.uniform(0, 20, fitted + 1)), rng.normal(size=fitted + 1)
+    with pytest.raises(InvalidError, match=f"{method} needs at least {fitted + 1} points"):
+        search_by(method, mjd[:-1], flux[:-1], None)
+    assert search_by(method, mjd, flux, None).peaks
