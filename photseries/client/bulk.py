@@ -29,7 +29,7 @@ from photseries.errors import InvalidError, OutcomeUnknownError, PhotseriesError
 from photseries.extras import is_installed
 from photseries.fields import FIELDS, SETTABLE
 from photseries.fields.texts import without_ignored
-from photseries.formats import Reading, ReadOptions
+from photseries.formats import Reading, ReadOptions, is_astropy
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import is_text
 
@@ -98,12 +98,16 @@ def is_unparsed(items: object, options: ReadOptions | None, metadata: object) ->
 
 def is_table(items: object) -> bool:
     """Return whether something is one table, of pandas or of anything that shares its columns through Arrow."""
-    return isinstance(items, pd.DataFrame | Mapping) or hasattr(items, "__arrow_c_stream__")
+    return (
+        isinstance(items, pd.DataFrame)
+        or hasattr(items, "__arrow_c_stream__")
+        or (isinstance(items, Mapping) and not is_astropy(items))
+    )
 
 
 def listed(items: Any) -> Iterable[object]:
-    """Return the items to upload: one path is one."""
-    return [items] if isinstance(items, str | os.PathLike) else items
+    """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
+    return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
 
 def shared_fields(metadata: object) -> Mapping[str, object]:

@@ -520,8 +520,9 @@ class Client:
 
         Parameters
         ----------
-        data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
-            The table, or a file of one of the formats of :data:`photseries.formats.READERS`.
+        data : DataFrame, mapping of arrays, array, astropy Table or TimeSeries, lightkurve LightCurve, or path
+            The table, or a file of one of the formats of :data:`photseries.formats.READERS`. The arrays of a mapping
+            may be Quantities and Times; a numpy array must be structured.
         if_exists : {"error", "skip", "replace"}
             What to do with an existing series (same obj_id, instrument_id, filter, series_name, series_obj_id, channel
             and origin). A skipped series with a different table causes a warning.

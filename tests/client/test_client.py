@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+from astropy import units
 
 import photseries
 from photseries import errors
@@ -320,8 +321,10 @@ def test_who_and_what(client, world, service):
 
 
 def test_bad_input_is_one_clear_error(client, fields, tmp_path):
-    with pytest.raises(InvalidError, match="A list is no table"):
+    with pytest.raises(InvalidError, match="Cannot read a table from an object of type list: give a DataFrame"):
         client.upload([1, 2], **fields)
+    with pytest.raises(InvalidError, match="The columns make no table: Inconsistent data column lengths"):
+        client.upload({"mjd": [60000.0, 60001.0] * units.day, "mag": [18.0]}, **fields)
     with pytest.raises(InvalidError, match=r"lost.csv: No such file"):
         client.upload(tmp_path / "lost.csv", **fields)
     with pytest.raises(InvalidError, match="A field cannot be serialised as JSON"):
