@@ -313,6 +313,8 @@ def test_who_and_what(client, world, service):
     assert "client's star" in [entry["id"] for entry in client.entries("sources")]
     with photseries.Client(service.url + "/", world.tokens["anna reads"]) as reader:
         with pytest.raises(ForbiddenError):
+    with pytest.raises(NotFoundError, match=r"There is nothing at /api/source\. Did you mean sources\?"):
+        client.create("source", id="V1", ra=1, dec=2)
             reader.upload(frame(), **world.fields(series_name="forbidden"))
         with pytest.raises(NotFoundError):
             reader.get(10**6)
