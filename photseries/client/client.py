@@ -33,6 +33,8 @@ from photseries.client.queries import arguments, names_of, part_arguments
 from photseries.client.search import SERIES, path_of
 from photseries.client.series import Series
 from photseries.client.transport import Transport
+from photseries.errors import InvalidError
+from photseries.fields import FEATURES
 from photseries.client.uploads import Outcome, Uploaded, Uploader, split_options
 from photseries.formats import ReadOptions, collect, one_of
 from photseries.text import new_batch
@@ -243,8 +245,11 @@ class Client:
         """
         asked = arguments(criteria)
         if limit is not None:
+            if limit < 0:
+                raise InvalidError(f"limit must be at least 0, not {limit}.")
             asked.setdefault("numPerPage", [str(max(limit, 1))])
-        return search.framed(islice(search.walk(self._transport, asked), limit))
+        more = ("separation",) * ("radius" in asked) + FEATURES * (asked.get("features") == ["true"])
+        return search.framed(islice(search.walk(self._transport, asked), limit), more)
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -416,7 +421,8 @@ class Client:
             As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
             series near several positions occurs several times.
         """
-        return search.framed(search.near(self._transport, positions, radius, arguments(criteria)))
+        found = search.near(self._transport, positions, radius, arguments(criteria))
+        return search.framed(found, ("position", "separation"))
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""

@@ -147,7 +147,9 @@ def pairs_of(positions: object) -> list[list[float]]:
     try:
         pairs = np.asarray(positions, np.float64)
     except (TypeError, ValueError):
-        pairs = np.empty(0)
+        pairs = np.full(1, np.nan)
+    if not pairs.size:
+        return []
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
         raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
     found: list[list[float]] = pairs.tolist()

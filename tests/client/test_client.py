@@ -275,6 +275,8 @@ def test_find(client, fields):
     ].tolist() == [6, 5, 4]
     assert client.find(series_name=[name, "no, such"], series_obj_id=np.array([2, 3]))["id"].tolist() == numbers[:2]
     assert len(client.find(series_name=name, limit=2)) == 2
+    with pytest.raises(InvalidError, match="limit must be at least 0, not -1"):
+        client.find(limit=-1)
     nothing = client.find(series_name="nothing of this name")
     assert (len(nothing), list(nothing)) == (0, list(LISTED))
     walked = list(client.iter(series_name=name, num_per_page=2))

@@ -85,6 +85,23 @@ def test_positions_and_quantities_of_astropy(client, fields, world):
     }
 
 
+def test_an_empty_result_has_the_columns_of_a_full_one(client, fields, uploaded):
+    here = {"position": (fields["ra"], fields["dec"]), "radius": 0.1}
+    nowhere = {"position": (0, -90), "radius": 1e-9}
+    around = [[one["position"]] for one in (here, nowhere)]
+    for full, empty in (
+        (client.find(**here), client.find(**nowhere)),
+        (client.find(features=True, limit=1), client.find(features=True, limit=0)),
+        (client.positions(around[0], 0.1), client.positions(around[1], 1e-9)),
+        (client.positions(around[0], 0.1), client.positions([], 0.1)),
+        (client.get_many(ids=[uploaded.id]).metadata, client.get_many(ids=[]).metadata),
+        (client.collection(ids=[uploaded.id]).statistics, client.collection(obj_id="nobody").statistics),
+    ):
+        assert (len(full) > 0, len(empty)) == (True, 0)
+        assert set(full.columns) == set(empty.columns)
+    assert {"obj_id", "filter", "series_id"} <= set(client.get_many(ids=[]).to_pandas())
+
+
 @pytest.mark.parametrize(
     ("criteria", "words"),
     [
