@@ -217,7 +217,7 @@ class Client:
         UserWarning
             When the format loses data that an upload of the file needs.
         """
-        return exports.save(self._transport, series_id, Path(path), format, revision)
+        return exports.save(self._transport, series_id, Path(path).expanduser(), format, revision)
 
     def find(self, *, limit: int | None = None, **criteria: Unpack[ConeCriteria]) -> pd.DataFrame:
         """Find series.
@@ -305,7 +305,7 @@ class Client:
             When the extension is unknown, a criterion is invalid, or no series has a column.
         """
         lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        return exports.export(self._transport, Path(path), format, lists, options)
+        return exports.export(self._transport, Path(path).expanduser(), format, lists, options)
 
     def get_many(
         self,

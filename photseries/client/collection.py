@@ -109,7 +109,7 @@ class Collection:
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Download the long table of all series as Parquet; see :meth:`photseries.Client.export`."""
-        return export(self._transport, Path(path), "parquet", self._lists, self._unordered)
+        return export(self._transport, Path(path).expanduser(), "parquet", self._lists, self._unordered)
 
     @property
     def _unordered(self) -> dict[str, object]:

@@ -45,6 +45,9 @@ def test_a_series_has_its_fields_and_columns_at_hand(client, fields, uploaded):
         _ = series.nothing
     with pytest.raises(KeyError, match="'mag', only mjd, flux, fluxerr"):
         _ = series["mag"]
+    pd.testing.assert_frame_equal(series[["mjd", "flux"]], series.data[["mjd", "flux"]])
+    with pytest.raises(KeyError, match="'mag', only mjd, flux, fluxerr"):
+        _ = series[["mjd", "mag"]]
     with pytest.raises(NotFoundError):
         _ = client[10**9]
     with pytest.raises(TypeError):
@@ -102,6 +105,17 @@ def test_an_empty_result_has_the_columns_of_a_full_one(client, fields, uploaded)
     assert {"obj_id", "filter", "series_id"} <= set(client.get_many(ids=[]).to_pandas())
 
 
+def test_paths_begin_at_the_home_folder(client, uploaded, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    client.save(uploaded.id, "~/a.h5")
+    client[uploaded.id].to_hdf5("~/b.h5")
+    client.export("~/c.parquet", ids=[uploaded.id])
+    client.collection(ids=[uploaded.id]).to_parquet("~/d.parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5", "c.parquet", "d.parquet"]
+    assert client.upload("~/a.h5", if_exists="skip").status == "skipped"
+
+
 @pytest.mark.parametrize(
     ("criteria", "words"),
     [
@@ -128,6 +142,8 @@ def test_a_series_is_drawn_with_matplotlib(client, uploaded):
     assert inverted.yaxis_inverted()
     assert inverted.containers[0][0].get_color() == "red"
     assert np.allclose(inverted.containers[0][0].get_ydata(), 23.9 - 2.5 * np.log10(series["flux"]))
+    with pytest.raises(InvalidError, match=r"Invalid unit: 'magnitude'\. It must be flux or mag"):
+        series.plot(unit="magnitude")
 
 
 def test_a_plot_needs_matplotlib(client, uploaded, monkeypatch):
@@ -159,6 +175,8 @@ def test_a_search_result_is_a_plain_frame(client, uploaded):
     found = client.find(limit=1)
     assert isinstance(found, pd.DataFrame)
     assert type(found[["id"]]) is type(found.copy()) is pd.DataFrame
+    assert str(found).endswith(f"1 series, {len(found.columns)} fields each")
+    assert str(found).split()[:3] == ["id", "obj_id", "filter"]
 
 
 def test_a_long_series_is_shown_by_a_part_of_it(client, fields):
