@@ -21,7 +21,7 @@ import pandas as pd
 
 from photseries.client.answers import Answer, answer_of, error_of
 from photseries.client.keys import Key, key_of, same_key_error
-from photseries.client.payload import Message, query_of
+from photseries.client.payload import Message, json_of, query_of
 from photseries.client.search import SERIES
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded
@@ -417,10 +417,7 @@ def _text(name: str, value: object) -> str:
     known = FIELDS.get(name)
     if isinstance(value, str) and (known is None or known.is_text):
         return value
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    except TypeError as error:
-        raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
+    return json_of(name, value).decode()
 
 
 def _lists(columns: Sequence[pd.Series | None]) -> pyarrow.Array:

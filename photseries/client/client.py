@@ -8,7 +8,6 @@ the work, one for each noun: :mod:`~photseries.client.search`, ``lists``, ``coll
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -29,13 +28,13 @@ from photseries.client.documents import Event, Period, Periodogram, SourcePeriod
 from photseries.client.lists import SeriesList, Wanted, get_list, given_lists, require_found
 from photseries.client.many import ManyUploader
 from photseries.client.payload import message
-from photseries.client.queries import arguments, names_of, part_arguments
+from photseries.client.queries import analysis_arguments, arguments, names_of, part_arguments, plain_fields
 from photseries.client.search import SERIES, path_of
 from photseries.client.series import Series
 from photseries.client.transport import Transport
+from photseries.client.uploads import Outcome, Uploaded, Uploader, split_options
 from photseries.errors import InvalidError
 from photseries.fields import FEATURES
-from photseries.client.uploads import Outcome, Uploaded, Uploader, split_options
 from photseries.formats import ReadOptions, collect, one_of
 from photseries.text import new_batch
 
@@ -150,7 +149,8 @@ class Client:
             Add columns: ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``, ``mjd_mid``,
             ``bjd_tdb``, ``hjd_utc``, ``mjd_tdb``.
         bin : str, optional
-            Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows.
+            Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows. It and
+            ``detrend`` may also be a timedelta or a Quantity.
         detrend : str, optional
             Add two columns: the running median in a window of this width, such as ``2d``, and the detrended brightness.
         clip : float, optional
@@ -437,7 +437,8 @@ class Client:
         series_id : int
         method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
         **parameters
-            Others of ``GET .../periodogram``: ``min_period``, ``max_period`` [d], ``peaks``, ``brightness`` ...
+            Others of ``GET .../periodogram``: ``min_period``, ``max_period`` [d, or a Quantity], ``peaks``,
+            ``brightness`` ...
 
         Returns
         -------
@@ -451,7 +452,7 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        asked = {"method": method, **_camel_case(parameters)}
+        asked = {"method": method, **analysis_arguments(parameters)}
         found: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", asked)
         return found
 
@@ -475,7 +476,7 @@ class Client:
         InvalidError, LateError, NotFoundError
         """
         path = f"/api/sources/{quote(source, safe='')}/periodogram"
-        found: SourcePeriodogram = self._transport.read(path, _camel_case(parameters))
+        found: SourcePeriodogram = self._transport.read(path, analysis_arguments(parameters))
         return found
 
     def periods(self, series_id: int) -> list[Period]:
@@ -501,7 +502,7 @@ class Client:
         ------
         ForbiddenError, InvalidError, NotFoundError
         """
-        written = message({"period": period, "method": method, "preferred": preferred})
+        written = message(plain_fields({"period": period, "method": method, "preferred": preferred}))
         self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
@@ -538,7 +539,8 @@ class Client:
             The roles of columns, the format of times, and other read options.
         **fields
             The metadata, which override metadata in the data. ``flux_unit`` and ``magsys`` describe the data; flux
-            densities are stored in uJy.
+            densities are stored in uJy. Numbers with a unit may be Quantities, and ``position`` replaces ``ra`` and
+            ``dec`` as in :meth:`find`.
 
         Returns
         -------
@@ -610,7 +612,7 @@ class Client:
             When no further item can succeed.
         """
         columns = tuple(names_of(by or ()))
-        fields = {"batch": new_batch(), **shared_fields(metadata), **fields}
+        fields = plain_fields({"batch": new_batch(), **shared_fields(metadata), **fields})
         sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
         if is_unparsed(items, options, metadata):
             return sender.file(items, columns, fields)
@@ -744,11 +746,8 @@ class Client:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", message(fields), repeatable=False)
+        answer = self._transport.write(
+            "POST", f"/api/{quote(kind, safe='')}", message(plain_fields(fields)), repeatable=False
+        )
         identity: int | str = answer["id"]
         return identity
-
-
-def _camel_case(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
-    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}

@@ -1,5 +1,6 @@
 """What makes the client pleasant: attributes, items, plots, notebooks, coordinates, names of files."""
 
+import datetime
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
+from astropy.time import Time
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -86,6 +88,42 @@ def test_positions_and_quantities_of_astropy(client, fields, world):
         "minExpTime": ["120.0"],
         "maxRMS": ["0.03"],
     }
+    assert arguments({"mag_brighter_than": 18 * units.ABmag}) == {"magBrighterThan": ["18.0"]}
+
+
+def test_fields_take_what_criteria_take(client, fields, world):
+    centre = SkyCoord(124.5, -45.0, unit="deg")
+    assert client.create("sources", id="placed", position=centre.galactic) == "placed"
+    (source,) = (one for one in client.entries("sources") if one["id"] == "placed")
+    assert (source["ra"], source["dec"]) == pytest.approx((124.5, -45.0), abs=1e-9)
+    rest = {name: value for name, value in fields.items() if name not in ("ra", "dec", "obj_id")}
+    given = {**rest, "obj_id": "placed", "exp_time": 2 * units.min, "limiting_mag": 20 * units.ABmag}
+    uploaded = client.upload(columns(), position=(8.3 * units.hourangle, centre.dec), group_ids={1}, **given)
+    series = client[uploaded.id]
+    assert (series.ra, series.dec) == pytest.approx((124.5, -45.0), abs=1e-9)
+    assert (series.exp_time, series.limiting_mag) == (120, 20)
+    assert 1 in series.group_ids
+    client.update(uploaded.id, exp_time=0.5 * units.min)
+    (outcome,) = client.upload_many([columns()], channel="many", position=centre, **given)
+    assert (client[uploaded.id].exp_time, client[outcome.uploaded.id].exp_time) == (30, 120)
+    client.put_period(uploaded.id, 36 * units.min, "by eye")
+    assert client.periods(uploaded.id)[0]["period"] == pytest.approx(0.025)
+    with pytest.raises(InvalidError, match="exp_time must be a Quantity in s, not in m"):
+        client.update(uploaded.id, exp_time=2 * units.m)
+    with pytest.raises(InvalidError, match="The field altdata cannot be serialised as JSON") as caught:
+        client.update(uploaded.id, altdata={"exposure": 2 * units.s})
+    assert list(caught.value.fields) == ["altdata"]
+
+
+def test_durations_and_periods_of_astropy(client, uploaded):
+    expected = client.get(uploaded.id, bin="30min").data
+    for width in (0.5 * units.hour, datetime.timedelta(minutes=30), pd.Timedelta("30min")):
+        pd.testing.assert_frame_equal(client.get(uploaded.id, bin=width).data, expected)
+    searched = client.periodogram(uploaded.id, min_period=12 * units.hour, detrend=2 * units.day)
+    assert searched["min_period"] == pytest.approx(0.5)
+    for time in (Time(2460000.5, format="jd"), datetime.date(2026, 11, 21)):
+        with pytest.raises(InvalidError, match="mjd_min must be an MJD in the time scale of the series"):
+            client.get(uploaded.id, mjd_min=time)
 
 
 def test_an_empty_result_has_the_columns_of_a_full_one(client, fields, uploaded):
@@ -119,6 +157,7 @@ def test_paths_begin_at_the_home_folder(client, uploaded, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("criteria", "words"),
     [
+        ({"mag_brighter_than": 18 * units.STmag}, "mag_brighter_than must be a Quantity in mag"),
         ({"position": SkyCoord([1, 2], [3, 4], unit="deg"), "radius": 1}, r"client\.positions"),
         ({"position": "Vega", "radius": 1}, "one SkyCoord"),
         ({"position": (1, 2), "ra": 1, "radius": 1}, "leave one out"),
