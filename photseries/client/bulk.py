@@ -21,7 +21,7 @@ import pandas as pd
 
 from photseries.client.answers import ApiResponse, answer_of, error_of
 from photseries.client.keys import Key, key_of, same_key_error
-from photseries.client.payload import Message, query_of
+from photseries.client.payload import Message, json_of, query_of
 from photseries.client.search import SERIES
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded
@@ -29,7 +29,7 @@ from photseries.errors import InvalidError, OutcomeUnknownError, PhotseriesError
 from photseries.extras import is_installed
 from photseries.fields import FIELDS, SETTABLE
 from photseries.fields.texts import without_ignored
-from photseries.formats import Reading, ReadOptions
+from photseries.formats import Reading, ReadOptions, is_astropy
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import is_text
 
@@ -98,12 +98,16 @@ def is_unparsed(items: object, options: ReadOptions | None, metadata: object) ->
 
 def is_table(items: object) -> bool:
     """Return whether something is one table, of pandas or of anything that shares its columns through Arrow."""
-    return isinstance(items, pd.DataFrame | Mapping) or hasattr(items, "__arrow_c_stream__")
+    return (
+        isinstance(items, pd.DataFrame)
+        or hasattr(items, "__arrow_c_stream__")
+        or (isinstance(items, Mapping) and not is_astropy(items))
+    )
 
 
 def listed(items: Any) -> Iterable[object]:
-    """Return the items to upload: one path is one."""
-    return [items] if isinstance(items, str | os.PathLike) else items
+    """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
+    return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
 
 def shared_fields(metadata: object) -> Mapping[str, object]:
@@ -418,10 +422,7 @@ def _text(name: str, value: object) -> str:
     known = FIELDS.get(name)
     if isinstance(value, str) and (known is None or known.is_text):
         return value
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    except TypeError as error:
-        raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
+    return json_of(name, value).decode()
 
 
 def _lists(columns: Sequence[pd.Series | None]) -> pyarrow.Array:

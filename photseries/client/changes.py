@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from photseries.client.payload import message
+from photseries.client.queries import plain_fields
 from photseries.client.search import SERIES, path_of
 from photseries.client.transport import RetryState, Transport
 from photseries.errors import NotFoundError
@@ -29,7 +30,7 @@ def update(
     """Change a series; see :meth:`photseries.Client.update`."""
     # The fields that the data suggests are for new series only.
     reading = None if data is None else one_of(collect(data, options or ReadOptions()))
-    written = message(fields, reading)
+    written = message(plain_fields(fields), reading)
     headers = if_revision(series_id, if_match)
     answer = transport.write("PATCH", path_of(series_id), written, repeatable=False, headers=headers)
     return (*(reading.warnings if reading is not None else ()), *answer.get("warnings", ()))

@@ -8,7 +8,6 @@ the work, one for each noun: :mod:`~photseries.client.search`, ``lists``, ``coll
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -29,11 +28,13 @@ from photseries.client.documents import Event, Period, Periodogram, SourcePeriod
 from photseries.client.lists import SeriesList, Wanted, get_list, given_lists, require_found
 from photseries.client.many import ManyUploader
 from photseries.client.payload import message
-from photseries.client.queries import arguments, names_of, part_arguments
+from photseries.client.queries import analysis_arguments, arguments, names_of, part_arguments, plain_fields
 from photseries.client.search import SERIES, path_of
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.client.uploads import Outcome, Uploaded, Uploader, split_options
+from photseries.errors import InvalidError
+from photseries.fields import FEATURES
 from photseries.formats import ReadOptions, collect, one_of
 from photseries.text import new_batch
 
@@ -148,7 +149,8 @@ class Client:
             Add columns: ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``, ``mjd_mid``,
             ``bjd_tdb``, ``hjd_utc``, ``mjd_tdb``.
         bin : str, optional
-            Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows.
+            Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows. It and
+            ``detrend`` may also be a timedelta or a Quantity.
         detrend : str, optional
             Add two columns: the running median in a window of this width, such as ``2d``, and the detrended brightness.
         clip : float, optional
@@ -215,7 +217,7 @@ class Client:
         UserWarning
             When the format loses data that an upload of the file needs.
         """
-        return exports.save(self._transport, series_id, Path(path), format, revision)
+        return exports.save(self._transport, series_id, Path(path).expanduser(), format, revision)
 
     def find(self, *, limit: int | None = None, **criteria: Unpack[ConeCriteria]) -> pd.DataFrame:
         """Find series.
@@ -243,8 +245,11 @@ class Client:
         """
         query = arguments(criteria)
         if limit is not None:
+            if limit < 0:
+                raise InvalidError(f"limit must be at least 0, not {limit}.")
             query.setdefault("numPerPage", [str(max(limit, 1))])
-        return search.framed(islice(search.walk(self._transport, query), limit))
+        more = ("separation",) * ("radius" in query) + FEATURES * (query.get("features") == ["true"])
+        return search.framed(islice(search.walk(self._transport, query), limit), more)
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -300,7 +305,7 @@ class Client:
             When the extension is unknown, a criterion is invalid, or no series has a column.
         """
         lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        return exports.export(self._transport, Path(path), format, lists, options)
+        return exports.export(self._transport, Path(path).expanduser(), format, lists, options)
 
     def get_many(
         self,
@@ -416,7 +421,8 @@ class Client:
             As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
             series near several positions occurs several times.
         """
-        return search.framed(search.near(self._transport, positions, radius, arguments(criteria)))
+        found = search.near(self._transport, positions, radius, arguments(criteria))
+        return search.framed(found, ("position", "separation"))
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""
@@ -431,7 +437,8 @@ class Client:
         series_id : int
         method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
         **parameters
-            Others of ``GET .../periodogram``: ``min_period``, ``max_period`` [d], ``peaks``, ``brightness`` ...
+            Others of ``GET .../periodogram``: ``min_period``, ``max_period`` [d, or a Quantity], ``peaks``,
+            ``brightness`` ...
 
         Returns
         -------
@@ -445,7 +452,7 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        query = {"method": method, **_camel_case(parameters)}
+        query = {"method": method, **analysis_arguments(parameters)}
         result: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", query)
         return result
 
@@ -469,7 +476,7 @@ class Client:
         InvalidError, LateError, NotFoundError
         """
         path = f"/api/sources/{quote(source, safe='')}/periodogram"
-        result: SourcePeriodogram = self._transport.read(path, _camel_case(parameters))
+        result: SourcePeriodogram = self._transport.read(path, analysis_arguments(parameters))
         return result
 
     def periods(self, series_id: int) -> list[Period]:
@@ -495,7 +502,7 @@ class Client:
         ------
         ForbiddenError, InvalidError, NotFoundError
         """
-        written = message({"period": period, "method": method, "preferred": preferred})
+        written = message(plain_fields({"period": period, "method": method, "preferred": preferred}))
         self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
@@ -520,8 +527,9 @@ class Client:
 
         Parameters
         ----------
-        data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
-            The table, or a file of one of the formats of :data:`photseries.formats.READERS`.
+        data : DataFrame, mapping of arrays, array, astropy Table or TimeSeries, lightkurve LightCurve, or path
+            The table, or a file of one of the formats of :data:`photseries.formats.READERS`. The arrays of a mapping
+            may be Quantities and Times; a numpy array must be structured.
         if_exists : {"error", "skip", "replace"}
             What to do with an existing series (same obj_id, instrument_id, filter, series_name, series_obj_id, channel
             and origin). A skipped series with a different table causes a warning.
@@ -531,7 +539,8 @@ class Client:
             The roles of columns, the format of times, and other read options.
         **fields
             The metadata, which override metadata in the data. ``flux_unit`` and ``magsys`` describe the data; flux
-            densities are stored in uJy.
+            densities are stored in uJy. Numbers with a unit may be Quantities, and ``position`` replaces ``ra`` and
+            ``dec`` as in :meth:`find`.
 
         Returns
         -------
@@ -603,7 +612,7 @@ class Client:
             When no further item can succeed.
         """
         columns = tuple(names_of(by or ()))
-        fields = {"batch": new_batch(), **shared_fields(metadata), **fields}
+        fields = plain_fields({"batch": new_batch(), **shared_fields(metadata), **fields})
         sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
         if is_unparsed(items, options, metadata):
             return sender.file(items, columns, fields)
@@ -737,11 +746,8 @@ class Client:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", message(fields), repeatable=False)
+        answer = self._transport.write(
+            "POST", f"/api/{quote(kind, safe='')}", message(plain_fields(fields)), repeatable=False
+        )
         identity: int | str = answer["id"]
         return identity
-
-
-def _camel_case(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
-    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), name): value for name, value in parameters.items()}

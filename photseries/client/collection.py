@@ -19,7 +19,7 @@ from photseries.client.queries import arguments
 from photseries.client.search import framed, series_of, walk
 from photseries.client.series import Series
 from photseries.client.transport import Transport
-from photseries.parameters import POSITIONS
+from photseries.fields import FEATURES
 
 __all__ = ["Collection"]
 
@@ -44,7 +44,7 @@ class Collection:
     ----------
     transport : Transport
     lists : mapping
-        The list whose series it has, by name; empty: all series that match the criteria.
+        Of :func:`~photseries.client.lists.given_lists`; empty: all series that match the criteria.
     criteria : mapping
     cache, workers, progress
         As in :meth:`photseries.Client.collection`.
@@ -61,9 +61,7 @@ class Collection:
         progress: bool | None,
     ) -> None:
         self._transport = transport
-        self._lists = {
-            name: series_list if name == POSITIONS else list(series_list) for name, series_list in lists.items()
-        }
+        self._lists = lists
         self._criteria = criteria
         self._cache = None if cache is None else Path(cache).expanduser()
         self._workers = workers
@@ -80,7 +78,7 @@ class Collection:
     @property
     def statistics(self) -> pd.DataFrame:
         """The fields of the series, including statistics and features, by id."""
-        return framed(self.fields).set_index("id")
+        return framed(self.fields, FEATURES).set_index("id")
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -111,7 +109,7 @@ class Collection:
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Download the long table of all series as Parquet; see :meth:`photseries.Client.export`."""
-        return export(self._transport, Path(path), "parquet", self._lists, self._unordered)
+        return export(self._transport, Path(path).expanduser(), "parquet", self._lists, self._unordered)
 
     @property
     def _unordered(self) -> dict[str, object]:

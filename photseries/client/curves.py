@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.errors import InvalidError
 from photseries.extras import needs
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, light_curve, require_derivable
@@ -69,7 +70,9 @@ def curve_of(frame: pd.DataFrame, metadata: Mapping[str, Any], unit: Unit | None
         When the table does not have this brightness and it cannot be derived.
     """
     calibration = calibration_of(metadata)
-    unit = unit_of(frame, calibration) if unit is None else unit
+    if unit not in (None, "flux", "mag"):
+        raise InvalidError(f"Invalid unit: {unit!r:.60}. It must be flux or mag.")
+    unit = unit or unit_of(frame, calibration)
     require_derivable((unit,), frame, calibration)
     curve = light_curve(frame, calibration).masked(good_rows(frame, metadata))
     is_mag = unit == "mag"

@@ -15,17 +15,27 @@ __all__ = ["SearchResult", "client_html", "series_html"]
 
 
 class SearchResult(pd.DataFrame):
-    """The frame that a search returns; notebooks show only the columns that tell series apart."""
+    """The frame that a search returns; it is displayed with only the columns that tell series apart."""
 
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:
         return pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"{self._overview!r}\n\n{self._size}"
+
     def _repr_html_(self) -> str | None:
         """Return the main columns as a table."""
+        return f"<p>{self._size}</p>{self._overview.to_html(max_rows=20, border=0)}"
+
+    @property
+    def _overview(self) -> pd.DataFrame:
         names = [name for name in ("position", *OVERVIEW) if name in self and (self.empty or self[name].notna().any())]
-        table = pd.DataFrame(self)[names].to_html(max_rows=20, border=0)
-        return f"<p>{len(self):,} series, {len(self.columns)} fields each</p>{table}"
+        return pd.DataFrame(self)[names]
+
+    @property
+    def _size(self) -> str:
+        return f"{len(self):,} series, {len(self.columns)} fields each"
 
 
 def client_html(url: str, version: str) -> str:

@@ -26,6 +26,7 @@ from photseries.client.search import SERIES, framed
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
+from photseries.fields import FEATURES
 from photseries.parameters import LISTS, POSITIONS
 
 __all__ = ["SeriesList", "Wanted", "get_list", "given_lists", "long_frame", "require_found"]
@@ -47,7 +48,7 @@ class Wanted:
     Parameters
     ----------
     lists : mapping
-        The lists that are given, by name: one.
+        Of :func:`given_lists`: one.
     options : mapping
         Criteria, and the keywords that select a part of each table; for positions the radius.
 
@@ -62,13 +63,7 @@ class Wanted:
         if len(lists) != 1:
             raise InvalidError(f"Give exactly one of {', '.join((*LISTS, POSITIONS))}, not {len(lists)}.")
         ((self.by, entries),) = lists.items()
-        self.entries: list[Any]
-        if self.by == POSITIONS:
-            self.entries = pairs_of(entries)
-        elif isinstance(entries, str):
-            raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
-        else:
-            self.entries = [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
+        self.entries: list[Any] = entries
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield portions of the list as bodies of requests, each with the place of its first entry."""
@@ -77,8 +72,22 @@ class Wanted:
 
 
 def given_lists(*lists: object) -> dict[str, Any]:
-    """Return by name the lists that are not None of ``ids, obj_ids, series_obj_ids, hashes, positions``."""
-    return {name: one for name, one in zip((*LISTS, POSITIONS), lists, strict=True) if one is not None}
+    """Return by name the lists that are not None of ``ids, obj_ids, series_obj_ids, hashes, positions``.
+
+    Raises
+    ------
+    InvalidError
+        When one is no list.
+    """
+    return {name: _entries(name, one) for name, one in zip((*LISTS, POSITIONS), lists, strict=True) if one is not None}
+
+
+def _entries(name: str, entries: object) -> list[Any]:
+    if name == POSITIONS:
+        return pairs_of(entries)
+    if isinstance(entries, str) or not isinstance(entries, Iterable):
+        raise InvalidError(f"{name} must be a list, not {entries!r:.60}.")
+    return [one.item() if isinstance(one, np.generic) else one for one in entries]
 
 
 class SeriesList(Sequence[Series]):
@@ -119,7 +128,9 @@ class SeriesList(Sequence[Series]):
         return self._series[index]
 
     def __repr__(self) -> str:
-        counts = f"{len(self)} of {len(self.asked)} entries, {len(self.missing)} missing, {len(self.damaged)} damaged"
+        counts = (
+            f"{len(self)} series of {len(self.asked)} entries, {len(self.missing)} missing, {len(self.damaged)} damaged"
+        )
         return f"<SeriesList: {counts}>"
 
     @property
@@ -135,9 +146,8 @@ class SeriesList(Sequence[Series]):
     @property
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
-        return framed(
-            {"asked": index, **series.metadata} for index, series in zip(self.places, self._series, strict=True)
-        )
+        pairs = zip(self.places, self._series, strict=True)
+        return framed(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
@@ -157,7 +167,11 @@ def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
         remaining = frame[[name for name in frame if name not in constants]]
         remaining = remaining.reset_index(drop=True)
         parts.append(pd.concat([pd.DataFrame(constants, index=remaining.index), remaining], axis=1))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["asked", "series_id"])
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["asked", "series_id", "obj_id", "filter"])
+    )
 
 
 def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:

@@ -22,7 +22,7 @@ from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.table import is_text
 from photseries.text import is_unicode
 
-__all__ = ["Message", "blob_of", "is_of", "message", "query_of"]
+__all__ = ["Message", "blob_of", "is_of", "json_of", "message", "query_of"]
 
 #: Values above which a file is less work for both sides than JSON.
 MAX_JSON_VALUES: Final = 20_000
@@ -98,8 +98,7 @@ def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
     for name, value in fields.items():
         if name not in SETTABLE:
             return None
-        written = _json({name: value})
-        plain = orjson.loads(written)[name]
+        plain = orjson.loads(json_of(name, value))
         candidates = [plain] if isinstance(plain, str) else []
         candidates.append(orjson.dumps(plain).decode())
         read = {text: fields_of_texts({name: [text]})[name] for text in candidates}
@@ -111,11 +110,27 @@ def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
     return texts if len(urlencode(texts)) <= MAX_QUERY_LENGTH else None
 
 
+def json_of(name: str, value: object) -> bytes:
+    """Return the value of a field as JSON.
+
+    Raises
+    ------
+    InvalidError
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        problem = f"The field {name:.60} cannot be serialised as JSON: {error}."
+        raise InvalidError(problem, fields={name: [problem]}) from error
+
+
 def _json(fields: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
+    except TypeError:
+        for name, value in fields.items():
+            json_of(name, value)
+        raise
 
 
 def _keeps_columns(frame: pd.DataFrame) -> bool:

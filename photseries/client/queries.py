@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -17,12 +18,14 @@ from photseries.text import suggestion
 __all__ = [
     "KEYWORDS",
     "OF_PART",
+    "analysis_arguments",
     "arguments",
     "in_unit",
     "list_arguments",
     "names_of",
     "pairs_of",
     "part_arguments",
+    "plain_fields",
     "single_texts",
     "snake_case",
 ]
@@ -36,6 +39,9 @@ _TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if kno
 #: The criteria that are times.
 _TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 
+#: The unit of a magnitude that has a zero point, in astropy's spelling.
+_AB: Final = "mag(AB)"
+
 #: The units that the service compares with, by criterion.
 _UNITS: Mapping[str, str | None] = {known.name: known.unit for known in CRITERIA}
 
@@ -43,6 +49,10 @@ _UNITS: Mapping[str, str | None] = {known.name: known.unit for known in CRITERIA
 KEYWORDS: Mapping[str, str] = {snake_case(name): name for known in _TABLE for name in known.spellings}
 
 _PART: Final = {snake_case(known.name): known.name for known in PART}
+
+#: Of the parameters of a part those that are durations, and those that are times.
+_DURATIONS: Final = frozenset(("bin", "detrend"))
+_BOUNDS: Final = ("mjdMin", "mjdMax")
 
 #: The names of the parameters of a part of a table.
 OF_PART: Final = frozenset(_PART.values())
@@ -110,7 +120,31 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
         arguments["columns"] = joined(names_of(arguments["columns"]))
     if "derive" in arguments:
         arguments["derive"] = ",".join(names_of(arguments["derive"]))
+    for name in _DURATIONS & arguments.keys():
+        arguments[name] = _duration(arguments[name], name)
+    for name in _BOUNDS:
+        if _is_time(arguments.get(name)) or isinstance(arguments.get(name), date):
+            keyword = snake_case(name)
+            raise _invalid(keyword, f"{keyword} must be an MJD in the time scale of the series, such as time.tdb.mjd.")
     return {name: str(value) for name, value in arguments.items()}
+
+
+def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Write the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time."""
+    return {
+        re.sub(r"_([a-z])", lambda found: found[1].upper(), name): (
+            _duration(value, name) if name in _DURATIONS else in_unit(value, "d", name)
+        )
+        for name, value in parameters.items()
+    }
+
+
+def _duration(value: Any, keyword: str) -> object:
+    """Write a timedelta or Quantity as the service takes a duration; any other value stays as it is."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds()}s"
+    seconds = in_unit(value, "s", keyword)
+    return value if seconds is value else f"{seconds}s"
 
 
 def names_of(names: str | Sequence[str]) -> Sequence[str]:
@@ -129,10 +163,23 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
     if not (hasattr(value, "to_value") and hasattr(value, "unit")):
         return value
     try:
-        return value.to_value(unit or "")
+        return value.to_value(_AB if unit == "mag" and hasattr(value, "physical") else unit or "")
     except ValueError as error:  # astropy's UnitConversionError is one
         expected = f"a Quantity in {unit}" if unit else "a plain number"
         raise _invalid(keyword, f"{keyword} must be {expected}, not in {str(value.unit) or 'no unit'}.") from error
+
+
+def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return fields with Quantities as numbers in the units of the service, and a ``position`` as ``ra`` and ``dec``.
+
+    Raises
+    ------
+    InvalidError
+        When a Quantity has a unit of another kind, or the position is no SkyCoord or pair of numbers.
+    """
+    units = {name: FIELDS[name].unit if name in FIELDS else None for name in fields}
+    plain = {name: in_unit(value, units.get(name), name) for name, value in _with_position(fields).items()}
+    return {name: list(value) if isinstance(value, set) else value for name, value in plain.items()}
 
 
 def pairs_of(positions: object) -> list[list[float]]:
@@ -147,7 +194,9 @@ def pairs_of(positions: object) -> list[list[float]]:
     try:
         pairs = np.asarray(positions, np.float64)
     except (TypeError, ValueError):
-        pairs = np.empty(0)
+        pairs = np.full(1, np.nan)
+    if not pairs.size:
+        return []
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
         raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
     coordinates: list[list[float]] = pairs.tolist()

@@ -140,10 +140,10 @@ def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
             return
 
 
-def framed(documents: Iterable[dict[str, object]]) -> pd.DataFrame:
-    """Make a frame of fields; without any it has columns, too."""
+def framed(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> pd.DataFrame:
+    """Make a frame of fields; without any it has the same columns: those of a list, and more."""
     rows = list(documents)
-    return SearchResult(rows) if rows else SearchResult(columns=list(LISTED))
+    return SearchResult(rows) if rows else SearchResult(columns=[*LISTED, *more])
 
 
 def _without_table(fields: dict[str, object]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from photseries.client.curves import curve_of, draw
 from photseries.client.display import series_html
@@ -107,16 +107,21 @@ class Series:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.metadata]
 
-    def __getitem__(self, column: str) -> pd.Series:
-        """Return a column of the table.
+    @overload
+    def __getitem__(self, column: str) -> pd.Series: ...
+    @overload
+    def __getitem__(self, column: list[str]) -> pd.DataFrame: ...
+    def __getitem__(self, column: str | list[str]) -> pd.Series | pd.DataFrame:
+        """Return a column of the table, or those of a list.
 
         Raises
         ------
         KeyError
             When the table does not have it.
         """
-        if column not in self.data:
-            raise KeyError(f"The table has no column {column!r}, only {', '.join(map(str, self.data))}")
+        for name in column if isinstance(column, list) else [column]:
+            if name not in self.data:
+                raise KeyError(f"The table has no column {name!r}, only {', '.join(map(str, self.data))}")
         return self.data[column]
 
     def __iter__(self) -> Iterator[str]:
@@ -190,7 +195,7 @@ class Series:
 
         An existing file is replaced once the new one is complete.
         """
-        target = Path(path)
+        target = Path(path).expanduser()
         if target.is_dir():
             target /= file_name(self.metadata, ".h5")
         with partial(target) as file:

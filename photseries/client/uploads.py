@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from photseries.client.keys import CRITERIA_OF_KEY, Key, UploadTracker, key_of
 from photseries.client.payload import Message, is_of, message
+from photseries.client.queries import plain_fields
 from photseries.client.search import SERIES, metadata, path_of
 from photseries.client.transport import RetryState, Transport
 from photseries.errors import (
@@ -188,7 +189,8 @@ def _skipped(existing: Mapping[str, Any], reading: Reading) -> Uploaded:
 
 
 def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
-    """Move the fields that say what the numbers of a table are to the options of reading it."""
-    moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
-    remaining = {name: value for name, value in fields.items() if name not in moved}
+    """Move the fields that say what the numbers of a table are to the options of reading it; make the others plain."""
+    plain = plain_fields(fields)
+    moved = {name: plain[name] for name in ("flux_unit", "magsys") if plain.get(name) is not None}
+    remaining = {name: value for name, value in plain.items() if name not in moved}
     return replace(options or ReadOptions(), **moved), remaining

@@ -12,7 +12,7 @@ __all__ = ["PERIOD_FIELDS"]
 def _period(name: str, label: str, description: str, ucd: str, *criteria: Comparison, unit: str | None = None) -> Field:
     return Field(
         name=name, type="text" if name == "period_method" else "number", section=Section.PERIOD, label=label,
-        description=description, unit=unit, digits=6 if unit else None, ucd=ucd, criteria=criteria,
+        description=description, unit=unit, digits=6 if name == "period" else None, ucd=ucd, criteria=criteria,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ A series is read from a file, or from a pandas or astropy table, before it is up
 formats and does not use the readers. pyarrow and astropy are imported on first use.
 """
 
+from photseries.formats.astropy_tables import is_astropy
 from photseries.formats.files import collect, format_of, one_of, read, read_bytes
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Reading, Role
@@ -26,6 +27,7 @@ __all__ = [
     "Role",
     "collect",
     "format_of",
+    "is_astropy",
     "one_of",
     "read",
     "read_bytes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from astropy.timeseries import TimeSeries
     from lightkurve import LightCurve
 
-__all__ = ["light_curve", "table_of", "time_series"]
+__all__ = ["is_astropy", "light_curve", "table_of", "time_series"]
 
 #: The scales of astropy's times that a series can name, and what the others are turned into.
 _SCALES: Final = {"utc": "utc", "tai": "tai", "tt": "tt", "tdb": "tdb", "tcb": "tdb", "tcg": "tt", "ut1": "utc"}
@@ -36,12 +37,20 @@ _FLUXES: Final = (*FLUX, FLUXERR)
 _MAGNITUDES: Final = (*MAG, MAGERR)
 
 
-def table_of(table: AstropyTable, **beside: object) -> Table:
+def is_astropy(data: object) -> bool:
+    """Return whether data are an astropy table, or a mapping with a column of astropy, such as a Quantity."""
+    if isinstance(data, Mapping):
+        return any(type(column).__module__.startswith("astropy.") for column in data.values())
+    tables = sys.modules.get("astropy.table")  # who has such a table has imported it
+    return tables is not None and isinstance(data, tables.Table)
+
+
+def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Table:
     """Return an astropy table as a reader's table.
 
     Parameters
     ----------
-    table : astropy.table.Table
+    table : astropy.table.Table or mapping of columns
         Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns that hold more than
         one plain value a row are left out with a warning.
     **beside
@@ -52,8 +61,11 @@ def table_of(table: AstropyTable, **beside: object) -> Table:
     InvalidError
         When the times are relative.
     """
+    from astropy.table import QTable
     from astropy.time import Time, TimeDelta
 
+    if isinstance(table, Mapping):
+        table = QTable(dict(table))
     columns: dict[str, object] = {}
     units: dict[str, object] = {}
     times: dict[str, dict[str, str | None]] = {}

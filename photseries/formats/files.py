@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError, StartError
 from photseries.formats import text
-from photseries.formats.astropy_tables import table_of
+from photseries.formats.astropy_tables import is_astropy, table_of
 from photseries.formats.decoding import MAX_INFLATED_BYTES, SUFFIXES, inflated
+from photseries.formats.numpy_types import plain_column
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
 from photseries.formats.registry import READERS, Format, first_line, with_suffix
@@ -54,7 +55,8 @@ def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
 
     Parameters
     ----------
-    data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
+    data : DataFrame, mapping of arrays, array, astropy Table or TimeSeries, lightkurve LightCurve, or path
+        A mapping may contain Quantities and Times of astropy; a numpy array must be structured.
 
     Returns
     -------
@@ -67,26 +69,30 @@ def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
         When it is something else, or its columns are not as they should be.
     """
     if isinstance(data, str | os.PathLike):
-        file = Path(data)
+        file = Path(data).expanduser()
         try:
             content = file.read_bytes()
         except OSError as error:
             raise invalid(f"{file.name}: {error.strerror or error}.") from error
         return read_bytes(content, file.name, options)
+    return series_of(_table(data), options)
+
+
+def _table(data: Any) -> Table:
     if isinstance(data, pd.DataFrame):
-        return series_of(Table(frame=data), options)
-    tables = sys.modules.get("astropy.table")  # who has such a table has imported it
-    if tables is not None and isinstance(data, tables.Table):
-        return series_of(table_of(data), options)
-    if isinstance(data, Mapping):
-        try:
-            frame = pd.DataFrame(dict(data))
-        except ValueError as error:
-            raise invalid(f"The columns make no table: {error}.") from error
-        return series_of(Table(frame=frame), options)
+        return Table(frame=data)
+    try:
+        if is_astropy(data):
+            return table_of(data)
+        if isinstance(data, Mapping):
+            return Table(frame=pd.DataFrame(dict(data)))
+        if isinstance(data, np.ndarray) and data.dtype.names:
+            return Table(frame=pd.DataFrame({name: plain_column(data[name]) for name in data.dtype.names}))
+    except (TypeError, ValueError) as error:
+        raise invalid(f"The columns make no table: {str(error).rstrip('.')}.") from error
     raise invalid(
-        f"A {type(data).__name__} is no table: give a DataFrame, a dict of arrays, an astropy table or time series, a "
-        "lightkurve light curve, or the path of a file."
+        f"Cannot read a table from an object of type {type(data).__name__}: give a DataFrame, a dict of arrays, a "
+        "structured array, an astropy table or time series, a lightkurve light curve, or the path of a file."
     )
 
 

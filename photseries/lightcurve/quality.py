@@ -20,13 +20,15 @@ from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900,
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.sky import separation, unit_vector
-from photseries.lightcurve.table import FLUX, SENTINEL_MAG, TIME, first_present, is_numeric, required_column
+from photseries.lightcurve.table import FLUX, MAG, SENTINEL_MAG, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["Quality", "distance_warnings", "inspect"]
 
 #: The range of magnitudes; fluxes rarely all lie in it, close together.
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
+#: Sirius has -1.5 mag.
+BRIGHTEST: Final = -2.0
 FAR: Final = 60.0  # [arcsec]
 #: Tolerances of position and exposure time between columns and fields.
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
@@ -201,6 +203,12 @@ def _of_brightness(frame: pd.DataFrame, calibration: Calibration) -> Iterator[st
     yield from _of_errors(frame, error)
     if brightness in FLUX and calibration.flux_unit.name == MICROJANSKY and _are_like_magnitudes(finite):
         yield f"The column {brightness!r} is read as flux in uJy, but its values look like magnitudes."
+    measured = finite[np.abs(finite) < SENTINEL_MAG]
+    if brightness in MAG and calibration.magsys != "instrumental" and measured.size and np.median(measured) < BRIGHTEST:
+        yield (
+            f"The median magnitude, {np.median(measured):.4g}, is brighter than any star of the night sky. If the zero "
+            "point is unknown, set magsys to instrumental."
+        )
 
 
 def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:

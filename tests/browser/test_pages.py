@@ -264,6 +264,19 @@ def test_the_pages_fit_a_phone(browse, service, series, scheme):
         assert barriers(page) == {}, path
 
 
+def test_a_long_name_neither_widens_a_page_nor_hides_columns(browse, service, admin, world, series):
+    name = "x" * 200
+    long = admin.post("/api/photometric_series", json=world.fields(series_name=name, data=columns()))
+    page = browse(service.url, viewport={"width": 390, "height": 844})
+    sign_in(page, service.token)
+    number = long.json()["data"]["id"]
+    for path in ("/", f"/series/{number}", f"/series/{number}/period", f"/sources/{world.source}"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        for cell in page.get_by_role("cell", name=name).all() + page.get_by_role("rowheader", name=name).all():
+            assert cell.bounding_box()["width"] < 400, path
+
+
 def test_variation_is_neither_noise_nor_an_outlier(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token)

@@ -64,4 +64,5 @@ def test_values(value, text):
 
 
 def test_digits_go_by_the_field():
+    assert shown(1.25e-8, "period_error") == "1.25e-08"
     assert shown(59000.123456, "mjd_first") == "59000.12346"

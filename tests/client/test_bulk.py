@@ -6,6 +6,9 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+from astropy import units
+from astropy.table import QTable
+from astropy.time import Time
 
 from photseries.client import ReadOptions
 from photseries.errors import DuplicateError, InvalidError
@@ -47,6 +50,17 @@ def test_a_long_frame(client, shared):
     assert {outcome.uploaded.status for outcome in again} == {"skipped"}
     refused = list(client.upload_many(table, by="series_obj_id", **shared))
     assert {type(outcome.error) for outcome in refused} == {DuplicateError}
+
+
+@pytest.mark.parametrize("make", [dict, QTable])
+def test_a_long_table_of_astropy_keeps_units_and_time_scale(client, shared, make):
+    times = Time(60000 + np.arange(4.0), format="mjd", scale="tdb")
+    table = make({"series_obj_id": ["a", "a", "b", "b"], "time": times, "flux": [1.0, 2.0, 3.0, 4.0] * units.mJy})
+    outcomes = list(client.upload_many(table, by="series_obj_id", **shared))
+    data = stored(client, outcomes)
+    assert {name: one["flux"].tolist() for name, one in data.items()} == {"a": [1e3, 2e3], "b": [3e3, 4e3]}
+    assert {name: one["mjd"].tolist() for name, one in data.items()} == {"a": [60000, 60001], "b": [60002, 60003]}
+    assert {client[one.uploaded.id].time_scale for one in outcomes} == {"tdb"}
 
 
 def test_fields_of_each_series_beside_a_long_frame(client, shared):

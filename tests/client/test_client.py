@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+from astropy import units
 
 import photseries
 from photseries import errors
@@ -274,6 +275,8 @@ def test_find(client, fields):
     ].tolist() == [6, 5, 4]
     assert client.find(series_name=[name, "no, such"], series_obj_id=np.array([2, 3]))["id"].tolist() == numbers[:2]
     assert len(client.find(series_name=name, limit=2)) == 2
+    with pytest.raises(InvalidError, match="limit must be at least 0, not -1"):
+        client.find(limit=-1)
     nothing = client.find(series_name="nothing of this name")
     assert (len(nothing), list(nothing)) == (0, list(LISTED))
     walked = list(client.iter(series_name=name, num_per_page=2))
@@ -310,6 +313,8 @@ def test_who_and_what(client, world, service):
     assert "token" not in repr(client)
     client.create("sources", id="client's star", ra=1, dec=2)
     assert "client's star" in [entry["id"] for entry in client.entries("sources")]
+    with pytest.raises(NotFoundError, match=r"There is nothing at /api/source\. Did you mean sources\?"):
+        client.create("source", id="V1", ra=1, dec=2)
     with photseries.Client(service.url + "/", world.tokens["anna reads"]) as reader:
         with pytest.raises(ForbiddenError):
             reader.upload(frame(), **world.fields(series_name="forbidden"))
@@ -320,11 +325,13 @@ def test_who_and_what(client, world, service):
 
 
 def test_bad_input_is_one_clear_error(client, fields, tmp_path):
-    with pytest.raises(InvalidError, match="A list is no table"):
+    with pytest.raises(InvalidError, match="Cannot read a table from an object of type list: give a DataFrame"):
         client.upload([1, 2], **fields)
+    with pytest.raises(InvalidError, match="The columns make no table: Inconsistent data column lengths"):
+        client.upload({"mjd": [60000.0, 60001.0] * units.day, "mag": [18.0]}, **fields)
     with pytest.raises(InvalidError, match=r"lost.csv: No such file"):
         client.upload(tmp_path / "lost.csv", **fields)
-    with pytest.raises(InvalidError, match="A field cannot be serialised as JSON"):
+    with pytest.raises(InvalidError, match="The field altdata cannot be serialised as JSON"):
         client.upload(frame(), **{**fields, "altdata": {"x": object()}})
     with pytest.raises(InvalidError, match="look like jd"):
         client.upload(frame().assign(mjd=lambda table: table["mjd"] + 2400000.5), **fields)

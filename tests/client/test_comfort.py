@@ -1,5 +1,6 @@
 """What makes the client pleasant: attributes, items, plots, notebooks, coordinates, names of files."""
 
+import datetime
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
+from astropy.time import Time
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
@@ -45,6 +47,9 @@ def test_a_series_has_its_fields_and_columns_at_hand(client, fields, uploaded):
         _ = series.nothing
     with pytest.raises(KeyError, match="'mag', only mjd, flux, fluxerr"):
         _ = series["mag"]
+    pd.testing.assert_frame_equal(series[["mjd", "flux"]], series.data[["mjd", "flux"]])
+    with pytest.raises(KeyError, match="'mag', only mjd, flux, fluxerr"):
+        _ = series[["mjd", "mag"]]
     with pytest.raises(NotFoundError):
         _ = client[10**9]
     with pytest.raises(TypeError):
@@ -83,11 +88,76 @@ def test_positions_and_quantities_of_astropy(client, fields, world):
         "minExpTime": ["120.0"],
         "maxRMS": ["0.03"],
     }
+    assert arguments({"mag_brighter_than": 18 * units.ABmag}) == {"magBrighterThan": ["18.0"]}
+
+
+def test_fields_take_what_criteria_take(client, fields, world):
+    centre = SkyCoord(124.5, -45.0, unit="deg")
+    assert client.create("sources", id="placed", position=centre.galactic) == "placed"
+    (source,) = (one for one in client.entries("sources") if one["id"] == "placed")
+    assert (source["ra"], source["dec"]) == pytest.approx((124.5, -45.0), abs=1e-9)
+    rest = {name: value for name, value in fields.items() if name not in ("ra", "dec", "obj_id")}
+    given = {**rest, "obj_id": "placed", "exp_time": 2 * units.min, "limiting_mag": 20 * units.ABmag}
+    uploaded = client.upload(columns(), position=(8.3 * units.hourangle, centre.dec), group_ids={1}, **given)
+    series = client[uploaded.id]
+    assert (series.ra, series.dec) == pytest.approx((124.5, -45.0), abs=1e-9)
+    assert (series.exp_time, series.limiting_mag) == (120, 20)
+    assert 1 in series.group_ids
+    client.update(uploaded.id, exp_time=0.5 * units.min)
+    (outcome,) = client.upload_many([columns()], channel="many", position=centre, **given)
+    assert (client[uploaded.id].exp_time, client[outcome.uploaded.id].exp_time) == (30, 120)
+    client.put_period(uploaded.id, 36 * units.min, "by eye")
+    assert client.periods(uploaded.id)[0]["period"] == pytest.approx(0.025)
+    with pytest.raises(InvalidError, match="exp_time must be a Quantity in s, not in m"):
+        client.update(uploaded.id, exp_time=2 * units.m)
+    with pytest.raises(InvalidError, match="The field altdata cannot be serialised as JSON") as caught:
+        client.update(uploaded.id, altdata={"exposure": 2 * units.s})
+    assert list(caught.value.fields) == ["altdata"]
+
+
+def test_durations_and_periods_of_astropy(client, uploaded):
+    expected = client.get(uploaded.id, bin="30min").data
+    for width in (0.5 * units.hour, datetime.timedelta(minutes=30), pd.Timedelta("30min")):
+        pd.testing.assert_frame_equal(client.get(uploaded.id, bin=width).data, expected)
+    searched = client.periodogram(uploaded.id, min_period=12 * units.hour, detrend=2 * units.day)
+    assert searched["min_period"] == pytest.approx(0.5)
+    for time in (Time(2460000.5, format="jd"), datetime.date(2026, 11, 21)):
+        with pytest.raises(InvalidError, match="mjd_min must be an MJD in the time scale of the series"):
+            client.get(uploaded.id, mjd_min=time)
+
+
+def test_an_empty_result_has_the_columns_of_a_full_one(client, fields, uploaded):
+    here = {"position": (fields["ra"], fields["dec"]), "radius": 0.1}
+    nowhere = {"position": (0, -90), "radius": 1e-9}
+    around = [[one["position"]] for one in (here, nowhere)]
+    for full, empty in (
+        (client.find(**here), client.find(**nowhere)),
+        (client.find(features=True, limit=1), client.find(features=True, limit=0)),
+        (client.positions(around[0], 0.1), client.positions(around[1], 1e-9)),
+        (client.positions(around[0], 0.1), client.positions([], 0.1)),
+        (client.get_many(ids=[uploaded.id]).metadata, client.get_many(ids=[]).metadata),
+        (client.collection(ids=[uploaded.id]).statistics, client.collection(obj_id="nobody").statistics),
+    ):
+        assert (len(full) > 0, len(empty)) == (True, 0)
+        assert set(full.columns) == set(empty.columns)
+    assert {"obj_id", "filter", "series_id"} <= set(client.get_many(ids=[]).to_pandas())
+
+
+def test_paths_begin_at_the_home_folder(client, uploaded, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    client.save(uploaded.id, "~/a.h5")
+    client[uploaded.id].to_hdf5("~/b.h5")
+    client.export("~/c.parquet", ids=[uploaded.id])
+    client.collection(ids=[uploaded.id]).to_parquet("~/d.parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5", "c.parquet", "d.parquet"]
+    assert client.upload("~/a.h5", if_exists="skip").status == "skipped"
 
 
 @pytest.mark.parametrize(
     ("criteria", "words"),
     [
+        ({"mag_brighter_than": 18 * units.STmag}, "mag_brighter_than must be a Quantity in mag"),
         ({"position": SkyCoord([1, 2], [3, 4], unit="deg"), "radius": 1}, r"client\.positions"),
         ({"position": "Vega", "radius": 1}, "one SkyCoord"),
         ({"position": (1, 2), "ra": 1, "radius": 1}, "leave one out"),
@@ -111,6 +181,8 @@ def test_a_series_is_drawn_with_matplotlib(client, uploaded):
     assert inverted.yaxis_inverted()
     assert inverted.containers[0][0].get_color() == "red"
     assert np.allclose(inverted.containers[0][0].get_ydata(), 23.9 - 2.5 * np.log10(series["flux"]))
+    with pytest.raises(InvalidError, match=r"Invalid unit: 'magnitude'\. It must be flux or mag"):
+        series.plot(unit="magnitude")
 
 
 def test_a_plot_needs_matplotlib(client, uploaded, monkeypatch):
@@ -142,6 +214,8 @@ def test_a_search_result_is_a_plain_frame(client, uploaded):
     found = client.find(limit=1)
     assert isinstance(found, pd.DataFrame)
     assert type(found[["id"]]) is type(found.copy()) is pd.DataFrame
+    assert str(found).endswith(f"1 series, {len(found.columns)} fields each")
+    assert str(found).split()[:3] == ["id", "obj_id", "filter"]
 
 
 def test_a_long_series_is_shown_by_a_part_of_it(client, fields):

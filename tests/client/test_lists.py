@@ -41,7 +41,7 @@ def test_names_with_what_is_missing(client, stars, portions):
     assert many.damaged == []
     assert [one.id for one in many] == [stars[name] for name in names if name != "nobody"]
     assert [many.asked[place] for place in many.places] == [one.metadata["obj_id"] for one in many]
-    assert repr(many) == "<SeriesList: 14 of 15 entries, 1 missing, 0 damaged>"
+    assert repr(many) == "<SeriesList: 14 series of 15 entries, 1 missing, 0 damaged>"
     assert many.of("star 3") == [one for one in many if one.id == stars["star 3"]] != []
     for one in many.series:
         pd.testing.assert_frame_equal(one.data, client.get(one.id).data)

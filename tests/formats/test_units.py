@@ -54,14 +54,18 @@ ASTROPYS = [
 
 @pytest.mark.parametrize(
     ("form", "columns", "expected"),
-    [(form, *one) for form in ("memory", "ecsv", "votable", "fits") for one in KNOWN]
-    + [(form, *one) for form in ("memory", "ecsv") for one in ASTROPYS],
+    [(form, *one) for form in ("memory", "mapping", "ecsv", "votable", "fits") for one in KNOWN]
+    + [(form, *one) for form in ("memory", "mapping", "ecsv") for one in ASTROPYS],
 )
 def test_what_has_a_known_unit_is_brought_to_the_one_of_the_archive(tmp_path, form, columns, expected):
     path = tmp_path / f"curve.{form}"
-    if form != "memory":
+    if form == "mapping":
+        got = collected({"mjd": MJD * u.d, **columns})
+    elif form == "memory":
+        got = collected(of(**columns))
+    else:
         of(**columns).write(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
-    got = collected(of(**columns)) if form == "memory" else read(path)
+        got = read(path)
     assert got.warnings == ()
     assert got.fields == ({"column_units": {"width": "arcmin"}} if "width" in columns else {})
     for name, values in expected.items():

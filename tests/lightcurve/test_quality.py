@@ -258,3 +258,14 @@ def test_the_brightness_that_the_fields_choose_is_judged():
     assert inspected(instrumental).warnings == []
     (warning,) = inspected(instrumental, magsys="instrumental").warnings
     assert warning.startswith("There are no errors")
+
+
+def test_magnitudes_brighter_than_any_star_are_instrumental():
+    frame = pd.DataFrame({"mjd": MJD, "mag": [-99.0, -5.6, -5.5, -5.7, -5.6, np.nan], "magerr": [0.1] * 6})
+    for magsys in ("ab", "vega"):
+        assert "The median magnitude, -5.6, is brighter than any star" in " ".join(
+            inspected(frame, magsys=magsys).warnings
+        )
+    assert "star" not in " ".join(inspected(frame, magsys="instrumental").warnings)
+    sirius = frame.assign(mag=-1.46)
+    assert inspected(sirius).warnings == []

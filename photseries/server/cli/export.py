@@ -62,7 +62,7 @@ def hats(
     """
     layout = Layout(by_source=rows == "source", columns=columns)
     patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)
-    with opened(dataclasses.replace(config, database=patient)) as services:
+    with opened(dataclasses.replace(config, database=patient), existing=True) as services:
         to = Target(target, adopted=adopt)
         done = export_(services, OPERATOR, to, layout, most=most, scheduler=scheduler, progress=progress)
     printed(dataclasses.asdict(done), as_json)

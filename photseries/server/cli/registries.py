@@ -44,7 +44,7 @@ def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group
     @configured()
     def create(config: Config, as_json: bool, **values: object) -> None:
         """Create an entry and print it."""
-        with opened(config) as services:
+        with opened(config, existing=True) as services:
             body = {key: _resolved(services, key, value) for key, value in values.items() if value not in (None, ())}
             printed(services.accounts.create(OPERATOR, kind, body), as_json)
 

@@ -11,13 +11,14 @@ from photseries.errors import NotFoundError, UnavailableError
 from photseries.fields import ENUMERATIONS
 from photseries.parameters import Parameter
 from photseries.parameters.value_types import choice
-from photseries.server.accounts import OPERATOR, Accounts
+from photseries.server.accounts import OPERATOR, RESOURCES, Accounts
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.http.credentials import Credential
 from photseries.server.http.readiness import PURPOSES
 from photseries.server.principal import ADMIN, PERMISSIONS, Grant, Principal, Requirement
+from photseries.text import suggestion
 
 __all__ = [
     "EnumTypesHandler",
@@ -155,4 +156,5 @@ class NotFoundHandler(BaseHandler):
 
     async def prepare(self) -> None:
         """Answer 404."""
-        raise NotFoundError(f"There is nothing at {self.request.path[:200]}.")
+        path = self.request.path[:200]
+        raise NotFoundError(f"There is nothing at {path}.{suggestion(path.removeprefix('/api/'), RESOURCES)}")

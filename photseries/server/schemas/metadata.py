@@ -15,7 +15,7 @@ from photseries.fields import FIELDS, SETTABLE, SHARING, Field
 from photseries.fields.values import MAX_DEPTH, MAX_IDS, MAX_UNIT_LENGTH, cast
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
-from photseries.text import first_names
+from photseries.text import first_names, suggestion
 
 __all__ = ["MetadataSchema", "load_metadata"]
 
@@ -131,8 +131,9 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
     if unknown:
         named = first_names(unknown)
         number = f", the first {len(named)} of {len(unknown):,}" if len(unknown) > len(named) else ""
-        sentences.append(f"Unknown keys in metadata: {named}{number}")
-        problems.update({key: ["Unknown key in metadata."] for key in named})
+        closest = {key: suggestion(key, SETTABLE) for key in named}
+        sentences.append(f"Unknown keys in metadata: {named}{number}.{next(filter(None, closest.values()), '')}")
+        problems.update({key: [f"Unknown key in metadata.{closest[key]}"] for key in named})
     missing = [name for name in SETTABLE if FIELDS[name].required and values.get(name) is None]
     for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
@@ -143,7 +144,7 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
 
 
 def _joined(sentences: Sequence[str]) -> str:
-    return ". ".join(text.rstrip(".") for text in sentences) + "."
+    return " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in sentences)
 
 
 def _json_schema(field: Field) -> dict[str, object]:

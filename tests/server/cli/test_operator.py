@@ -158,12 +158,14 @@ def test_what_somebody_named_does_not_command_the_terminal(running, folder):
         ["verify"],
         ["sweep"],
         ["user", "list"],
+        ["source", "create", "x", "--ra", "1", "--dec", "2"],
         ["source", "delete", "x"],
+        ["export", "hats", "catalogue"],
         ["store", "copy", "file:///nowhere/a", "file:///nowhere/b"],
     ],
     ids=" ".join,
 )
-def test_looking_makes_no_archive(tmp_path, words):
+def test_only_serve_and_migrate_make_an_archive(tmp_path, words):
     outcome = run(tmp_path / "typo", *words, status=2)
     assert f"There is no archive in {tmp_path / 'typo'}: is it another data directory (--data)?" in outcome.stderr
     assert not (tmp_path / "typo").exists()

@@ -28,6 +28,15 @@ def test_few_unknown_keys_are_all_named():
     assert refusal.message == f"Unknown keys in metadata: {names}."
 
 
+def test_an_unknown_key_is_answered_with_the_closest_known_one():
+    _, refusal = load_metadata(MetadataSchema(["ztfg"], 32), {"exptime": 30, "colour": "red"}, partial=True)
+    assert refusal.message == "Unknown keys in metadata: ['exptime', 'colour']. Did you mean exp_time?"
+    assert refusal.fields == {
+        "exptime": ["Unknown key in metadata. Did you mean exp_time?"],
+        "colour": ["Unknown key in metadata."],
+    }
+
+
 def test_a_very_long_list_of_ids_in_a_form_is_not_parsed(monkeypatch):
     parsed = []
     monkeypatch.setattr(

@@ -50,7 +50,7 @@ async function spark(cell) {
   const upward = view.unit !== "mag";
   const across = (/** @type {number} */ mjd) => (3 + ((mjd - first) / (last - first || 1)) * (WIDE - 6)).toFixed(1);
   const height = (/** @type {number} */ value) => {
-    const part = Math.min(1, Math.max(0, (value - robust[0]) / (robust[1] - robust[0] || 1)));
+    const part = robust[1] > robust[0] ? Math.min(1, Math.max(0, (value - robust[0]) / (robust[1] - robust[0]))) : 0.5;
     return Number((3 + (upward ? 1 - part : part) * (TALL - 6)).toFixed(1));
   };
   const picture = document.createElementNS(SVG, "svg");
