@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
-from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
+from photseries.errors import (
+    AbortedError,
+    DuplicateError,
+    InvalidError,
+    NotFoundError,
+    PhotseriesError,
+    QuotaExceededError,
+)
 from photseries.fields import FIELDS, KEY, SETTABLE
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
@@ -396,6 +403,10 @@ class _Run:
             return BulkOutcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
         try:
             warnings = self._archive.replace(self._principal, holder.id, valid.entry.upload)
+        except NotFoundError:  # it was deleted meanwhile
+            stored: dict[int, Outcome] = {}
+            self._store([valid], stored)
+            return stored[index]
         except PhotseriesError as error:
             return BulkOutcome(index, error=error)
         return BulkOutcome(index, holder.id, "replaced", warnings)

@@ -27,6 +27,7 @@ from photseries.text import escape_unprintable
 __all__ = ["read_votable", "temporary_table"]
 
 MAX_COLUMNS: Final = 200
+MAX_CELLS: Final = 3_000_000
 
 #: The types of columns in the database.
 _TYPES: Final[Mapping[str, str]] = {
@@ -110,6 +111,8 @@ class _ReadState:
         """
         if len(self.rows) >= self.most_rows:
             raise TooLargeError(f"UPLOAD {self.name}: the table has more than {self.most_rows:,} rows.")
+        if (len(self.rows) + 1) * len(self.columns) > MAX_CELLS:
+            raise TooLargeError(f"UPLOAD {self.name}: the table has more than {MAX_CELLS:,} cells.")
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
         self.rows.append(row)
@@ -199,7 +202,7 @@ def _reader(column: TapColumn) -> Callable[[memoryview, int], tuple[object, int]
         return lambda content, offset: (_BOOLEANS[chr(content[offset]).lower()], offset + 1)
     width, encoding = (2, "utf-16-be") if column.datatype == "unicodeChar" else (1, "utf-8")
     size = column.arraysize or "1"
-    fixed = int(size) if size.isdigit() else None
+    fixed = int(size) if size.isascii() and size.isdigit() else None
 
     def text(content: memoryview, offset: int) -> tuple[str | None, int]:
         length = fixed

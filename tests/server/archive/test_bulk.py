@@ -1,6 +1,7 @@
 """A bulk upload writes files ahead of their rows: where it ends early, none is left over."""
 
 import tempfile
+import threading
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,7 @@ from photseries.errors import UnavailableError
 from photseries.server.archive.bulk import BulkOptions
 from photseries.server.archive.portions import PORTION
 from tests.server.archive.test_bulk_cost import night
-from tests.server.http.test_bulk import arrow
+from tests.server.http.test_bulk import arrow, open_files
 
 
 @pytest.fixture
@@ -28,12 +29,21 @@ def files(services):
     return {blob.key for blob in services.store.scan()}
 
 
-def test_files_without_rows_are_removed_when_the_client_leaves(services, principal, body):
-    before = files(services)
+def bulk_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("bulk")]
+
+
+def test_nothing_is_left_of_an_upload_whose_client_leaves(services, principal, body):
+    for _ in services.bulk.upload(principal, body, BulkOptions("arrow", dry_run=True)):
+        pass  # the first body starts the fork server
+    before, descriptors = files(services), len(open_files("self"))
     outcomes = services.bulk.upload(principal, body, BulkOptions("arrow"))
     assert next(outcomes) == []
     stored = next(outcomes)
+    assert len(bulk_threads()) == 2
     outcomes.close()
+    assert bulk_threads() == []
+    assert len(open_files("self")) == descriptors
     assert {one.status for one in stored} == {"created"}
     assert len(files(services) - before) == PORTION
 
@@ -71,6 +81,25 @@ def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, monkeypat
     assert [len(some) for some in received] == [0, PORTION, PORTION]
     revisions = {services.reader.get(principal, one.id).revision for one in stored}
     assert revisions == {1}
+
+
+def test_a_series_that_is_deleted_before_it_is_replaced_is_created(services, principal, monkeypatch):
+    def upload():
+        with tempfile.TemporaryFile() as file:
+            file.write(arrow(night("deleted", 2, rows=3)))
+            file.flush()
+            found = services.bulk.upload(principal, file.fileno(), BulkOptions("arrow", if_exists="replace"))
+            return [one for some in found for one in some]
+
+    def replace(principal, series_id, upload):
+        services.archive.delete(principal, series_id)
+        return replaced(principal, series_id, upload)
+
+    existing, replaced = upload(), services.archive.replace
+    monkeypatch.setattr(services.archive, "replace", replace)
+    again = upload()
+    assert [one.status for one in (*existing, *again)] == ["created"] * 4
+    assert not {one.id for one in existing} & {one.id for one in again}
 
 
 def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):

@@ -1,14 +1,16 @@
 """Bulk uploads: many series in one body, as Arrow or Parquet, nested or long."""
 
+import contextlib
 import io
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support import columns
+from tests.support import columns, until
 
 PATH = "/api/photometric_series"
 BULK = f"{PATH}/bulk"
@@ -41,6 +43,16 @@ def send(client, table, media=ARROW, **query):
     assert [line["index"] for line in lines] == list(range(len(lines)))
     assert "index" not in last
     return lines, last
+
+
+def open_files(process):
+    """The files and pipes that a process has open; sockets may be those of its pools."""
+    folder = f"/proc/{process}/fd"
+    found = []
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"{folder}/{name}"))
+    return [one for one in found if not one.startswith("socket:")]
 
 
 def tables(number, rows=20):
@@ -311,6 +323,31 @@ def test_a_short_answer_has_no_last_line(admin, world):
         assert "index" not in lines[-1]
     else:
         assert answer.status_code == 400
+
+
+def test_clients_that_leave_block_nobody(admin, world, service):
+    """More uploads than one user may have at a time, and than there are readers, end in the middle."""
+
+    def used():
+        metrics = dict(line.rsplit(" ", 1) for line in admin.get("/metrics").text.splitlines())
+        names = ("in_flight", "database_connections_in_use", "spool_memory_bytes", "spool_disk_bytes")
+        return [metrics[f"photseries_{name}"] for name in names], len(open_files(service.process.pid))
+
+    table = nested(world, "leaving", tables(2_000, 2))
+    send(admin, table.slice(0, 1), dryRun="true")
+    before = used()
+    for number in range(6):
+        with service.client() as client:
+            options = {"dryRun": "true"} if number % 2 else {"ifExists": "skip"}
+            with client.stream(
+                "POST", BULK, content=arrow(table), headers={"Content-Type": ARROW}, params=options
+            ) as answer:
+                assert answer.status_code == 200
+                next(answer.iter_bytes())
+        assert admin.get(PATH, params={"seriesName": "leaving"}).status_code == 200
+    until(lambda: used() == before)
+    _, last = send(admin, table, ifExists="skip")
+    assert last["data"]["failed"] == 0
 
 
 def test_a_client_that_goes_away_and_comes_again(admin, world, service):

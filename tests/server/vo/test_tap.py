@@ -389,6 +389,15 @@ def table_of(fields, rows):
     return f"<VOTABLE><RESOURCE><TABLE>{fields}{data}</TABLE></RESOURCE></VOTABLE>".encode()
 
 
+def hollow(size, content):
+    """A table of 200 texts of a size, whose rows may take no byte."""
+    fields = "".join(f'<FIELD name="x{number}" datatype="char" arraysize="{size}"/>' for number in range(200))
+    return table_of(fields, "").replace(
+        b"<TABLEDATA></TABLEDATA>",
+        b'<BINARY><STREAM encoding="base64">%b</STREAM></BINARY>' % base64.b64encode(content),
+    )
+
+
 INT = '<FIELD name="x" datatype="int"/>'
 TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 
@@ -414,6 +423,8 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
         ),
         (table_of(TEXT, f"<TR><TD>{'x' * (MAX_TEXT + 1)}</TD></TR>"), 400, "more than 65,536 characters"),
         (table_of(INT, "<TR><TD>1</TD></TR>" * 20_001), 413, "more than 20,000 rows"),
+        (hollow("0", b"x"), 413, "more than 3,000,000 cells"),
+        (hollow("²", b"x"), 400, "damaged"),
         (b"<VOTABLE>" + b" " * (33 * 1024 * 1024) + b"</VOTABLE>", 413, "larger than the limit"),
         (votable(PLACES, "binary2").replace(b"</STREAM>", b"AAAA</STREAM>"), 400, "damaged"),
     ],
