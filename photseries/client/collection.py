@@ -92,7 +92,7 @@ class Collection:
         self._fields = self._find()
         batches = [self._fields[first : first + BATCH] for first in range(0, len(self._fields), BATCH)]
         fetched = _ahead(self._batch, batches, self._workers)
-        return _shown((series for batch in fetched for series in batch), len(self._fields), self._progress)
+        return _with_progress((series for batch in fetched for series in batch), len(self._fields), self._progress)
 
     def map(self, function: Callable[[Series], T], workers: int = 4) -> list[T]:
         """Call a function for each series, in threads; return the results in the order of the series.
@@ -178,7 +178,7 @@ def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iter
                 future.cancel()
 
 
-def _shown(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
+def _with_progress(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
     """Show a bar while a program goes through series."""
     from rich.console import Console
     from rich.progress import track

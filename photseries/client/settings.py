@@ -75,11 +75,11 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
     StartError
         When one of them is nowhere, or the file is malformed or readable by others.
     """
-    for source in (_environment, _kept):
+    for source in (_environment, _saved):
         if url is None or token is None:
             other_url, other_token = source(environ)
             url = other_url if url is None else url
-            if token is None and _same(other_url, url):
+            if token is None and _are_equal(other_url, url):
                 token = other_token
     if url is None:
         raise StartError(f"No service is known: run `photseries login`, set {URL}, or give the url.")
@@ -114,7 +114,7 @@ def _environment(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return environ.get(URL) or None, environ.get(TOKEN) or None
 
 
-def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _saved(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     path = config_file(environ)
     try:
         text, mode = path.read_text("utf-8"), path.stat().st_mode
@@ -133,7 +133,7 @@ def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return values.get("url"), values.get("token")
 
 
-def _same(first: str | None, other: str | None) -> bool:
+def _are_equal(first: str | None, other: str | None) -> bool:
     return first is None or other is None or _plain(first) == _plain(other)
 
 

@@ -172,7 +172,7 @@ class Transport:
             retry_after = 0.0
             try:
                 with (
-                    _opened(content, sent_headers) as sent,
+                    _body_of(content, sent_headers) as sent,
                     self._http.stream(
                         method, self.url + path, content=sent, params=query, headers=sent_headers
                     ) as response,
@@ -180,7 +180,7 @@ class Transport:
                     retry_after = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
-                failure, again = self._lost(broken, method, repeatable)
+                failure, again = self._connection_error(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
                 failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
                 again = again and refusal.retry_after is not None
@@ -194,7 +194,9 @@ class Transport:
             time.sleep(_pause(attempt, retry_after))
             attempt += 1
 
-    def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
+    def _connection_error(
+        self, broken: httpx.RequestError, method: str, repeatable: bool
+    ) -> tuple[PhotseriesError, bool]:
         """Return what a broken connection means, and whether to try again.
 
         A URL at which nobody was met yet is more likely wrong than restarting, so that is not tried again.
@@ -218,7 +220,7 @@ class Transport:
 
 
 @contextmanager
-def _opened(
+def _body_of(
     content: bytes | memoryview | Path | None, headers: dict[str, str]
 ) -> Iterator[bytes | Iterator[bytes] | None]:
     """Yield a body as httpx takes it: a long one in pieces, with its length in the headers.

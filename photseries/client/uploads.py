@@ -106,7 +106,7 @@ class Uploader:
                 return self._tried(reading, merged)
             key = key_of(merged, reading)
             with reached.held(key):
-                uploaded = self._stored(reading, merged, key, if_exists, reached)
+                uploaded = self._create(reading, merged, key, if_exists, reached)
                 if uploaded.id is not None:
                     reached.add(uploaded.id)
         except InvalidError as error:
@@ -126,7 +126,7 @@ class Uploader:
             return Uploaded(None, "valid", warnings, report)
         return Uploaded(int(existing["id"]), "exists", warnings, report)
 
-    def _stored(
+    def _create(
         self, reading: Reading, fields: Mapping[str, object], key: Key | None, if_exists: str, reached: UploadTracker
     ) -> Uploaded:
         """Send a series, unless it is there."""
@@ -147,13 +147,13 @@ class Uploader:
             if not isinstance(existing_id, int):  # one that the token may not see
                 raise
             reached.require_other(existing_id)
-            settled = self._settled(existing_id, written, retry_state, if_exists, reading)
+            settled = self._resolve_existing(existing_id, written, retry_state, if_exists, reading)
             if settled is None:
                 raise
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
-    def _settled(
+    def _resolve_existing(
         self, existing_id: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
     ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""

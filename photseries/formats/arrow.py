@@ -66,10 +66,10 @@ def table_of(columns: list[OutputColumn], metadata: Mapping[str, object], more: 
 
     arrays = [_array(column) for column in columns]
     fields = [
-        pyarrow.field(column.name, array.type, metadata=_about(column))
+        pyarrow.field(column.name, array.type, metadata=_column_metadata(column))
         for column, array in zip(columns, arrays, strict=True)
     ]
-    notes = column_notes(columns, [column.name for column in columns], _lost)
+    notes = column_notes(columns, [column.name for column in columns], _note_of_loss)
     schema_metadata = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
     schema = pyarrow.schema(fields, metadata={**schema_metadata, **more})
     return pyarrow.table(arrays, schema=schema)
@@ -90,7 +90,7 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": "float16"} if column.values.dtype == np.float16 else {}
 
 
@@ -104,7 +104,7 @@ def _array(column: OutputColumn) -> pyarrow.Array:
     return pyarrow.array(column.values)
 
 
-def _about(column: OutputColumn) -> dict[str, str]:
+def _column_metadata(column: OutputColumn) -> dict[str, str]:
     meaning = column.meaning
     about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.description}
     return {name: text for name, text in about.items() if text}

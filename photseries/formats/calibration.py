@@ -118,7 +118,7 @@ def calibrated(
             return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
         except ValueError as error:
             raise invalid(str(error)) from error
-    return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
+    return _in_unknown_unit(unit) if unit is not None else _guess_unit(frame, roles, options)
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
@@ -130,7 +130,7 @@ def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bo
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
 
-def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
+def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
     """Decide the unit of fluxes that nothing says: by magnitudes beside them, or by values around 1."""
     offset = _offset(frame, roles)
     if offset is not None and not (options.mag_col and not options.flux_col):
@@ -227,7 +227,7 @@ def _by_column(frame: pd.DataFrame, name: str, *, warns: bool) -> Fluxes:
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if warns else (), f"zero points of {name}")
 
 
-def _of_file(text: str) -> Fluxes:
+def _in_unknown_unit(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
@@ -247,7 +247,7 @@ def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    fluxes, unit = _of_file(text), known_unit(text)
+    fluxes, unit = _in_unknown_unit(text), known_unit(text)
     if unit is None or unit.microjansky is None:
         return fluxes
     return Fluxes(fields={"flux_unit": unit.name}, why=fluxes.why)

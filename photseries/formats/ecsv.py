@@ -60,7 +60,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     columns = columns_of(frame, metadata)
     frame = whole_table(frame)
     names = distinct(_ENDS_IN_NAMES.sub("\ufffd", column.name) for column in columns)
-    notes = column_notes(columns, names, _lost)
+    notes = column_notes(columns, names, _note_of_loss)
     changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
         "datatype": [
@@ -85,7 +85,7 @@ def _json(text: object) -> str:
     return json.dumps(text if isinstance(text, str) else None)
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 

@@ -112,7 +112,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         # What the primary header says of the star wins over what a table says of the software that wrote it.
         primary, header = dict(hdus[0].header), dict(table.header)
         warnings = () if options.table or len(same_columns) == 1 else (several,)
-        beside = _beside({**primary, **header}, table, pairs)
+        beside = _header_fields({**primary, **header}, table, pairs)
         return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
 
@@ -122,7 +122,7 @@ def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
     return next(likely, 0)
 
 
-def _beside(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
+def _header_fields(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
     fields = fields_in(header.get(_METADATA))
     if fields:
@@ -149,7 +149,7 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     from astropy.io import fits as astropy_fits
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
-    notes = column_notes(columns, names, _lost)
+    notes = column_notes(columns, names, _note_of_loss)
     written = []
     for column, name in zip(columns, names, strict=True):
         code, unit, values, zero = _written(column, notes.get(name, {}))
@@ -202,7 +202,7 @@ def _name(column: OutputColumn) -> str:
     return name[:_MAX_NAME_LENGTH].rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     """Note what FITS has no word for: some types, null and empty text beside each other, spaces at the end of text."""
     if not column.is_text:
         name = column.values.dtype.name

@@ -44,7 +44,7 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     keys = tables_in(content)
     key = keys[chosen(keys, options)] if keys else None
     if key is not None and described_by_astropy(content, key):
-        return _by_astropy(content, key)
+        return _read_with_astropy(content, key)
     layout = None if key is None else read_columns(content, key)
     if layout is None:
         return None
@@ -57,7 +57,7 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     return Table(frame=frame, units=units, uses=("table",))
 
 
-def _by_astropy(content: bytes, key: str) -> Table:
+def _read_with_astropy(content: bytes, key: str) -> Table:
     """Read a table that astropy wrote with a header of its own: units, and times in two columns."""
     needs("astropy")
     from astropy.io.misc.hdf5 import read_table_hdf5

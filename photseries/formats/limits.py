@@ -104,15 +104,15 @@ def measured(
     limits = np.where(marked, values, limits)
     has_limit = np.isfinite(limits)
     absent = none | has_limit
-    warnings = _told(values[none], column, int(has_limit.sum()), role if keeps else "")
+    warnings = _limit_warnings(values[none], column, int(has_limit.sum()), role if keeps else "")
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
             warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
-        errors = _without(errors, absent | no_error)
+        errors = _masked(errors, absent | no_error)
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
-    return Measured(_without(values, absent), errors, limits, warnings, changed)
+    return Measured(_masked(values, absent), errors, limits, warnings, changed)
 
 
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
@@ -202,7 +202,7 @@ def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool
         return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS)))
 
 
-def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
+def _masked(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
     if not absent.any():
         return values
     made = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
@@ -210,7 +210,7 @@ def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> n
     return made
 
 
-def _told(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> tuple[str, ...]:
+def _limit_warnings(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> tuple[str, ...]:
     warnings = []
     if none.size:
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))

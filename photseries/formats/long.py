@@ -131,10 +131,10 @@ class LongLayout:
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of the columns of numbers, in order."""
-        return tuple(dict.fromkeys((*self.columns, *self.derive, *self._of_part)))
+        return tuple(dict.fromkeys((*self.columns, *self.derive, *self._part_columns)))
 
     @property
-    def _of_part(self) -> Iterator[str]:
+    def _part_columns(self) -> Iterator[str]:
         """Yield the columns that come with a part, of fluxes and of magnitudes."""
         kinds = ("flux", "mag")
         if self.part.detrend is not None:
@@ -152,19 +152,19 @@ class LongLayout:
         """Return the values of the columns of numbers for the rows of a series, as an answer about it has them."""
         frame, metadata, rows = series.frame, series.metadata, None
         if self.part != WHOLE:
-            frame, metadata, rows = self._cut(frame, metadata)
+            frame, metadata, rows = self._select_part(frame, metadata)
         if not len(frame):
             return {name: np.empty(0) for name in self.measured}
-        columns = self._of_frame(frame if rows is None else series.frame, metadata)
+        columns = self._frame_columns(frame if rows is None else series.frame, metadata)
         if rows is None:
             return columns
-        made = set(self._of_part)
+        made = set(self._part_columns)
         return {
             name: frame[name].to_numpy(np.float64) if name in made and name in frame else values[rows]
             for name, values in columns.items()
         }
 
-    def _cut(
+    def _select_part(
         self, frame: pd.DataFrame, metadata: Mapping[str, object]
     ) -> tuple[pd.DataFrame, Mapping[str, object], npt.NDArray[np.int64] | None]:
         """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
@@ -176,7 +176,7 @@ class LongLayout:
             return frame[:0], metadata, None
         return selected, metadata, selected.index.to_numpy().astype(np.int64)
 
-    def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
+    def _frame_columns(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
         made = derived(self.derive, curve, frame, metadata)
 
@@ -294,7 +294,7 @@ def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArra
     # float64 as in every column of numbers; of whole numbers of 64 bits the same ones as one by one.
     columns = {name: np.concatenate([table[name] for table in tables], dtype=np.float64) for name in names}
     frame = pd.DataFrame(columns, copy=False)
-    values = layout._of_frame(frame, several[0].metadata)
+    values = layout._frame_columns(frame, several[0].metadata)
     counts = np.array([series.rows for series in several])
     low, high = layout.part.mjd_min, layout.part.mjd_max
     if low is None and high is None:

@@ -203,10 +203,10 @@ def _values(column: pd.Series, note: Note) -> npt.NDArray[np.generic]:
         if note.get("missing") is True:
             texts = [text or None for text in texts]
         values = np.array(["" if text == _EMPTY else text for text in texts], object)
-    return _of_type(values, note.get("type"))
+    return _restore_type(values, note.get("type"))
 
 
-def _of_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.generic]:
+def _restore_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.generic]:
     """Bring values to the type that they were stored in, unless they no longer fit it."""
     kind = values.dtype.kind
     if name == "datetime64[ns]" and kind == "O":

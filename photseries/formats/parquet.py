@@ -38,11 +38,11 @@ def read(content: bytes, options: ReadOptions) -> Table:
         return table
     needs("astropy")
     if _ASTROPY in about:
-        return _by_astropy(table.frame, about[_ASTROPY].decode())
+        return _with_astropy_header(table.frame, about[_ASTROPY].decode())
     return replace(votable.read(about[_VOTABLE], ReadOptions()), frame=table.frame, uses=())
 
 
-def _by_astropy(frame: pd.DataFrame, described: str) -> Table:
+def _with_astropy_header(frame: pd.DataFrame, described: str) -> Table:
     """Read columns with the header that astropy writes, whose own reader starts threads: a confined worker cannot."""
     from astropy.table import Table as AstropyTable
     from astropy.table import meta, serialize

@@ -179,23 +179,23 @@ def _value(
         (table.time if is_time and table.time in frame.columns else None, "the file says so"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
-        (_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
+        (_column_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
         (next((name for name in KNOWN[role] if name in names), None), "name"),
-        (_usual(names, _NAMES[role]) if usual else None, "usual name"),
+        (_find_column(names, _NAMES[role]) if usual else None, "usual name"),
     ]
     assigned = next((Role(column, why) for column, why in sources if column is not None), None)
-    guessed = _guessed(role, names) if assigned is None and usual else None
+    guessed = _guess(role, names) if assigned is None and usual else None
     return assigned if guessed is None else Role(guessed, GUESSED)
 
 
-def _with_unit(names: list[str]) -> str | None:
+def _column_with_unit(names: list[str]) -> str | None:
     """Return the one column of fluxes with its unit in its name, such as ``flux(mJy)``, also beside one without."""
     parts = {name: named_unit(name) for name in names}
     candidates = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _guessed(role: str, names: list[str]) -> str | None:
+def _guess(role: str, names: list[str]) -> str | None:
     """Find a column whose name is only like a usual one; of brightnesses it must be the only one."""
     if role == TIME_ROLE:
         like = list(filter(_days_in, names))
@@ -239,14 +239,14 @@ def _error(
         (role if is_own and role in frame.columns else None, "name"),
     ]
     if usual:
-        plain = _usual(names, _NAMES[role])
-        error_column = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        plain = _find_column(names, _NAMES[role])
+        error_column = _find_column((name for name in names if name != value.column), tuple(_error_names(value.column)))
         is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
         is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
         sources += [
             (error_column, "usual name" if is_plain else GUESSED),
             (plain, "usual name"),
-            (_usual(names, _ANY_ERROR) if is_alone else None, "usual name"),
+            (_find_column(names, _ANY_ERROR) if is_alone else None, "usual name"),
         ]
     return next((Role(column, why) for column, why in sources if column is not None), None)
 
@@ -268,7 +268,7 @@ def _error_names(value: str) -> Iterator[str]:
         yield from (f"{word}{name}" for word in ("e_", "e", "d", "d_", "s", "s_", "sig_"))
 
 
-def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
+def _find_column(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     """Return the column with the first of some names, in any case, with or without a unit of flux in it."""
     column_names = list(columns)
     lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(column_names)}
@@ -278,7 +278,7 @@ def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
 
 def usual_time(columns: Iterable[str]) -> str | None:
     """Return the column with a usual name of times, or None."""
-    return _usual(columns, _NAMES[TIME_ROLE])
+    return _find_column(columns, _NAMES[TIME_ROLE])
 
 
 def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:

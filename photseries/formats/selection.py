@@ -92,7 +92,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         return [Part(group) for _, group in groups]
     for _, group in groups if usual else ():
         _require_one_object(group)
-    return [Part(group, column, filters, _one(group, column), warnings, name) for name, group in groups]
+    return [Part(group, column, filters, _only_filter(group, column), warnings, name) for name, group in groups]
 
 
 def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
@@ -150,7 +150,7 @@ def filter_hint(value: str) -> str:
     return f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
 
 
-def _one(rows: pd.DataFrame, column: str | None) -> str | None:
+def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
     """Return the one filter of the rows."""
     if column is None:
         return None
@@ -158,7 +158,7 @@ def _one(rows: pd.DataFrame, column: str | None) -> str | None:
     if len(counts) > 1:
         first = next(iter(counts))
         raise invalid(
-            f"The column {column!r} has several filters: {_shown(counts)}. A series has one: select it "
+            f"The column {column!r} has several filters: {_format_counts(counts)}. A series has one: select it "
             f"(where={column}={first}), or make one series of each (split_by={column}).",
             details={"split_by": column},
         )
@@ -173,7 +173,7 @@ def _require_one_object(rows: pd.DataFrame) -> None:
         counts = counts_of(rows[name])
         if len(counts) > 1 and (name.lower() in _OBJECTS or len(counts) <= len(rows) / 2):
             raise invalid(
-                f"The column {name!r} has several objects: {_shown(counts)}. A series has one: select it "
+                f"The column {name!r} has several objects: {_format_counts(counts)}. A series has one: select it "
                 f"(where={name}={next(iter(counts))}), or make one series of each (split_by={name})."
             )
 
@@ -183,7 +183,7 @@ def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     texts = _texts(frame[name])
     rows = frame[texts == value]
     if rows.empty:
-        raise invalid(f"No row has {name}={value} (where); there are {_shown(counts_of(frame[name]))}.")
+        raise invalid(f"No row has {name}={value} (where); there are {_format_counts(counts_of(frame[name]))}.")
     return rows
 
 
@@ -194,6 +194,6 @@ def _texts(column: pd.Series) -> pd.Series:
     return column.map(lambda cell: str(cell).strip() or None, na_action="ignore").astype(object)
 
 
-def _shown(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     listed = [f"{value} ({count} rows)" for value, count in list(counts.items())[:_LISTED]]
     return ", ".join(listed) + (f" and {len(counts) - _LISTED} more" if len(counts) > _LISTED else "")

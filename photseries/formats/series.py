@@ -305,7 +305,7 @@ class _Series:
         """Return the fields of the series, the more certain source last."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._of_columns() if self.usual else {}
+        of_columns = self._column_fields() if self.usual else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
         fields |= {**of_columns, **times.fields, **table.fields, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
@@ -335,7 +335,7 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _of_columns(self) -> dict[str, object]:
+    def _column_fields(self) -> dict[str, object]:
         """Return fields from columns that the service does not look at, or that contain limits now."""
         frame = self.part.frame
         fields: dict[str, object] = {}

@@ -84,7 +84,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     known = _known_layout(text)
     if known is not None:
         needs("astropy")
-        return _by_astropy(text, known, warnings)
+        return _read_with_astropy(text, known, warnings)
     comments: list[_Line] = []
     rows: list[_Line] = []
     is_comment = _COMMENT.match
@@ -95,18 +95,18 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if _MPC.match(rows[0].text):
         raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     header = _keywords(comments)
-    rows, keys = _of_snana(rows)
+    rows, keys = _read_snana(rows)
     header |= keys
     separator_line = _EXCELS.fullmatch(rows[0].text.strip())
     if separator_line is not None and len(rows) > 1:
         rows, header["DELIM"] = rows[1:], separator_line[1]
     separator = _separator(rows, names_of(options.names), header.get("DELIM"))
     first = _split(rows[:1], separator)[0]
-    names, rows = _named(rows, comments, first, separator, options)
+    names, rows = _column_names(rows, comments, first, separator, options)
     rows, units = _without_units(rows, names, separator)
     if not rows:
         raise invalid("The table has no rows.")
-    names, width = _checked(names, rows, separator)
+    names, width = _require_even_rows(names, rows, separator)
     frame = _parsed(names, width, rows, separator)
     return Table(frame=frame, header=header, units=units, warnings=warnings, uses=("names",) if options.names else ())
 
@@ -154,7 +154,7 @@ def _require_aligned(text: str) -> None:
             raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
 
 
-def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
+def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
     from astropy.io.ascii import InconsistentTableError
     from astropy.table import Table as AstropyTable
 
@@ -173,7 +173,7 @@ def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     return {(match[1] or match[2]).upper(): match[3] for match in matches if match}
 
 
-def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
+def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
     """Return the names and the rows in a file of SNANA, and its keywords; other lines as they are."""
     if not any(map(_SNANA.match, (line.text for line in rows))):
         return rows, {}
@@ -223,7 +223,7 @@ def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
-def _named(
+def _column_names(
     rows: list[_Line], comments: list[_Line], first: list[str], separator: str, options: ReadOptions
 ) -> tuple[list[str], list[_Line]]:
     """Return the names of the columns, and the rows below them."""
@@ -270,7 +270,7 @@ def _are_dashes(cells: list[str]) -> bool:
     return bool(long) and all(map(_DASHES.fullmatch, long))
 
 
-def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
+def _require_even_rows(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
     """Refuse rows with more or fewer cells than names; return the names, and the most cells of a row.
 
     Empty cells behind all names are no cells.
@@ -301,7 +301,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     has_points = any(map(_DECIMAL_POINT.fullmatch, sample))
     decimal = "," if not has_points and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
-    frame = _by_pandas(text, names, width, separator, decimal)
+    frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
     texts = {
@@ -309,15 +309,15 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
         for name, column in frame.items()
         if column.dtype.kind in "OT" or not isinstance(column.dtype, np.dtype)
     }
-    frame = frame.assign(**{name: _fortran(_with_points(column, decimal)) for name, column in texts.items()})
+    frame = frame.assign(**{name: _fortran(_with_decimal_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:
-        cells = _by_pandas(text, names, width, separator, decimal, dtype=str)
+        cells = _read_with_pandas(text, names, width, separator, decimal, dtype=str)
         frame = frame.assign(**{name: _integers(cells[name], frame[name]) for name in rounded})
     return frame
 
 
-def _by_pandas(
+def _read_with_pandas(
     text: str, names: list[str], width: int, separator: str, decimal: str, dtype: type[str] | None = None
 ) -> pd.DataFrame:
     frame: pd.DataFrame = pd.read_csv(
@@ -337,7 +337,7 @@ def _by_pandas(
     return frame
 
 
-def _with_points(column: pd.Series, decimal: str) -> pd.Series:
+def _with_decimal_points(column: pd.Series, decimal: str) -> pd.Series:
     """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
     texts = column.dropna().astype(str).str.strip()
     is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()

@@ -155,23 +155,23 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, time_format: str | 
     if time_format is None and column in table.mjd:
         return Times(None, table.mjd[column], "times of astropy")
     usual = survey if survey is not None and survey.time == column else None
-    stated = _stated(table, column)
+    stated = _stated_frame(table, column)
     known = time_format or _format(times, column, table, stated, usual)
     if known == "iso":
         texts, doubts = _with_clock(frame, times, column)
         fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
         return Times(stated.converted(mjd_of_texts(texts, column)), fields, "ISO dates", (*stated.warnings, *doubts))
-    return _of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
+    return _times_of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
 
 
-def _stated(table: Table, column: str) -> TimeFrame:
+def _stated_frame(table: Table, column: str) -> TimeFrame:
     """Return what the file states of its times, in the header or in the name of their column."""
     stated = table.frames.get(column) or TimeFrame()
     named = _IN_NAME.search(column.lower())
     return replace(stated, scale=named[2]) if named and named[2] and stated.scale is None else stated
 
 
-def _of_numbers(
+def _times_of_numbers(
     column: pd.Series, times: pd.Series, known: str | None, unit: object, stated: TimeFrame, usual: Survey | None
 ) -> Times:
     """Bring numbers to MJD, by their format or by what the header states."""
@@ -187,7 +187,7 @@ def _of_numbers(
     about = {} if usual is None else usual.times
     if known is not None:
         mjd, fields, why = _in_format(column, times, known, stated)
-        return _rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
+        return _warn_if_rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
     named = _unit(unit) or ("d" if usual is not None and usual.time_format else None)
     counted = stated.mjd(times.to_numpy(np.float64), named)
     finite = counted[np.isfinite(counted)]
@@ -196,7 +196,7 @@ def _of_numbers(
             f"The times in {column.name!r} have no unit, and as {stated.unit} since MJD {sum(stated.origin or ()):g} "
             "cannot be right: state their format (time_format), such as mjd."
         )
-    return _rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
+    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
 
 
 def _in_format(
@@ -240,11 +240,11 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usua
     key = table.header.get(column)  # AAVSO names the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
     if by_name is None and stated.origin is None:
-        by_name = next((named for text in texts if text and (named := _told(str(text)))), None)
+        by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
     return None if by_name == "iso" and is_numeric(times) else by_name  # a date as a number has any format
 
 
-def _told(text: str) -> str | None:
+def _format_in_text(text: str) -> str | None:
     return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else _format_of_name(text)
 
 
@@ -254,7 +254,7 @@ def _unit(unit: object) -> str | None:
     return "d" if text and _format_of_name(text) else text
 
 
-def _rounded(
+def _warn_if_rounded(
     times: pd.Series, mjd: npt.NDArray[np.float64] | None, fields: Mapping[str, object], why: str, stated: TimeFrame
 ) -> Times:
     """Add a warning where the times were stored with the precision of float32."""

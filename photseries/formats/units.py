@@ -158,13 +158,15 @@ def units_to_bring(
         All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
     """
     stated = {name: unit for name, unit in units.items() if unit is not None}
-    same = {name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
+    same = {
+        name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is_unit(unit, text)
+    }
     to_bring = {name: unit for name, unit in stated.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
     texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in stated.items()}
     return to_bring, {name: text for name, text in texts.items() if text}
 
 
-def _is(unit: object, text: str) -> bool:
+def _is_unit(unit: object, text: str) -> bool:
     """Return whether a text is a unit. The electron that astropy's reader of VOTable makes equals no other unit."""
     from astropy import units as known
 

@@ -81,10 +81,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
         names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
         parsed = tables[chosen(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
-    return table_of(table, uses=("table",), **_beside(file, parsed, table))
+    return table_of(table, uses=("table",), **_file_fields(file, parsed, table))
 
 
-def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
+def _file_fields(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
     """Return what the file says: one of the service, all fields; others, the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
     said = fields_in(own.get(_METADATA))
@@ -102,7 +102,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
-    head, foot = _described(metadata, columns, types, _own(metadata, columns))
+    head, foot = _described(metadata, columns, types, _private_params(metadata, columns))
     stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
@@ -112,9 +112,9 @@ def without_data(columns: Sequence[OutputColumn], metadata: Mapping[str, object]
     return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
 
 
-def _own(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
+def _private_params(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
     """Write what only the client reads, so that nothing is lost on the way back."""
-    notes = column_notes(columns, _names(columns), _lost)
+    notes = column_notes(columns, _names(columns), _note_of_loss)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
     return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
 
@@ -199,7 +199,7 @@ def _field(column: OutputColumn, attributes: Mapping[str, object]) -> str:
     )
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     """Note what readers of VOTable lose: some types, and which empty text is null."""
     if column.is_text:
         return note_of_text(column.values)
@@ -215,7 +215,7 @@ def _typed(column: OutputColumn) -> tuple[dict[str, object], Array]:
     if values.dtype.kind == "M":
         return _text(jsonable(pd.Series(values)), xtype="timestamp")
     if column.is_text:
-        return _text(noted_texts(values, _lost(column)))
+        return _text(noted_texts(values, _note_of_loss(column)))
     if values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
     datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]

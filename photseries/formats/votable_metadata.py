@@ -37,15 +37,15 @@ _SYSTEMS: Final = {
 
 def params_of(file: VOTableFile, table: TableElement) -> list[Param]:
     """Return the PARAMs of a table, of the groups in it, and of the resources that it is in."""
-    outer = [param for resource in _around(file.resources, table) for param in resource.params]
+    outer = [param for resource in _parent_resources(file.resources, table) for param in resource.params]
     inner = [entry for group in table.groups for entry in group.entries if hasattr(entry, "value")]
     return [*outer, *table.params, *inner]
 
 
-def _around(resources: Iterable[Resource], table: TableElement) -> list[Resource]:
+def _parent_resources(resources: Iterable[Resource], table: TableElement) -> list[Resource]:
     """Return the resources that a table is in, the outermost first."""
     for resource in resources:
-        inside = _around(resource.resources, table)
+        inside = _parent_resources(resource.resources, table)
         if inside or any(one is table for one in resource.tables):
             return [resource, *inside]
     return []
@@ -68,7 +68,7 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
     """
     fields: dict[str, object] = {}
     warnings: list[str] = []
-    for name, param in _named(params):
+    for name, param in _params_with_names(params):
         try:
             value = _value(param, name)
             if value is not None:
@@ -78,7 +78,7 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
     return fields, tuple(warnings)
 
 
-def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
+def _params_with_names(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
     for param in params:
         name = str(param.name).lower()
         if name in _READ:

@@ -47,10 +47,10 @@ class Zip:
         """
         encoded = name.encode()
         extra = _extra(length, length)
-        head = b"PK\3\4" + _about(crc, length, encoded, extra) + encoded + extra
+        head = b"PK\3\4" + _file_header(crc, length, encoded, extra) + encoded + extra
         extra = _extra(length, length, self._place)
         at = struct.pack("<3H2I", 0, 0, 0, 0, _MAX_UINT32 if extra else self._place)
-        about = _about(crc, length, encoded, extra)
+        about = _file_header(crc, length, encoded, extra)
         self._directory.write(b"PK\1\2" + about[:2] + about + at + encoded + extra)
         self._files += 1
         self._place += len(head) + length
@@ -62,9 +62,9 @@ class Zip:
         self._directory.seek(0)
         while piece := self._directory.read(_PIECE):
             yield piece
-        yield self._end(length)
+        yield self._end_of_directory(length)
 
-    def _end(self, length: int) -> bytes:
+    def _end_of_directory(self, length: int) -> bytes:
         files, offset = self._files, self._place
         large = b""
         if files >= _MAX_FILES or _extra(length, offset):
@@ -76,7 +76,7 @@ class Zip:
         )
 
 
-def _about(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
+def _file_header(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
     """Write what stands of a file before it and in the directory: a length that does not fit is in the extra field."""
     shown = _MAX_UINT32 if extra else length
     version = _LARGE if extra else _PLAIN

@@ -135,7 +135,7 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
         for field in _overruled(stated):
             values.pop(field, None)
             sources.pop(field, None)
-        cleared = _cleared(fields) if layer == clearing else ()
+        cleared = _cleared_fields(fields) if layer == clearing else ()
         for field, value in [*((field, None) for field in cleared), *stated.items()]:
             values[field] = value
             sources[field] = layer
@@ -196,7 +196,7 @@ def _overruled(fields: Mapping[str, object]) -> tuple[str, ...]:
     return overruled
 
 
-def _cleared(fields: Mapping[str, object]) -> dict[str, None]:
+def _cleared_fields(fields: Mapping[str, object]) -> dict[str, None]:
     """Return the fields that a layer clears, in order."""
     nulls = [field for field, value in fields.items() if value is None]
     cleared = dict.fromkeys(nulls)

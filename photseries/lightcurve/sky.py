@@ -123,10 +123,10 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float, fineness: float = 1.0) -
         order += 1
         position = np.repeat(position, 4)
         number = (number[:, None] * 4 + np.arange(4)).ravel()
-    return _merged(position, number, order)
+    return _merge_ranges(position, number, order)
 
 
-def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
+def _merge_ranges(position: IntArray, number: IntArray, order: int) -> Cover:
     """Merge the pixels of each position into ranges; if there are too many, close the narrowest gaps."""
     size = 1 << 2 * (ORDER - order)
     low = number * size

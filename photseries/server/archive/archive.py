@@ -106,7 +106,7 @@ class Archive:
             When a series with this unique key exists.
         """
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
-        with self._stored(principal, new.frame, new.values) as (connection, blob):
+        with self._blob_and_transaction(principal, new.frame, new.values) as (connection, blob):
             content = new.values["content_hash"]
             references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
             group_ids = sorted({*references.group_ids, principal.own_group_id})
@@ -238,7 +238,7 @@ class Archive:
         values = {**metadata, "owner_id": state.owner_id, "inferred": inferred_now, **derived}
         batch = metadata["batch"] if merged.sources.get("batch") in ("file", "body") else None
         frame = self._table(principal, series_id, state) if frame is None else frame
-        with self._stored(principal, frame, values, is_new=False) as (connection, blob):
+        with self._blob_and_transaction(principal, frame, values, is_new=False) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, state, metadata, sharing)
             ensure_current_revision(series.change(connection, series_id, state.revision, {**values, **blob}))
             reached("update: row changed")
@@ -377,7 +377,7 @@ class Archive:
         return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
     @contextmanager
-    def _stored(
+    def _blob_and_transaction(
         self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, object], *, is_new: bool = True
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write the blob of a series and open the transaction of its row; a duplicate error gets the id if visible."""

@@ -233,12 +233,12 @@ class _Run:
         with self._prepared(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
-                self._settle(portion.existing, portion.outcomes)
+                self._resolve_existing(portion.existing, portion.outcomes)
                 failure = portion.failure
                 if failure is not None:
                     self._fail(portion.valid, failure, portion.outcomes)
                 elif portion.files is not None and portion.valid:
-                    failure = self._store(portion.valid, portion.outcomes, self._in_time(portion.files))
+                    failure = self._store(portion.valid, portion.outcomes, self._require_recent(portion.files))
                 yield _in_order(portion.outcomes)
                 if failure is not None:
                     raise failure
@@ -249,7 +249,7 @@ class _Run:
         with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
-                self._settle(portion.existing, portion.outcomes)
+                self._resolve_existing(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 yield []
         if not self._options.dry_run and not any(outcome.error for outcome in outcomes.values()):
@@ -272,7 +272,7 @@ class _Run:
             for portion in portions:
                 if portion.failure is not None:
                     raise portion.failure
-                self._settle(portion.existing, portion.outcomes)
+                self._resolve_existing(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 encoded += portion.files.encoded if portion.files else []
                 if any(outcome.error for outcome in outcomes.values()):
@@ -308,7 +308,7 @@ class _Run:
 
     def _prepare(self, portion: _Parsed, *, write: bool) -> _Portion:
         """Check a portion against the rows that exist, and write its files."""
-        outcomes, valid, existing = self._checked(portion)
+        outcomes, valid, existing = self._check(portion)
         files, failure = None, None
         if write:
             try:
@@ -317,7 +317,7 @@ class _Run:
                 failure = error
         return _Portion(outcomes, valid, existing, files, failure)
 
-    def _checked(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
+    def _check(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
         """Return what became of some series, those that are to be stored, and those that exist."""
         outcomes: dict[int, BulkOutcome] = {}
         valid: list[_Valid] = []
@@ -330,7 +330,7 @@ class _Run:
             if first == entry.index:
                 valid.append(_Valid(entry, new, key))
             else:
-                outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated(new.values, first))
+                outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated_key_error(new.values, first))
         existing = self._existing(valid)
         known = {item.entry.index for item, _ in existing}
         fresh = [item for item in valid if item.entry.index not in known]
@@ -349,12 +349,12 @@ class _Run:
         matches = [(item, existing[item.key]) for item in valid if item.key in existing]
         return [(item, holder) for item, holder in matches if holder.is_visible or not self._options.dry_run]
 
-    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
+    def _resolve_existing(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
         for item, holder in existing:
-            outcomes[item.entry.index] = self._settled(item, holder)
+            outcomes[item.entry.index] = self._resolve(item, holder)
 
-    def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
+    def _resolve(self, valid: _Valid, holder: Holder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
@@ -378,7 +378,7 @@ class _Run:
     ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
-            outcomes |= self._stored(valid, outcomes, files)
+            outcomes |= self._outcomes_of_stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
             if len(valid) > 1:
                 failures = [self._store([item], outcomes) for item in valid]
@@ -389,7 +389,7 @@ class _Run:
             return error
         return None
 
-    def _in_time(self, files: _Files) -> _Files | None:
+    def _require_recent(self, files: _Files) -> _Files | None:
         """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
         if self._blobs.is_recent(files.began):
             return files
@@ -403,7 +403,7 @@ class _Run:
             outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
             self._seen.pop(item.key, None)
 
-    def _stored(
+    def _outcomes_of_stored(
         self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
     ) -> dict[int, BulkOutcome]:
         with self._catalogue.transaction() as connection:
@@ -415,7 +415,7 @@ class _Run:
             inserted = self._inserted(connection, files.encoded)
         lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
         self._blobs.take_back(item.filename for item in lost)  # another upload was faster
-        self._settle(self._existing([item.valid for item in lost]), inserted)
+        self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
     def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
@@ -498,7 +498,7 @@ def _in_order(outcomes: Mapping[int, BulkOutcome]) -> list[BulkOutcome]:
     return [outcomes[index] for index in sorted(outcomes)]
 
 
-def _repeated(values: Mapping[str, object], first: int) -> DuplicateError:
+def _repeated_key_error(values: Mapping[str, object], first: int) -> DuplicateError:
     """Return the error of a series whose key an earlier one of its body has."""
     error = duplicate_error(values)
     error.details["index"] = first

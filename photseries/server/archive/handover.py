@@ -63,7 +63,7 @@ class Handover:
         with self._catalogue.transaction() as connection:
             audit.note(connection, operator, "hand over", "users", before, {"to": after})
         last = 0
-        while (series_id := self._next(before, last)) is not None:
+        while (series_id := self._next_id(before, last)) is not None:
             with suppress(StaleRevisionError):
                 with self._catalogue.reading() as connection:
                     current = series.for_change(connection, operator, series_id)
@@ -72,7 +72,7 @@ class Handover:
                     yield series_id
                 last = series_id
 
-    def _next(self, owner_id: int, last: int) -> int | None:
+    def _next_id(self, owner_id: int, last: int) -> int | None:
         with self._catalogue.reading() as connection:
             return series.next_owned(connection, owner_id, last)
 

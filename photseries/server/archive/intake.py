@@ -115,7 +115,7 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        sent, merged = _merged(frame, replace(upload, block=InBlock.alone(frame)))
+        sent, merged = _merge(frame, replace(upload, block=InBlock.alone(frame)))
         checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
         return self._new_series(frame, merged, checked, principal.user_id)
 
@@ -135,7 +135,7 @@ class Intake:
         parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
             uploads
         )
-        begun = _mapped(self._begun, uploads, parallel=parallel)
+        begun = _map_in_threads(self._check_alone, uploads, parallel=parallel)
         references = [
             Reference(
                 upload.checked.metadata, upload.checked.sharing.group_ids or [], upload.checked.sharing.stream_ids or []
@@ -145,13 +145,13 @@ class Intake:
         with self._catalogue.reading() as connection:
             look_ups = look_up_many(connection, principal, references)
         pairs = list(zip(begun, look_ups, strict=True))
-        return _mapped(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
+        return _map_in_threads(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
-    def _begun(self, upload: Upload) -> _Begun:
+    def _check_alone(self, upload: Upload) -> _Begun:
         """Check an upload without the catalogue."""
         problems = Problems()
         if upload.frame is not None:
-            sent, merged = _merged(upload.frame, upload)
+            sent, merged = _merge(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
             return _Begun(problems, sent, merged, checked)
         problems.errors.append(upload.error or _bad_data("Must supply data."))
@@ -165,7 +165,7 @@ class Intake:
         """Complete an upload that was begun with what it refers to."""
         _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
         try:
-            checked = _settled(begun.problems, begun.sent, begun.checked, references)
+            checked = _complete(begun.problems, begun.sent, begun.checked, references)
         except InvalidError as error:
             return error
         return self._new_series(begun.frame, begun.merged, checked, principal.user_id)
@@ -266,7 +266,7 @@ class Intake:
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
-        return _settled(problems, sent, checked, references)
+        return _complete(problems, sent, checked, references)
 
     def _valid(
         self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool
@@ -371,7 +371,7 @@ class Intake:
         )
 
 
-def _mapped(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:
+def _map_in_threads(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:
     """Call a function with each item, in threads where its work is on long arrays, which releases Python's lock."""
     if not parallel:
         return [function(item) for item in items]
@@ -403,13 +403,13 @@ def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dic
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
 
-def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
+def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
     """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
     sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
-def _settled(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
+def _complete(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
     """Add what the references say of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)

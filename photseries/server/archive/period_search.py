@@ -75,14 +75,14 @@ class PeriodSearcher:
         UnavailableError
             When the database or the store is not available.
         """
-        while (series := self._next(only_new=True)) is not None:
+        while (series := self._next_waiting(only_new=True)) is not None:
             yield series.blob.series_id
             yield self._search(series)
 
     def run_all(self) -> Iterator[Searched]:
         """Search the series that this version has not searched, by id; raise like :meth:`run_new`."""
         after = 0
-        while (series := self._next(only_new=False, after=after)) is not None:
+        while (series := self._next_waiting(only_new=False, after=after)) is not None:
             after = series.blob.series_id
             yield self._search(series)
 
@@ -91,7 +91,7 @@ class PeriodSearcher:
         with self._catalogue.transaction() as connection:
             periods.give_up(connection, series_id)
 
-    def _next(self, *, only_new: bool, after: int = 0) -> Waiting | None:
+    def _next_waiting(self, *, only_new: bool, after: int = 0) -> Waiting | None:
         with self._catalogue.reading() as connection:
             return periods.next_waiting(connection, only_new=only_new, after=after)
 

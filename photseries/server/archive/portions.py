@@ -99,7 +99,7 @@ def _uploaded(
 ) -> Upload:
     stated: dict[str, object] = {}
     for name, value in fields.items():
-        known = _given(name, value)
+        known = _parse_value(name, value)
         if known is not None:
             stated[name] = known
     metadata = with_fields_of_altdata(stated)
@@ -108,7 +108,7 @@ def _uploaded(
     return Upload(frame, metadata, shared, block=block)
 
 
-def _given(name: str, value: object) -> object:
+def _parse_value(name: str, value: object) -> object:
     """Read the value of a field: text as in a query; null, and NaN, are not given."""
     if isinstance(value, float):
         if math.isnan(value):

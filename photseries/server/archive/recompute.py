@@ -108,13 +108,13 @@ class Recomputer:
             When the database or the store is not available.
         """
         after = 0
-        while (row := self._next(after)) is not None:
+        while (row := self._next_behind(after)) is not None:
             recomputed = self._recompute(row, dry_run=dry_run)
             if recomputed is not None:
                 yield recomputed
                 after = row.blob.series_id
 
-    def _next(self, after: int) -> StoredStatistics | None:
+    def _next_behind(self, after: int) -> StoredStatistics | None:
         with self._catalogue.reading() as connection:
             return recomputing.next_behind(connection, after)
 
@@ -145,7 +145,7 @@ class Recomputer:
 
     def _has_changed(self, row: StoredStatistics) -> bool:
         """Return whether a series was changed or deleted."""
-        now = self._next(row.blob.series_id - 1)
+        now = self._next_behind(row.blob.series_id - 1)
         return now is None or (now.blob.series_id, now.revision) != (row.blob.series_id, row.revision)
 
 

@@ -188,7 +188,7 @@ def _holders() -> CompiledStatement:
     return CompiledStatement(statement)
 
 
-def _same() -> CompiledStatement:
+def _same_content() -> CompiledStatement:
     condition = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
     statement = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
     return CompiledStatement(statement.group_by(SERIES.content_hash))
@@ -196,4 +196,4 @@ def _same() -> CompiledStatement:
 
 _CREATE = _creation()
 _HOLDERS = _holders()
-_SAME = _same()
+_SAME = _same_content()

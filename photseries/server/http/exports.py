@@ -46,7 +46,7 @@ class ExportHandler(BaseHandler):
     )
     async def get(self) -> None:
         """Return all matching series as one file: a long table, or a zip of the stored files."""
-        await self._export(self._asked)
+        await self._export(self._parse_export)
 
     @Contract(
         body="Export",
@@ -74,7 +74,7 @@ class ExportHandler(BaseHandler):
             self.set_header("Cache-Control", "private, no-store")
             await self.stream(pieces)
 
-    def _asked(self) -> tuple[Format, Iterator[bytes]]:
+    def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
         shaping = {name.name: arguments.pop(name.name) for name in _SHAPING if name.name in arguments}

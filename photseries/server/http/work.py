@@ -61,7 +61,7 @@ class Work:
         repeats : bool
             Whether it may be called again when a connection to the database breaks before COMMIT was sent.
         """
-        work = functools.partial(self._repeated, function) if repeats else function
+        work = functools.partial(self._retry, function) if repeats else function
         try:
             return await self._identified(work, heavy=heavy)
         except HeavyWork:
@@ -96,7 +96,7 @@ class Work:
         if self._heavy_place is not None:
             await self._heavy_place.aclose()
 
-    def _repeated(self, function: Callable[[], T]) -> T:
+    def _retry(self, function: Callable[[], T]) -> T:
         return self._shared.services.catalogue.repeated(function, harmless=self._harmless)
 
     async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
@@ -105,7 +105,7 @@ class Work:
         self._is_identified = True
 
         def identified() -> T:
-            self._repeated(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
+            self._retry(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
             return function()
 
         try:

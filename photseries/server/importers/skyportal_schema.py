@@ -269,10 +269,10 @@ def _table(name: str, *more: str) -> FromClause:
 def _sources() -> Select[*tuple[object, ...]]:
     """Select the sources; a source without a valid position gets that of its first series with one."""
     objs, series = _table("objs"), _table("photometric_series")
-    good = _possible(objs)
+    good = _is_valid_position(objs)
     first = (
         select(series.c.ra, series.c.dec)
-        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _possible(series))
+        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _is_valid_position(series))
         .order_by(series.c.id)
         .limit(1)
         .lateral("first")
@@ -281,7 +281,7 @@ def _sources() -> Select[*tuple[object, ...]]:
     return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
 
 
-def _possible(coordinates: FromClause) -> ColumnElement[bool]:
+def _is_valid_position(coordinates: FromClause) -> ColumnElement[bool]:
     return and_(coordinates.c.ra >= 0, coordinates.c.ra < 360, coordinates.c.dec.between(-90, 90))
 
 

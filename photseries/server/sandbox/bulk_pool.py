@@ -73,7 +73,7 @@ class BulkSandbox(Sandbox):
             frames = self._frames(stack, body, encoded)
             number = next(frames)
             if not isinstance(number, int):
-                raise self._explained(FAILED)
+                raise self._error_of_outcome(FAILED)
             yield number, (frame for frame in frames if isinstance(frame, Received))
 
     def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Received]:
@@ -92,11 +92,11 @@ class BulkSandbox(Sandbox):
                     found = bulk_wire.receive(read, self._limits.table)
                 except EOFError:
                     ended = descriptors.read(status, 1, time.monotonic() + self._patience)[0]
-                    raise self._explained(ended) from None
+                    raise self._error_of_outcome(ended) from None
             except (EOFError, TimeoutError):
-                raise self._explained(LATE) from None
+                raise self._error_of_outcome(LATE) from None
             except ValueError:
-                raise self._explained(FAILED) from None
+                raise self._error_of_outcome(FAILED) from None
             if found is None:
                 self._count("read")
                 return

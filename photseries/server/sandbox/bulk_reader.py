@@ -339,12 +339,14 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
-            columns = {name: _cut(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()}
+            columns = {
+                name: _slice_buffers(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()
+            }
             fields = {name: values[index : index + 1] for name, values in slab.fields.items()}
             yield from _halved(Slab([rows], columns, fields), request)
 
 
-def _cut(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
+def _slice_buffers(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
     if kind != "text":
         return kind, [buffers[0][first : first + rows]]
     before, length = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
@@ -388,7 +390,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             continue
         constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
         odd = {name: found[1] for name, found in constants.items() if found[1].any()}
-        for first, last in _around(odd, rows.size):
+        for first, last in _runs_around(odd, rows.size):
             values = {name: found[0][first:last] for name, found in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
@@ -399,7 +401,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             yield from _uniform(flat, rows[first:last], values, request)
 
 
-def _around(odd: dict[str, Array], count: int) -> Iterator[tuple[int, int]]:
+def _runs_around(odd: dict[str, Array], count: int) -> Iterator[tuple[int, int]]:
     """Cut series into runs in order, those that are odd one by one."""
     alone = np.logical_or.reduce(list(odd.values())) if odd else np.zeros(count, bool)
     changes = np.flatnonzero(alone[1:] | alone[:-1]) + 1
@@ -446,7 +448,7 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         runs.append(numbers[inverse.ravel()])
         lengths.append(np.diff(np.append(starts, batch.num_rows)))
         if sum(map(len, runs)) > request.series + len(runs) and total > request.table:
-            raise _apart(request)
+            raise _rows_apart_error(request)
     if not runs:
         raise InvalidError(_EMPTY)
     series, counts = np.concatenate(runs), np.concatenate(lengths)
@@ -468,13 +470,13 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest
         held.append(batch)
         size += batch.nbytes
         if size > request.table:
-            raise _apart(request)
+            raise _rows_apart_error(request)
     table = pa.Table.from_batches(held).combine_chunks()
     order = np.argsort(np.repeat(plan.runs, plan.lengths), kind="stable")
     return table.take(pa.array(order)).combine_chunks().to_batches()[0]
 
 
-def _apart(request: BulkRequest) -> InvalidError:
+def _rows_apart_error(request: BulkRequest) -> InvalidError:
     return InvalidError(
         f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."

@@ -184,9 +184,9 @@ class Sandbox:
                 ended = LATE
             except ValueError:
                 ended = FAILED
-            raise self._explained(ended)
+            raise self._error_of_outcome(ended)
 
-    def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
+    def _error_of_outcome(self, ended: int) -> UnreadableFileError | UnavailableError:
         outcome = _ENDS.get(ended, "crashed")
         self._count(outcome)
         if outcome == "not started":

@@ -169,7 +169,7 @@ class ForkServer:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({upload, answer, *more})
-            images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while still allowed
+            images = [_map_file(descriptor) for descriptor in (upload, *more)]  # while still allowed
             missing = tuple(confine.lock_down(self._settings, self._layers))
             if os.getppid() != fork_server:
                 return  # the parent ended before the death signal was set
@@ -211,7 +211,7 @@ def _close_all_but(descriptors: Collection[int]) -> None:
         os.closerange(low + 1, high)
 
 
-def _mapped(upload: int) -> memoryview:
+def _map_file(upload: int) -> memoryview:
     size = os.fstat(upload).st_size
     return memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")
 

@@ -28,14 +28,14 @@ _FEW = validate.Length(max=MAX_ITEMS)
 _CHOSEN = validate.Range(max=MAX_CHOSEN_ID, error=f"Must be at most {MAX_CHOSEN_ID}.")
 
 
-def _possible(numbers: Iterable[int]) -> None:
+def _require_valid_ids(numbers: Iterable[int]) -> None:
     """Refuse numbers that cannot be user ids."""
     for number in numbers:
         if not 0 < number <= MAX_INTEGER:
             raise ValidationError(f"Invalid user ID: {number}")
 
 
-def _to_come(moment: datetime) -> None:
+def _require_future(moment: datetime) -> None:
     """Refuse an expired token, and an expiry beyond the year 9999, which could be stored but not read."""
     if moment <= datetime.now(UTC):
         raise ValidationError("Must be in the future.")
@@ -67,7 +67,7 @@ class GroupSchema(_Numbered):
     """Users who share series."""
 
     name = Text(required=True)
-    user_ids = Ids(kind="user", lone=False, validate=_possible)
+    user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
 class StreamSchema(GroupSchema):
@@ -109,16 +109,16 @@ class TokenSchema(_Numbered):
     user_id = Whole()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
-    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_to_come)
+    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_require_future)
 
 
 class MembersSchema(_Entry):
     """A change of a group or a stream: name, members."""
 
     name = Text()
-    user_ids = Ids(kind="user", lone=False, validate=_possible)
-    add_user_ids = Ids(kind="user", lone=False, validate=_possible)
-    remove_user_ids = Ids(kind="user", lone=False, validate=_possible)
+    user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
+    add_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
+    remove_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
 class UserChangeSchema(_Entry):

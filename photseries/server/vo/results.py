@@ -258,7 +258,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 _NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
 
 
-def _fits(answer: QueryResult) -> Iterator[bytes]:
+def _fits_table(answer: QueryResult) -> Iterator[bytes]:
     import numpy as np
     from astropy.io import fits
 
@@ -328,7 +328,7 @@ FORMATS: Final[Mapping[str, ResultFormat]] = {
     ),
     "csv": ResultFormat("text/csv;header=present", ("text/csv",), _separated(",")),
     "tsv": ResultFormat("text/tab-separated-values", (), _separated("\t")),
-    "fits": ResultFormat("application/fits", ("image/fits",), _fits, "astropy"),
+    "fits": ResultFormat("application/fits", ("image/fits",), _fits_table, "astropy"),
     "parquet": ResultFormat(
         "application/vnd.apache.parquet", ("application/parquet", "application/x-parquet"), _parquet, "pyarrow"
     ),

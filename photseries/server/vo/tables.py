@@ -252,7 +252,7 @@ def _text(
     return TapColumn(name=name, description=description, ucd=ucd, principal=principal, indexed=indexed)
 
 
-def _of_schema(name: str, columns: Mapping[str, str], description: str) -> TapTable:
+def _schema_table(name: str, columns: Mapping[str, str], description: str) -> TapTable:
     """Describe a table of TAP_SCHEMA by the description of each column; ``integers`` are the integer columns."""
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
@@ -323,12 +323,12 @@ TABLES: Final[Mapping[str, TapTable]] = {
             ),
             source="photseries_vo.instrument",
         ),
-        _of_schema(
+        _schema_table(
             "schemas",
             {"schema_name": "name", **_UTYPE, "schema_index": "order"},
             "The schemas",
         ),
-        _of_schema(
+        _schema_table(
             "tables",
             {
                 "schema_name": "its schema", "table_name": "name with the schema", "table_type": "table or view",
@@ -336,7 +336,7 @@ TABLES: Final[Mapping[str, TapTable]] = {
             },
             "The tables",
         ),
-        _of_schema(
+        _schema_table(
             "columns",
             {
                 "table_name": "its table", "column_name": "name", "datatype": "as in VOTable",
@@ -346,12 +346,12 @@ TABLES: Final[Mapping[str, TapTable]] = {
             },
             "The columns",
         ),
-        _of_schema(
+        _schema_table(
             "keys",
             {"key_id": "name", "from_table": "refers", "target_table": "is referred to", **_UTYPE},
             "The references",
         ),
-        _of_schema(
+        _schema_table(
             "key_columns",
             {"key_id": "name of the reference", "from_column": "refers", "target_column": "is referred to"},
             "The columns of references",

@@ -94,7 +94,7 @@ def uploads_of(
     ForbiddenError
         When a URL must not be fetched for this client.
     """
-    named = [_named(part) for text in texts for part in text.split(";") if part.strip()]
+    named = [_split_upload(part) for text in texts for part in text.split(";") if part.strip()]
     if len(named) > _MAX_UPLOADS:
         raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MAX_UPLOADS} are accepted.")
     found: dict[str, bytes] = {}
@@ -121,7 +121,7 @@ def uploads_of(
     return found
 
 
-def _named(text: str) -> tuple[str, str]:
+def _split_upload(text: str) -> tuple[str, str]:
     named = _UPLOAD.fullmatch(text.strip())
     if named is None:
         raise InvalidError(f"UPLOAD {text[:60]!r} must be NAME,param:PART with a name of letters, digits and _.")

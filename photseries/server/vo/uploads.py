@@ -165,7 +165,7 @@ class _ReadState:
             yield row
 
 
-def _whole(text: str) -> int | None:
+def _parse_integer(text: str) -> int | None:
     plain = text.strip()
     if not plain:
         return None
@@ -181,7 +181,7 @@ def _real(text: str) -> float | None:
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
-    **dict.fromkeys(("unsignedByte", "short", "int", "long"), _whole),
+    **dict.fromkeys(("unsignedByte", "short", "int", "long"), _parse_integer),
     **dict.fromkeys(("float", "double"), _real),
     **dict.fromkeys(("char", "unicodeChar"), lambda text: text.replace("\0", "") or None),
     "boolean": lambda text: _BOOLEANS[text.strip().lower()],
