@@ -23,42 +23,42 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_un
 
 __all__ = ["NO_UNIT", "SCALED", "Fluxes", "calibrated", "in_stored_unit", "system_of", "zero_point_of_header"]
 
-#: Why fluxes are in uJy that nothing says a unit of.
+#: The reason for uJy if neither options, file nor survey states a unit.
 NO_UNIT: Final = "no unit: taken as uJy"
 
-#: Columns with a zero point for each row, and with the system of magnitudes, in lower case.
+#: Columns with the zero point of each row, and columns with the magnitude system, in lower case.
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
 _SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
-#: Columns that may say something else instead; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
+#: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
 _PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
-#: What the name of a column of magnitudes says of their system; V-C is C-Munipack's difference of two stars.
+#: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
     (re.compile(r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)_?mag", re.IGNORECASE), "instrumental"),
 )
 
-#: mag + 2.5 log10(flux) for fluxes in these units, and how far from it a file may be [mag].
+#: mag + 2.5 log10(flux) for fluxes in these units, and the tolerance [mag].
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
-#: Fluxes with a median and a scatter (1.4826 MAD) like these, and without a unit, are relative.
+#: Fluxes without a unit are relative if their median and scatter (1.4826 MAD) are in these ranges.
 _AROUND_1: Final = (0.8, 1.2)
 _SCATTER: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Fluxes:
-    """What becomes of fluxes and their errors.
+    """The conversion of fluxes and their errors.
 
     Parameters
     ----------
     factor : float or ndarray of float64, shape (n,)
-        They are multiplied by it.
+        The factor to multiply by.
     fields : mapping
         Fields of the series.
     altdata : mapping
@@ -82,25 +82,25 @@ def calibrated(
     bandpass: object,
     declared: str | float | None,
 ) -> Fluxes:
-    """Decide the unit of fluxes, and what brings them to uJy.
+    """Determine the unit of fluxes and their conversion to uJy.
 
     Parameters
     ----------
     frame : DataFrame
-        With numbers in the columns of the roles.
+        With numeric columns for the roles.
     roles : mapping of str to str
         Columns by role.
     unit : str or None
-        What the file or its survey says.
+        The unit stated by the file or its survey.
     bandpass : str or None
         The filter of the series.
     declared : str, float or None
-        The column with zero points that the survey has, or the zero point in the header of the file.
+        The survey's column of zero points, or the zero point in the header of the file.
 
     Raises
     ------
     InvalidError
-        When fluxes and magnitudes differ by no known unit, or an option does not fit.
+        When no known unit relates fluxes and magnitudes, or an option does not apply.
     """
     if "flux" not in roles:
         ignored = options.given("zero_point", "flux_unit")
@@ -131,7 +131,7 @@ def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bo
 
 
 def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
-    """Decide the unit of fluxes that nothing says: by magnitudes beside them, or by values around 1."""
+    """Guess the unit of fluxes from the magnitudes in the table, or from values around 1."""
     offset = _offset(frame, roles)
     if offset is not None and not (options.mag_col and not options.flux_col):
         return _by_offset(offset)
@@ -147,21 +147,21 @@ def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOpti
 def system_of(
     frame: pd.DataFrame, column: str, options: ReadOptions, unit: str | None, declared: str | None
 ) -> str | None:
-    """Return the system of magnitudes; None where nothing says.
+    """Return the system of magnitudes; None if unknown.
 
     Parameters
     ----------
     column : str
         The column of the magnitudes.
     unit : str or None
-        The system that their unit names.
+        The system stated by their unit.
     declared : str or None
-        The system that the survey has.
+        The system of the survey.
 
     Raises
     ------
     InvalidError
-        When the rows have two systems, or one that a series cannot have.
+        When the rows have two systems, or an unsupported one.
     """
     if options.magsys is not None:
         if options.magsys.lower() not in _KNOWN_SYSTEMS:
@@ -172,7 +172,7 @@ def system_of(
 
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
-    """Return the system that a column names; None where there is none."""
+    """Return the magnitude system stated by a column; None if there is none."""
     name = column_called(frame.columns, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
     is_certain = str(name).lower() in _SYSTEMS
@@ -205,7 +205,7 @@ def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
 def _zero_column(
     frame: pd.DataFrame, unit: Unit, options: ReadOptions, declared: str | float | None
 ) -> str | float | None:
-    """Return a column of zero points that nobody named, or the zero point of the header."""
+    """Return the column of zero points found by its name, or the zero point of the header."""
     if options.flux_unit is not None or unit is not None:
         return None
     name = declared if declared in frame.columns else column_called(frame.columns, _ZERO_POINTS)
@@ -237,7 +237,7 @@ def _in_unknown_unit(text: str) -> Fluxes:
 
 
 def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
-    """Bring flux densities to uJy; other fluxes stay, and have no magnitudes."""
+    """Convert flux densities to uJy; other fluxes stay, and have no magnitudes."""
     if unit.microjansky is not None:
         return Fluxes(unit.microjansky, {"flux_unit": MICROJANSKY}, why=why)
     state = f"are {RELATIVE} and have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
@@ -254,7 +254,7 @@ def in_stored_unit(text: str) -> Fluxes:
 
 
 def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
-    """Return the median of mag + 2.5 log10(flux); None where there are not both [mag]."""
+    """Return the median of mag + 2.5 log10(flux) [mag]; None unless the table has both."""
     if "mag" not in roles:
         return None
     mag, flux = (frame[roles[role]].to_numpy(np.float64) for role in ("mag", "flux"))
@@ -285,5 +285,5 @@ def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:
     return _AROUND_1[0] < middle < _AROUND_1[1] and scatter < _SCATTER
 
 
-#: The roles whose columns are multiplied.
+#: The roles whose columns are converted.
 SCALED: Final = ("flux", FLUXERR)

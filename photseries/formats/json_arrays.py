@@ -40,7 +40,7 @@ _NUMBERS: Final[tuple[tuple[Literal["i", "d"], type[np.number]], ...]] = (("i", 
 _threads = threading.local()
 
 
-class _DoubtError(Exception):
+class _UnsupportedError(Exception):
     """The body has something that this module does not vouch for."""
 
 
@@ -62,7 +62,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
     reading = _ValueReader(limits)
     try:
         document = reading.document(_parser(len(body)).parse(body))
-    except (_DoubtError, ValueError, RuntimeError):
+    except (_UnsupportedError, ValueError, RuntimeError):
         return None
     # simdjson flattens nested lists of numbers.
     return document if reading.lists == body.count(b"[") else None
@@ -93,19 +93,19 @@ class _ValueReader:
         self, value: object, read: Callable[[str, object], object], max_keys: int = _MAX_KEYS
     ) -> dict[str, object]:
         if not isinstance(value, simdjson.Object) or len(value) > max_keys:
-            raise _DoubtError
+            raise _UnsupportedError
         names = list(value)
         if len(set(names)) < len(names) or any("\0" in name for name in names):  # which would be looked up to its NUL
-            raise _DoubtError
+            raise _UnsupportedError
         return {name: read(name, value[name]) for name in names}
 
     def _plain(self, value: object, level: int) -> object:
         self.values += 1
         if self.values > _MAX_VALUES:
-            raise _DoubtError
+            raise _UnsupportedError
         if isinstance(value, simdjson.Object | simdjson.Array):
             if level > self._limits.depth:
-                raise _DoubtError
+                raise _UnsupportedError
             if isinstance(value, simdjson.Object):
                 return self._object(value, lambda _, child: self._plain(child, level + 1))
             self.lists += 1
@@ -114,20 +114,20 @@ class _ValueReader:
 
     def _column(self, value: object) -> object:
         if not isinstance(value, simdjson.Array):
-            raise _DoubtError
+            raise _UnsupportedError
         numbers = _numbers(value)
         self.lists += 1
         if numbers is None:
             return _values(value.as_list())
         if numbers.dtype == np.float64 and (np.abs(numbers) >= _BEYOND).any():  # perhaps an integer beyond int64
-            raise _DoubtError
+            raise _UnsupportedError
         return numbers
 
 
 def _values(values: list[Any]) -> list[object]:
     """Return the values of a column; a list or an object among them is a doubt."""
     if {list, dict} & set(map(type, values)):
-        raise _DoubtError
+        raise _UnsupportedError
     return values
 
 

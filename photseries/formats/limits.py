@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
+__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "measured"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -53,7 +53,7 @@ _NO_ERRORS: Final = (9.99, 9.999, 9.9999)
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredColumn:
     """A column of brightness and its errors.
 
     Parameters
@@ -76,7 +76,7 @@ class Measured:
 
 def measured(
     frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
-) -> Measured:
+) -> MeasuredColumn:
     """Separate measurements from upper limits and from values that stand for none.
 
     Parameters
@@ -112,7 +112,7 @@ def measured(
         errors = _masked(errors, absent | no_error)
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
-    return Measured(_masked(values, absent), errors, limits, warnings, changed)
+    return MeasuredColumn(_masked(values, absent), errors, limits, warnings, changed)
 
 
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:

@@ -31,7 +31,7 @@ def portions(monkeypatch):
     """Portions of five entries, without pauses."""
     monkeypatch.setattr(lists, "PORTION", 5)
     monkeypatch.setattr(lists, "PAUSE", 0.0)
-    monkeypatch.setattr(lists.Wanted.portions, "__defaults__", (5,))
+    monkeypatch.setattr(lists.ListQuery.portions, "__defaults__", (5,))
 
 
 def test_names_with_what_is_missing(client, stars, portions):

@@ -13,7 +13,7 @@ import numpy as np
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time, cleaned
-from photseries.lightcurve.calibration import Described, Unit, calibration_of
+from photseries.lightcurve.calibration import BrightnessDescription, Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, require_derivable
 from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
 from photseries.lightcurve.folding import Bins
@@ -65,7 +65,7 @@ class PointSelection:
     clip: float | None = None
 
 
-class _Analysed(Described):
+class _Analysed(BrightnessDescription):
     num_points: Annotated[int, "Number of analysed points."]
     weighted: Annotated[bool, "Whether the errors were used."]
 
@@ -103,7 +103,7 @@ class FoldedLightCurve(_Analysed):
     bins: Bins
 
 
-class PlottedLightCurve(Described):
+class PlottedLightCurve(BrightnessDescription):
     """A light curve for a plot."""
 
     envelope: Envelope

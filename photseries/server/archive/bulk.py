@@ -23,8 +23,8 @@ from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
 from photseries.server.archive.portions import PORTION, UploadedSeries, portions_of
 from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue.bulk import (
-    Holder,
     Key,
+    KeyHolder,
     create_many,
     documents,
     holders,
@@ -96,7 +96,7 @@ class BulkOutcome:
 
 
 @dataclass(frozen=True)
-class _Valid:
+class _ValidSeries:
     """A valid series: its place, what is to be stored, and its unique key."""
 
     entry: UploadedSeries
@@ -105,10 +105,10 @@ class _Valid:
 
 
 @dataclass(frozen=True)
-class _Encoded:
+class _WrittenSeries:
     """A series whose file is written: the key of the file, and the row to insert."""
 
-    valid: _Valid
+    valid: _ValidSeries
     filename: str
     row: bytes
 
@@ -117,7 +117,7 @@ class _Encoded:
 class _Files:
     """Series whose files are written, and when the first one was, of ``time.monotonic`` [s]."""
 
-    encoded: list[_Encoded]
+    encoded: list[_WrittenSeries]
     began: float
 
 
@@ -126,8 +126,8 @@ class _Portion:
     """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
 
     outcomes: dict[int, BulkOutcome]
-    valid: list[_Valid]
-    existing: list[tuple[_Valid, Holder]]
+    valid: list[_ValidSeries]
+    existing: list[tuple[_ValidSeries, KeyHolder]]
     files: _Files | None
     failure: PhotseriesError | None
 
@@ -266,7 +266,7 @@ class _Run:
     def _store_all(self, read: _Read) -> Generator[list[BulkOutcome], None, dict[int, BulkOutcome]]:
         """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
         outcomes: dict[int, BulkOutcome] = {}
-        encoded: list[_Encoded] = []
+        encoded: list[_WrittenSeries] = []
         began = time.monotonic()
         with self._prepared(read, write=True) as portions:
             for portion in portions:
@@ -278,12 +278,12 @@ class _Run:
                 if any(outcome.error for outcome in outcomes.values()):
                     return outcomes
                 yield []
-            with suppress(_TakenError), self._transaction(_Files(encoded, began)) as connection:
+            with suppress(_KeyTakenError), self._transaction(_Files(encoded, began)) as connection:
                 for start in range(0, len(encoded), PORTION):
                     inserted = self._inserted(connection, encoded[start : start + PORTION])
                     outcomes |= inserted
                     if any(outcome.error for outcome in inserted.values()):
-                        raise _TakenError
+                        raise _KeyTakenError
         return outcomes
 
     @contextmanager
@@ -317,10 +317,12 @@ class _Run:
                 failure = error
         return _Portion(outcomes, valid, existing, files, failure)
 
-    def _check(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
+    def _check(
+        self, portion: _Parsed
+    ) -> tuple[dict[int, BulkOutcome], list[_ValidSeries], list[tuple[_ValidSeries, KeyHolder]]]:
         """Return what became of some series, those that are to be stored, and those that exist."""
         outcomes: dict[int, BulkOutcome] = {}
-        valid: list[_Valid] = []
+        valid: list[_ValidSeries] = []
         for entry, new in portion:
             if isinstance(new, InvalidError):
                 outcomes[entry.index] = BulkOutcome(entry.index, error=new)
@@ -328,7 +330,7 @@ class _Run:
             key: Key = tuple(new.values[name] for name in KEY)
             first = self._seen.setdefault(key, entry.index)
             if first == entry.index:
-                valid.append(_Valid(entry, new, key))
+                valid.append(_ValidSeries(entry, new, key))
             else:
                 outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated_key_error(new.values, first))
         existing = self._existing(valid)
@@ -340,7 +342,7 @@ class _Run:
             }
         return outcomes, fresh, existing
 
-    def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
+    def _existing(self, valid: Sequence[_ValidSeries]) -> list[tuple[_ValidSeries, KeyHolder]]:
         """Return the series whose unique key is taken, each with the series that has it."""
         if not valid:
             return []
@@ -349,12 +351,14 @@ class _Run:
         matches = [(item, existing[item.key]) for item in valid if item.key in existing]
         return [(item, holder) for item, holder in matches if holder.is_visible or not self._options.dry_run]
 
-    def _resolve_existing(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
+    def _resolve_existing(
+        self, existing: Sequence[tuple[_ValidSeries, KeyHolder]], outcomes: dict[int, BulkOutcome]
+    ) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
         for item, holder in existing:
             outcomes[item.entry.index] = self._resolve(item, holder)
 
-    def _resolve(self, valid: _Valid, holder: Holder) -> BulkOutcome:
+    def _resolve(self, valid: _ValidSeries, holder: KeyHolder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
@@ -374,7 +378,7 @@ class _Run:
         return BulkOutcome(index, holder.id, "replaced", warnings)
 
     def _store(
-        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None = None
+        self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
@@ -398,13 +402,13 @@ class _Run:
         self._blobs.take_back(keys)
         return None
 
-    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
+    def _fail(self, valid: Sequence[_ValidSeries], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
         for item in valid:
             outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
             self._seen.pop(item.key, None)
 
     def _outcomes_of_stored(
-        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
+        self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None
     ) -> dict[int, BulkOutcome]:
         with self._catalogue.transaction() as connection:
             refresh_statistics(connection)
@@ -418,9 +422,9 @@ class _Run:
         self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
-    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
+    def _write_files(self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
-        written: list[tuple[_Valid, dict[str, Any]]] = []
+        written: list[tuple[_ValidSeries, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
         for item in sorted(valid, key=lambda item: [str(value) for value in item.key]):
             try:
@@ -440,7 +444,8 @@ class _Run:
             self._without_row.update(blobs)
         rows = documents([row for _, row in written])
         return _Files(
-            [_Encoded(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)], began
+            [_WrittenSeries(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)],
+            began,
         )
 
     @contextmanager
@@ -452,7 +457,7 @@ class _Run:
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
             yield connection
 
-    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, BulkOutcome]:
+    def _inserted(self, connection: Connection, encoded: Sequence[_WrittenSeries]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
         contents = {item.filename: str(item.valid.new.values["content_hash"]) for item in encoded}
         same = same_contents(connection, self._principal, contents.values())
@@ -470,7 +475,7 @@ class _Run:
         return outcomes
 
 
-class _TakenError(Exception):
+class _KeyTakenError(Exception):
     """The unique key of a series was taken while all were being stored."""
 
 

@@ -22,7 +22,7 @@ from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, wi
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
-from photseries.lightcurve.metadata import Merged, complete_reference, merge
+from photseries.lightcurve.metadata import MergedMetadata, complete_reference, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, ColumnSummary, summarize
 from photseries.lightcurve.table import validate
@@ -147,21 +147,21 @@ class Intake:
         pairs = list(zip(begun, look_ups, strict=True))
         return _map_in_threads(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
-    def _check_alone(self, upload: Upload) -> _Begun:
+    def _check_alone(self, upload: Upload) -> _PendingUpload:
         """Check an upload without the catalogue."""
         problems = Problems()
         if upload.frame is not None:
             sent, merged = _merge(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
-            return _Begun(problems, sent, merged, checked)
+            return _PendingUpload(problems, sent, merged, checked)
         problems.errors.append(upload.error or _bad_data("Must supply data."))
         merged = merge({"file": upload.file, "body": upload.fields})
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
-        return _Begun(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
+        return _PendingUpload(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
-    def _ended(self, begun: _Begun, references: References, principal: Principal) -> NewSeries | InvalidError:
+    def _ended(self, begun: _PendingUpload, references: References, principal: Principal) -> NewSeries | InvalidError:
         """Complete an upload that was begun with what it refers to."""
         _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
         try:
@@ -254,7 +254,7 @@ class Intake:
         raise error
 
     def check(
-        self, principal: Principal, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool = True
+        self, principal: Principal, sent: SentRows | None, merged: MergedMetadata, *, refuse_suspicious: bool = True
     ) -> ValidUpload:
         """Check the table that a request sent, if it sent one, and the merged metadata.
 
@@ -269,7 +269,7 @@ class Intake:
         return _complete(problems, sent, checked, references)
 
     def _valid(
-        self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool
+        self, problems: Problems, sent: SentRows | None, merged: MergedMetadata, *, refuse_suspicious: bool
     ) -> ValidUpload:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
@@ -310,7 +310,9 @@ class Intake:
                 plain.block.is_valid = False
         return plain.block.is_valid
 
-    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: ValidUpload, owner_id: int) -> NewSeries:
+    def _new_series(
+        self, frame: pd.DataFrame, merged: MergedMetadata, checked: ValidUpload, owner_id: int
+    ) -> NewSeries:
         derived = {
             **self.derived_values(frame, checked.metadata, checked.longitude, checked.plain),
             "inferred": inferred_fields(merged),
@@ -379,7 +381,7 @@ def _map_in_threads(function: Callable[[_T], _U], items: Sequence[_T], *, parall
         return list(threads.map(function, items))
 
 
-def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]:
+def inferred_fields(merged: MergedMetadata, before: Set[str] = frozenset()) -> list[str]:
     """Name the fields whose values were inferred from columns, now or ``before`` they were merged."""
     return sorted(
         name
@@ -403,7 +405,7 @@ def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dic
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
 
-def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
+def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, MergedMetadata]:
     """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
     sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
@@ -429,12 +431,12 @@ def _bad_data(message: str) -> InvalidError:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class _PendingUpload:
     """One of many uploads that was checked without the catalogue."""
 
     problems: Problems
     sent: SentRows | None
-    merged: Merged
+    merged: MergedMetadata
     checked: ValidUpload
 
     @property

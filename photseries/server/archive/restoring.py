@@ -25,7 +25,7 @@ from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import look_up_references
 from photseries.server.catalogue.restoring import HistoryEvent
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.catalogue.usage import require_quota
 from photseries.server.faults import reached
 from photseries.server.principal import CHANGE_SERIES, Principal, requires
@@ -151,7 +151,7 @@ class Restorer:
         connection: Connection,
         principal: Principal,
         series_id: int,
-        current: Changeable,
+        current: ChangeTarget,
         event: HistoryEvent,
         values: dict[str, Any],
     ) -> int:

@@ -28,7 +28,7 @@ from photseries.server.http.credentials import BASIC, BEARER, Credential, creden
 from photseries.server.http.encoding import MIN_COMPRESSED_BYTES, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.sending import disconnect
-from photseries.server.http.shared import Shared
+from photseries.server.http.shared import SharedState
 from photseries.server.http.spool import Body
 from photseries.server.http.throttle import client_address
 from photseries.server.http.work import Work
@@ -83,7 +83,7 @@ class BaseHandler(RequestHandler):
     cross_origin: ClassVar[bool] = True
     quick: ClassVar[bool] = False
 
-    def initialize(self, shared: Shared) -> None:
+    def initialize(self, shared: SharedState) -> None:
         """Receive what every handler shares; Tornado calls this first."""
         self.shared = shared
         self.services = shared.services

@@ -12,7 +12,7 @@ from tornado.web import HTTPError
 
 from photseries.errors import UnauthorizedError
 from photseries.server.http.caller import Caller
-from photseries.server.http.shared import Shared
+from photseries.server.http.shared import SharedState
 from photseries.server.http.turns import HeavyWork
 from photseries.server.principal import Requirement
 
@@ -26,7 +26,7 @@ class Work:
 
     Parameters
     ----------
-    shared : Shared
+    shared : SharedState
     caller : Caller
     requirement : Requirement, optional
         What the user must meet before the first function is called.
@@ -37,7 +37,7 @@ class Work:
     """
 
     def __init__(
-        self, shared: Shared, caller: Caller, requirement: Requirement | None, *, quick: bool, harmless: bool
+        self, shared: SharedState, caller: Caller, requirement: Requirement | None, *, quick: bool, harmless: bool
     ) -> None:
         self._shared = shared
         self._caller = caller

@@ -12,7 +12,7 @@ from photseries.errors import UnavailableError
 from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire, descriptors
 from photseries.server.sandbox.bulk_request import BulkRequest
-from photseries.server.sandbox.bulk_wire import Received
+from photseries.server.sandbox.bulk_wire import ReceivedSlab
 from photseries.server.sandbox.pool import PATIENCE, Sandbox
 from photseries.server.sandbox.worker import FAILED, LATE
 from photseries.server.settings import SandboxSettings
@@ -47,7 +47,7 @@ class BulkSandbox(Sandbox):
         self._started = True
 
     @contextlib.contextmanager
-    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[Received]]]:
+    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[ReceivedSlab]]]:
         """Yield the number of series of a body, and then the series in order, as they are read.
 
         Parameters
@@ -74,9 +74,9 @@ class BulkSandbox(Sandbox):
             number = next(frames)
             if not isinstance(number, int):
                 raise self._error_of_outcome(FAILED)
-            yield number, (frame for frame in frames if isinstance(frame, Received))
+            yield number, (frame for frame in frames if isinstance(frame, ReceivedSlab))
 
-    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Received]:
+    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | ReceivedSlab]:
         answer, answers = descriptors.pipe(stack)
         status, statuses = descriptors.pipe(stack)
         self._send([body, answers.fileno(), statuses.fileno(), request])

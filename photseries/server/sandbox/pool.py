@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
-from photseries.hdf5 import Decoded, frames
+from photseries.hdf5 import StoredContent, frames
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
@@ -111,7 +111,7 @@ class Sandbox:
                 self._fork_server.close()
                 self._fork_server = None
 
-    def decode(self, blob: bytes | memoryview) -> Decoded:
+    def decode(self, blob: bytes | memoryview) -> StoredContent:
         """Read an uploaded file in a worker process.
 
         Raises
@@ -122,7 +122,7 @@ class Sandbox:
             When no worker became free in time.
         """
         raw = self.read(blob)
-        return Decoded(frames.build(raw), raw.metadata)
+        return StoredContent(frames.build(raw), raw.metadata)
 
     def read(self, blob: bytes | memoryview) -> RawTable:
         """Read the only table of an uploaded file.

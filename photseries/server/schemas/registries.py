@@ -12,7 +12,7 @@ from photseries.errors import InvalidError
 from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
 from photseries.fields.values import MAX_INTEGER
 from photseries.server.principal import PERMISSIONS
-from photseries.server.schemas.fields import Ids, Number, Text, Whole
+from photseries.server.schemas.fields import IdField, Ids, Number, Text
 from photseries.text import first_names
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
@@ -53,14 +53,14 @@ class _Entry(Schema):
 
 
 class _Numbered(_Entry):
-    id = Whole(validate=_CHOSEN)
+    id = IdField(validate=_CHOSEN)
 
 
 class UserSchema(_Numbered):
     """A user; ``single_user_group_id`` is for imports that keep the ids of another archive."""
 
     username = Text(required=True)
-    single_user_group_id = Whole(validate=_CHOSEN)
+    single_user_group_id = IdField(validate=_CHOSEN)
 
 
 class GroupSchema(_Numbered):
@@ -83,13 +83,13 @@ class SourceSchema(_Entry):
     group_ids = Ids(kind="group", lone=True)
 
 
-class _Placed(_Entry):
+class _LocatedEntry(_Entry):
     longitude = Number(Interval("Must be in [-180, 360] deg.", -180, 360), allow_none=True)
     latitude = Number(Interval("Must be in [-90, 90] deg.", -90, 90), allow_none=True)
     height = Number(Interval("Must be in [-1000, 100000] m.", -1000, 100_000), allow_none=True)
 
 
-class InstrumentSchema(_Numbered, _Placed):
+class InstrumentSchema(_Numbered, _LocatedEntry):
     """An instrument and its location: longitude [deg, to the east], latitude [deg], height [m]."""
 
     name = Text(required=True)
@@ -106,7 +106,7 @@ class RequestSchema(_Numbered):
 class TokenSchema(_Numbered):
     """A token of a user; without ``user_id`` of the caller, with at most the permissions of the caller's token."""
 
-    user_id = Whole()
+    user_id = IdField()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
     expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_require_future)
@@ -127,7 +127,7 @@ class UserChangeSchema(_Entry):
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class PlaceSchema(_Placed):
+class PlaceSchema(_LocatedEntry):
     """A change of an instrument: name, location."""
 
     name = Text()

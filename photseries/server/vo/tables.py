@@ -112,7 +112,7 @@ _ACCESS: Final = TapColumn(
 )
 
 
-class _More(TypedDict, total=False):
+class _ColumnOptions(TypedDict, total=False):
     xtype: str
     principal: bool
     indexed: bool
@@ -120,7 +120,7 @@ class _More(TypedDict, total=False):
 
 def _obscore(
     name: str, datatype: str, unit: str, ucd: str, path: str, description: str, *,
-    std: bool = True, **more: Unpack[_More],
+    std: bool = True, **more: Unpack[_ColumnOptions],
 ) -> TapColumn:  # fmt: skip
     return TapColumn(
         name=name,
@@ -137,7 +137,7 @@ def _obscore(
 _P: Final = "Char.SpatialAxis"
 _T: Final = "Char.TimeAxis"
 _EM: Final = "Char.SpectralAxis"
-_MAIN: Final[_More] = {"principal": True}
+_MAIN: Final[_ColumnOptions] = {"principal": True}
 _NEVER: Final = "always null"
 
 #: ObsCore 1.1, table 6; the last two columns are ours.

@@ -10,7 +10,7 @@ from apispec import APISpec
 
 from photseries.fields import COMPUTED, ENUMERATIONS, FIELDS, IN_FILE, LISTED, METADATA, Field
 from photseries.formats.description import Description
-from photseries.lightcurve.calibration import AB_MICROJANSKY, Described
+from photseries.lightcurve.calibration import AB_MICROJANSKY, BrightnessDescription
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.envelope import POINT_KINDS
 from photseries.lightcurve.peaks import Peak
@@ -178,7 +178,7 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example
-    brightness, described = AB_MICROJANSKY.described("flux"), members_of(Described)
+    brightness, described = AB_MICROJANSKY.described("flux"), members_of(BrightnessDescription)
     preview = {
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
         "sources": mapping({"enum": list(LAYERS)}),
