@@ -26,12 +26,12 @@ from photseries.formats.reading import Table
 
 __all__ = ["looks_like_text", "read"]
 
-#: Before pandas 3.1 decimals are read to the last bit only when asked.
+#: Before pandas 3.1 decimals are exact only with this option.
 _EXACT: Final[dict[str, Any]] = (
     {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
 )
 
-#: Cells without a value, beside those that pandas knows.
+#: Missing values in addition to those of pandas.
 _NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...", "*", "masked", "nodata")
 
 _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
@@ -39,25 +39,25 @@ _FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
 _FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
-#: The first line of a file that Excel wrote, which says what separates the columns.
+#: The first line of some Excel files, which states the separator.
 _EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
-#: A cell of a line under the names that is no value: dashes, or a type of RDB such as 10N.
+#: A cell of a line below the names that is not a value: dashes, or a type of RDB such as 10N.
 _DASHES: Final = re.compile(r"[-=+|:]*-{2,}[-=+|:]*|\d*[NS]")
 _OPENED: Final = re.compile(r'(?:^|[,;|\t])\s*"')
 _SPACES: Final = r"\s+"
-#: What may separate columns, the more telling one first.
+#: Possible separators, the least ambiguous first.
 _SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
 _COMMENT: Final = re.compile(r"\s*(?:[#@%!\\]|//)")
-#: Units that may stand in a line of their own under the names, in lower case.
+#: Units in a separate line below the names, in lower case.
 _UNITS: Final = (
     "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
     "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
 )  # fmt: skip
-#: A record of an observation as the Minor Planet Center has them: the date is in columns 16 to 32.
+#: An observation record of the Minor Planet Center: the date is in columns 16 to 32.
 _MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
-#: The line that names the columns of a file of SNANA.
+#: The line with the column names of a SNANA file.
 _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
-_SAMPLE: Final = 50  # rows that decide what separates the columns
+_SAMPLE: Final = 50  # rows sampled to detect the separator
 
 
 class _Line(NamedTuple):
@@ -66,7 +66,7 @@ class _Line(NamedTuple):
 
 
 def looks_like_text(content: bytes) -> bool:
-    """Return whether the beginning of a file may be text with columns."""
+    """Return whether the beginning of a file may be a text table."""
     start = content[:1024]
     return bool(start.strip()) and (b"\0" not in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"))
 
@@ -77,8 +77,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     Raises
     ------
     InvalidError
-        When there is no table, no line names its columns, or a row has more or fewer cells than names; the message
-        says which line.
+        When there is no table or header line, or a row has more or fewer cells than names; the message has the line.
     """
     text, warnings = decoded(content)
     known = _known_layout(text)
@@ -112,9 +111,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    """Yield the lines that are not empty; a cell in quotes may contain line breaks."""
+    """Yield the non-empty lines; a quoted cell may contain line breaks."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if '"' not in text:  # the loop below would take twice as long
+    if '"' not in text:  # the loop below takes twice as long
         yield from (_Line(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return
     waiting: _Line | None = None
@@ -134,7 +133,7 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _known_layout(text: str) -> str | None:
-    """Return the format of astropy for a layout that is not one line a row with a separator."""
+    """Return astropy's format for a layout without separators."""
     if "\nByte-by-byte Description of file" in text:
         return "ascii.cds"
     lines = [line for line in islice(text.splitlines(), 2000) if line.strip() and line[0] not in "\\#"]
@@ -145,7 +144,7 @@ def _known_layout(text: str) -> str | None:
 
 
 def _require_aligned(text: str) -> None:
-    """Refuse rows whose cells do not stand between the bars of the header: they would be cut."""
+    """Refuse rows whose cells are not aligned with the bars of the header: they would be truncated."""
     lines = [_Line(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] not in "\\#"]
     bars = [position for position, letter in enumerate(lines[0].text) if letter == "|"]
     for line in lines:
@@ -174,7 +173,7 @@ def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
 
 
 def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
-    """Return the names and the rows in a file of SNANA, and its keywords; other lines as they are."""
+    """Return the names and rows of a SNANA file, and its keywords; other lines unchanged."""
     if not any(map(_SNANA.match, (line.text for line in rows))):
         return rows, {}
     parts = [(line.text.partition(":")[0].strip(), line) for line in rows]
@@ -184,7 +183,7 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
 
 
 def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) -> str:
-    """Return what separates the columns: it gives the sampled rows as many cells as their first line, or the names."""
+    """Detect the separator: it gives the sampled rows as many cells as their first line, or as names."""
     words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
     if told is not None and (known := words.get(told.lower(), told)) in _SEPARATORS:
         return known
@@ -193,7 +192,7 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) ->
     for separator in _SEPARATORS:
         try:
             counts = [len(cells) for cells in _split(sample, separator)]
-        except InvalidError:  # a line break in a cell that is in quotes under another separator
+        except InvalidError:  # a line break in a cell that is quoted with another separator
             continue
         row_counts = counts[1:] or counts
         named = len(names) or counts[0]
@@ -207,7 +206,7 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) ->
 
 
 def _split(lines: Iterable[_Line], separator: str) -> list[list[str]]:
-    """Split lines into cells, each without the spaces around it; cells in quotes may contain separators."""
+    """Split lines into cells without surrounding spaces; quoted cells may contain separators."""
     texts = (line.text for line in lines)
     if separator == _SPACES:
         reader = csv.reader((text.replace("\t", " ").strip() for text in texts), delimiter=" ", skipinitialspace=True)
@@ -248,13 +247,13 @@ def _column_names(
 
 
 def _without_commas(names: list[str]) -> list[str]:
-    """Return names with spaces between without the commas behind them."""
+    """Return space-separated names without trailing commas."""
     commas = len(names) > 1 and all(name.endswith(",") for name in names[:-1])
     return [name.rstrip(",") for name in names] if commas else names
 
 
 def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> tuple[list[_Line], dict[str, str]]:
-    """Take lines of units, and of dashes, from above the rows."""
+    """Remove lines of units and dashes above the rows."""
     top = _split(rows[:4], separator)
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
     is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
@@ -265,20 +264,20 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
 
 
 def _are_dashes(cells: list[str]) -> bool:
-    """Return whether a line divides names from rows; a column of one character has one dash."""
+    """Return whether a line is a rule of dashes; a column of one character has one dash."""
     long = [cell for cell in cells if cell != "-"]
     return bool(long) and all(map(_DASHES.fullmatch, long))
 
 
 def _require_even_rows(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
-    """Refuse rows with more or fewer cells than names; return the names, and the most cells of a row.
+    """Refuse rows with more or fewer cells than names; return the names, and the maximum number of cells.
 
-    Empty cells behind all names are no cells.
+    Trailing empty cells do not count.
     """
     counts = _counts(rows, separator)
     if len(counts) != len(rows):
         raise invalid("its cells cannot be told apart: a quote is not closed.")
-    if names and not names[-1] and len(names) - 1 in counts:  # a separator behind the names that no row has
+    if names and not names[-1] and len(names) - 1 in counts:  # the header has a trailing separator, the rows have none
         names = names[:-1]
     many = len(names)
     for line, count in zip(rows, counts, strict=True):
@@ -338,14 +337,14 @@ def _read_with_pandas(
 
 
 def _with_decimal_points(column: pd.Series, decimal: str) -> pd.Series:
-    """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
+    """Replace decimal commas by points in a numeric column that pandas left as text, for instance because of limits."""
     texts = column.dropna().astype(str).str.strip()
     is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()
     return column.str.replace(",", ".", regex=False) if is_numeric else column
 
 
 def _fortran(column: pd.Series) -> pd.Series:
-    """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
+    """Parse Fortran exponents such as 0.59D+05; other text stays, stripped of spaces."""
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
     filled = cells.dropna()
     if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
@@ -356,12 +355,12 @@ def _fortran(column: pd.Series) -> pd.Series:
 
 
 def _may_be_rounded(column: pd.Series) -> bool:
-    """Return whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
+    """Return whether cells may be integers that pandas read as float64 because of an empty cell."""
     return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
 
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
-    """Read cells as integers and null; what was written otherwise stays as numbers."""
+    """Convert cells to integers and null, unless some were not written as integers."""
     present = cells.notna()
     if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers
