@@ -237,7 +237,7 @@ def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator
     Yields
     ------
     SeriesBlock or None
-        Of whole series; None means that more will follow.
+        Of complete series; None means that more will follow.
     """
     waiting: list[LongSeries] = []
     rows = 0

@@ -65,7 +65,7 @@ class BulkOptions:
     ----------
     media : {"arrow", "parquet"}
     by : tuple of str
-        The columns that tell the series of a long body apart; none: the body is nested.
+        The columns that identify the series of a long body; empty: the body is nested.
     if_exists : {"error", "skip", "replace"}
         What to do with a series whose unique key is taken.
     abort : bool
@@ -123,7 +123,7 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Portion:
-    """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
+    """A checked portion: outcomes of some series, those to store with their files, and those that exist."""
 
     outcomes: dict[int, BulkOutcome]
     valid: list[_ValidSeries]
@@ -157,7 +157,7 @@ class BulkUpload:
 
     @requires(CREATE_SERIES)
     def upload(self, principal: Principal, body: int, options: BulkOptions) -> _Outcomes:
-        """Store the series of a body; yield what became of them in order, portion by portion.
+        """Store the series of a body; yield their outcomes in order, portion by portion.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class BulkUpload:
         Yields
         ------
         list of Outcome
-            Empty where there is more to come: at first when the number of series is known.
+            Empty if more will follow: first when the number of series is known.
 
         Raises
         ------
@@ -320,7 +320,7 @@ class _Run:
     def _check(
         self, portion: _Parsed
     ) -> tuple[dict[int, BulkOutcome], list[_ValidSeries], list[tuple[_ValidSeries, KeyHolder]]]:
-        """Return what became of some series, those that are to be stored, and those that exist."""
+        """Return the outcomes of some series, those to store, and those that exist."""
         outcomes: dict[int, BulkOutcome] = {}
         valid: list[_ValidSeries] = []
         for entry, new in portion:

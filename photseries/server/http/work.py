@@ -29,7 +29,7 @@ class Work:
     shared : SharedState
     caller : Caller
     requirement : Requirement, optional
-        What the user must meet before the first function is called.
+        The requirement to check before the first function is called.
     quick : bool
         Whether the functions wait neither for tables nor for queries; they get threads of their own.
     harmless : bool
@@ -49,15 +49,15 @@ class Work:
         self.is_cancelled = False
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
-        """Call a function in a thread; the first time, find out before whose request this is.
+        """Call a function in a thread; the first time, identify the user before it.
 
-        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+        A switch to a thread and back costs as much as a small query, so a request without a body uses one switch.
 
         Parameters
         ----------
         function : callable
         heavy : bool
-            Whether it works on tables: few do at once, so that requests for a few numbers need not wait for them.
+            Whether it works on tables: their number is limited, so that small requests do not wait for them.
         repeats : bool
             Whether it may be called again when a connection to the database breaks before COMMIT was sent.
         """
@@ -70,7 +70,7 @@ class Work:
             return await self.in_thread(work, heavy=True)
 
     def weigh(self) -> None:
-        """Let a heavy request continue only when it has one of the places that its user has for them.
+        """Hold a heavy request until it gets one of its user's places for heavy requests.
 
         Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
         is a place, which the request holds to its end.
@@ -85,7 +85,7 @@ class Work:
         try:
             async with threads.turns.place(self._caller.key):
                 if self.is_cancelled:
-                    raise HTTPError(499)  # as nginx logs a client that has gone
+                    raise HTTPError(499)  # nginx logs this status for a client that has gone
                 return await asyncio.get_running_loop().run_in_executor(threads, function)
         except UnauthorizedError:
             self._caller.count_failure()
