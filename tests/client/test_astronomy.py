@@ -15,7 +15,7 @@ from tests.support import TESS, columns
 
 
 @pytest.mark.parametrize("make", [mission_files.tess, mission_files.kepler])
-def test_light_curves_of_missions_go_up_with_what_their_headers_say(client, world, tmp_path, make):
+def test_light_curves_of_missions_are_uploaded_with_their_headers(client, world, tmp_path, make):
     content, values = make()
     path = tmp_path / "lc.fits"
     path.write_bytes(content)
@@ -66,7 +66,7 @@ def test_the_times_of_a_real_file_survive_astropy(client, world):
     pd.testing.assert_frame_equal(again.data[expected.columns], expected)
 
 
-def test_a_scale_that_nobody_named_stays_unknown(client, fields, world):
+def test_an_unstated_time_scale_stays_unknown(client, fields, world):
     series = client.get(client.upload(columns(), **fields).id)
     given = series.to_timeseries()
     assert (series.metadata["time_scale"], given.time.scale) == (None, "local")

@@ -95,7 +95,7 @@ def test_positions_and_quantities_of_astropy(client, fields, world):
         ({"min_num_exposures": 5 * units.s}, "min_num_exposures must be a plain number"),
     ],
 )
-def test_what_is_no_position_or_has_no_fitting_unit_is_refused(criteria, words):
+def test_invalid_positions_and_units_are_refused(criteria, words):
     with pytest.raises(InvalidError, match=words):
         arguments(criteria)
 

@@ -161,7 +161,7 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
     verb.repeat(admin, True)
 
 
-def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
+def test_a_server_without_free_connections(embedded, admin, world, place):
     """Whoever gets no connection is told so, nothing is lost, and it is over when the server has room again."""
     verbs = [Create(admin, world, f"one of many {number}") for number in range(24)]
     assert admin.get(PATH).status_code == 200, "the service has a connection already"

@@ -54,7 +54,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", WRITTEN)
 @pytest.mark.parametrize("copies", [1, 700])
-def test_what_pandas_writes(case, copies):
+def test_files_of_pandas(case, copies):
     frame = pd.concat([some_frame()] * copies, ignore_index=True)
     if case == "latin-1":
         frame["note"] = frame["note"].str.replace("☃", "")
