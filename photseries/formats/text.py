@@ -182,10 +182,10 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
     return table, {key: line.text.partition(":")[2].strip() for key, line in parts if key not in inside}
 
 
-def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) -> str:
+def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:
     """Detect the separator: it gives the sampled rows as many cells as their first line, or as names."""
     words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
-    if told is not None and (known := words.get(told.lower(), told)) in _SEPARATORS:
+    if stated is not None and (known := words.get(stated.lower(), stated)) in _SEPARATORS:
         return known
     sample = rows[: _SAMPLE + 1]
     best, best_score = _SPACES, 0.0

@@ -21,7 +21,7 @@ from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
 from photseries.lightcurve.photometry import Array
 
-__all__ = ["RowField", "WrittenFile", "fields_of", "most_rows", "rows_of", "write", "written"]
+__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write", "written"]
 
 #: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
 #: chunk again for every few rows read.
@@ -134,7 +134,7 @@ def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     return -(-rows // -(-rows // max_rows))
 
 
-def most_rows(fields: Sequence[RowField]) -> int:
+def max_chunk_rows(fields: Sequence[RowField]) -> int:
     """Return the number of rows that fit one chunk."""
     return _rows_per_chunk(_row_dtype(fields))
 

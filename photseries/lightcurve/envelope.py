@@ -121,7 +121,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     kind: IntArray,
     *,
     width: int,
-    most_points: int,
+    max_points: int,
     mjd_min: float | None = None,
     mjd_max: float | None = None,
 ) -> Envelope:
@@ -135,7 +135,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
         Places in :data:`POINT_KINDS`.
     width : int
         The number of columns.
-    most_points : int
+    max_points : int
         Maximum number of points returned without reduction.
     mjd_min, mjd_max : float, optional
         The times at the edges [d]; default: those of the first and the last point.
@@ -147,7 +147,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     step = max(stop - start, 1e-9) / width
     counts = {name: int(np.count_nonzero(kind == number)) for number, name in enumerate(POINT_KINDS)}
     points, columns = None, []
-    if len(mjd) <= most_points:
+    if len(mjd) <= max_points:
         points = Points(mjd, value.astype(np.float32), error.astype(np.float32), kind)
     else:
         edges = start + step * np.arange(1, width)

@@ -189,9 +189,9 @@ def _search(
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, index) for index in _peak_indices(grid, power, span, options.most_peaks)]
+    peaks = [_peak(compute, boxes, grid, index) for index in _peak_indices(grid, power, span, options.max_peaks)]
     peaks.sort(key=lambda peak: -peak.power)
-    limited = needed > options.most_frequencies
+    limited = needed > options.max_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
     return PeriodSearch(grid, power, peaks, limited, warnings)
 

@@ -136,9 +136,9 @@ def _merge_ranges(position: IntArray, number: IntArray, order: int) -> Cover:
     gap = np.diff(low, prepend=0) - size
     gap[firsts] = 12 * 4**ORDER
     widest = np.lexsort((-gap, position))
-    place = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
+    gap_rank = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
     begins = np.zeros(position.shape, bool)
-    begins[widest] = place < MAX_RANGES
+    begins[widest] = gap_rank < MAX_RANGES
     begins &= gap > 0
     ends = np.roll(begins, -1)
     return Cover(position[begins], low[begins], low[ends] + size - 1)

@@ -305,7 +305,7 @@ class Analysis:
             described |= {"label": column, "unit": ""}
         shown = envelope(
             part.mjd, value, error, kind,
-            width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
+            width=width, max_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
         )  # fmt: skip
         return series, {**described, "envelope": shown}
 
@@ -345,7 +345,7 @@ class Analysis:
 
     def _limited(self, options: SearchOptions) -> SearchOptions:
         """Return the options of a search within the limits of the settings."""
-        return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
+        return replace(options, max_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
     def _select(
         self, principal: Principal, series: SeriesRecord, points: PointSelection

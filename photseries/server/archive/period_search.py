@@ -123,4 +123,4 @@ class PeriodSearcher:
         calibration = calibration_of(series.metadata)
         points = samples(frame, unit_of(frame, calibration), calibration, good=good_rows(frame, series.metadata))
         settings = self._settings
-        return find_period(points, most_frequencies=settings.frequencies, seconds=settings.deadline)
+        return find_period(points, max_frequencies=settings.frequencies, seconds=settings.deadline)

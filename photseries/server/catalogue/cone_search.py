@@ -181,7 +181,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
         position = np.repeat(cover.position[part], number)
         skip = np.repeat(np.cumsum(number) - number - starts[part], number)
         near = np.arange(len(position)) - skip
-        axes = (series[name][near] - centres[position, place] for place, name in enumerate(_AXES))
+        axes = (series[name][near] - centres[position, dimension] for dimension, name in enumerate(_AXES))
         chord = sum(axis * axis for axis in axes)
         (inside,) = np.nonzero(chord <= limit)
         yield _Pairs(position[inside], chord[inside], series["id"][near[inside]])

@@ -125,7 +125,7 @@ class BaseHandler(RequestHandler):
         return self.caller.principal
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a body [bytes], lower for a body without a table."""
         limit = self.services.config.server.max_body
         return limit if self.takes_files else min(limit, MAX_PLAIN_BYTES)
@@ -197,7 +197,7 @@ class BaseHandler(RequestHandler):
         check_media(
             self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
         )
-        if announced(self.request.headers) > self.longest_body:
+        if announced(self.request.headers) > self.max_body_length:
             raise self._too_large()
 
     def given_credential(self) -> Credential:
@@ -209,13 +209,13 @@ class BaseHandler(RequestHandler):
         return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"The body is larger than the limit of {self.longest_body} bytes.")
+        return TooLargeError(f"The body is larger than the limit of {self.max_body_length} bytes.")
 
     async def data_received(self, chunk: bytes) -> None:
         """Receive a part of the body; Tornado calls this after prepare."""
         self._received += len(chunk)
         try:
-            if self._received > self.longest_body:
+            if self._received > self.max_body_length:
                 raise self._too_large()
             if self._body.goes_to_disk(len(chunk)):
                 await self.work.in_thread(lambda: self._body.write(chunk))

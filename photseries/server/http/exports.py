@@ -35,7 +35,7 @@ class ExportHandler(BaseHandler):
     public: ClassVar[bool] = True
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a body [bytes]."""
         return min(self.services.config.server.max_body, MAX_LISTED)
 

@@ -73,7 +73,7 @@ class VOHandler(ChallengeHandler):
     takes_files: ClassVar[bool] = True
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a form [bytes]."""
         settings = self.services.config.vo
         return settings.upload + settings.query + _OTHERS

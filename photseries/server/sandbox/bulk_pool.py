@@ -89,7 +89,7 @@ class BulkSandbox(Sandbox):
         while True:
             try:
                 try:
-                    found = bulk_wire.receive(read, self._limits.table)
+                    received = bulk_wire.receive(read, self._limits.table)
                 except EOFError:
                     ended = descriptors.read(status, 1, time.monotonic() + self._patience)[0]
                     raise self._error_of_outcome(ended) from None
@@ -97,7 +97,7 @@ class BulkSandbox(Sandbox):
                 raise self._error_of_outcome(LATE) from None
             except ValueError:
                 raise self._error_of_outcome(FAILED) from None
-            if found is None:
+            if received is None:
                 self._count("read")
                 return
-            yield found
+            yield received

@@ -147,7 +147,7 @@ class _Layout:
         absent = [name for name in request.by if name not in names]
         if absent:
             raise InvalidError(f"The body has no column {absent[0]!r:.80}, which 'by' names.")
-        found = cls(names, [], [], [names.index(name) for name in request.by])
+        layout = cls(names, [], [], [names.index(name) for name in request.by])
         unknown = []
         for index, (name, kind) in enumerate(zip(names, schema.types, strict=True)):
             is_field = name in request.fields and not (request.by and name in request.measured)
@@ -155,14 +155,14 @@ class _Layout:
                 continue
             if is_field and (request.by or not _is_list(kind) or name in request.lists):
                 _require_field(name, kind, name in request.lists)
-                found.fields.append(index)
+                layout.fields.append(index)
             elif bool(request.by) is _is_list(kind):
                 unknown.append(name)
             else:
                 _require_column(name, kind.value_type if _is_list(kind) else kind)
-                found.table.append(index)
-        found.require(unknown, request)
-        return found
+                layout.table.append(index)
+        layout.require(unknown, request)
+        return layout
 
     def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
@@ -389,9 +389,9 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
         constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
-        odd = {name: found[1] for name, found in constants.items() if found[1].any()}
+        odd = {name: constant[1] for name, constant in constants.items() if constant[1].any()}
         for first, last in _runs_around(odd, rows.size):
-            values = {name: found[0][first:last] for name, found in constants.items()}
+            values = {name: constant[0][first:last] for name, constant in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
                 name = next(name for name, has in odd.items() if has[first])

@@ -32,8 +32,8 @@ class _BulkForkServer(ForkServer):
     def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
         body, request = images
         try:
-            with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
-                for slab in found:
+            with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as slabs_of_body:
+                for slab in slabs_of_body:
                     if isinstance(slab, int):
                         yield from bulk_wire.pack_number(slab, missing)
                     else:

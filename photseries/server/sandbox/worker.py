@@ -191,15 +191,15 @@ class ForkServer:
 
     def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.WorkerResponse:
         try:
-            found = self._read(image, self._limits)
+            result = self._read(image, self._limits)
         except (InvalidError, StartError) as error:
             return wire.WorkerResponse(None, error.message, missing)
         except MemoryError:
             limit = f"{self._settings.memory:,} bytes of memory"
             return wire.WorkerResponse(None, f"The file cannot be read: reading it takes more than {limit}.", missing)
-        if isinstance(found, wire.FileContent):
-            return wire.WorkerResponse(None, None, missing, found)
-        return wire.WorkerResponse(found, None, missing)
+        if isinstance(result, wire.FileContent):
+            return wire.WorkerResponse(None, None, missing, result)
+        return wire.WorkerResponse(result, None, missing)
 
 
 def _close_all_but(descriptors: Collection[int]) -> None:

@@ -171,10 +171,10 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     try:
         return dict(schema.load(non_null))
     except ValidationError as error:
-        found: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        problems = {name[:60]: _flat(found[name])[:MAX_PROBLEMS] for name in list(found)[:MAX_PROBLEMS]}
+        errors: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        problems = {name[:60]: _flat(errors[name])[:MAX_PROBLEMS] for name in list(errors)[:MAX_PROBLEMS]}
         message = " ".join(f"{name}: {' '.join(texts)}" for name, texts in problems.items())
-        more = f" The first {MAX_PROBLEMS} of {len(found):,} problems." if len(found) > MAX_PROBLEMS else ""
+        more = f" The first {MAX_PROBLEMS} of {len(errors):,} problems." if len(errors) > MAX_PROBLEMS else ""
         raise InvalidError(message + more, fields=problems) from None
 
 

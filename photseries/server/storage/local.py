@@ -148,11 +148,11 @@ class LocalStore(Store):
                     key = Path(folder, name).as_posix()
                     try:
                         check_listed(key)
-                        found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                     except (ValueError, FileNotFoundError):
                         continue
-                    if stat.S_ISREG(found.st_mode):
-                        yield StoredBlob(key, found.st_size, max(0.0, now - found.st_mtime))
+                    if stat.S_ISREG(status.st_mode):
+                        yield StoredBlob(key, status.st_size, max(0.0, now - status.st_mtime))
 
     def read_mark(self) -> bytes | None:
         """Return the mark of the place; see :meth:`Store.read_mark`."""

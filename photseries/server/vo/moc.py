@@ -41,7 +41,7 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
 
 def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
     """Return the cells of each order, with complete groups of four merged into their parent."""
-    found: dict[int, list[int]] = {}
+    by_order: dict[int, list[int]] = {}
     numbers: NDArray[np.int64] = np.unique(np.asarray(pixels, np.int64))
     while order > 0:
         parents = numbers >> 2
@@ -50,11 +50,11 @@ def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
         inside[(first[:, None] + np.arange(4)).ravel()] = True
         full_cells, left = parents[first], numbers[~inside]
         if len(left):
-            found[order] = left.tolist()
+            by_order[order] = left.tolist()
         numbers, order = full_cells, order - 1
     if len(numbers):
-        found[0] = numbers.tolist()
-    return dict(sorted(found.items()))
+        by_order[0] = numbers.tolist()
+    return dict(sorted(by_order.items()))
 
 
 def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:

@@ -65,13 +65,13 @@ class ResultFormat:
 
 def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
-    found = []
+    typed_columns = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
         datatype = "int" if (datatype, column.datatype) == ("short", "int") else datatype
         xtype = "timestamp" if code in _TIMES else column.xtype
-        found.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
-    return found
+        typed_columns.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
+    return typed_columns
 
 
 def chosen(name: str | None) -> ResultFormat:

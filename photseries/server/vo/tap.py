@@ -97,10 +97,10 @@ def uploads_of(
     named = [_split_upload(part) for text in texts for part in text.split(";") if part.strip()]
     if len(named) > _MAX_UPLOADS:
         raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MAX_UPLOADS} are accepted.")
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     left = settings.upload
     for name, address in named:
-        if name.lower() in (upload.lower() for upload in found):
+        if name.lower() in (upload.lower() for upload in contents):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
         scheme, _, part = address.partition(":")
         if scheme in ("http", "https"):
@@ -108,17 +108,17 @@ def uploads_of(
                 raise ForbiddenError(
                     f"UPLOAD {name}: URLs are fetched for those who show a token. Send it in the form."
                 )
-            found[name] = fetch(address, left)
+            contents[name] = fetch(address, left)
         elif scheme == "param" and part in files:
-            found[name] = files[part]
+            contents[name] = files[part]
         else:
             raise InvalidError(
                 f"UPLOAD {name}: {address[:60]!r} is neither a URL nor param:PART with a part of the form."
             )
-        left -= len(found[name])
+        left -= len(contents[name])
         if left < 0:
             raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")
-    return found
+    return contents
 
 
 def _split_upload(text: str) -> tuple[str, str]:
@@ -156,11 +156,11 @@ def execute(
     translation = translate(request.query, uploads, request.rows + 1)
     tables = [temporary_table(number, item) for number, item in enumerate(uploads)]
     size = 0
-    with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
-        cursor: Any = found.cursor
+    with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as result:
+        cursor: Any = result.cursor
         columns = results.typed(translation.columns, [item[1] for item in cursor.description])
         answer = QueryResult(columns, (), request.query)
-        answer.batches = _batches(found, answer, request.rows)
+        answer.batches = _batches(result, answer, request.rows)
         for piece in request.form.write(answer):
             size += len(piece)
             if size > settings.result:
@@ -170,10 +170,10 @@ def execute(
             yield piece
 
 
-def _batches(found: Any, answer: QueryResult, limit: int) -> Iterator[Sequence[Sequence[object]]]:
+def _batches(result: Any, answer: QueryResult, limit: int) -> Iterator[Sequence[Sequence[object]]]:
     """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
     left = limit
-    for batch in found.partitions(BATCH):
+    for batch in result.partitions(BATCH):
         if len(batch) > left:
             answer.overflow = True
             batch = batch[:left]

@@ -224,8 +224,10 @@ class PostgresServer:
             pass
         except OSError:
             return False
-        found = folder.lstat()
-        return stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700 and found.st_uid == self._identity.owner
+        status = folder.lstat()
+        return (
+            stat.S_ISDIR(status.st_mode) and status.st_mode & 0o777 == 0o700 and status.st_uid == self._identity.owner
+        )
 
     def _settings(self) -> list[str]:
         """Return settings without fsync and synchronous_commit, because durability is the default."""

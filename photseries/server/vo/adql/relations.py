@@ -132,11 +132,11 @@ class Scope:
         InvalidError
         """
         for scope in self.around():
-            found = [relation for relation in scope.relations if relation.is_called(name)]
-            if len(found) > 1:
+            matches = [relation for relation in scope.relations if relation.is_called(name)]
+            if len(matches) > 1:
                 raise refused(f"The table name {name.name!r} is ambiguous.")
-            if found:
-                return found[0]
+            if matches:
+                return matches[0]
         raise refused(f"The query uses the table {name.name!r}, which its FROM does not name.")
 
     def resolve(self, column: exp.Column) -> tuple[Relation | None, int, RelationColumn]:
@@ -156,10 +156,10 @@ class Scope:
         for scope in self.around():
             if (merged := scope.merged.get(name.name.lower())) is not None:
                 return None, 0, merged
-            found = [(relation, index) for relation in scope.relations for index in relation.find(name)]
-            if len(found) > 1:
+            matches = [(relation, index) for relation in scope.relations for index in relation.find(name)]
+            if len(matches) > 1:
                 raise refused(f"The column name {name.name!r} is ambiguous: put the table before it.")
-            if found:
-                relation, index = found[0]
+            if matches:
+                relation, index = matches[0]
                 return relation, index, relation.columns[index]
         raise refused(f"There is no column {name.name!r}. TAP_SCHEMA.columns lists the columns of each table.")

@@ -407,9 +407,9 @@ def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
     InvalidError
     """
     if schema is None:
-        found = [table for table in TABLES.values() if table.name.lower() == name.name.lower()]
-        if len(found) == 1:
-            return found[0]
+        matches = [table for table in TABLES.values() if table.name.lower() == name.name.lower()]
+        if len(matches) == 1:
+            return matches[0]
         full = name.name
     else:
         full = f"{schema.name}.{name.name}"
