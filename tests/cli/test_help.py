@@ -1,4 +1,4 @@
-"""``photseries open | doctor``, completion in the shell, and a reader of the output that goes away."""
+"""``photseries open | doctor``, completion in the shell, and a closed pipe."""
 
 import json
 import os

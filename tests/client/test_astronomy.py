@@ -173,7 +173,7 @@ def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, li
 
 
 def test_a_time_finds_series_of_every_time_scale(client, fields):
-    """UTC and TDB differ by 69 s: the series that begins at an instant is found by it, whatever scale it is in."""
+    """UTC and TDB differ by 69 s: a search by an instant finds series in every time scale."""
     instant = Time("2019-06-15T12:00:00", scale="utc")
     for scale in ("utc", "tdb"):
         table = {**columns(3), "mjd": getattr(instant, scale).mjd + np.arange(3) / 24}

@@ -220,7 +220,7 @@ def test_a_series_that_is_there(client, fields):
 
 
 def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fields):
-    """Looked for and found, or not found and posted: either way it is there once, whatever the key is like."""
+    """The series is stored once, whether a look-up finds it or not, for any key."""
     keys = [{**fields, "series_obj_id": f"a,{n}", "channel": channel} for n in (1, 2) for channel in (None, "b")]
     assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["created"] * 4
     assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["skipped"] * 4
@@ -418,7 +418,7 @@ def test_fields_in_the_query_equal_those_in_json(client, world, fields):
 
 @pytest.mark.parametrize("if_exists", ["error", "skip", "replace"])
 def test_two_tables_never_become_one_series(client, fields, if_exists):
-    """Whichever came first is there, and who sent the other is told: also when both are on their way at once."""
+    """The first upload is stored, and the second gets an error, even if both are sent at the same time."""
     client.upload(frame(), **{**fields, "series_obj_id": "there"})
     for number, in_flight in enumerate((1, 8, 8)):
         items = [(frame(3 + rows), {"series_obj_id": number}) for rows in range(3)]

@@ -1,4 +1,4 @@
-"""Lists of series through the client: complete or with what is missing, whatever breaks on the way."""
+"""Lists of series through the client: complete, or with the missing entries, despite interruptions."""
 
 import zipfile
 

@@ -239,7 +239,7 @@ def test_limits_and_one_beyond():
 
 
 def filled(size):
-    """Metadata whose longer form takes so many bytes."""
+    """Metadata whose longer form has this many bytes."""
     return {"altdata": "x" * (size - len("(dValtdata\nV\ns."))}
 
 

@@ -117,7 +117,7 @@ def numbers():
 
 
 def with_table(change=lambda rows: rows, **options):
-    """Write the table anew, as h5py would with these options."""
+    """Rewrite the table as h5py would with these options."""
 
     def edit(file):
         old = file["phot/table"]

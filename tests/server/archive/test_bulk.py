@@ -74,7 +74,7 @@ def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, monkeypat
 
 
 def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):
-    """Files written ahead that are too old for a transaction are written anew."""
+    """Files written ahead that are too old for a transaction are written again."""
     before = files(services)
     outcomes = services.bulk.upload(principal, body, BulkOptions("arrow"))
     received = [next(outcomes), next(outcomes)]

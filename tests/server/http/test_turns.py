@@ -144,7 +144,7 @@ def pool():
 
 @contextlib.contextmanager
 def locked(database_url):
-    """Lock the table of series; give a function that waits until so many statements wait for it."""
+    """Lock the table of series; return a function that waits until this many statements wait for it."""
     url = database_url.replace("+psycopg2", "")
     with contextlib.closing(psycopg2.connect(url)) as connection, contextlib.closing(psycopg2.connect(url)) as looking:
         looking.autocommit = True
@@ -171,7 +171,7 @@ def received(service):
 
 
 def sent(service, client, path):
-    """Send a request on a connection of its own; give the connection."""
+    """Send a request on a new connection; return the connection."""
     address = urlsplit(service.url)
     connection = socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
     token = client.headers["Authorization"]
