@@ -40,7 +40,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings_from_outside():
-    """Keep the settings of whoever runs the tests out of them."""
+    """Isolate the tests from the settings of the user."""
     for name in list(os.environ):
         if name.startswith("PHOTSERIES_"):
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""Services of the tests that need not import photseries anew: a process that has, forks them."""
+"""Services for tests, forked from a process that has already imported photseries."""
 
 import multiprocessing
 import os

@@ -133,7 +133,7 @@ class ObjectServer:
 
 
 def _free_pairs(count):
-    """Pairs of ports that nobody listens on."""
+    """Pairs of unused ports."""
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2 * count)]
         numbers = [listener.getsockname()[1] for listener in listeners]

@@ -26,7 +26,7 @@ PATIENCE = 240
 
 
 class RunningService:
-    """`photseries serve`, or another verb that serves, as a process of its own."""
+    """`photseries serve`, or another command that serves, in a separate process."""
 
     def __init__(self, directory, port=0, verb="serve", **settings):
         self.directory = Path(directory)
@@ -105,7 +105,7 @@ def until(condition):
 
 
 def command(*words, cwd=".", stdin=None, **environment):
-    """Run a command of photseries in this process, which need not import everything anew; gives what click knows of it.
+    """Run a command of photseries in this process, without new imports; return click's result.
 
     Parameters
     ----------

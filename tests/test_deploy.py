@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from photseries.server import settings
-from photseries.server.http.shared import Shared, ThreadPool
+from photseries.server.http.shared import SharedState, ThreadPool
 from photseries.server.http.throttle import client_address
 from photseries.server.sandbox import confine
 from photseries.server.services import max_connections
@@ -61,7 +61,7 @@ def test_the_documents_name_the_number_of_connections():
 def exported(services):
     """The names of the samples that the service exports."""
     with ThreadPool(1) as threads:
-        text = Shared(services, threads, threads, threads).metrics.text().decode()
+        text = SharedState(services, threads, threads, threads).metrics.text().decode()
     assert 'photseries_refusals_total{code="damaged"} 0.0' in text, "the first one is an increase"
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert len(kinds) > 25

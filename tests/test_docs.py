@@ -161,7 +161,7 @@ def test_every_make_verb_of_the_documents_exists():
 
 def test_the_example_of_variable_stars_finds_them(tmp_path):
     (python,) = blocks("docs/variability.md", "python")
-    with served(tmp_path) as reader:  # of its own, as the README stores a variable star, too
+    with served(tmp_path) as reader:  # a separate service, because the README stores a variable star, too
         printed = run([sys.executable, "-W", "error", "-c", python], reader).splitlines()
     assert sorted(line.split()[0] for line in printed[1:]) == ["0", "1", "2", "3", "4"]
 

@@ -88,7 +88,7 @@ def run(page: Path, folder: Path) -> list[str]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Return whether an output is the expected one; spaces and what ``...`` stands for do not count."""
+    """Return whether an output matches the expected one, ignoring spaces and text at ``...``."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_TRUE_FOR_1
     return doctest.OutputChecker().check_output(expected, printed, flags)
 
@@ -99,7 +99,7 @@ def pictures_of(text: str) -> list[str]:
 
 
 def write(page: Path) -> None:
-    """Write the outputs and the pictures of a page anew, but for outputs that fit already."""
+    """Rewrite the outputs and pictures of a page, except for outputs that match already."""
     text = page.read_text("utf-8")
     with tempfile.TemporaryDirectory() as name:
         printed = run(page, Path(name))

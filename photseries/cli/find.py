@@ -43,7 +43,7 @@ _METAVARS = {
 }  # fmt: skip
 
 
-def _checked(known: ValueType, text: str) -> str:
+def _require_valid(known: ValueType, text: str) -> str:
     """Check a value of a criterion, which is sent as it was written."""
     try:
         known.read(text)
@@ -57,7 +57,7 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
     name = snake_case(known.name).replace("_", "-")
     if known.kind is kind.FLAG:
         return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
-    read = CheckedParamType(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
+    read = CheckedParamType(_METAVARS.get(known.kind, "VALUE"), partial(_require_valid, known.kind))
     return option(section, f"--{name}", known.name, type=read, multiple=known.repeatable, help=known.sentence)
 
 

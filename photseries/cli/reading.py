@@ -97,7 +97,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     files_by_path: dict[Path, None] = {}
     for name in names:
         paths = [Path(name)] if Path(name).exists() else [Path(one) for one in sorted(glob.glob(name, recursive=True))]
-        files = [file for path in paths for file in (_within(path, any_ending) if path.is_dir() else [path])]
+        files = [file for path in paths for file in (_files_in(path, any_ending) if path.is_dir() else [path])]
         if not files:
             known = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
             raise click.UsageError(f"{name} {known}" if paths else f"There is no file {name}.")
@@ -105,7 +105,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     return list(files_by_path)
 
 
-def _within(folder: Path, any_ending: bool) -> Iterator[Path]:
+def _files_in(folder: Path, any_ending: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         last = path.with_suffix("") if path.suffix in SUFFIXES else path
         if path.is_file() and not path.name.startswith(".") and (any_ending or last.suffix.lower() in _SUFFIXES):

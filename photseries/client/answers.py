@@ -19,14 +19,14 @@ _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
 
 class ApiResponse(NamedTuple):
-    """What a service answered: the data, and its own version where it says so."""
+    """The data of an answer, and the version of the service if stated."""
 
     data: object
     version: str | None
 
 
 class File(NamedTuple):
-    """The file of a series, and the revision that it belongs to."""
+    """The file of a series, and its revision."""
 
     content: bytes
     revision: int
@@ -39,11 +39,11 @@ def _tree(root: type[PhotseriesError] = PhotseriesError) -> Iterator[type[Photse
             yield from _tree(kind)
 
 
-#: The exceptions by their codes, and by their status where a code is unknown: the root of each branch.
+#: The exceptions by code; if the code is unknown, the base class by status.
 _BY_CODE = {kind.code: kind for kind in _tree()}
 _BY_STATUS = {kind.status: kind for kind in reversed(list(_tree())) if kind.status != PhotseriesError.status}
 
-#: What a proxy in front of the service may answer in its own words.
+#: Statuses that a proxy in front of the service may answer itself.
 _OF_PROXIES = {
     413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError,
     502: errors.OutcomeUnknownError, 504: errors.OutcomeUnknownError,
@@ -90,7 +90,7 @@ def file_of(response: httpx.Response) -> ApiResponse:
 
 
 def error_of(status: int, envelope: dict[str, object]) -> PhotseriesError:
-    """Make the exception that an error body tells of; nothing in it is trusted to be as it should."""
+    """Return the exception that an error body describes; validate every part of the body."""
     data = envelope.get("data")
     details = dict(data) if isinstance(data, dict) else {}
     code, field_problems = details.pop("code", None), details.pop("fields", None)

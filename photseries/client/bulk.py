@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
+    "BatchedUpload",
     "BulkUploader",
-    "Together",
     "is_body",
     "is_table",
     "is_unparsed",
@@ -51,20 +51,20 @@ __all__ = [
 ARROW: Final = "application/vnd.apache.arrow.stream"
 PARQUET: Final = "application/vnd.apache.parquet"
 
-#: What a body that the client writes holds at most: series, and bytes of their tables.
+#: Maximum size of a body that the client writes: series, and bytes of their tables.
 MAX_SERIES: Final = 500
 MAX_TABLE_BYTES: Final = 16 * 1024 * 1024
-#: Of a long table that is cut: the service reads larger bodies, but a lost answer costs less here.
+#: Maximum size of a slice of a long table; the service accepts more, but a lost answer then costs more.
 MAX_SLICE_BYTES: Final = 64 * 1024 * 1024
 MAX_SLICE_SERIES: Final = 10_000
 
-#: So many items are many.
+#: Number of items from which tables are sent together.
 MANY: Final = 32
 
-#: A table with more values is as quickly sent alone.
+#: Maximum values of a table that is sent with others; a larger one is as fast alone.
 MAX_BATCHED_VALUES: Final = 100_000
 
-#: Bodies on their way at once: the next one is written meanwhile.
+#: Bodies in flight; the next one is written meanwhile.
 IN_FLIGHT: Final = 2
 
 _MAGIC: Final = {b"PAR1": PARQUET, b"\xff\xff\xff\xff": ARROW, b"ARROW1": ARROW}
@@ -72,7 +72,7 @@ _MAGIC: Final = {b"PAR1": PARQUET, b"\xff\xff\xff\xff": ARROW, b"ARROW1": ARROW}
 
 @dataclass(frozen=True)
 class Item:
-    """A series to send: its place and the item that it is of, the table, and the fields that are not of the table."""
+    """A series to send: its index, its item, the table, and the fields that do not come from the table."""
 
     index: int
     item: object
@@ -87,12 +87,12 @@ class Item:
 
     @property
     def size(self) -> int:
-        """About what the table takes [bytes]."""
+        """The approximate size of the table [bytes]."""
         return 8 * self.reading.frame.size
 
 
 def is_unparsed(items: object, options: ReadOptions | None, metadata: object) -> bool:
-    """Return whether something is a file of Arrow or Parquet that can be sent as it is."""
+    """Return whether an object is an Arrow or Parquet file that can be sent unchanged."""
     return is_body(items) and (options or ReadOptions()) == ReadOptions() and not isinstance(metadata, pd.DataFrame)
 
 
@@ -136,8 +136,8 @@ def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
     return frame.merge(metadata.drop_duplicates(list(by)), on=list(by), how="left", sort=False)
 
 
-class Together:
-    """Uploads items, small tables together once there are many; see :meth:`photseries.Client.upload_many`.
+class BatchedUpload:
+    """Uploads items; many small tables share a request. See :meth:`photseries.Client.upload_many`.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Together:
     alone : callable
         Uploads items one by one, numbered from 0.
     bulk : bool, optional
-        Whether small series are sent together; default: small tables in memory are, unless nothing is stored.
+        Whether to send small series together; default: small tables in memory, unless it is a dry run.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Together:
         self._seen: set[Key] = set()
 
     def upload(self, items: Iterable[object]) -> Iterator[Outcome]:
-        """Yield what became of each series."""
+        """Yield the outcome of each series."""
         if self._is_off:
             yield from self._alone(items)
             return
@@ -181,7 +181,7 @@ class Together:
         yield from self._settled
 
     def _series(self, numbered: Iterable[tuple[int, object]]) -> Iterator[Item]:
-        """Yield the series that are sent with others; send the others, and note errors."""
+        """Yield the series to send together; send the others alone, and record errors."""
         for index, item in numbered:
             data, item_fields = item if isinstance(item, tuple) else (item, {})
             is_single = isinstance(data, str | os.PathLike) and not self._files
@@ -207,7 +207,7 @@ class Together:
         self._single.clear()
 
     def _is_new(self, item: Item) -> bool:
-        """Return whether no earlier item has the key of one; else note the error."""
+        """Return whether the key of an item is new; otherwise record the error."""
         key = key_of(item.merged, item.reading)
         if key is not None and key in self._seen:
             self._settled.append(Outcome(item.index, item.item, error=same_key_error()))
@@ -218,7 +218,7 @@ class Together:
 
 
 def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, object]]]:
-    """Yield the series of a table, and the fields among the columns that tell them apart.
+    """Yield the series of a table, with the fields among their identifying columns.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[s
 
 
 def is_possible(reading: Reading) -> bool:
-    """Return whether a table can be sent with others, and gains by it."""
+    """Return whether a table can be sent with others and is small enough to benefit."""
     frame = reading.frame
     plain = all(
         is_text(column) or (isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM")
@@ -249,7 +249,7 @@ def is_possible(reading: Reading) -> bool:
 
 
 def is_body(path: object) -> bool:
-    """Return whether something is the path of a file of Arrow or Parquet."""
+    """Return whether an object is the path of an Arrow or Parquet file."""
     if not isinstance(path, str | os.PathLike):
         return False
     try:
@@ -278,19 +278,19 @@ class BulkUploader:
         self.is_dry_run = dry_run
 
     def items(self, items: Iterable[Item]) -> Iterator[Outcome]:
-        """Send series, many in a body; yield what became of them, body by body."""
+        """Send series, many per body; yield the outcomes of each body."""
         bodies = (partial(self._sent_items, some) for some in _bodies(items))
         yield from _overlapping(bodies)
 
     def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
-        """Send a file of Arrow or Parquet unparsed; its series are numbered from 0, and their item is the path."""
+        """Send an Arrow or Parquet file unparsed; its series are numbered from 0, and the path is their item."""
         for line in self._send(_content_of(Path(path)), _media_of(Path(path)), by, fields):
             yield _outcome(line, line["index"], path, ())
 
     def table(self, table: object, by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
-        """Send a table with many series: a DataFrame or a table of Arrow, long or nested.
+        """Send a table with many series: a DataFrame or an Arrow table, long or nested.
 
-        The item of an outcome is a dict of what tells the series apart, or the place of the series in a nested table.
+        The item of an outcome is a dict of the identifying columns, or the index of the series in a nested table.
         """
         start = 0
         for part, names in _parts(table, by, is_one=self._query["onError"] == "abort"):
@@ -314,14 +314,14 @@ class BulkUploader:
     def _send(
         self, content: memoryview | Path, media: str, by: Sequence[str], fields: Mapping[str, object]
     ) -> list[dict[str, Any]]:
-        """Send a body; return the lines of the answer, one a series.
+        """Send a body; return the lines of the answer, one per series.
 
         Raises
         ------
         OutcomeUnknownError
-            When the answer was cut short: what it does not name may be stored.
+            When the answer was truncated: series that it does not name may be stored.
         PhotseriesError
-            When the service refuses the body as a whole.
+            When the service refuses the whole body.
         """
         shared = query_of(fields)
         if shared is None:
@@ -383,7 +383,7 @@ def _overlapping(bodies: Iterable[Callable[[], list[Outcome]]]) -> Iterator[Outc
 
 
 def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Put series together whose columns have the same types."""
+    """Group series whose columns have the same types."""
     held: list[Item] = []
     types: dict[str, object] = {}
     size = 0
@@ -403,7 +403,7 @@ def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _nested(items: Sequence[Item]) -> pyarrow.Table:
-    """Write series as one row each: fields as text, the columns of the table as lists; null where there is none."""
+    """Write each series as one row: fields as text, columns of the table as lists, null if absent."""
     import pyarrow
 
     fields = [{name: _text(name, value) for name, value in item.merged.items()} for item in items]
@@ -418,7 +418,7 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
 
 
 def _text(name: str, value: object) -> str:
-    """Write a field as the service reads it in a query."""
+    """Format a field as a query argument of the service."""
     known = FIELDS.get(name)
     if isinstance(value, str) and (known is None or known.is_text):
         return value
@@ -426,7 +426,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _lists(columns: Sequence[pd.Series | None]) -> pyarrow.Array:
-    """Return a column of each table as a list, null where a table has none."""
+    """Return a column of each table as a list; null if a table lacks it."""
     import pyarrow
 
     present = [column for column in columns if column is not None]
@@ -453,7 +453,7 @@ def _compact(table: pyarrow.Table, by: Sequence[str]) -> pyarrow.Table:
 
 
 def _written(table: pyarrow.Table) -> memoryview:
-    """Write a table as an Arrow IPC stream; first to nowhere, as memory that grows costs five times as much."""
+    """Write a table as an Arrow IPC stream; measure its size first, because growing the buffer is 5 times slower."""
     import pyarrow
 
     measured = pyarrow.MockOutputStream()
@@ -473,9 +473,9 @@ def _write(table: pyarrow.Table, out: pyarrow.NativeFile) -> None:
 def _parts(
     table: object, by: Sequence[str], *, is_one: bool
 ) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
-    """Cut a table between its series into parts of bounded size, with what tells the series of each apart.
+    """Split a table between series into parts of bounded size, each with the identifying values of its series.
 
-    There is one part if the table is to be stored as a whole or not at all.
+    An atomic upload has a single part.
     """
     import pyarrow
 
@@ -515,7 +515,7 @@ def _media_of(path: Path) -> str:
 
 
 def _content_of(path: Path) -> memoryview | Path:
-    """Return a file as it is sent: as it is, but for files of Arrow, which become a stream."""
+    """Return the body of a file: Arrow files become a stream, others are sent unchanged."""
     with path.open("rb") as file:
         if not file.read(8).startswith(b"ARROW1"):
             return path

@@ -15,7 +15,7 @@ __all__ = ["delete", "if_revision", "undo", "update"]
 
 
 def if_revision(series_id: int, revision: int | None) -> dict[str, str]:
-    """Return the header that requires a revision of a series; None requires nothing."""
+    """Return the If-Match header for a revision of a series; empty for None."""
     return {} if revision is None else {"If-Match": f'"{series_id}.{revision:d}.none"'}
 
 
@@ -28,7 +28,7 @@ def update(
     fields: Mapping[str, object],
 ) -> tuple[str, ...]:
     """Change a series; see :meth:`photseries.Client.update`."""
-    # The fields that the data suggests are for new series only.
+    # Fields inferred from the data apply to new series only.
     reading = None if data is None else one_of(collect(data, options or ReadOptions()))
     written = message(plain_fields(fields), reading)
     headers = if_revision(series_id, if_match)
@@ -42,12 +42,12 @@ def delete(transport: Transport, series_id: int, if_match: int | None) -> None:
     try:
         transport.write("DELETE", path_of(series_id), repeatable=True, retry_state=state, headers=headers)
     except NotFoundError:
-        if not state.outcome_unknown:  # else the attempt whose answer was lost has removed it
+        if not state.outcome_unknown:  # otherwise an earlier attempt whose answer was lost has removed it
             raise
 
 
 def undo(transport: Transport, batch: str, dry_run: bool) -> dict[str, list[int]]:
-    """Undo an upload batch, a part at a time; see :meth:`photseries.Client.undo`."""
+    """Undo an upload batch in parts; see :meth:`photseries.Client.undo`."""
     undone: dict[str, list[int]] = {}
     after: int | None = 0
     while after is not None:

@@ -20,12 +20,20 @@ import pandas as pd
 
 from photseries import __version__
 from photseries.client import changes, exports, search, settings
-from photseries.client.bulk import BulkUploader, Together, is_table, is_unparsed, listed, shared_fields, with_metadata
+from photseries.client.bulk import (
+    BatchedUpload,
+    BulkUploader,
+    is_table,
+    is_unparsed,
+    listed,
+    shared_fields,
+    with_metadata,
+)
 from photseries.client.collection import Collection
 from photseries.client.criteria import ConeCriteria, Criteria, ListOptions
 from photseries.client.display import client_html
 from photseries.client.documents import Event, Period, Periodogram, SourcePeriodogram, Summary, Usage, WhoAmI
-from photseries.client.lists import SeriesList, Wanted, get_list, given_lists, require_found
+from photseries.client.lists import ListQuery, SeriesList, get_list, given_lists, require_found
 from photseries.client.many import ManyUploader
 from photseries.client.payload import message
 from photseries.client.queries import analysis_arguments, arguments, names_of, part_arguments, plain_fields
@@ -57,9 +65,9 @@ class Client:
         Default: the environment variables ``PHOTSERIES_URL`` and ``PHOTSERIES_TOKEN``, or what ``photseries login``
         kept in ``~/.config/photseries/config.yaml``.
     timeout : float
-        How long to wait for a part of an answer [s].
+        Time to wait for each part of an answer [s].
     retries : int
-        How often a request is sent again at most; the pauses double from half a second.
+        Maximum number of retries; the pauses double from half a second.
 
     Raises
     ------
@@ -96,7 +104,7 @@ class Client:
         """Get a series, as :meth:`get` does."""
         return self.get(series_id)
 
-    __iter__: None = None  # else Python would count from series 0 until one is missing
+    __iter__: None = None  # otherwise Python would iterate from series 0 until one is missing
 
     def close(self) -> None:
         """Close the connections."""
@@ -354,7 +362,7 @@ class Client:
         if missing not in ("ignore", "raise"):
             raise ValueError('missing must be "ignore" or "raise"')
         lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        series_list = get_list(self._transport, Wanted(lists, options))
+        series_list = get_list(self._transport, ListQuery(lists, options))
         if missing == "raise":
             require_found(series_list)
         return series_list
@@ -621,7 +629,7 @@ class Client:
 
         single = ManyUploader(self._uploader, columns, if_exists, dry_run, options, fields)
         alone = partial(single.upload, in_flight=in_flight)
-        return Together(sender, single.read, alone, bulk).upload(listed(items))
+        return BatchedUpload(sender, single.read, alone, bulk).upload(listed(items))
 
     def update(
         self,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from photseries.client.downloads import md5, partial
 from photseries.client.exports import export
-from photseries.client.lists import Wanted, get_list, long_frame
+from photseries.client.lists import ListQuery, get_list, long_frame
 from photseries.client.queries import arguments
 from photseries.client.search import framed, series_of, walk
 from photseries.client.series import Series
@@ -23,10 +23,10 @@ from photseries.fields import FEATURES
 
 __all__ = ["Collection"]
 
-#: Series that are fetched with one request.
+#: Series fetched per request.
 BATCH: Final = 64
 
-#: The keywords of searches that an answer without pages does not have.
+#: Search keywords that do not apply to results without pages.
 _OF_PAGES: Final = frozenset(("sort_by", "sortBy", "sort_order", "sortOrder", "num_per_page", "numPerPage", "features"))
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Collection:
         self._fields = self._find()
         batches = [self._fields[first : first + BATCH] for first in range(0, len(self._fields), BATCH)]
         fetched = _ahead(self._batch, batches, self._workers)
-        return _shown((series for batch in fetched for series in batch), len(self._fields), self._progress)
+        return _with_progress((series for batch in fetched for series in batch), len(self._fields), self._progress)
 
     def map(self, function: Callable[[Series], T], workers: int = 4) -> list[T]:
         """Call a function for each series, in threads; return the results in the order of the series.
@@ -118,7 +118,7 @@ class Collection:
     def _find(self) -> list[Fields]:
         if not self._lists:
             return list(walk(self._transport, {"features": ["true"], **arguments(self._criteria)}))
-        series_list = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
+        series_list = get_list(self._transport, ListQuery(self._lists, self._unordered), files=False)
         return list({series.id: series.metadata for series in series_list}.values())
 
     def _batch(self, several: Sequence[Fields]) -> list[Series]:
@@ -129,11 +129,11 @@ class Collection:
             if is_cached and self._path(metadata).exists()
         }
         missing = [metadata["id"] for metadata in several if metadata["id"] not in loaded]
-        for series in get_list(self._transport, Wanted({"ids": missing}, {})) if missing else ():
+        for series in get_list(self._transport, ListQuery({"ids": missing}, {})) if missing else ():
             if is_cached:
                 self._write(series.metadata, series.blob)
             loaded[series.id] = self._cached(series.metadata) if is_cached else series
-        # What was deleted meanwhile, or is damaged, says so when its table is asked for.
+        # A series that was deleted meanwhile or is damaged raises its error when its table is requested.
         return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in several]
 
     def _path(self, fields: Fields) -> Path:
@@ -144,7 +144,7 @@ class Collection:
         return Series(fields, functools.partial(self._from_cache, fields), is_near=True)
 
     def _from_cache(self, fields: Fields) -> tuple[Fields, bytes]:
-        """Read a file of the cache; one that was altered is fetched again."""
+        """Read a file from the cache; fetch it again if it was altered."""
         blob = self._path(fields).read_bytes()
         if md5(blob) != fields["hash"]:
             series = series_of(self._transport, fields)
@@ -176,7 +176,7 @@ def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iter
                 future.cancel()
 
 
-def _shown(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
+def _with_progress(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
     """Show a bar while a program goes through series."""
     from rich.console import Console
     from rich.progress import track

@@ -25,16 +25,16 @@ __all__ = ["Curve", "curve_of", "draw", "svg"]
 
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _MARGIN = 520, 180, 64, 34, 8
 
-#: More points than these become the least and the greatest of each run of equally many.
+#: Maximum number of points; more are reduced to the extremes of equal-sized groups.
 _MAX_POINTS: Final = 1000
 
-#: Error bars of more points than these would cover the points.
+#: Maximum number of points with error bars, which would otherwise cover the points.
 _FEW: Final = 1500
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Finite points, float64, shape (n,), and what the axes show.
+    """Finite points, float64, shape (n,), and the labels of the axes.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def curve_of(frame: pd.DataFrame, metadata: Mapping[str, Any], unit: Unit | None
     metadata : mapping
         The fields of the series.
     unit : {"flux", "mag"}, optional
-        Default: the brightness that the table has.
+        Default: the brightness in the table.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def svg(curve: Curve) -> str:
 
 
 def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
-    """Return the places of the points to draw: of each run of equally many the least and the greatest."""
+    """Return the indices of the points to draw: the extremes of each of the equal-sized groups."""
     order = np.argsort(curve.mjd, kind="stable")
     if len(order) <= _MAX_POINTS:
         return order
@@ -144,7 +144,7 @@ def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
 
 
 def _scaled(values: FloatArray, first: float, last: float) -> FloatArray:
-    """Bring values onto an axis of pixels; equal ones to its middle."""
+    """Scale values to an axis of pixels; equal values are drawn in its middle."""
     minimum, span = values.min(), np.ptp(values)
     share = (values - minimum) / span if 0 < span < np.inf else np.full(len(values), 0.5)
     return np.asarray(first + share * (last - first))

@@ -1,4 +1,4 @@
-"""HTML for notebooks: of the client, of search results and of a series. Every value is escaped."""
+"""HTML for notebooks: client, search results and series. Every value is escaped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SearchResult(pd.DataFrame):
 
 
 def client_html(url: str, version: str) -> str:
-    """Return a client as HTML: which service, and what to type next."""
+    """Return a client as HTML: its service, and the next steps."""
     address = escape(url)
     return (
         f'<p><strong>photseries</strong> client {escape(version)} of <a href="{address}">{address}</a></p>'
@@ -49,7 +49,7 @@ def client_html(url: str, version: str) -> str:
 
 
 def series_html(metadata: Mapping[str, object], curve: Curve | None, problem: str = "") -> str:
-    """Return a series as HTML: its plot, or why there is none, and its main fields."""
+    """Return a series as HTML: its plot, or the reason why it has none, and its main fields."""
     rows = "".join(
         f"<tr><th>{escape(FIELDS[name].label)}</th><td>{_cell(name, metadata)}</td></tr>"
         for name in OVERVIEW

@@ -34,7 +34,7 @@ class _Limits(TypedDict):
 
 
 class Usage(TypedDict):
-    """What users have stored, and their quotas (0: none)."""
+    """The usage of users, and their quotas (0: none)."""
 
     usage: list[_Used]
     limits: _Limits
@@ -74,7 +74,7 @@ class Event(_PublicEvent, total=False):
 
 
 class Period(TypedDict):
-    """A period of a series [d], from its user or from the service."""
+    """A period of a series [d], found by a user or by the service."""
 
     period: float
     method: str

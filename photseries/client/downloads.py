@@ -56,12 +56,12 @@ def partial(target: Path) -> Iterator[IO[bytes]]:
 
 
 def saved(response: httpx.Response, file: IO[bytes]) -> ApiResponse:
-    """Write an answer that is a long file, as it comes; its data are the MD5 of the file and the MD5 that it states.
+    """Stream a long answer to a file; its data are the MD5 of the file and the MD5 that the answer states.
 
     Raises
     ------
     UnreachableError
-        When it broke off: what is there is no whole file.
+        When the connection broke; the file is incomplete.
     PhotseriesError
         When the answer is an error; see :func:`~photseries.client.answers.answer_of`.
     """

@@ -1,4 +1,4 @@
-"""Files that a user names: of one series, and of many in one."""
+"""Download one series, or many series, to a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from photseries.client.downloads import partial
-from photseries.client.lists import Wanted
+from photseries.client.lists import ListQuery
 from photseries.client.payload import message
 from photseries.client.queries import list_arguments
 from photseries.client.search import SERIES, metadata, path_of
@@ -23,7 +23,7 @@ def save(transport: Transport, series_id: int, target: Path, form: str | None, r
     """Download a series as a file; see :meth:`photseries.Client.save`."""
     if target.is_dir():
         form = form or "hdf5"
-        suffix = WRITERS[form].suffixes[0] if form in WRITERS else ""  # the service refuses what it does not write
+        suffix = WRITERS[form].suffixes[0] if form in WRITERS else ""  # the service refuses unknown formats
         target /= file_name(metadata(transport, series_id), suffix)
     else:
         form = format_of(target, WRITERS) if form is None else form
@@ -44,7 +44,7 @@ def export(
     if not lists:
         transport.save(f"{SERIES}/export", {**list_arguments(options), "format": form}, target)
         return target
-    request = Wanted(lists, options)
+    request = ListQuery(lists, options)
     if not request.entries:
         raise InvalidError("The list is empty.")
     ((_, body),) = request.portions(len(request.entries))

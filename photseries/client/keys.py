@@ -15,7 +15,7 @@ from photseries.lightcurve.metadata import infer
 
 __all__ = ["CRITERIA_OF_KEY", "Key", "UploadTracker", "key_of", "same_key_error"]
 
-#: The fields of the key that a series must have, with the criteria that find it by them.
+#: The required fields of a unique key, with the criteria that search for them.
 CRITERIA_OF_KEY: Final[Mapping[str, str | None]] = {
     name: next((known.name for known in FIELDS[name].criteria if known.operator is Operator.ONE_OF), None)
     for name in KEY
@@ -26,14 +26,14 @@ _OPTIONAL: Final = tuple(name for name in KEY if name not in CRITERIA_OF_KEY)
 #: The fields of a unique key, in the order of :data:`CRITERIA_OF_KEY`, and the optional ones; as text.
 Key = tuple[str | None, ...]
 
-#: So many ids share an integer of bits.
+#: Number of ids per bit set.
 _PAGE: Final = 4096
 
 
 def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key | None:
-    """Return the key of a series, None where not all of it is known on this side.
+    """Return the key of a series, or None if the client does not know all of it.
 
-    A reading tells more of a series that is not stored yet; its columns are used only when they may help.
+    For a series that is not stored yet, the reading supplies further fields; its columns are used only if needed.
     """
     if reading is not None:
         fields = {**reading.file_metadata, **fields}
@@ -46,7 +46,7 @@ def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key 
 
 
 class UploadTracker:
-    """The series that the items of one upload have reached; for many threads.
+    """The series that the items of an upload have been stored in. Thread-safe.
 
     It holds the keys of what is on its way, and a bit for each series: ids that were given one after the other share an
     integer, so that millions of items take little memory.
@@ -59,7 +59,7 @@ class UploadTracker:
 
     @contextmanager
     def held(self, key: Key | None) -> Iterator[None]:
-        """Hold a key while its table is on its way.
+        """Hold a key while its table is being sent.
 
         Raises
         ------
@@ -92,14 +92,14 @@ class UploadTracker:
                 raise same_key_error(id=series_id)
 
     def add(self, series_id: int) -> None:
-        """Note that an item has reached a series; before its key is free again."""
+        """Record that an item was stored in a series, before its key is released."""
         page, bit = divmod(series_id, _PAGE)
         with self._lock:
             self._bits[page] |= 1 << bit
 
 
 def same_key_error(**details: int) -> DuplicateError:
-    """Return the error of an item whose key another one has."""
+    """Return the error of an item whose key another item has."""
     return DuplicateError(
         "Another one that is uploaded with it has the same key: each needs a series_name, series_obj_id, channel or "
         "origin of its own.",

@@ -29,21 +29,21 @@ from photseries.errors import AlteredError, DamagedError, InvalidError, NotFound
 from photseries.fields import FEATURES
 from photseries.parameters import LISTS, POSITIONS
 
-__all__ = ["SeriesList", "Wanted", "get_list", "given_lists", "long_frame", "require_found"]
+__all__ = ["ListQuery", "SeriesList", "get_list", "given_lists", "long_frame", "require_found"]
 
-#: The entries that are asked for at once.
+#: Entries per request.
 PORTION: Final = 1000
 
-#: How often a portion that breaks off is asked for, and the pause between [s].
+#: Attempts per interrupted request, and the pause between them [s].
 ATTEMPTS: Final = 4
 PAUSE: Final = 0.5
 
-#: The entries that an error names.
+#: Maximum number of entries in an error message.
 _SHOWN: Final = 3
 
 
-class Wanted:
-    """A list, and what is wanted of the series in it.
+class ListQuery:
+    """A list of series, and the requested part of each.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Wanted:
         self.entries: list[Any] = entries
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
-        """Yield portions of the list as bodies of requests, each with the place of its first entry."""
+        """Yield the bodies of the requests, each with the index of its first entry."""
         for first in range(0, len(self.entries), size):
             yield first, {**self.more, self.by: self.entries[first : first + size]}
 
@@ -178,19 +178,19 @@ def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series,
     for index, item in series:
         try:
             yield index, item, item.data
-        except InvalidError:  # it has no row in the part
+        except InvalidError:  # the series has no row in the part
             continue
 
 
-def get_list(transport: Transport, request: Wanted, *, files: bool = True) -> SeriesList:
-    """Get the series of a list; without files their metadata alone.
+def get_list(transport: Transport, request: ListQuery, *, files: bool = True) -> SeriesList:
+    """Get the series of a list; without files, only their metadata.
 
     Raises
     ------
     UnreachableError
-        When an answer broke off several times.
+        When the answer was interrupted repeatedly.
     AlteredError
-        When an answer is not what its manifest says.
+        When an answer differs from its manifest.
     """
     series_list = SeriesList(request.entries)
     for first, body in request.portions():
@@ -215,7 +215,7 @@ def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes])
 
 
 def require_found(series_list: SeriesList) -> None:
-    """Refuse an answer that is not complete.
+    """Raise an error if the list is incomplete.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def require_found(series_list: SeriesList) -> None:
 
 
 class _SharedAnswer:
-    """An answer on disk, for many threads, which is closed when no series needs it any more."""
+    """An answer on disk, closed when no series needs it any more. Thread-safe."""
 
     def __init__(self) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  see above

@@ -24,11 +24,11 @@ class ManyUploader:
     ----------
     uploader : Uploader
     columns : sequence of str
-        Those that tell the series of a table apart.
+        The columns that identify the series of a table.
     if_exists, dry_run, options
         As in :meth:`photseries.Client.upload`.
     fields : dict
-        The metadata of all series, except for what an item has of its own.
+        The metadata of all series; an item may override them.
     """
 
     uploader: Uploader
@@ -66,7 +66,7 @@ class ManyUploader:
                     future.cancel()
 
     def _outcomes(self, index: int, item: object) -> list[Outcome]:
-        """Return what became of each series of an item."""
+        """Return the outcome of each series of an item."""
         data, item_fields = item if isinstance(item, tuple) else (item, {})
         outcomes: list[Outcome] = []
         try:
@@ -83,7 +83,7 @@ class ManyUploader:
 
 
 def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
-    """Yield the outcomes of uploads; raise what ends all of them after the others."""
+    """Yield the outcomes of uploads; raise a fatal error after the other outcomes."""
     fatal = None
     for outcome in chain.from_iterable(future.result() for future in ended):
         if isinstance(outcome.error, FATAL):

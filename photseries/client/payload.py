@@ -24,10 +24,10 @@ from photseries.text import is_unicode
 
 __all__ = ["Message", "blob_of", "is_of", "json_of", "message", "query_of"]
 
-#: Values above which a file is less work for both sides than JSON.
+#: Maximum number of values sent as JSON; for more, a file is faster on both sides.
 MAX_JSON_VALUES: Final = 20_000
 
-#: What the fields may take in a query [characters]; the service accepts headers of 64 KiB.
+#: Maximum length of the fields in a query [characters]; the service accepts headers of 64 KiB.
 MAX_QUERY_LENGTH: Final = 8_000
 
 _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
@@ -35,7 +35,7 @@ _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
 
 @dataclass(frozen=True)
 class Message:
-    """The body of a request, its media type, fields beside it in the query; and the file that it is in, if it is."""
+    """The body of a request, its media type, the fields in the query, and the file to read the body from, if any."""
 
     content: bytes | memoryview
     media_type: str = "application/json"
@@ -44,18 +44,18 @@ class Message:
 
 
 def blob_of(reading: Reading, *, as_read: bool = False) -> bytes | None:
-    """Return the file that a table is sent as; None for a short table, which is less work for the service as JSON.
+    """Return a table as an HDF5 file; None for a short table, which the service reads faster as JSON.
 
     Parameters
     ----------
     reading : Reading
     as_read : bool
-        Whether a file is to be sent as it is, so that the service can say what it finds in it.
+        Whether to send a file unchanged, so that the service can report its content.
 
     Raises
     ------
     InvalidError
-        When it holds what can be stored in no file.
+        When the table has content that no file can store.
     """
     if not (as_read and reading.blob) and _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
         return None
@@ -63,16 +63,16 @@ def blob_of(reading: Reading, *, as_read: bool = False) -> bytes | None:
 
 
 def is_of(known: str, reading: Reading) -> bool:
-    """Return whether a content hash that the service gave is that of a table."""
+    """Return whether a content hash from the service is that of a table."""
     if content_hash(reading.frame) == known:
         return True
-    # What a file makes of a frame may have another hash, as datetimes do that become nanoseconds.
+    # Writing to a file may change the hash: datetimes, for instance, become nanoseconds.
     blob = blob_of(reading)
     return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known
 
 
 def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_read: bool = False) -> Message:
-    """Put fields and a table into a request; a file goes as it is where the fields have room in the query.
+    """Encode fields and a table as a request; a file is sent unchanged if the fields fit in the query.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_
 
 
 def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
-    """Write fields as texts that the service reads as the same values; None when it would not."""
+    """Encode fields as texts that the service reads as the same values; None if that is impossible."""
     texts = {}
     for name, value in fields.items():
         if name not in SETTABLE:
@@ -102,7 +102,7 @@ def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
         candidates = [plain] if isinstance(plain, str) else []
         candidates.append(orjson.dumps(plain).decode())
         read = {text: fields_of_texts({name: [text]})[name] for text in candidates}
-        # Fields of text take whole numbers as their digits.
+        # Text fields convert integers to their digits.
         same = [text for text, value in read.items() if value == plain or (type(plain) is int and value == str(plain))]
         if not same:
             return None
@@ -134,7 +134,7 @@ def _json(fields: Mapping[str, object]) -> bytes:
 
 
 def _keeps_columns(frame: pd.DataFrame) -> bool:
-    """Return whether JSON columns bring a table back as it is, and are not too many."""
+    """Return whether a table is small enough for JSON, and unchanged by a round trip."""
     index = frame.index
     return (
         0 < frame.size <= MAX_JSON_VALUES
@@ -152,12 +152,12 @@ def _is_kept(column: pd.Series) -> bool:
     if not is_text(column):
         return False
     cells = column[column.notna()].tolist()
-    # A text column without any text would come back as numbers.
+    # A text column with only nulls would be read as numbers.
     return set(map(type, cells)) == {str} and "\0" not in (joined := "".join(cells)) and is_unicode(joined)
 
 
 def _keeps_values(metadata: Mapping[str, object]) -> bool:
-    """Return whether JSON brings the fields of a file to the service as they are in it."""
+    """Return whether the fields of a file are unchanged by a round trip through JSON."""
     try:
         return bool(orjson.loads(orjson.dumps(metadata)) == metadata)
     except (TypeError, ValueError):

@@ -30,13 +30,13 @@ __all__ = [
     "snake_case",
 ]
 
-#: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
+#: The parameters of the answer that a caller may set; the client sets the others itself.
 _SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage", "features")
 
 
 _TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name in _SHAPING))
 
-#: The criteria that are times.
+#: The criteria whose values are times.
 _TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 
 #: The unit of a magnitude that has a zero point, in astropy's spelling.
@@ -59,7 +59,7 @@ OF_PART: Final = frozenset(_PART.values())
 
 
 def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
-    """Write keywords and their values as query arguments.
+    """Encode keywords and their values as query arguments.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
             problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
         elif keyword == "obj_id" and isinstance(value, str):
-            body[name] = [value]  # the name of a source may contain commas, which would make a text a list
+            body[name] = [value]  # the name of a source may contain commas
         elif value is not None:
             body[name] = _plain(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:
@@ -102,19 +102,19 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
 
 
 def single_texts(query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Write query arguments for a JSON body, where a single text is not in a list."""
+    """Encode query arguments for a JSON body, where a single text is not in a list."""
     return {name: texts if len(texts) > 1 else texts[0] for name, texts in query.items() if texts}
 
 
 def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
-    """Write criteria, and the keywords of a part of each table, for a JSON body or a query."""
+    """Encode criteria, and the keywords of a part of each table, for a JSON body or a query."""
     part = {name: value for name, value in options.items() if name in _PART}
     criteria = {name: value for name, value in options.items() if name not in _PART}
     return {**single_texts(arguments(criteria)), **part_arguments(part)}
 
 
 def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
-    """Write the keywords of a part of a table as query arguments; None is left out."""
+    """Encode the keywords of a part of a table as query arguments; omit None."""
     arguments = {_PART[name]: value for name, value in options.items() if value is not None}
     if "columns" in arguments:
         arguments["columns"] = joined(names_of(arguments["columns"]))
@@ -148,12 +148,12 @@ def _duration(value: Any, keyword: str) -> object:
 
 
 def names_of(names: str | Sequence[str]) -> Sequence[str]:
-    """Take one name as a list of it, not of its letters."""
+    """Return names as a list; a single text is one name."""
     return [names] if isinstance(names, str) else names
 
 
 def in_unit(value: object, unit: str | None, keyword: str) -> Any:
-    """Return the number of a Quantity of astropy in a unit; any other value as it is.
+    """Return the value of an astropy Quantity in a unit; return any other value unchanged.
 
     Raises
     ------
@@ -230,12 +230,12 @@ def _coordinates(position: Any) -> tuple[Any, Any]:
 
 
 def _is_time(value: object) -> bool:
-    """Return whether a value is a Time of astropy, which need not be installed."""
+    """Return whether a value is an astropy Time, without importing astropy."""
     return hasattr(value, "scale") and hasattr(value, "tdb") and hasattr(value, "mjd")
 
 
 def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """Return the scale in which times are sent, None where none has a scale, and whether the caller states it."""
+    """Return the common scale of the times, None if none has a scale, and whether the caller states it."""
     stated = next((criteria[name] for name in ("timeScale", "time_scale") if criteria.get(name) is not None), None)
     if stated in FIELDS["time_scale"].values:
         return stated, True
@@ -246,7 +246,7 @@ def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
 
 
 def _plain(value: object, scale: str | None = None) -> object:
-    """Bring a value into the forms that JSON has; a time of astropy as MJD in a scale."""
+    """Convert a value to JSON types; an astropy Time becomes an MJD in a scale."""
     if isinstance(value, np.datetime64):
         value = value.astype("M8[us]").item()
     if isinstance(value, datetime):

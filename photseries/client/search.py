@@ -29,10 +29,10 @@ SERIES: Final = "/api/photometric_series"
 
 _WHOLE: Final[Mapping[str, str]] = {}
 
-#: The part of a long table that a small plot needs.
+#: The selection for a small plot of a long table.
 _PREVIEW: Final[Mapping[str, str]] = {"maxPoints": "1000"}
 
-#: How often to look for a moment at which the fields and the file of a series belong together.
+#: Maximum number of attempts to get the fields and the file of one revision.
 _ATTEMPTS: Final = 5
 
 Arguments = Mapping[str, Sequence[str]]
@@ -72,22 +72,22 @@ def get(transport: Transport, series_id: int, part: Mapping[str, str], revision:
 
 
 def series_of(transport: Transport, metadata: dict[str, object], part: Mapping[str, str] = _WHOLE) -> Series:
-    """Make a series of fields that were found."""
+    """Return a series with the given fields."""
     fetch = functools.partial(_file, transport, metadata)
     return Series(metadata, functools.partial(fetch, part), None if part else functools.partial(fetch, _PREVIEW))
 
 
 def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
-    """Get the file of a series, or one of a part of it, and the fields of the same moment.
+    """Get the file of a series, or of a part of it, and the fields of the same revision.
 
     The known fields are requested again only if the series has changed since.
 
     Raises
     ------
     ConflictError
-        When the series changes all the time.
+        When the series changes during every attempt.
     AlteredError
-        When a whole file is not the stored one.
+        When a whole file differs from the stored one.
     """
     for _ in range(_ATTEMPTS):
         file = transport.download(f"{path_of(known['id'])}/data", part)
@@ -121,7 +121,7 @@ def near(transport: Transport, positions: object, radius: object, query: Argumen
 
 
 def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the fields of series by cursor: each page costs as little as the first."""
+    """Yield the fields of series, page by page with a cursor."""
     while True:
         answer = ask(page)
         yield from map(_without_table, answer["series"])
@@ -147,6 +147,6 @@ def framed(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> 
 
 
 def _without_table(fields: dict[str, object]) -> dict[str, Any]:
-    """Return the fields of a series without the empty place of its table."""
+    """Return the fields of a series without the empty ``data``."""
     fields.pop("data", None)
     return fields

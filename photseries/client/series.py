@@ -14,7 +14,7 @@ from photseries.client.downloads import partial
 from photseries.errors import PhotseriesError
 from photseries.fields.stored import with_defaults
 from photseries.formats.astropy_tables import light_curve, time_series
-from photseries.hdf5 import Decoded, frames, stored_file
+from photseries.hdf5 import StoredContent, frames, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.calibration import Unit
 from photseries.text import file_name
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Series", "read_file"]
 
-#: What a service may be configured to accept at most, as far as this client is concerned: it may be hostile, too.
+#: The limits of a downloaded file; the service may be misconfigured or hostile.
 _LIMITS: Final = Limits(rows=2**31, columns=2**14, table=2**34, chunk=2**28)
 
-#: A table of more rows is not fetched for the small plot of a notebook; the service sends a part of it.
+#: Maximum rows fetched for the plot in a notebook; of a longer table the service sends a part.
 _PREVIEWED: Final = 20_000
 
 
-def read_file(blob: bytes) -> Decoded:
-    """Read a file that a service sent; nothing in it is ever executed.
+def read_file(blob: bytes) -> StoredContent:
+    """Read a file that a service sent, without executing any of its content.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def read_file(blob: bytes) -> Decoded:
         When it is damaged, or not one table.
     """
     raw = stored_file.read(blob, _LIMITS)
-    return Decoded(frames.build(raw), raw.metadata)
+    return StoredContent(frames.build(raw), raw.metadata)
 
 
 class Series:
@@ -161,7 +161,7 @@ class Series:
         return self._decoded.frame
 
     @cached_property
-    def _decoded(self) -> Decoded:
+    def _decoded(self) -> StoredContent:
         return read_file(self._fetch()[1] if self._is_near else self.blob)
 
     def plot(self, ax: Axes | None = None, *, unit: Unit | None = None, **style: object) -> Axes:
@@ -235,6 +235,6 @@ class Series:
         return light_curve(self.data, _described(self._decoded, self.metadata))
 
 
-def _described(table: Decoded, metadata: dict[str, object]) -> dict[str, object]:
-    """Return the metadata with the unit of the fluxes in the table: those that were derived are in uJy."""
+def _described(table: StoredContent, metadata: dict[str, object]) -> dict[str, object]:
+    """Return the metadata with the unit of the fluxes in the table; derived fluxes are in uJy."""
     return {**metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}

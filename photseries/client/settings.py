@@ -27,7 +27,7 @@ _KEYS = {"url", "token"}
 
 @dataclass(frozen=True)
 class Settings:
-    """A service and the token to use there.
+    """The URL of a service, and the token.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Settings:
     Raises
     ------
     StartError
-        When the URL is none, or the token cannot be one.
+        When the URL or the token is malformed.
     """
 
     url: str
@@ -63,7 +63,7 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
     Parameters
     ----------
     url, token : str or None
-        What the caller gave; it wins over the environment, and that over the file.
+        The arguments of the caller, which take precedence over the environment and the file.
     environ : mapping of str to str
 
     Returns
@@ -73,13 +73,13 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
     Raises
     ------
     StartError
-        When one of them is nowhere, or the file is malformed or readable by others.
+        When one of them is missing, or the file is malformed or readable by others.
     """
-    for source in (_environment, _kept):
+    for source in (_environment, _saved):
         if url is None or token is None:
             other_url, other_token = source(environ)
             url = other_url if url is None else url
-            if token is None and _same(other_url, url):
+            if token is None and _are_equal(other_url, url):
                 token = other_token
     if url is None:
         raise StartError(f"No service is known: run `photseries login`, set {URL}, or give the url.")
@@ -91,11 +91,11 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
 
 
 def save(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
-    """Keep the service and the token in the file, for its owner's eyes only; gives the file."""
+    """Save the URL and the token in the file, readable only by its owner; return its path."""
     path = config_file(environ)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = yaml.safe_dump({"url": settings.url, "token": settings.token}, sort_keys=False)
-    # A new file, which is private from the start, takes the place of the old one, whose mode may be anything.
+    # A new private file replaces the old one, which may have any mode.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".config-")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
@@ -104,7 +104,7 @@ def save(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the path of the file, as the XDG base directory specification says; it need not exist."""
+    """Return the path of the file by the XDG base directory specification; it may not exist."""
     folder = environ.get("XDG_CONFIG_HOME", "")
     base = Path(folder) if folder.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
     return base / "photseries" / "config.yaml"
@@ -114,7 +114,7 @@ def _environment(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return environ.get(URL) or None, environ.get(TOKEN) or None
 
 
-def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _saved(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     path = config_file(environ)
     try:
         text, mode = path.read_text("utf-8"), path.stat().st_mode
@@ -133,7 +133,7 @@ def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return values.get("url"), values.get("token")
 
 
-def _same(first: str | None, other: str | None) -> bool:
+def _are_equal(first: str | None, other: str | None) -> bool:
     return first is None or other is None or _plain(first) == _plain(other)
 
 

@@ -36,7 +36,7 @@ __all__ = ["RetryState", "Transport"]
 CONNECT_TIMEOUT: Final = 10.0  # [s]
 FIRST_PAUSE: Final = 0.5  # [s]
 MAX_PAUSE: Final = 30.0  # [s]
-#: What a service may ask for [s]: beyond this it is away rather than busy.
+#: Maximum Retry-After that is respected [s].
 MAX_RETRY_AFTER: Final = 120.0
 PIECE: Final = 2**20  # of a body that is sent [bytes]
 
@@ -46,21 +46,21 @@ _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 
 @dataclass
 class RetryState:
-    """Whether an attempt of a request may have done its work although no answer came."""
+    """Whether an attempt may have succeeded although its answer was lost."""
 
     outcome_unknown: bool = False
 
 
 class Transport:
-    """Sends requests to one service with one token; may be used by several threads at once.
+    """Sends requests to one service with one token. Thread-safe.
 
     Parameters
     ----------
     settings : Settings
     timeout : float
-        How long to wait for a part of an answer [s].
+        Time to wait for each part of an answer [s].
     retries : int
-        How often a request is repeated at most.
+        Maximum number of retries of a request.
     """
 
     def __init__(self, settings: Settings, timeout: float, retries: int) -> None:
@@ -82,7 +82,7 @@ class Transport:
         self._http.close()
 
     def read(self, path: str, params: Mapping[str, object] | None = None) -> Any:
-        """GET something whose answer is a JSON object."""
+        """GET a JSON object."""
         return self.request("GET", path, params=params, repeatable=True)
 
     def download(self, path: str, params: Mapping[str, object] | None = None) -> File:
@@ -93,9 +93,9 @@ class Transport:
     def save(
         self, path: str, params: Mapping[str, object], target: Path, stored: Callable[[], str | None] | None = None
     ) -> None:
-        """GET a long file, and write it as it comes; it is not asked for again when it breaks off.
+        """GET a long file, and stream it to a path; an interrupted download is not repeated.
 
-        For a stored file ``stored`` returns its MD5, which is asked for where the answer does not state it.
+        For a stored file ``stored`` returns its MD5; it is called if the answer does not state the MD5.
         """
         with partial(target) as file:
             read = functools.partial(saved, file=file)
@@ -104,7 +104,7 @@ class Transport:
                 require_hash(received, stated or stored())
 
     def stream(self, path: str, message: Message, file: IO[bytes]) -> None:
-        """POST a question whose answer is a long file, and write that as it comes."""
+        """POST a query whose answer is a long file, and stream it to a path."""
         self.request("POST", path, message, repeatable=True, read=functools.partial(saved, file=file))
 
     def write(
@@ -117,9 +117,9 @@ class Transport:
         retry_state: RetryState | None = None,
         **more: Any,
     ) -> Any:
-        """Send something that changes the archive, once it is known that a service is there which understands it.
+        """Send a change, after checking once that the URL belongs to a compatible service.
 
-        A body is sent as a whole only to be refused as a whole, so this spares a large one to the wrong place.
+        The check avoids sending a large body to the wrong server.
         """
         if self._version is None:
             self.version()
@@ -149,18 +149,18 @@ class Transport:
         repeatable : bool
             Whether the request is idempotent.
         retry_state : RetryState, optional
-            Told when an attempt may have done its work although no answer came.
+            Records whether an attempt may have succeeded although its answer was lost.
         read : callable
-            Makes an answer of a response.
+            Decodes a response.
 
         Raises
         ------
         UnreachableError
-            When nobody, or somebody else, answers.
+            When no photseries service answers.
         OutcomeUnknownError
             When it is unknown whether a change was made.
         PhotseriesError
-            The service's own exception.
+            The exception that the service raised.
         """
         content: bytes | memoryview | Path | None = None
         query, sent_headers = {**(params or {})}, {**(headers or {})}
@@ -172,7 +172,7 @@ class Transport:
             retry_after = 0.0
             try:
                 with (
-                    _opened(content, sent_headers) as sent,
+                    _body_of(content, sent_headers) as sent,
                     self._http.stream(
                         method, self.url + path, content=sent, params=query, headers=sent_headers
                     ) as response,
@@ -180,7 +180,7 @@ class Transport:
                     retry_after = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
-                failure, again = self._lost(broken, method, repeatable)
+                failure, again = self._connection_error(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
                 failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
                 again = again and refusal.retry_after is not None
@@ -194,10 +194,12 @@ class Transport:
             time.sleep(_pause(attempt, retry_after))
             attempt += 1
 
-    def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
-        """Return what a broken connection means, and whether to try again.
+    def _connection_error(
+        self, broken: httpx.RequestError, method: str, repeatable: bool
+    ) -> tuple[PhotseriesError, bool]:
+        """Return the error of a broken connection, and whether to retry.
 
-        A URL at which nobody was met yet is more likely wrong than restarting, so that is not tried again.
+        A URL that has never answered is probably wrong, so the request is not retried.
         """
         met = self._version is not None
         reason = str(broken) or type(broken).__name__
@@ -218,12 +220,12 @@ class Transport:
 
 
 @contextmanager
-def _opened(
+def _body_of(
     content: bytes | memoryview | Path | None, headers: dict[str, str]
 ) -> Iterator[bytes | Iterator[bytes] | None]:
-    """Yield a body as httpx takes it: a long one in pieces, with its length in the headers.
+    """Yield a body for httpx: a long one in pieces, with its length in the headers.
 
-    httpcore copies what is left of a piece after each call of ``send``.
+    httpcore copies the remainder of a piece after each call of ``send``.
     """
     if isinstance(content, Path):
         headers["Content-Length"] = str(content.stat().st_size)
@@ -242,6 +244,6 @@ def _retry_after(response: httpx.Response) -> float:
 
 
 def _pause(attempt: int, retry_after: float) -> float:
-    """Wait as long as the service asked, or longer each time; not all clients at the same moment."""
+    """Return the pause before a retry: the Retry-After of the service plus an exponential back-off with jitter."""
     growing = float(min(FIRST_PAUSE * 2**attempt, MAX_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
     return min(retry_after, MAX_RETRY_AFTER) + growing

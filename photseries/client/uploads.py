@@ -27,13 +27,13 @@ from photseries.parameters.value_types import joined
 
 __all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "split_options"]
 
-#: Of one that was skipped although its table is another: nothing of it is in the archive.
+#: The warning for a skipped series whose stored table differs.
 _OTHER_TABLE: Final = (
     "The series that is there has the same key and another table; this one was not stored: replace that series, or "
     "give this one a key of its own."
 )
 
-#: After one of these no other upload can succeed.
+#: Errors after which no other upload can succeed.
 FATAL: Final = (UnreachableError, UnauthorizedError)
 
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
@@ -98,7 +98,7 @@ class Uploader:
         dry_run: bool,
         reached: UploadTracker | None = None,
     ) -> Uploaded:
-        """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
+        """Store a series; see :meth:`photseries.Client.upload`. Uploads with one ``reached`` get distinct series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
         merged, reached = reading.merged(fields), reached or UploadTracker()
@@ -107,7 +107,7 @@ class Uploader:
                 return self._tried(reading, merged)
             key = key_of(merged, reading)
             with reached.held(key):
-                uploaded = self._stored(reading, merged, key, if_exists, reached)
+                uploaded = self._create(reading, merged, key, if_exists, reached)
                 if uploaded.id is not None:
                     reached.add(uploaded.id)
         except InvalidError as error:
@@ -118,7 +118,7 @@ class Uploader:
         return uploaded
 
     def _tried(self, reading: Reading, fields: Mapping[str, object]) -> Uploaded:
-        """Let the service say what it would store."""
+        """Let the service report what it would store."""
         written = message(fields, reading, as_read=True)
         report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
         existing = self._find(key_of(report["metadata"]))
@@ -127,12 +127,12 @@ class Uploader:
             return Uploaded(None, "valid", warnings, report)
         return Uploaded(int(existing["id"]), "exists", warnings, report)
 
-    def _stored(
+    def _create(
         self, reading: Reading, fields: Mapping[str, object], key: Key | None, if_exists: str, reached: UploadTracker
     ) -> Uploaded:
-        """Send a series, unless it is there."""
-        # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
-        # both sides than a refusal. Series that are not there cost one look in all.
+        """Store a series unless it exists."""
+        # Existing series come in runs, for instance when a large upload is resumed: a look-up first is then cheaper for
+        # both sides than a refusal. A run of new series costs one look-up in all.
         if if_exists == "skip" and self._looks_first:
             existing = self._find(key)
             self._looks_first = existing is not None
@@ -145,19 +145,19 @@ class Uploader:
             answer = self._transport.write("POST", SERIES, written, repeatable=True, retry_state=retry_state)
         except DuplicateError as refusal:
             existing_id = refusal.details.get("id")
-            if not isinstance(existing_id, int):  # one that the token may not see
+            if not isinstance(existing_id, int):  # the token may not see the series
                 raise
             reached.require_other(existing_id)
-            settled = self._settled(existing_id, written, retry_state, if_exists, reading)
+            settled = self._resolve_existing(existing_id, written, retry_state, if_exists, reading)
             if settled is None:
                 raise
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
-    def _settled(
+    def _resolve_existing(
         self, existing_id: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
     ) -> Uploaded | None:
-        """Decide what it means that there is such a series; None: that it is in the way."""
+        """Return the outcome for an existing series; None if it is a conflict."""
         existing = None
         if retry_state.outcome_unknown or if_exists == "skip":
             with suppress(NotFoundError):
@@ -173,7 +173,7 @@ class Uploader:
         return None
 
     def _find(self, key: Key | None) -> dict[str, Any] | None:
-        """Look for a series by its key; None also when not all of the key is known."""
+        """Find a series by its key; return None also when the key is incomplete."""
         if key is None:
             return None
         known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
@@ -183,7 +183,7 @@ class Uploader:
 
 
 def _skipped(existing: Mapping[str, Any], reading: Reading) -> Uploaded:
-    """Leave a series as it is; who sent another table must know that it is not there."""
+    """Skip an existing series; warn if its table differs."""
     other = () if is_of(existing["content_hash"], reading) else (_OTHER_TABLE,)
     return Uploaded(int(existing["id"]), "skipped", (*reading.warnings, *other))
 

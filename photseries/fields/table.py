@@ -84,32 +84,34 @@ class _AllOptions(_Options, total=False):
     filled: bool
 
 
-def _one(name: str, type_: Type, section: Section, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
+def _field(
+    name: str, type_: Type, section: Section, label: str, description: str, **more: Unpack[_AllOptions]
+) -> Field:
     return Field(name=name, type=type_, section=section, label=label, description=description, **more)
 
 
 def _record(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
-    return _one(name, type_, Section.RECORD, label, description, filled=True, **more)
+    return _field(name, type_, Section.RECORD, label, description, filled=True, **more)
 
 
 def _metadata(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
-    return _one(name, type_, Section.METADATA, label, description, **more)
+    return _field(name, type_, Section.METADATA, label, description, **more)
 
 
 def _sharing(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
-    return _one(name, type_, Section.SHARING, label, description, filled=True, **more)
+    return _field(name, type_, Section.SHARING, label, description, filled=True, **more)
 
 
 def _file(name: str, label: str, description: str, criterion: Comparison) -> Field:
-    return _one(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
+    return _field(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
 
 
 def _statistic(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
-    return _one(name, type_, Section.STATISTIC, label, description, **more)
+    return _field(name, type_, Section.STATISTIC, label, description, **more)
 
 
 def _per_column(name: str, label: str, description: str) -> Field:
-    return _one(name, "per column", Section.STATISTIC, label, description, filled=True, on_page=False)
+    return _field(name, "per column", Section.STATISTIC, label, description, filled=True, on_page=False)
 
 
 #: The whole table.
@@ -407,11 +409,11 @@ _TABLE: Final[tuple[Field, ...]] = (
     _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
     *FEATURE_FIELDS,
     *PERIOD_FIELDS,
-    _one(
+    _field(
         "position", "integer", Section.SEARCH, "Position", "in a search by positions, the index of the position",
         filled=True,
     ),
-    _one(
+    _field(
         "separation", "number", Section.SEARCH, "Distance", "distance from the centre of the cone", unit="arcsec",
         digits=2, ucd="pos.angDistance", filled=True,
     ),

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["looks_like_arrow", "read", "table_of", "table_of_arrow", "write"]
 
-#: Of the service's own tables: all metadata, and notes on columns, as JSON.
+#: Keys in files of the service: all metadata, and notes on columns, as JSON.
 _METADATA, _NOTES = "photseries", "photseries_columns"
 
-#: How a file of Arrow begins that is no stream.
+#: The signature of an Arrow file that is not a stream.
 _FILE = b"ARROW1"
 _STREAM = b"\xff\xff\xff\xff"
 
 
 def looks_like_arrow(content: bytes) -> bool:
-    """Return whether the beginning of a file is that of a stream or a file of Arrow."""
+    """Return whether the beginning of a file is that of an Arrow stream or file."""
     return content.startswith((_FILE, _STREAM))
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read a stream or a file of Arrow's IPC format."""
+    """Read an Arrow IPC stream or file."""
     import pyarrow
 
     opened = pyarrow.ipc.open_file if content.startswith(_FILE) else pyarrow.ipc.open_stream
@@ -44,7 +44,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
-    """Write a series as a stream of Arrow's IPC format."""
+    """Write a series as an Arrow IPC stream."""
     import pyarrow
 
     out = io.BytesIO()
@@ -55,7 +55,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
 
 
 def table_of(columns: list[OutputColumn], metadata: Mapping[str, object], more: Mapping[str, str]) -> pyarrow.Table:
-    """Make a table of Arrow, with the metadata of its series as JSON.
+    """Return an Arrow table with the metadata of its series as JSON.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ def table_of(columns: list[OutputColumn], metadata: Mapping[str, object], more: 
 
     arrays = [_array(column) for column in columns]
     fields = [
-        pyarrow.field(column.name, array.type, metadata=_about(column))
+        pyarrow.field(column.name, array.type, metadata=_column_metadata(column))
         for column, array in zip(columns, arrays, strict=True)
     ]
-    notes = column_notes(columns, [column.name for column in columns], _lost)
+    notes = column_notes(columns, [column.name for column in columns], _note_of_loss)
     schema_metadata = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
     schema = pyarrow.schema(fields, metadata={**schema_metadata, **more})
     return pyarrow.table(arrays, schema=schema)
 
 
 def table_of_arrow(table: pyarrow.Table) -> Table:
-    """Return a table of Arrow as a reader's table; of the service's own with the fields of the series."""
-    table.validate(full=True)  # offsets of damaged files would be followed anywhere
-    # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
+    """Return an Arrow table as a reader's table; one of the service has the fields of the series."""
+    table.validate(full=True)  # the offsets of a damaged file could point anywhere
+    # Not through pandas, because versions before 3 refuse newer versions of pyarrow.
     frame = frame_of_arrow(table)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
@@ -90,7 +90,7 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": "float16"} if column.values.dtype == np.float16 else {}
 
 
@@ -104,7 +104,7 @@ def _array(column: OutputColumn) -> pyarrow.Array:
     return pyarrow.array(column.values)
 
 
-def _about(column: OutputColumn) -> dict[str, str]:
+def _column_metadata(column: OutputColumn) -> dict[str, str]:
     meaning = column.meaning
     about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.description}
     return {name: text for name, text in about.items() if text}

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_astropy", "light_curve", "table_of", "time_series"]
 
-#: The scales of astropy's times that a series can name, and what the others are turned into.
+#: Time scale of astropy -> the scale of the series.
 _SCALES: Final = {"utc": "utc", "tai": "tai", "tt": "tt", "tdb": "tdb", "tcb": "tdb", "tcg": "tt", "ut1": "utc"}
 
-#: The start and the size of bins, as astropy calls them.
+#: The names of astropy's columns for the start and the size of bins.
 _BIN_START, _BIN_SIZE = "time_bin_start", "time_bin_size"
 
 _FLUXES: Final = (*FLUX, FLUXERR)
@@ -54,7 +54,7 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
         Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns that hold more than
         one plain value a row are left out with a warning.
     **beside
-        Further attributes of :class:`Table`, where the file says more.
+        Further attributes of :class:`Table` from the file.
 
     Raises
     ------
@@ -90,12 +90,12 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
 
 
 def _is_plain(column: object) -> bool:
-    """Return whether a row holds one plain value: neither an array nor a position."""
+    """Return whether each row has one plain value, not an array or a position."""
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind != "V"
 
 
 def _moments(table: AstropyTable, name: str) -> Time:
-    """Return the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
+    """Return the times of a column; for bins, the middles, which need no exposure time."""
     from astropy.time import TimeDelta
 
     if name != _BIN_START or _BIN_SIZE not in table.colnames:
@@ -105,7 +105,7 @@ def _moments(table: AstropyTable, name: str) -> Time:
 
 
 def _mjd(times: Time) -> tuple[npt.NDArray[np.float64], str | None]:
-    """Return times as MJD, and the scale that they are in."""
+    """Return times as MJD, and their scale."""
     scale = _SCALES.get(times.scale)
     in_scale = times if scale is None else getattr(times, scale)
     values: npt.NDArray[np.float64] = plain_column(in_scale.mjd)
@@ -145,7 +145,7 @@ def light_curve(frame: pd.DataFrame, metadata: Mapping[str, object]) -> LightCur
 
 
 def _timed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows without a time, which astropy's times cannot hold; its own readers do the same."""
+    """Omit the rows without a time, which astropy cannot represent; its own readers do the same."""
     finite = np.isfinite(frame[required_column(frame, TIME)].to_numpy(np.float64))
     return frame if finite.all() else frame[finite]
 
@@ -154,12 +154,12 @@ def _times(frame: pd.DataFrame, metadata: Mapping[str, object]) -> object:
     from astropy.time import Time
 
     values = frame[required_column(frame, TIME)].to_numpy(np.float64)
-    # "local" is astropy's word for a scale that nobody knows: nothing is computed across scales by mistake.
+    # "local" is astropy's name for an unknown scale; it prevents conversions to other scales.
     return Time(values, format="mjd", scale=metadata.get("time_scale") or "local")
 
 
 def _add_columns(made: AstropyTable, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
-    """Add all columns but that of the times; the name ``time`` is taken."""
+    """Add all columns except the times; the name ``time`` is reserved."""
     from astropy import units
 
     flux_unit = _astropy_unit(calibration_of(metadata).flux_unit)
@@ -173,7 +173,7 @@ def _add_columns(made: AstropyTable, frame: pd.DataFrame, metadata: Mapping[str,
 
 
 def _astropy_unit(unit: FluxUnit) -> object:
-    """Return a unit of flux in astropy, which does not know ppm and ppt."""
+    """Return a unit of flux for astropy, which lacks ppm and ppt."""
     from astropy import units
 
     parts = {"ppm": 1e-6, "ppt": 1e-3}.get(unit.name)

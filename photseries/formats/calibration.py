@@ -33,7 +33,7 @@ __all__ = [
     "zero_point_of_header",
 ]
 
-#: Why fluxes are in uJy that nothing says a unit of.
+#: The reason for uJy if neither options, file nor survey states a unit.
 NO_UNIT: Final = "no unit: taken as uJy"
 
 #: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
@@ -42,35 +42,35 @@ _SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 #: Keywords of headers with the unit of the fluxes, in lower case.
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
-#: Columns that may say something else instead; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
+#: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
 _PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
-#: What the name of a column of magnitudes says of their system; V-C is C-Munipack's difference of two stars.
+#: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
     (re.compile(r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)_?mag", re.IGNORECASE), "instrumental"),
 )
 
-#: mag + 2.5 log10(flux) for fluxes in these units, and how far from it a file may be [mag].
+#: mag + 2.5 log10(flux) for fluxes in these units, and the tolerance [mag].
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
-#: Fluxes with a median and a scatter (1.4826 MAD) like these, and without a unit, are relative.
+#: Fluxes without a unit are relative if their median and scatter (1.4826 MAD) are in these ranges.
 _AROUND_1: Final = (0.8, 1.2)
 _SCATTER: Final = 0.2
 
 
 @dataclass(frozen=True)
 class Fluxes:
-    """What becomes of fluxes and their errors.
+    """The conversion of fluxes and their errors.
 
     Parameters
     ----------
     factor : float or ndarray of float64, shape (n,)
-        They are multiplied by it.
+        The factor to multiply by.
     fields : mapping
         Fields of the series.
     altdata : mapping
@@ -95,16 +95,16 @@ def calibrated(
     declared: str | float | None,
     header: Mapping[str, object],
 ) -> Fluxes:
-    """Decide the unit of fluxes, and what brings them to uJy.
+    """Determine the unit of fluxes and their conversion to uJy.
 
     Parameters
     ----------
     frame : DataFrame
-        With numbers in the columns of the roles.
+        With numeric columns for the roles.
     roles : mapping of str to str
         Columns by role.
     unit : str or None
-        What the file or its survey says.
+        The unit stated by the file or its survey.
     bandpass : str or None
         The filter of the series.
     declared : str, float or None
@@ -115,7 +115,7 @@ def calibrated(
     Raises
     ------
     InvalidError
-        When fluxes and magnitudes differ by no known unit, or an option does not fit.
+        When no known unit relates fluxes and magnitudes, or an option does not apply.
     """
     if "flux" not in roles:
         ignored = options.given("zero_point", "flux_unit")
@@ -135,7 +135,7 @@ def calibrated(
             return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
         except ValueError as error:
             raise invalid(str(error)) from error
-    return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
+    return _in_unknown_unit(unit) if unit is not None else _guess_unit(frame, roles, options)
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
@@ -147,8 +147,8 @@ def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bo
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
 
-def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
-    """Decide the unit of fluxes that nothing says: by magnitudes beside them, or by values around 1."""
+def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
+    """Guess the unit of fluxes from the magnitudes in the table, or from values around 1."""
     offset = _offset(frame, roles)
     if offset is not None and not (options.mag_col and not options.flux_col):
         return _by_offset(offset)
@@ -169,14 +169,14 @@ def system_of(
     declared: str | None,
     header: Mapping[str, object],
 ) -> str | None:
-    """Return the system of magnitudes; None where nothing says.
+    """Return the system of magnitudes; None if unknown.
 
     Parameters
     ----------
     column : str
         The column of the magnitudes.
     unit : str or None
-        The system that their unit names.
+        The system stated by their unit.
     declared : str or None
         The system that the survey has.
     header : mapping
@@ -185,7 +185,7 @@ def system_of(
     Raises
     ------
     InvalidError
-        When the rows have two systems, or one that a series cannot have.
+        When the rows have two systems, or an unsupported one.
     """
     if options.magsys is not None:
         if options.magsys.lower() not in _KNOWN_SYSTEMS:
@@ -196,7 +196,7 @@ def system_of(
 
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
-    """Return the system that a column names; None where there is none."""
+    """Return the magnitude system stated by a column; None if there is none."""
     name = column_called(frame.columns, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
     is_certain = str(name).lower() in _SYSTEMS
@@ -250,7 +250,7 @@ def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
 def _zero_column(
     frame: pd.DataFrame, unit: Unit, options: ReadOptions, declared: str | float | None
 ) -> str | float | None:
-    """Return a column of zero points that nobody named, or the zero point of the header."""
+    """Return the column of zero points found by its name, or the zero point of the header."""
     if options.flux_unit is not None or unit is not None:
         return None
     name = declared if declared in frame.columns else column_called(frame.columns, _ZERO_POINTS)
@@ -288,7 +288,7 @@ def _require_ab(place: str, system: str | None) -> None:
         )
 
 
-def _of_file(text: str) -> Fluxes:
+def _in_unknown_unit(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
@@ -298,7 +298,7 @@ def _of_file(text: str) -> Fluxes:
 
 
 def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
-    """Bring flux densities to uJy; other fluxes stay, and have no magnitudes."""
+    """Convert flux densities to uJy; other fluxes stay, and have no magnitudes."""
     if unit.microjansky is not None:
         return Fluxes(unit.microjansky, {"flux_unit": MICROJANSKY}, why=why)
     state = f"are {RELATIVE} and have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
@@ -308,14 +308,14 @@ def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    fluxes, unit = _of_file(text), known_unit(text)
+    fluxes, unit = _in_unknown_unit(text), known_unit(text)
     if unit is None or unit.microjansky is None:
         return fluxes
     return Fluxes(fields={"flux_unit": unit.name}, why=fluxes.why)
 
 
 def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
-    """Return the median of mag + 2.5 log10(flux); None where there are not both [mag]."""
+    """Return the median of mag + 2.5 log10(flux) [mag]; None unless the table has both."""
     if "mag" not in roles:
         return None
     mag, flux = (frame[roles[role]].to_numpy(np.float64) for role in ("mag", "flux"))
@@ -346,5 +346,5 @@ def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:
     return _AROUND_1[0] < middle < _AROUND_1[1] and scatter < _SCATTER
 
 
-#: The roles whose columns are multiplied.
+#: The roles whose columns are converted.
 SCALED: Final = ("flux", FLUXERR)

@@ -20,16 +20,16 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class OutputColumn:
-    """A column that is to be written.
+    """A column to write.
 
     Attributes
     ----------
     name : str
     values : ndarray, shape (n,)
-        Of native byte order; text, and nothing else, is of the dtype object, None where it is missing.
+        In native byte order; only text has dtype object, with None for missing values.
     meaning : Meaning
     index : Index, optional
-        The index of the table, where the column is that.
+        The index of the table, if the column is the index.
     """
 
     name: str
@@ -44,7 +44,7 @@ class OutputColumn:
 
 
 def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its index as the first column, when that is not 0..n-1."""
+    """Return the table with its index as the first column, unless the index is 0..n-1."""
     if isinstance(frame.index, pd.RangeIndex):
         return frame
     name = str(frame.index.name or "index")
@@ -54,7 +54,7 @@ def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[OutputColumn]:
-    """Return the columns of a table in their order, an index before them.
+    """Return the columns of a table in order, preceded by the index.
 
     Parameters
     ----------
@@ -76,6 +76,6 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Outp
 
 
 def field_meaning(name: str) -> Meaning:
-    """Return what a field of the metadata means."""
+    """Return the meaning of a metadata field."""
     field = FIELDS.get(name)
     return Meaning() if field is None else Meaning(field.unit, field.ucd, field.description)

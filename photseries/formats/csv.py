@@ -15,7 +15,7 @@ from photseries.formats.json_columns import jsonable
 
 __all__ = ["rows_of_text", "write"]
 
-#: Readers take a line that begins with # for a comment.
+#: Readers treat a line that begins with # as a comment.
 _QUOTED: Final = re.compile(r'[",\r\n]|^[\s#]|\s$|^$')
 
 _ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
@@ -27,10 +27,10 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
 
 
 def rows_of_text(frame: pd.DataFrame, end: bytes) -> bytes:
-    """Write the names and the rows of a table, each with the end of a line.
+    """Yield the lines of a table, names first, with line ends.
 
-    Numbers have the fewest digits that give their type back; truths are True and False. What is missing is nothing
-    where it is text and NaN where it is a number; infinities are inf and -inf. Datetimes are ISO 8601, durations
+    Numbers have the fewest digits that restore their value; booleans are True and False. A missing value is empty
+    for text and NaN for a number; infinities are inf and -inf. Datetimes are ISO 8601, durations
     seconds.
     """
     head = b",".join(_quoted(str(name)) for name in frame.columns)

@@ -14,10 +14,10 @@ from photseries.formats.options import invalid
 
 __all__ = ["MAX_INFLATED_BYTES", "SUFFIXES", "decoded", "inflated"]
 
-#: The largest content of a compressed file that is read [bytes].
+#: Maximum decompressed size of a file [bytes].
 MAX_INFLATED_BYTES: Final = 2**31
 
-#: How the names of compressed files end.
+#: The suffixes of compressed files.
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
 _OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]]] = {
@@ -30,7 +30,7 @@ _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": 
 
 
 def inflated(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
-    """Return the content of a file that gzip, bzip2 or xz compressed; other content as it is.
+    """Decompress the content of a gzip, bzip2 or xz file; return other content unchanged.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def inflated(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
 
 
 def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
-    """Return the text of a file, and a warning where it is not in Unicode.
+    """Return the text of a file, and a warning if it is not Unicode.
 
     Raises
     ------
     InvalidError
-        When it is no text.
+        When it is not text.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:

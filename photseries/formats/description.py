@@ -1,4 +1,4 @@
-"""The description of a file: what a reader found in each of its series, in plain values."""
+"""The description of a file: the content of each of its series, in plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _Role(TypedDict):
 
 
 class Description(TypedDict):
-    """A series that was read; see :func:`photseries.formats.inspection.described`."""
+    """The description of a series; see :func:`photseries.formats.inspection.described`."""
 
     survey: str | None
     columns: Annotated[list[_Role], "The columns with a role, and the reason."]

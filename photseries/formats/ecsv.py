@@ -20,19 +20,19 @@ from photseries.lightcurve.table import is_text
 
 __all__ = ["read", "write"]
 
-#: What astropy takes for the end of a line even in quotes, beside the one that text may have.
+#: Characters that astropy treats as line ends even in quotes.
 _ENDS: Final = "\r\v\f\x1c-\x1e\x85\u2028\u2029"
 _ENDS_IN_NAMES: Final = re.compile(f"[\n{_ENDS}]")
-#: Text that readers would change: they strip each of its lines, drop empty ones and those that begin with #, and take
-#: an empty text for a missing one.
+#: Text that readers would change: they strip each line, drop empty lines and those that begin with #, and read
+#: an empty text as missing.
 _CHANGED: Final = re.compile(rf"[{_ENDS}]|^$|^\s|\s$|\s\n|\n[\s#]")
 
-#: The key of a column's ``meta`` that is for the client alone.
+#: The key in a column's ``meta`` that only the client reads.
 _NOTE: Final = "photseries"
 
 
 class _Header(yaml.SafeDumper):
-    """YAML without empty lines, which astropy would drop: what is not printable stands in quotes, escaped."""
+    """A YAML dumper without empty lines, which astropy would drop: unprintable text is quoted and escaped."""
 
 
 _Header.add_representer(
@@ -44,7 +44,7 @@ _Header.add_representer(
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read astropy's CSV with units; from a file of the service, the fields of the series too."""
+    """Read ECSV; from a file of the service, also the fields of the series."""
     from astropy.table import Table as AstropyTable
 
     table = AstropyTable.read(content.decode(), format="ascii.ecsv")
@@ -56,11 +56,11 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
-    """Write a table as ECSV 1.0: types, units and words for each column, and the metadata, in comments before CSV."""
+    """Write a table as ECSV 1.0: CSV after comments with the metadata and the type, unit and description of columns."""
     columns = columns_of(frame, metadata)
     frame = whole_table(frame)
     names = distinct(_ENDS_IN_NAMES.sub("\ufffd", column.name) for column in columns)
-    notes = column_notes(columns, names, _lost)
+    notes = column_notes(columns, names, _note_of_loss)
     changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
         "datatype": [
@@ -85,7 +85,7 @@ def _json(text: object) -> str:
     return json.dumps(text if isinstance(text, str) else None)
 
 
-def _lost(column: OutputColumn) -> Note:
+def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 

@@ -14,12 +14,12 @@ __all__ = ["read"]
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read a sheet of a workbook: its only one with cells, or the one that the options name.
+    """Read a sheet of a workbook: the only one with cells, or the one named by the options.
 
     Raises
     ------
     InvalidError
-        When it is no workbook, has several sheets, or a row has cells beyond the names.
+        When it is not a workbook, has several sheets, or a row has more cells than names.
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -43,7 +43,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
 
 
-#: What python-calamine makes of a cell.
+#: The types of cells in python-calamine.
 _Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
 

@@ -24,7 +24,7 @@ from photseries.text import escape_unprintable
 __all__ = ["collect", "format_of", "one_of", "read", "read_bytes"]
 
 
-#: The formats of text, which no signature tells.
+#: The text formats, which have no signature.
 _TEXTS: Final = ("csv", "tsv", "text")
 
 
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Re
 
 
 def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
-    """Read the series of anything that can be uploaded.
+    """Read the series in any data that can be uploaded.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
     Raises
     ------
     InvalidError
-        When it is something else, or its columns are not as they should be.
+        When the type is unsupported, or a column is invalid.
     """
     if isinstance(data, str | os.PathLike):
         file = Path(data).expanduser()
@@ -111,16 +111,16 @@ def read_bytes(
     content : bytes
         Also compressed with gzip, bzip2 or xz.
     name : str
-        The name of the file, for messages, and for the format where the content does not tell it.
+        The name of the file, for messages, and for the format if the content has no signature.
     most_inflated : int
-        The largest decompressed content that is read [bytes].
+        Maximum decompressed size [bytes].
     formats : mapping of str to Format
-        Those that may be read.
+        The formats to accept.
 
     Raises
     ------
     InvalidError
-        When it is no table of a known format; the message begins with the name.
+        When it is not a table in a known format; the message begins with the name.
     """
     form = None
     try:
@@ -134,14 +134,14 @@ def read_bytes(
     except MemoryError as error:
         raise invalid(f"{name} cannot be read: that takes more memory than is available.") from error
     except Exception as error:
-        # Each package has exceptions of its own for damaged files, and raises many more from deep inside.
+        # Each package has its own exceptions for damaged files, and raises many others.
         kind = "a light curve" if form is None else form.name
         message = f"{name} cannot be read as {kind}: {first_line(error)}. Check that it is complete."
         raise invalid(escape_unprintable(message)) from error
 
 
 def one_of(readings: tuple[Reading, ...]) -> Reading:
-    """Return the one series that was read.
+    """Return the only series of a file.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def one_of(readings: tuple[Reading, ...]) -> Reading:
 
 
 def format_of(path: Path, formats: Mapping[str, Format]) -> str:
-    """Return the format from the name of a file that is to be written.
+    """Return the format for the name of a file to write.
 
     Raises
     ------
     InvalidError
-        When it ends as none of these do.
+        When no format has its suffix.
     """
     matching = with_suffix(path.suffix, formats)
     if matching is None:
@@ -189,7 +189,7 @@ def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
     if certain is not None:
         return certain
     is_text = text.looks_like_text(content)
-    if by_name is not None and not (is_text and by_name.name == "excel"):  # AstroImageJ calls its text .xls
+    if by_name is not None and not (is_text and by_name.name == "excel"):  # AstroImageJ names text files .xls
         return by_name
     if not is_text:
         raise invalid(f"its format is unknown; name it (format): {', '.join(READERS)}.")

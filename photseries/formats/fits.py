@@ -38,27 +38,27 @@ __all__ = ["read", "write"]
 
 T = TypeVar("T")
 
-#: Names of the column with the times, in lower case.
+#: Names of the time column, in lower case.
 _TIMES: Final = frozenset(("time", "t", "mjd", "jd", "bjd", "hjd", "tmid", "tmid_bjd", "bjd_time", "date-obs"))
 
 _UNITS: Final = {"e-/s": "electron/s"}
 
-#: Standard keywords, and the fields that they give.
+#: Standard keyword -> field.
 _KEYWORDS: Final = (("OBJECT", "obj_id"), ("FILTER", "filter"), ("EXPTIME", "exp_time"), ("RA", "ra"), ("DEC", "dec"))
 
-#: Of the service's own files: all metadata, and notes on columns, as JSON.
+#: Keywords in files of the service: all metadata, and notes on columns, as JSON.
 _METADATA, _NOTES = "PHOTSER", "PHOTCOLS"
 
-#: Text with other characters than FITS has, or that would end in spaces.
+#: Text with characters outside FITS's character set, or with trailing spaces.
 _ESCAPED: Final = re.compile(r"[^ -~]|[ ]$")
 
-#: Types that FITS has not.
+#: Types that FITS lacks.
 _OTHER_TYPES: Final = ("int8", "float16", "datetime64[ns]", "timedelta64[ns]")
 
-#: What fits into one card, with a few characters to spare.
+#: Maximum length of a name, so that its card holds it with a few characters to spare.
 _MAX_NAME_LENGTH: Final = 60
 
-#: The code of FITS for each type, the type that is written, and what stands for zero where FITS has no such type.
+#: Type -> code in FITS, written type, and TZERO of types that FITS lacks.
 _CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
     "b1": ("L", "?", None),
     "i1": ("I", "i2", None),
@@ -106,29 +106,29 @@ def read(content: bytes, options: ReadOptions) -> Table:
         several = f"{len(same_columns)} tables have the same columns, {others}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
-        # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
+        # Only astropy writes times as pairs of numbers; other files may use its keywords in another sense.
         pairs = any(column.coord_type and column.dim for column in table.columns)
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
-        # What the primary header says of the star wins over what a table says of the software that wrote it.
+        # The primary header describes the star and takes precedence over the table, which may describe its software.
         primary, header = dict(hdus[0].header), dict(table.header)
         warnings = () if options.table or len(same_columns) == 1 else (several,)
-        beside = _beside({**primary, **header}, table, pairs)
+        beside = _header_fields({**primary, **header}, table, pairs)
         return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
 
 def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
-    """Return the place of the first table that may be a light curve: others are of good times, or of an aperture."""
+    """Return the index of the first table that may be a light curve, not good time intervals or an aperture."""
     likely = (n for n, hdu in enumerate(tables) if len(hdu.data) and _TIMES & set(map(str.lower, hdu.columns.names)))
     return next(likely, 0)
 
 
-def _beside(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
-    """Return what the header says: in a file of the service, all fields; in others, what the times are."""
+def _header_fields(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
+    """Return the content of the header: all fields in a file of the service, else the time frames."""
     fields = fields_in(header.get(_METADATA))
     if fields:
         return {"file_metadata": fields, "notes": notes_in(header.get(_NOTES))}
     if pairs:
-        header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
+        header.pop("TREFPOS", None)  # astropy always writes TOPOCENTER
     texts = {name: _UNITS.get(unit, unit) for name, unit in zip(table.columns.names, table.columns.units, strict=True)}
     return {
         "frames": {name: frame_of_header(header, number) for number, name in enumerate(table.columns.names, 1)},
@@ -141,15 +141,15 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     from astropy.io.fits.verify import VerifyWarning
 
     columns = columns_of(frame, metadata)
-    with quiet(VerifyWarning):  # that others may not like the names of some columns
+    with quiet(VerifyWarning):  # about column names that other software may not accept
         return _file(columns, metadata)
 
 
 def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     from astropy.io import fits as astropy_fits
 
-    names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
-    notes = column_notes(columns, names, _lost)
+    names = distinct(map(_name, columns), str.lower)  # names in FITS ignore case
+    notes = column_notes(columns, names, _note_of_loss)
     written = []
     for column, name in zip(columns, names, strict=True):
         code, unit, values, zero = _written(column, notes.get(name, {}))
@@ -181,12 +181,12 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
 
 
 def _json(value: object) -> str:
-    """Write JSON without quotes, after which astropy reads a slash as the end of a text."""
+    """Write JSON without single quotes: after one, astropy reads a slash as the end of the text."""
     return json.dumps(value).replace("'", "\\u0027")
 
 
 def _describe(header: Header, number: int, column: OutputColumn, metadata: Mapping[str, object]) -> None:
-    """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
+    """Describe a column, as a time if its scale is known, because readers assume UTC without a scale."""
     if column.meaning.description:
         header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
     column_metadata = framed(column.name, metadata)
@@ -199,11 +199,11 @@ def _describe(header: Header, number: int, column: OutputColumn, metadata: Mappi
 
 def _name(column: OutputColumn) -> str:
     name: str = _ascii(column.name).strip().replace("'", "_")  # as in _json
-    return name[:_MAX_NAME_LENGTH].rstrip()  # readers drop spaces at the end, where the cut may have left one
+    return name[:_MAX_NAME_LENGTH].rstrip()  # the truncation may leave a trailing space, which readers drop
 
 
-def _lost(column: OutputColumn) -> Note:
-    """Note what FITS has no word for: some types, null and empty text beside each other, spaces at the end of text."""
+def _note_of_loss(column: OutputColumn) -> Note:
+    """Note what FITS cannot express: some types, null beside empty text, trailing spaces."""
     if not column.is_text:
         name = column.values.dtype.name
         return {"type": name} if name in _OTHER_TYPES else {}
@@ -211,7 +211,7 @@ def _lost(column: OutputColumn) -> Note:
 
 
 def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
-    """Return the format of a column, its unit, its values as they are written, and what stands for their zero."""
+    """Return the format of a column, its unit, its values as written, and their TZERO."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":
         values = np.array(jsonable(pd.Series(values)), object)
@@ -225,7 +225,7 @@ def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, 
 
 
 def _ascii(value: T) -> T | str:
-    """Return what FITS can hold, the characters from space to ~; a text with others is written as Python would."""
+    """Return text in FITS's character set (space to ~); escape other characters as in a Python literal."""
     if not isinstance(value, str) or (value.isascii() and value.isprintable()):
         return value
     return value.encode("unicode_escape").decode("ascii")

@@ -14,14 +14,14 @@ from photseries.hdf5.stored_file import encode as write
 
 __all__ = ["read", "write"]
 
-#: What the careful reader says of files in other layouts.
+#: The messages of the safe reader about other layouts.
 _OTHER = ("Expected 1 table", 'format="fixed"', "was not written by pandas", "its attribute 'pandas_type'")
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
     """Read a table of a file that pandas, astropy or h5py wrote.
 
-    What pandas wrote as a table is read with the careful reader: it may come from anywhere.
+    A table in pandas' layout is read with the safe reader, because the file may come from anywhere.
     """
     try:
         raw = plain_hdf5.read(content, Limits(), key=options.table)
@@ -32,7 +32,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
             uses=("table",),
         )
     except UnreadableFileError as error:
-        is_other = any(words in error.message for words in _OTHER)  # h5py must not see what is damaged
+        is_other = any(words in error.message for words in _OTHER)  # h5py must not open damaged files
         table = _in_other_layout(content, options) if is_other else None
         if table is None:
             raise invalid(error.message) from error
@@ -40,11 +40,11 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 
 def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
-    """Read a table that pandas did not write as a table; None where there is none."""
+    """Read a table in another layout; None if there is none."""
     keys = tables_in(content)
     key = keys[chosen(keys, options)] if keys else None
     if key is not None and described_by_astropy(content, key):
-        return _by_astropy(content, key)
+        return _read_with_astropy(content, key)
     layout = None if key is None else read_columns(content, key)
     if layout is None:
         return None
@@ -57,8 +57,8 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     return Table(frame=frame, units=units, uses=("table",))
 
 
-def _by_astropy(content: bytes, key: str) -> Table:
-    """Read a table that astropy wrote with a header of its own: units, and times in two columns."""
+def _read_with_astropy(content: bytes, key: str) -> Table:
+    """Read a table with astropy's header: units, and times in two columns."""
     needs("astropy")
     from astropy.io.misc.hdf5 import read_table_hdf5
 

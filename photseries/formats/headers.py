@@ -20,13 +20,13 @@ def fields_of(header: Mapping[str, object], survey: Survey) -> dict[str, Any]:
     Parameters
     ----------
     header : mapping
-        The keywords of the primary header and of the table's; those of a lightkurve object do as well.
+        The keywords of the primary header and the table header, or of a lightkurve object.
 
     Returns
     -------
     dict
-        ``exp_time`` [s] of a mission is the photon accumulation time of a row: ``INT_TIME`` a frame times ``NUM_FRM``
-        frames. What the cosmic-ray mitigation of TESS leaves out is not subtracted.
+        ``exp_time`` [s] of a mission is the photon accumulation time of a row: ``INT_TIME`` per frame times ``NUM_FRM``
+        frames. The loss to the cosmic-ray mitigation of TESS is not subtracted.
     """
     named = {field: header.get(keyword) for field, keyword in survey.fields.items()}
     fields = {

@@ -24,18 +24,18 @@ __all__ = ["described", "inspect", "selecting"]
 def inspect(
     read: Callable[[ReadOptions], tuple[Reading, ...]], options: ReadOptions
 ) -> tuple[tuple[Reading, ...], ReadOptions]:
-    """Read a file as an upload would; a file of several filters becomes a series of each.
+    """Read a file as an upload would; a file with several filters becomes a series per filter.
 
     Parameters
     ----------
     read : callable
-        Reads it with options.
+        Reads the file with options.
 
     Returns
     -------
     tuple of Reading
     ReadOptions
-        Those that the upload needs.
+        The options that the upload needs.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def inspect(
 
 
 def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
-    """Return the options that read this one of the series of a file."""
+    """Return the options that select one series of a file."""
     if reading.part is None:
         return options
     where = [options.where] if isinstance(options.where, str) else list(options.where or ())
@@ -62,12 +62,12 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
 
 
 def described(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
-    """Describe a series that was read, in plain values.
+    """Describe a series in plain values.
 
     Parameters
     ----------
     overrides : mapping, optional
-        Fields that the user gives.
+        Fields given by the user.
     """
     frame = reading.frame
     mjd = frame[required_column(frame, TIME)].to_numpy(np.float64)
@@ -94,7 +94,7 @@ def described(reading: Reading, overrides: Mapping[str, object] | None = None) -
 
 
 def _iso(mjd: float) -> str:
-    """Write an MJD as a date, in its own scale; what no calendar has stays a number."""
+    """Format an MJD as a date in its own scale; an MJD outside the calendar stays a number."""
     try:
         return str(pd.Timestamp((float(mjd) - UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
     except (ValueError, OverflowError):

@@ -16,32 +16,32 @@ import numpy.typing as npt
 
 try:
     import simdjson
-except ImportError:  # no wheel for this Python or this machine: every body goes the longer way
+except ImportError:  # no wheel for this platform: every body takes the slow path
     simdjson = None  # type: ignore[assignment]
 
 from photseries.hdf5.limits import Limits
 
 __all__ = ["parse"]
 
-#: A shorter body gains nothing, and a longer one would have the parser hold several times its length [bytes].
+#: The bodies to parse here: shorter ones gain nothing, longer ones cost several times their length in memory [bytes].
 _SHORT: Final = 20_000
 _LONG: Final = 64 * 1024 * 1024
-#: The parser of a thread is kept, with its memory, while bodies are no longer than this [bytes].
+#: Maximum length of a body after which the parser of a thread and its memory are kept [bytes].
 _KEPT: Final = 8 * 1024 * 1024
 
 _BEYOND: Final = 2.0**63
-#: A key is looked up by a search through all keys of its object. Beyond so many keys, or values outside of columns,
-#: the longer way is the shorter one.
+#: A look-up of a key searches all keys of its object. With more keys, or more values outside of columns,
+#: the slow path is faster.
 _MAX_KEYS, _MAX_VALUES = 256, 20_000
 
-#: The letters by which simdjson calls the types of numbers.
+#: simdjson's letters for the types of numbers.
 _NUMBERS: Final[tuple[tuple[Literal["i", "d"], type[np.number]], ...]] = (("i", np.int64), ("d", np.float64))
 
 _threads = threading.local()
 
 
-class _DoubtError(Exception):
-    """The body has something that this module does not vouch for."""
+class _UnsupportedError(Exception):
+    """The body has content that this module leaves to :mod:`photseries.formats.json_columns`."""
 
 
 def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
@@ -55,14 +55,14 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The document, with the columns of numbers as arrays of int64 or float64, null as NaN; None where there is doubt.
+        The document, with numeric columns as arrays of int64 or float64, null as NaN; None if it is not supported here.
     """
     if simdjson is None or not _SHORT < len(body) < _LONG:
         return None
     reading = _ValueReader(limits)
     try:
         document = reading.document(_parser(len(body)).parse(body))
-    except (_DoubtError, ValueError, RuntimeError):
+    except (_UnsupportedError, ValueError, RuntimeError):
         return None
     # simdjson flattens nested lists of numbers.
     return document if reading.lists == body.count(b"[") else None
@@ -78,7 +78,7 @@ def _parser(size: int) -> simdjson.Parser:
 
 
 class _ValueReader:
-    """Makes Python values of a parsed body, and counts its lists."""
+    """Converts a parsed body to Python values, and counts its lists."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -93,19 +93,19 @@ class _ValueReader:
         self, value: object, read: Callable[[str, object], object], max_keys: int = _MAX_KEYS
     ) -> dict[str, object]:
         if not isinstance(value, simdjson.Object) or len(value) > max_keys:
-            raise _DoubtError
+            raise _UnsupportedError
         names = list(value)
-        if len(set(names)) < len(names) or any("\0" in name for name in names):  # which would be looked up to its NUL
-            raise _DoubtError
+        if len(set(names)) < len(names) or any("\0" in name for name in names):  # the look-up would stop at the NUL
+            raise _UnsupportedError
         return {name: read(name, value[name]) for name in names}
 
     def _plain(self, value: object, level: int) -> object:
         self.values += 1
         if self.values > _MAX_VALUES:
-            raise _DoubtError
+            raise _UnsupportedError
         if isinstance(value, simdjson.Object | simdjson.Array):
             if level > self._limits.depth:
-                raise _DoubtError
+                raise _UnsupportedError
             if isinstance(value, simdjson.Object):
                 return self._object(value, lambda _, child: self._plain(child, level + 1))
             self.lists += 1
@@ -114,20 +114,20 @@ class _ValueReader:
 
     def _column(self, value: object) -> object:
         if not isinstance(value, simdjson.Array):
-            raise _DoubtError
+            raise _UnsupportedError
         numbers = _numbers(value)
         self.lists += 1
         if numbers is None:
             return _values(value.as_list())
-        if numbers.dtype == np.float64 and (np.abs(numbers) >= _BEYOND).any():  # perhaps an integer beyond int64
-            raise _DoubtError
+        if numbers.dtype == np.float64 and (np.abs(numbers) >= _BEYOND).any():  # possibly an integer beyond int64
+            raise _UnsupportedError
         return numbers
 
 
 def _values(values: list[Any]) -> list[object]:
-    """Return the values of a column; a list or an object among them is a doubt."""
+    """Return the values of a column; lists and objects among them are not supported."""
     if {list, dict} & set(map(type, values)):
-        raise _DoubtError
+        raise _UnsupportedError
     return values
 
 

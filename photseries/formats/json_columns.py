@@ -21,24 +21,24 @@ from photseries.hdf5.limits import Limits
 __all__ = ["decode", "encode", "jsonable", "parse", "write"]
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-#: Digits that an integer beyond 64 bits has at least.
+#: Minimum number of digits of an integer beyond 64 bits.
 _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
 
-#: What is often written for numbers that are not finite; orjson stops there, or after the minus.
+#: Common spellings of non-finite numbers; orjson stops there, or after the minus.
 _NOT_FINITE: Final = re.compile(r"-?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
 _TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
-#: Where the text of a file begins; inside another text its quotes would have backslashes before them.
+#: The start of the text of a file; inside another text its quotes would be escaped.
 _FILE: Final = re.compile(rb'"data"\s*:\s*"')
-#: A list of numbers: what is in it, and, so that no bracket in a text is taken for one, every text.
+#: A list of numbers, or any text, so that brackets in texts are skipped.
 _LIST_OR_TEXT: Final = re.compile(rb'(\[)[^"\[\]{}]*+(?=\])|("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
-#: Characters of a text that is worth leaving out of the checks.
+#: Minimum length of a text to exclude from the checks [characters].
 _LONG: Final = 10_000
-#: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
+#: Maximum number of opening brackets, because each list and object is examined. A table of numbers has few.
 _MAX_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
-#: What a number takes in a table [bytes].
+#: Size of a number in a table [bytes].
 _VALUE: Final = 8
 
 _UNITS: Final[tuple[Literal["s", "ms", "us", "ns"], ...]] = ("s", "ms", "us", "ns")
@@ -68,7 +68,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     """
     file = _file_in(body)
     remaining = body[: file.start] + body[file.stop :]
-    # Counted in the bytes of the body, before an object is made of any.
+    # Counted in the bytes of the body, before any object is created.
     brackets = _brackets(remaining)
     _require_few("opening brackets", brackets, _MAX_BRACKETS)
     _require_few("keys", _keys(remaining, limits.keys), limits.keys)
@@ -84,15 +84,15 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
     _check(remaining, limits)
-    if _has_long_integer(remaining):  # orjson makes floats of them
+    if _has_long_integer(remaining):  # orjson reads them as floats
         json.loads(body, parse_int=_short)
     return document
 
 
 def _check(text: bytes, limits: Limits) -> None:
-    """Refuse valid JSON with a key twice in one object, which orjson reads, with too many keys there, or too deep.
+    """Refuse valid JSON that repeats a key in an object (orjson accepts it), has too many keys, or is too deep.
 
-    The exact parser reads it without its numbers: they are most of a long body.
+    The exact parser reads the body without its numbers, which are most of a long body.
     """
 
     def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -118,7 +118,7 @@ def _depth(value: object) -> int:
 
 
 def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
-    """Make the error for a body that is not JSON; it names the column and the row of NaN and of an infinity."""
+    """Return the error for a body that is not JSON, with the column and row of NaN or an infinity."""
     text, position = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
     token, name, start, last = _NOT_FINITE.match(text, position), None, 0, None
     for part in _TEXT_OR_BRACKET.finditer(text, 0, position) if token else ():
@@ -143,7 +143,7 @@ def _require_few(kind: str, number: int, limit: int) -> None:
 
 
 def _file_in(body: bytes) -> range:
-    """Return where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
+    """Return the probable range of a long base64 file in a body, which the checks skip."""
     match = _FILE.match(body, position) if (position := body.find(b'"data"')) >= 0 else None
     if match is None:
         return range(0)
@@ -153,16 +153,16 @@ def _file_in(body: bytes) -> range:
 
 
 def _brackets(text: bytes) -> int:
-    """Count the opening brackets of lists and objects, whose codes differ in one bit, a part at a time."""
+    """Count the opening brackets of lists and objects, whose codes differ in one bit, in parts."""
     codes = np.frombuffer(text, np.uint8)
     parts = (codes[start : start + _PART] for start in range(0, codes.size, _PART))
     return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
 
 
 def _keys(text: bytes, limit: int) -> int:
-    """Count the colons behind a quote, white space between them or not: no fewer than the keys.
+    """Count the colons after a quote, with or without white space between: an upper bound on the keys.
 
-    Fewer than ``limit`` colons of any kind need no second look, and count themselves.
+    If all colons are fewer than ``limit``, return their number.
     """
     colons = text.count(b":")
     if colons <= limit:
@@ -179,7 +179,7 @@ def _has_long_integer(body: bytes) -> bool:
     digits = body.translate(_DIGITS)
     if _MANY_DIGITS not in digits:
         return False
-    # Most long runs are fractions, which are taken away first: the search that knows them all is slow.
+    # Most long runs are fractions; remove them first, because the exact search is slow.
     return _MANY_DIGITS in digits.replace(b"." + _MANY_DIGITS, b"") and _LONG_INTEGER.search(body) is not None
 
 
@@ -190,13 +190,13 @@ def _short(digits: str) -> int:
 
 
 def decode(columns: object, limits: Limits) -> pd.DataFrame:
-    """Make a table of JSON columns.
+    """Build a table from JSON columns.
 
     Parameters
     ----------
     columns : dict of list
         Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
-        text, nulls allowed, text. Arrays, which :func:`parse` may give, stay as they are.
+        text, nulls allowed, text. Arrays from :func:`parse` stay unchanged.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]:
-    """Make one column; a ValueError says what is wrong with it."""
+    """Build one column; raise ValueError with its problem."""
     if "\0" in name or len(name.encode()) > limits.column_name:
         raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
     if not isinstance(values, list | np.ndarray):
@@ -285,10 +285,10 @@ _WORDS: Final = {
 
 
 def _first_odd(values: list[object]) -> str:
-    """Name the first row with the rarest kind of values; of equally rare kinds, not of numbers."""
+    """Return the first row with the rarest kind of value; prefer other kinds to numbers if equally rare."""
     words = [_WORDS[type(value)] for value in values]
     counts = Counter(words)
-    if len(counts) > 2:  # nulls are not why the column is refused
+    if len(counts) > 2:  # nulls are not the reason
         del counts[_WORDS[type(None)]]
     odd = min(counts, key=lambda word: (counts[word], word == _WORDS[int]))
     row = words.index(odd)
@@ -301,7 +301,7 @@ def encode(frame: pd.DataFrame) -> bytes:
     Returns
     -------
     bytes
-        Numbers with the fewest digits that give their own type back; whatever is missing or not finite is null;
+        Numbers with the fewest digits that restore their value; missing and non-finite values are null;
         datetimes are ISO 8601 text without a zone, durations seconds [s]. The index is left out.
     """
     columns = {str(name): jsonable(column) for name, column in frame.items()}
@@ -309,12 +309,12 @@ def encode(frame: pd.DataFrame) -> bytes:
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
-    """Write a series as the body of a POST would be: fields, and the columns as ``data``."""
+    """Write a series as the body of a POST: fields, and the columns as ``data``."""
     return orjson.dumps({**metadata, "data": orjson.Fragment(encode(frame))})
 
 
 def jsonable(column: pd.Series) -> Any:
-    """Return a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
+    """Return a column for orjson: an array of numbers, or a list with None for missing values."""
     dtype = column.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind == "O":
         return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())

@@ -13,11 +13,11 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured", "no_values"]
+__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "measured", "no_values"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
-#: Columns with the limiting magnitude of each row, in lower case, beside those that the service knows.
+#: Further names of columns with the limiting magnitude of each row, in lower case.
 _LIMITS: Final = (
     LIMITING_MAG, "limitmag", "diffmaglim", "limit", "maglim", "mag_lim", "mag_limit", "lim_mag", "limmag",
     "i:diffmaglim", "limiting_magnitude", "magulim", "upper_limit_mag",
@@ -30,7 +30,7 @@ _FLAGS: Final = (
 #: Columns that mark detections: rows without one are upper limits.
 _DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")
 _MARKS: Final = frozenset(("<", ">", "<=", ">="))
-#: Columns that tell whether a difference of images is positive, in lower case.
+#: Columns with the sign of a difference image, in lower case.
 _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
 _FALSE: Final = ("f", "false", "0", "-1", "n", "no")
 _TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
@@ -40,31 +40,31 @@ _LIMIT: Final = re.compile(rf"[<>]=?\s*({_NUMBER})\s*:?")
 _VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata")
 
-#: Magnitudes and fluxes that stand for none, where they are far from all others [mag], [any unit].
+#: Sentinels for missing magnitudes and fluxes, if they are far from all other values [mag], [any unit].
 _MAGNITUDES: Final = (29.999, 30.0, 0.0, -1.0, -9.9, -9.99, -9.999)
 _FLUXES: Final = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
 _HUGE: Final = 1e20  # no flux in any unit
 _FAR: Final = 5.0  # from all others [mag]
 _TOO_FAR: Final = 25.0  # from the median of the others [mag]
 _FAR_FLUX: Final = 3.0  # in ranges of the others
-#: An error of a magnitude of at least this size is none [mag], and these are none.
+#: A magnitude error of at least this size is missing [mag], and so are these values.
 _NO_ERROR: Final = 90.0
 _NO_ERRORS: Final = (9.99, 9.999, 9.9999)
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredColumn:
     """A column of brightness and its errors.
 
     Parameters
     ----------
     values, errors : ndarray of float, shape (n,)
-        NaN where there is no measurement; ``errors`` is None without a column of errors.
+        NaN for missing measurements; ``errors`` is None without an error column.
     limits : ndarray of float64, shape (n,)
         Upper limits in the unit of the values, NaN elsewhere.
     warnings : tuple of str
     changed : bool
-        Whether they differ from the column.
+        Whether the values differ from the column.
     """
 
     values: npt.NDArray[np.number]
@@ -76,8 +76,8 @@ class Measured:
 
 def measured(
     frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
-) -> Measured:
-    """Separate measurements from upper limits and from values that stand for none.
+) -> MeasuredColumn:
+    """Separate measurements from upper limits and sentinels.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def measured(
     error : str or None
         The column with the errors.
     keeps : bool
-        Whether rows with a limit are kept, for the warning.
+        Whether rows with a limit are kept; only the warning depends on it.
 
     Raises
     ------
@@ -101,24 +101,24 @@ def measured(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
-    none = no_values(_without(values, negative), role) | negative
+    none = no_values(_masked(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
     has_limit = np.isfinite(limits)
     absent = none | has_limit
-    warnings = _told(values[none], column, int(has_limit.sum()), role if keeps else "")
+    warnings = _limit_warnings(values[none], column, int(has_limit.sum()), role if keeps else "")
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
             warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
-        errors = _without(errors, absent | no_error)
+        errors = _masked(errors, absent | no_error)
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
-    return Measured(_without(values, absent), errors, limits, warnings, changed)
+    return MeasuredColumn(_masked(values, absent), errors, limits, warnings, changed)
 
 
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
-    """Return the rows whose magnitude is that of a negative flux: ``isdiffpos`` of alerts, ATLAS's negative ones."""
+    """Return the rows whose magnitude belongs to a negative flux: ``isdiffpos`` of alerts, negative values of ATLAS."""
     is_negative = np.zeros(len(values), bool)
     if (name := column_called(frame.columns, _POSITIVE)) is not None:
         is_negative |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
@@ -134,7 +134,7 @@ def limit_column(frame: pd.DataFrame) -> str | None:
 
 
 def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.NDArray[np.float64]]:
-    """Read cells as numbers, and those such as ``>14.8`` as limits."""
+    """Read cells as numbers, or as limits such as ``>14.8``."""
     none = np.full(len(column), np.nan)
     if not is_text(column):
         if column.dtype.kind not in "fiu":
@@ -147,7 +147,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
             values[row] = float((match[1] or match[0]).lower().replace("d", "e"))
         elif match := _LIMIT.fullmatch(text):
             limits[row] = float(match[1].lower().replace("d", "e"))
-        elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran fills cells that are too narrow with asterisks
+        elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran's overflow
             raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
     return values, limits
 
@@ -164,7 +164,7 @@ def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
 
 
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
-    """Return the rows that a column of flags marks as limits; fluxes are measured without a detection, too."""
+    """Return the rows that flags mark as limits; not for fluxes, which are measured without a detection, too."""
     names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
     name = column_called(frame.columns, names) or _mark_column(frame)
     if name is None or name == column:
@@ -174,12 +174,12 @@ def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool
 
 
 def _flags(column: pd.Series) -> pd.Series:
-    """Return flags as text in lower case, empty where there is none."""
+    """Return flags as text in lower case; missing ones are empty."""
     return column.map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
 
 
 def _mark_column(frame: pd.DataFrame) -> str | None:
-    """Return the one column with nothing in it but signs such as ``>``; ``l_Vmag`` is of another column."""
+    """Return the only column that contains just signs such as ``>``; ``l_Vmag`` belongs to another column."""
     texts = {str(name): set(map(str, cells.dropna().unique())) for name, cells in frame.items() if is_text(cells)}
     marks = [
         name for name, symbols in texts.items() if symbols & _MARKS and symbols <= {"", *_MARKS} and name[:2] != "l_"
@@ -216,7 +216,7 @@ def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool
         return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= least) | np.isin(errors, usual)))
 
 
-def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
+def _masked(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
     if not absent.any():
         return values
     made = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
@@ -224,7 +224,7 @@ def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> n
     return made
 
 
-def _told(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> tuple[str, ...]:
+def _limit_warnings(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> tuple[str, ...]:
     warnings = []
     if none.size:
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))

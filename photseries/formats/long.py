@@ -29,13 +29,13 @@ from photseries.lightcurve.units import RELATIVE
 
 __all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Extent", "LongLayout", "LongSeries", "SeriesBlock", "blocks", "shared"]
 
-#: Rows that are written together at most.
+#: Maximum number of rows per block.
 GROUP: Final = 65_536
 
-#: Series that are worked on together at most.
+#: Maximum number of series per block.
 SERIES: Final = 256
 
-#: The columns that say which series a row is of, and their types.
+#: The columns that identify the series of a row, and their types.
 SHARED: Final[Mapping[str, type]] = {
     "series_id": int,
     "obj_id": str,
@@ -47,7 +47,7 @@ SHARED: Final[Mapping[str, type]] = {
     "magsys": str,
 }
 
-#: The same where the rows answer a list: its place in the list comes first, and what a new series needs at the end.
+#: The same for a list: first the index in the list, last the fields that a new series needs.
 ASKED: Final[Mapping[str, type]] = {
     "asked": int,
     **SHARED,
@@ -63,16 +63,16 @@ ASKED: Final[Mapping[str, type]] = {
 #: All rows of a series.
 WHOLE: Final = Selection()
 
-#: What is derived value by value, from the light curve alone.
+#: Columns derived element by element from the light curve alone.
 _PLAIN: Final = frozenset(MEASUREMENTS)
 
-#: The columns that make a light curve.
+#: The columns of a light curve.
 _MEASURED: Final = frozenset((*TIME, *BRIGHTNESS, FLUXERR, MAGERR))
 
 
 @dataclass(frozen=True, eq=False)
 class LongSeries:
-    """A series of a long table: its id, its table, the metadata of its stored file, and its place in a list."""
+    """A series of a long table: its id, its table, the metadata of its stored file, and its index in a list."""
 
     id: int
     table: RawTable
@@ -91,7 +91,7 @@ class LongSeries:
 
 
 def shared(series_id: int, fields: Mapping[str, object], asked: int | None = None) -> dict[str, object]:
-    """Return what the rows of a series share, by the names of :data:`ASKED`; None is unknown.
+    """Return the constants of the rows of a series, by the names of :data:`ASKED`; None if unknown.
 
     ``flux_unit`` is the unit of ``flux`` in the long table: uJy for every flux density.
 
@@ -108,7 +108,7 @@ def shared(series_id: int, fields: Mapping[str, object], asked: int | None = Non
 
 @dataclass(frozen=True)
 class LongLayout:
-    """Which columns a long table has.
+    """The columns of a long table.
 
     Parameters
     ----------
@@ -116,9 +116,9 @@ class LongLayout:
         Of :data:`~photseries.lightcurve.curve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
         no such numbers. All are float64.
     derive : tuple of str
-        Of :data:`photseries.lightcurve.selection.DERIVED`; what is derived replaces a column of its name.
+        Of :data:`photseries.lightcurve.selection.DERIVED`; a derived column replaces one of its name.
     part : Selection
-        Which rows of each series; what it says of columns does not count.
+        The rows of each series; its columns are ignored.
     shared : mapping of str to type
         The other columns, and their types.
     """
@@ -130,12 +130,12 @@ class LongLayout:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The names of the columns of numbers, in order."""
-        return tuple(dict.fromkeys((*self.columns, *self.derive, *self._of_part)))
+        """The names of the numeric columns, in order."""
+        return tuple(dict.fromkeys((*self.columns, *self.derive, *self._part_columns)))
 
     @property
-    def _of_part(self) -> Iterator[str]:
-        """Yield the columns that come with a part, of fluxes and of magnitudes."""
+    def _part_columns(self) -> Iterator[str]:
+        """Yield the columns that a part adds, for fluxes and magnitudes."""
         kinds = ("flux", "mag")
         if self.part.detrend is not None:
             yield from (f"{kind}_{product}" for product in ("trend", "detrended") for kind in kinds)
@@ -144,39 +144,39 @@ class LongLayout:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each row follows from itself alone."""
+        """Whether rows are computed independently of each other."""
         only_times = Selection(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
         return _PLAIN.issuperset(self.derive) and self.part == only_times
 
     def values(self, series: LongSeries) -> dict[str, FloatArray]:
-        """Return the values of the columns of numbers for the rows of a series, as an answer about it has them."""
+        """Return the values of the numeric columns for the rows of a series, as in an answer about it."""
         frame, metadata, rows = series.frame, series.metadata, None
         if self.part != WHOLE:
-            frame, metadata, rows = self._cut(frame, metadata)
+            frame, metadata, rows = self._select_part(frame, metadata)
         if not len(frame):
             return {name: np.empty(0) for name in self.measured}
-        columns = self._of_frame(frame if rows is None else series.frame, metadata)
+        columns = self._frame_columns(frame if rows is None else series.frame, metadata)
         if rows is None:
             return columns
-        made = set(self._of_part)
+        made = set(self._part_columns)
         return {
             name: frame[name].to_numpy(np.float64) if name in made and name in frame else values[rows]
             for name, values in columns.items()
         }
 
-    def _cut(
+    def _select_part(
         self, frame: pd.DataFrame, metadata: Mapping[str, object]
     ) -> tuple[pd.DataFrame, Mapping[str, object], npt.NDArray[np.int64] | None]:
-        """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
+        """Select a part of a table; return also the row numbers if the rows are rows of the table."""
         try:
             if self.part.bin is not None:
                 return select(frame, self.part, metadata), metadata_of_selection(self.part, metadata), None
             selected = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
-        except InvalidError:  # nothing of this series is in the part
+        except InvalidError:  # no row of this series is in the part
             return frame[:0], metadata, None
         return selected, metadata, selected.index.to_numpy().astype(np.int64)
 
-    def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
+    def _frame_columns(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
         made = derived(self.derive, curve, frame, metadata)
 
@@ -193,7 +193,7 @@ class LongLayout:
         return {name: column(name) for name in self.measured}
 
     def units(self) -> dict[str, str | None]:
-        """Return the unit of each of these columns, where all series have the same: that of fluxes is ``flux_unit``."""
+        """Return the unit of each column that has one unit in all series; that of fluxes is ``flux_unit``."""
         return {name: meaning(name, _ANY_FLUX).unit for name in self.measured}
 
 
@@ -202,7 +202,7 @@ _ANY_FLUX: Final = {"flux_unit": RELATIVE}
 
 @dataclass(frozen=True, eq=False)
 class SeriesBlock:
-    """Some series of a long table: what each of them is, how many rows it has, and the values of all rows."""
+    """Some series of a long table: constants and number of rows of each, and the values of all rows."""
 
     series: Sequence[Mapping[str, Any]]
     counts: npt.NDArray[np.int64]
@@ -213,11 +213,11 @@ class SeriesBlock:
 
     @property
     def last(self) -> tuple[int, int]:
-        """The place and the id of the last series."""
+        """The index and the id of the last series."""
         return self.series[-1]["asked"], self.series[-1]["series_id"]
 
     def parts(self, max_rows: int) -> Iterator[SeriesBlock]:
-        """Yield the same rows in blocks of so many at most."""
+        """Yield the same rows in blocks of at most ``max_rows``."""
         ends = np.cumsum(self.counts)
         for start in range(0, len(self), max_rows):
             stop = min(start + max_rows, len(self))
@@ -232,12 +232,12 @@ def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator
     Parameters
     ----------
     several : iterable of LongSeries
-        None says that there is more to come.
+        None means that more will follow.
 
     Yields
     ------
     SeriesBlock or None
-        Of whole series; None says that there is more to come.
+        Of complete series; None means that more will follow.
     """
     waiting: list[LongSeries] = []
     rows = 0
@@ -275,7 +275,7 @@ def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
 
 
 def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
-    """Return what series must have in common that their rows can be computed together."""
+    """Return the key that series must share so that their rows can be computed together."""
     needed = _MEASURED.union(layout.columns)
     names = tuple(
         column.name for column in series.table.columns if column.name in needed and column.values.dtype.kind in "iuf"
@@ -284,17 +284,17 @@ def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[st
 
 
 def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
-    """Return the rows of each of some series, and the values of all their rows."""
+    """Return the number of rows of each series, and the values of all rows."""
     if not layout.is_plain:
         (series,) = several
         values = layout.values(series)
         return np.array([len(next(iter(values.values())))]), values
     _, names = _kind(several[0], layout)
     tables = [{one.name: one.values for one in series.table.columns} for series in several]
-    # float64 as in every column of numbers; of whole numbers of 64 bits the same ones as one by one.
+    # float64 as in every numeric column; 64-bit integers are rounded as in single series.
     columns = {name: np.concatenate([table[name] for table in tables], dtype=np.float64) for name in names}
     frame = pd.DataFrame(columns, copy=False)
-    values = layout._of_frame(frame, several[0].metadata)
+    values = layout._frame_columns(frame, several[0].metadata)
     counts = np.array([series.rows for series in several])
     low, high = layout.part.mjd_min, layout.part.mjd_max
     if low is None and high is None:
@@ -307,7 +307,7 @@ def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArra
 
 @dataclass
 class Extent:
-    """How long a long table becomes: its rows, and the longest text of each column [bytes]."""
+    """The size of a long table: its rows, and the longest text of each column [bytes]."""
 
     rows: int = 0
     texts: dict[str, int] = field(default_factory=lambda: {name: 1 for name, kind in ASKED.items() if kind is str})

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MANIFEST_KEY", "Manifest", "Sink", "batch_of", "long_arrow", "schema_of"]
 
-#: What the manifest is called in the metadata of a file.
+#: The key of the manifest in the metadata of a file.
 MANIFEST_KEY: Final = "photseries.manifest"
 
-#: Returns the manifest, JSON, when all rows were written; None where there is none.
+#: Returns the manifest as JSON after all rows were written; None if there is none.
 Manifest = Callable[[], bytes] | None
 
 
 class Sink(io.RawIOBase):
-    """A file that is only written to, in order; what was written is taken away."""
+    """A write-only file whose content is consumed while it is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,31 +31,31 @@ class Sink(io.RawIOBase):
         self._length = 0
 
     def writable(self) -> bool:
-        """Return that it is; part of what a file is."""
+        """Return True, as a file does."""
         return True
 
     def tell(self) -> int:
-        """Return the length of all that was written."""
+        """Return the total length written."""
         return self._length
 
     def write(self, data: Any) -> int:
-        """Keep some bytes."""
+        """Store bytes."""
         self._written.append(bytes(data))
         self._length += len(self._written[-1])
         return len(self._written[-1])
 
     def take(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return and forget the bytes written since the last call."""
         content = b"".join(self._written)
         self._written.clear()
         return content
 
 
 def long_arrow(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
-    """Write a long table as a stream of Arrow's IPC format.
+    """Write a long table as an Arrow IPC stream.
 
     The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
-    takes for a failure.
+    reports as an error.
     """
     import pyarrow
 
@@ -96,7 +96,7 @@ def batch_of(block: SeriesBlock, layout: LongLayout, schema: pyarrow.Schema) -> 
     def column(name: str) -> pyarrow.Array:
         values = [same[name] for same in block.series]
         kind = schema.field(name).type
-        if len(set(values)) == 1:  # much faster, and so it is of most columns
+        if len(set(values)) == 1:  # much faster, and possible for most columns
             return pyarrow.repeat(pyarrow.scalar(values[0], kind), len(block))
         return pyarrow.array(values, kind).take(which)
 

@@ -17,7 +17,7 @@ __all__ = ["TABLE", "long_hdf5", "require_narrow"]
 #: The name of the table.
 TABLE: Final = "light_curves"
 
-#: What libhdf5 takes to describe a row at most [bytes], and about what it takes for a column beside its name.
+#: Maximum size of the row type in libhdf5, and the approximate size of a column in it without its name [bytes].
 _MAX_TYPE_BYTES: Final = 60_000
 _COLUMN: Final = 48
 
@@ -41,12 +41,12 @@ def long_hdf5(
 ) -> Iterator[bytes]:
     """Write a long table as HDF5.
 
-    What breaks off is shorter than its first bytes say, and libhdf5 does not open it.
+    An interrupted file is shorter than its header states, so libhdf5 does not open it.
 
     Parameters
     ----------
     extent : Extent
-        Of all of them, which must be known before.
+        Of all rows; must be known in advance.
     manifest : mapping of str to bytes
         Texts beside the table, by the names of their datasets.
     """

@@ -13,14 +13,14 @@ from photseries.formats.long_arrow import Manifest
 
 __all__ = ["long_ndjson"]
 
-#: Rows that are written together at most.
+#: Maximum number of rows written at a time.
 ROWS: Final = 4096
 
 
 def long_ndjson(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
-    """Write a long table as lines of JSON; what is not finite is null.
+    """Write a long table as lines of JSON; non-finite values are null.
 
-    The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
+    The manifest is the last line, an object with the only member ``manifest``; without it the answer was truncated.
     """
     for block in blocks:
         for part in () if block is None else block.parts(ROWS):
@@ -32,7 +32,7 @@ def long_ndjson(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manife
 
 
 def _lines(block: SeriesBlock, layout: LongLayout) -> bytes:
-    """Write rows; what those of one series share is written once."""
+    """Write rows; encode the constants of a series once."""
     columns = np.array([*block.values.values()]).T.tolist()
     lines: list[bytes] = []
     start = 0

@@ -13,15 +13,15 @@ __all__ = ["long_parquet"]
 def long_parquet(
     blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None
 ) -> Iterator[bytes]:
-    """Write a long table as Parquet; nothing comes while rows are collected to a group.
+    """Write a long table as Parquet; yield nothing while rows are collected into a group.
 
-    The manifest is metadata in the footer. What breaks off lacks its footer, which no reader takes for a whole file.
+    The manifest is metadata in the footer. An interrupted file lacks its footer, so no reader accepts it.
     """
     import pyarrow
     import pyarrow.parquet
 
     schema, sink = schema_of(layout), Sink()
-    # What the rows of a series share is few values; the least and greatest of each group find rows by it and by time.
+    # Constants of a series have few distinct values; minimum and maximum per group allow searches by them and by time.
     few = [*layout.shared]
     options = {"compression": "zstd", "use_dictionary": few, "write_statistics": [*few, "mjd"]}
     with pyarrow.parquet.ParquetWriter(sink, schema, **options) as writer:

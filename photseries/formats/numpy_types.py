@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EXACT", "frame_of_arrow", "plain_column", "plain_frame"]
 
-#: Whole numbers up to this one keep all their digits as float64.
+#: Integers up to this one are exact as float64.
 EXACT: Final = 2**53
 
 _Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.FloatingArray
 
 
 def plain_column(column: object) -> Any:
-    """Return the values of a column of astropy's as a frame holds them.
+    """Return the values of an astropy column for a frame.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def plain_column(column: object) -> Any:
 
 
 def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Bring columns of pandas' own types to numpy's: nullable numbers, and categories of text.
+    """Convert columns of pandas' own types to numpy types: nullable numbers, and categories of text.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Returns
     -------
     DataFrame
-        The same one where there is nothing to do.
+        The same frame if nothing changes.
     tuple of str
         Warnings for the uploader.
     """
@@ -82,7 +82,7 @@ def _is_to_do(column: pd.Series) -> bool:
 
 
 def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
-    """Return a table of Arrow as a frame; integers in pandas' own type, as null would make them float64."""
+    """Return an Arrow table as a frame; integers in pandas' own type, because null would make them float64."""
     import pyarrow
 
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}

@@ -25,7 +25,7 @@ __all__ = [
     "require_column",
 ]
 
-#: The options of reading by name, for the command line and for requests.
+#: The read options by name, for the command line and for requests.
 OPTIONS: Final[Mapping[str, str]] = {
     "format": "Format of the files. Default: detected from content and name.",
     "table": "Key, name or sheet of the table in a file with several tables.",
@@ -44,10 +44,10 @@ OPTIONS: Final[Mapping[str, str]] = {
     "limit": "keep or drop rows with upper limits. Default: keep.",
 }
 
-#: Fields of a series that are options of reading, too: fluxes are brought to uJy by their unit.
+#: Fields of a series that are also read options: fluxes are converted to uJy by their unit.
 SHARED: Final = ("flux_unit", "magsys", "time_scale", "time_refpos")
 
-#: The unit of a column as it is written, None where nothing says.
+#: The unit of a column as written, None if not stated.
 Unit = str | None
 
 
@@ -115,7 +115,7 @@ class ReadOptions:
 
     @classmethod
     def of_texts(cls, texts: Mapping[str, Any]) -> ReadOptions:
-        """Return options that come as texts, as in a request.
+        """Return options given as texts, as in a request.
 
         Raises
         ------
@@ -127,26 +127,26 @@ class ReadOptions:
         return cls(**values)
 
     def given(self, *names: str) -> list[str]:
-        """Return those of some options that are not at their default."""
+        """Return the names of the given options that differ from their default."""
         return [
             field.name for field in fields(self) if field.name in names and getattr(self, field.name) != field.default
         ]
 
 
 def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidError:
-    """Return the error of data that is not as it should be: one line."""
+    """Return the error of invalid data, in one line."""
     line = " ".join(message.splitlines())
     return InvalidError(line, fields={"data": [line]}, details=details)
 
 
 def names_of(value: str | Sequence[str] | None) -> list[str]:
-    """Return the names of columns; a text has commas between them."""
+    """Return the names of columns; a text is comma-separated."""
     names = value.split(",") if isinstance(value, str) else list(value or ())
     return [name.strip() for name in names]
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """Name columns without a name, and number names that occur again, as pandas does."""
+    """Name unnamed columns, and number repeated names, as pandas does."""
     unique: dict[str, None] = {}
     for index, name in enumerate(names):
         base = name or f"Unnamed: {index}"
@@ -172,12 +172,12 @@ def map_of(option: Mapping[str, str] | str | None) -> dict[str, str]:
 
 
 def chosen(names: Sequence[str], options: ReadOptions) -> int:
-    """Return the place of the table that is read, of those of a file.
+    """Return the index of the table to read.
 
     Raises
     ------
     InvalidError
-        When there are several and none is named, or no table has that name.
+        When there are several and none is selected, or no table has the name.
     """
     if options.table is not None:
         index = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
@@ -190,18 +190,18 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
 
 
 def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None:
-    """Return the column with the first of some names, which are in lower case; None where there is none."""
+    """Return the column with the first of some names, given in lower case; None if there is none."""
     lower = {str(name).lower(): str(name) for name in reversed(list(columns))}
     return next((lower[name] for name in names if name in lower), None)
 
 
 def require_column(columns: Iterable[object], name: str, option: str) -> None:
-    """Refuse an option that names a column which is not there.
+    """Raise an error if an option names an unknown column.
 
     Raises
     ------
     InvalidError
-        With the columns that there are.
+        Listing the columns of the table.
     """
     names = list(columns)
     if name not in names:

@@ -34,15 +34,15 @@ __all__ = [
     "restored",
 ]
 
-#: Fields that every file of the service names, and hardly another one.
+#: Fields that every file of the service has, and hardly any other file.
 _ALWAYS: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
 _OWNER: Final = "owner_id"
 
-#: What a note may say of a column: ``name`` and ``type`` where the format has others, ``index`` of the index,
-#: ``escaped`` of text that is written as in a Python literal, and ``missing`` where empty text stands for null.
+#: The keys of a note on a column: ``name`` and ``type`` if the format changes them, ``index`` for the index,
+#: ``escaped`` for text written as in a Python literal, ``missing`` if empty text stands for null.
 Note = dict[str, Any]
 
-#: Stands for empty text where nothing stands for null, and is escaped: no text of a series has this character.
+#: Represents empty text if empty stands for null; it is escaped, so no text of a series contains this character.
 _EMPTY: Final = "\0"
 
 _NUMBERS: Final = {
@@ -52,21 +52,21 @@ _NANOSECONDS: Final = 10**9  # in a second
 
 
 def names_series(metadata: Mapping[str, object]) -> bool:
-    """Return whether metadata are those of a series, and not of something else that has some of the keys."""
+    """Return whether metadata describe a series, and not something else with some of the keys."""
     return all(metadata.get(name) is not None for name in _ALWAYS)
 
 
 def is_stored(file_metadata: Mapping[str, object], frame: pd.DataFrame) -> bool:
-    """Return whether a table was stored by the service, which alone writes an owner: then its columns have their names.
+    """Return whether the service stored a table (only it writes an owner); its columns then have their final names.
 
-    A pipeline's file may say as much of its series, and call its errors ``flux_err``.
+    A file of a pipeline may have all other fields, and call its errors ``flux_err``.
     """
     has_columns = all(first_present(frame, names) is not None for names in (TIME, BRIGHTNESS))
     return has_columns and names_series(file_metadata) and _OWNER in file_metadata
 
 
 def fields_in(document: str | bytes | Mapping[str, object] | None) -> dict[str, object]:
-    """Return the fields of the series that a file of the service carries as JSON, or as a mapping.
+    """Return the fields of a series from JSON or a mapping in a file of the service.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def fields_in(document: str | bytes | Mapping[str, object] | None) -> dict[str, 
 
 
 def notes_in(document: str | bytes | None) -> dict[str, Note]:
-    """Return the notes that a file of the service carries as JSON, by the names of columns in the file.
+    """Return the notes from JSON in a file of the service, by the names of columns in the file.
 
     Raises
     ------
@@ -98,14 +98,14 @@ def notes_in(document: str | bytes | None) -> dict[str, Note]:
 def column_notes(
     columns: Sequence[OutputColumn], names: Sequence[str], lost: Callable[[OutputColumn], Note]
 ) -> dict[str, Note]:
-    """Note what a format cannot say of columns.
+    """Return notes on what a format cannot express.
 
     Parameters
     ----------
     names : sequence of str
         Their names in the file, all different.
     lost : callable
-        What the format loses of the values of a column; empty where nothing is lost.
+        Returns the note about the values of a column; empty if nothing is lost.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def _note(column: OutputColumn, name: str, lost: Note) -> Note:
 
 
 def distinct(names: Iterable[str], normalise: Callable[[str], str] = str) -> list[str]:
-    """Return names that all differ: a later one gets ``_`` at its end until it does.
+    """Make names distinct: append ``_`` to repeated names.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ def distinct(names: Iterable[str], normalise: Callable[[str], str] = str) -> lis
 
 
 def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:
-    """Note what a format loses of text when it has no word for null.
+    """Return the note on text for a format without null.
 
     Parameters
     ----------
     values : ndarray of object, shape (n,)
         Text, None where it is missing.
     changed : pattern, optional
-        Found in texts that the format changes.
+        Matches texts that the format changes.
     """
     texts = [text for text in values.tolist() if text is not None]
     has_null = len(texts) < len(values)
@@ -156,9 +156,9 @@ def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:
 
 
 def noted_texts(values: Array, note: Note) -> list[str]:
-    """Return texts as a file has them, by what is column_notes of them.
+    """Return texts as written, given the note on their column.
 
-    Those that are escaped are written as in a Python literal, also the spaces at their ends.
+    Escaped texts are written as in a Python literal, including their trailing spaces.
     """
     texts = ["" if text is None else text for text in values.tolist()]
     if "escaped" not in note:
@@ -174,9 +174,9 @@ def _escaped(text: str) -> str:
 
 
 def restored(frame: pd.DataFrame, notes: Mapping[str, Note]) -> pd.DataFrame:
-    """Return a table as it was stored, from one as a format has it and the notes beside it.
+    """Restore a stored table from its representation in a format and the notes.
 
-    Columns that are no longer there, or no longer have such values, are left as they are.
+    Columns that were removed or changed since are left unchanged.
 
     Raises
     ------
@@ -203,17 +203,17 @@ def _values(column: pd.Series, note: Note) -> npt.NDArray[np.generic]:
         if note.get("missing") is True:
             texts = [text or None for text in texts]
         values = np.array(["" if text == _EMPTY else text for text in texts], object)
-    return _of_type(values, note.get("type"))
+    return _restore_type(values, note.get("type"))
 
 
-def _of_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.generic]:
-    """Bring values to the type that they were stored in, unless they no longer fit it."""
+def _restore_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.generic]:
+    """Cast values to their stored type, unless they no longer fit."""
     kind = values.dtype.kind
     if name == "datetime64[ns]" and kind == "O":
         return np.array(["NaT" if text is None else text for text in values.tolist()], "M8[ns]")
     if name == "timedelta64[ns]" and kind == "f":
         known = np.isfinite(values)
-        fraction, seconds = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
+        fraction, seconds = np.modf(np.where(known, values, 0))  # their product has more digits than a float
         counts = seconds.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
         return np.where(known, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
     if name == "uint64" and kind == "O":

@@ -25,9 +25,9 @@ _ASTROPY: Final = "table_meta_yaml"
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read Apache Parquet; of the service's own files the fields of the series, too.
+    """Read Apache Parquet; from a file of the service, also the fields of the series.
 
-    Units and times are read from what astropy, TOPCAT and STILTS write beside the columns.
+    Units and times come from the metadata of astropy, TOPCAT and STILTS.
     """
     import pyarrow.parquet
 
@@ -38,12 +38,12 @@ def read(content: bytes, options: ReadOptions) -> Table:
         return table
     needs("astropy")
     if _ASTROPY in about:
-        return _by_astropy(table.frame, about[_ASTROPY].decode())
+        return _with_astropy_header(table.frame, about[_ASTROPY].decode())
     return replace(votable.read(about[_VOTABLE], ReadOptions()), frame=table.frame, uses=())
 
 
-def _by_astropy(frame: pd.DataFrame, described: str) -> Table:
-    """Read columns with the header that astropy writes, whose own reader starts threads: a confined worker cannot."""
+def _with_astropy_header(frame: pd.DataFrame, described: str) -> Table:
+    """Apply astropy's header to columns; its own reader starts threads, which a confined worker cannot."""
     from astropy.table import Table as AstropyTable
     from astropy.table import meta, serialize
 

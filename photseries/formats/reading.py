@@ -21,30 +21,30 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        The columns under the names that they have in the file; astropy's times as MJD.
+        The columns with their names in the file; astropy's times as MJD.
     header : mapping
         Keywords of the file.
     units : mapping
-        Units by column, as text or of astropy.
+        Units by column, as text or astropy units.
     unit_texts : mapping of str to str
-        Units as the file writes them, where astropy spells them otherwise.
+        Units as spelled in the file, if astropy's spelling differs.
     fields : mapping
-        Fields of the series that the reader makes of the file.
+        Fields of the series derived from the file.
     file_metadata : mapping
         Fields in the file under the service's names.
     notes : mapping of str to Note
-        What a file of the service notes of its columns.
+        The notes on columns in a file of the service.
     frames : mapping of str to TimeFrame
-        What the file states of its times, by column.
+        The time frames stated by the file, by column.
     time : str, optional
-        The column that certainly has the times.
+        The time column, if certain.
     mjd : mapping of str to dict
-        Columns that are in MJD, whatever their names say, and fields of the series if they are its times.
+        Columns in MJD regardless of their names, with the fields of a series that has them as its times.
     warnings : tuple of str
     blob : bytes, optional
         The file, if it can be sent unchanged.
     uses : tuple of str
-        The options that the reader took account of: ``table``, ``names``.
+        The options that the reader has applied: ``table``, ``names``.
     """
 
     frame: pd.DataFrame
@@ -113,7 +113,7 @@ class Reading:
     part: str | None = None
 
     def merged(self, overrides: Mapping[str, object]) -> dict[str, object]:
-        """Put fields that a user gives above those that the data tells; altdata of both is kept."""
+        """Merge fields of the user over those of the data; merge altdata key by key."""
         merged = {**self.fields, **overrides}
         altdata, more = self.fields.get("altdata"), overrides.get("altdata")
         if altdata and isinstance(more, Mapping):

@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """How a file becomes a table.
+    """The reader of a format.
 
     Parameters
     ----------
@@ -42,11 +42,11 @@ class Reader:
     sentence : str
         For the documentation.
     package : str, optional
-        What has to be installed.
+        The required package.
     signatures : tuple of bytes
-        How the content of such a file begins: with one of these.
+        The possible first bytes of a file.
     is_of : callable, optional
-        Tells whether the content is of this format, where no signature does.
+        Recognises the content of formats without a signature.
     """
 
     read: Callable[[bytes, ReadOptions], Table]
@@ -58,16 +58,16 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """How a series becomes a file.
+    """The writer of a format.
 
     Parameters
     ----------
     write : callable
         Writes a table and the metadata of its series as bytes.
     types, units, metadata, loses : str
-        For the documentation: what of the columns' types and units, and of the metadata, is kept; what is lost.
+        For the documentation: which types, units and metadata are kept, and what is lost.
     warning : str
-        A warning for the user who saves a series: a file of this format does not make the series again.
+        A warning for users who save a series: an upload of the file does not restore it.
     """
 
     write: Callable[[pd.DataFrame, Mapping[str, object]], bytes]
@@ -80,7 +80,7 @@ class Writer:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What a file of many series is, for the documentation."""
+    """A file of many series, for the documentation."""
 
     holds: str
     readers: str
@@ -88,24 +88,24 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format of files.
+    """A file format.
 
     Parameters
     ----------
     name : str
         The value of the parameter ``format``.
     suffixes : tuple of str
-        How the names of its files end, the usual one first.
+        The suffixes of its files, the default first.
     media_type : str
-        As it is sent.
+        The value of Content-Type.
     package : str, optional
-        What has to be installed to write it.
+        The package required to write it.
     reader : Reader, optional
-        Of formats that the client and the command line upload.
+        Present if the client and the command line can upload the format.
     writer : Writer, optional
-        Of formats in which the service gives a series.
+        Present if the service can return a series in the format.
     export : Export, optional
-        Of formats in which the service gives many series as one file.
+        Present if the service can export many series in the format.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Format:
 
     @property
     def extension(self) -> str:
-        """The usual ending of a file's name, without the dot; part of the route."""
+        """The default suffix without the dot; part of the route."""
         return self.suffixes[0].removeprefix(".")
 
     @property
@@ -136,21 +136,21 @@ class Format:
         require(self.package, self.name)
 
     def is_of(self, content: bytes) -> bool:
-        """Return whether the beginning of a file says that it has this format; of some formats none does."""
+        """Return whether the beginning of a file has the signature of this format; some formats have none."""
         reader = self.reader
         if reader is None:
             return False
         return content.startswith(reader.signatures) if reader.is_of is None else reader.is_of(content)
 
     def read(self, content: bytes, options: ReadOptions) -> Table:
-        """Read a file; a package that parses it may raise anything.
+        """Read a file; translate any exception of a parser.
 
         Raises
         ------
         InvalidError
             When the content is something else, or lacks a column.
         StartError
-            When the package for it is not there.
+            When the required package is not installed.
         """
         reader = self.reader
         if reader is None:
@@ -174,12 +174,12 @@ class Format:
         frame : DataFrame
             Its table, or a part of it.
         metadata : mapping
-            What the stored file carries.
+            The metadata in the stored file.
 
         Raises
         ------
         NotInstalledError
-            When the package for it is not there.
+            When the required package is not installed.
         """
         if self.writer is None:
             raise ValueError(f"{self.name} is not written for one series")
@@ -188,13 +188,13 @@ class Format:
 
 
 def first_line(error: Exception | Warning | str) -> str:
-    """Return the first line of a message; one of a lookup is a mere name, which says little without its type."""
+    """Return the first line of an exception's message, preceded by the type for a mere name."""
     text = repr(error) if isinstance(error, LookupError) else str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def with_suffix(suffix: str, formats: Mapping[str, Format]) -> Format | None:
-    """Return the format whose files' names end in a suffix, in lower or upper case."""
+    """Return the format with a suffix, ignoring case."""
     return next((file_format for file_format in formats.values() if suffix.lower() in file_format.suffixes), None)
 
 
@@ -410,11 +410,11 @@ FORMATS: Final[Mapping[str, Format]] = {
     )
 }
 
-#: The formats of files that the client and the command line upload.
+#: The formats that the client and the command line can upload.
 READERS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.reader is not None}
 
-#: The formats in which the service gives a series, the default first.
+#: The formats of a series in answers, the default first.
 WRITERS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.writer is not None}
 
-#: The formats in which the service gives many series as one file, the default first.
+#: The formats of exports of many series, the default first.
 EXPORTS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.export is not None}

@@ -29,15 +29,15 @@ __all__ = [
 
 TIME_ROLE: Final = "mjd"
 
-#: Why a column has a role, where its name is only like that of its role or of its value.
+#: The reason for a column whose name only resembles that of its role or value.
 GUESSED: Final = "guessed by its name"
 
-#: What the service takes a column for by its name alone.
+#: The roles that the service assigns by name alone.
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     TIME_ROLE: TIME, "flux": FLUX, "mag": MAG, FLUXERR: (FLUXERR,), MAGERR: (MAGERR,),
 }  # fmt: skip
 
-#: Usual names in lower case, beside those that the service knows. Names that tell the format of times come first.
+#: Further common names in lower case. Names that imply the format of times come first.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     TIME_ROLE: (
         *TIME, "obsmjd", "mjd_obs", "bjd_tdb", "bjd", "jd", "bmjd", "btjd", "bkjd", "hjd", "hmjd", "rjd", "jd_utc",
@@ -51,7 +51,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 _ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "uncert", "e")
 #: A magnitude in a named filter, such as Vmag and mag_g.
 _ANY_MAG: Final = re.compile(r"[a-z]{1,2}'?_?mag|mag_[a-z]{1,2}", re.IGNORECASE)
-#: A flux density by its unit alone.
+#: Names that consist of a unit of flux density.
 _UNIT_NAMES: Final = ("uJy", "µJy", "mJy", "nJy", "Jy")
 
 _OPTIONS: Final = {
@@ -68,7 +68,7 @@ _SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?[Jj]y|mmag)")
 
 
 def written_unit(name: str) -> tuple[str, str | None]:
-    """Return the name of a column without the unit in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
+    """Split the name of a column into base and unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
     match = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
     if match is None:
         return name, None
@@ -76,7 +76,7 @@ def written_unit(name: str) -> tuple[str, str | None]:
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
-    """Return the name of a column without its unit of flux, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``."""
+    """Split the name of a column into base and unit of flux: ``flux(mJy)``, ``flux_mJy``, ``uJy``."""
     if name in _UNIT_NAMES or name.removeprefix("d") in _UNIT_NAMES:
         return name, name.removeprefix("d")
     base, written = written_unit(name)
@@ -85,7 +85,7 @@ def named_unit(name: str) -> tuple[str, str | None]:
 
 
 def unknown_unit(name: str) -> str | None:
-    """Return what stands in brackets in the name of a column, where that is no known unit of flux."""
+    """Return the text in brackets in the name of a column if it is not a known unit of flux."""
     match = _BRACKETS.fullmatch(name)
     return match["unit"] if match is not None and named_unit(name)[1] is None else None
 
@@ -98,11 +98,11 @@ def roles_of(
     Parameters
     ----------
     options : ReadOptions
-        A column that they name has the role.
+        A column that they name takes precedence.
     survey : Survey or None
         Its columns come next.
     usual : bool
-        Whether usual names count beside those of the service.
+        Whether to accept common names in addition to those of the service.
 
     Returns
     -------
@@ -112,11 +112,11 @@ def roles_of(
     Raises
     ------
     InvalidError
-        When a named column is not there, or there is no time or no brightness.
+        When a named column is missing, or the table has no time or no brightness.
     """
     names = [str(name) for name in frame.columns]
     columns = {str(name): column for name, column in frame.items()}
-    names.sort(key=lambda name: not _has_values(columns[name]))  # columns without a value come last
+    names.sort(key=lambda name: not _has_values(columns[name]))  # empty columns come last
     names = [name for name in names if not is_clock(columns[name])]
     roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
@@ -160,7 +160,7 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
 
 
 def _require_once(roles: Mapping[str, Role], frame: pd.DataFrame) -> None:
-    """Refuse a column that nobody named and whose name occurs again: the second one is numbered."""
+    """Refuse a column whose name is repeated in the file, unless an option selects it."""
     for role, assigned in roles.items():
         again = f"{assigned.column}.1"
         if again in frame.columns and assigned.why != _OPTIONS[role]:
@@ -179,24 +179,24 @@ def _value(
         (table.time if is_time and table.time in frame.columns else None, "the file says so"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
-        (_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
+        (_column_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
         (next((name for name in KNOWN[role] if name in names), None), "name"),
-        (_usual(names, _NAMES[role]) if usual else None, "usual name"),
+        (_find_column(names, _NAMES[role]) if usual else None, "usual name"),
     ]
     assigned = next((Role(column, why) for column, why in sources if column is not None), None)
-    guessed = _guessed(role, names) if assigned is None and usual else None
+    guessed = _guess(role, names) if assigned is None and usual else None
     return assigned if guessed is None else Role(guessed, GUESSED)
 
 
-def _with_unit(names: list[str]) -> str | None:
-    """Return the one column of fluxes with its unit in its name, such as ``flux(mJy)``, also beside one without."""
+def _column_with_unit(names: list[str]) -> str | None:
+    """Return the only flux column with a unit in its name, such as ``flux(mJy)``, even if there is one without."""
     parts = {name: named_unit(name) for name in names}
     candidates = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _guessed(role: str, names: list[str]) -> str | None:
-    """Find a column whose name is only like a usual one; of brightnesses it must be the only one."""
+def _guess(role: str, names: list[str]) -> str | None:
+    """Return a column whose name resembles a common one; for a brightness it must be the only one."""
     if role == TIME_ROLE:
         like = list(filter(_days_in, names))
         same = [name for name in like if _days_in(name)[0] == _days_in(like[0])[0]]
@@ -212,7 +212,7 @@ def _guessed(role: str, names: list[str]) -> str | None:
 
 
 def _days_in(name: str) -> list[str]:
-    """Return the words of a name that are counts of days, such as mjd in ``MJD-OBS`` and ``obsMjd``."""
+    """Return the words of a name that denote day counts, such as mjd in ``MJD-OBS`` and ``obsMjd``."""
     words = map(str.lower, re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD")))
     return [word for word in words if word in ("mjd", "bjd", "hjd", "jd", "hmjd", "bmjd")]
 
@@ -228,7 +228,7 @@ def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | No
 def _error(
     role: str, roles: Mapping[str, Role], frame: pd.DataFrame, names: list[str], survey: Survey | None, usual: bool
 ) -> Role | None:
-    """Find the errors of a brightness by their name; a column that is only called an error belongs to a lone value."""
+    """Find the errors of a brightness by name; a column named just "error" needs a single brightness."""
     value = roles.get(_VALUE_OF[role])
     if value is None:
         return None
@@ -239,14 +239,14 @@ def _error(
         (role if is_own and role in frame.columns else None, "name"),
     ]
     if usual:
-        plain = _usual(names, _NAMES[role])
-        error_column = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        plain = _find_column(names, _NAMES[role])
+        error_column = _find_column((name for name in names if name != value.column), tuple(_error_names(value.column)))
         is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
         is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
         sources += [
             (error_column, "usual name" if is_plain else GUESSED),
             (plain, "usual name"),
-            (_usual(names, _ANY_ERROR) if is_alone else None, "usual name"),
+            (_find_column(names, _ANY_ERROR) if is_alone else None, "usual name"),
         ]
     return next((Role(column, why) for column, why in sources if column is not None), None)
 
@@ -256,7 +256,7 @@ def _is_suffixed(error: str, value: str) -> bool:
 
 
 def _error_names(value: str) -> Iterator[str]:
-    """Yield names, in lower case, that the error of a value may have: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
+    """Yield possible names of the error of a value, in lower case: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
         stem, _, suffix = name.rpartition("_")
         head, _, tail = name.partition("_")
@@ -268,8 +268,8 @@ def _error_names(value: str) -> Iterator[str]:
         yield from (f"{word}{name}" for word in ("e_", "e", "d", "d_", "s", "s_", "sig_"))
 
 
-def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
-    """Return the column with the first of some names, in any case, with or without a unit of flux in it."""
+def _find_column(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
+    """Return the column with the first of some names, ignoring case and a unit of flux."""
     column_names = list(columns)
     lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(column_names)}
     lower |= {column.lower(): column for column in reversed(column_names)}
@@ -277,19 +277,19 @@ def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
 
 
 def usual_time(columns: Iterable[str]) -> str | None:
-    """Return the column with a usual name of times, or None."""
-    return _usual(columns, _NAMES[TIME_ROLE])
+    """Return the column with a common name of times, or None."""
+    return _find_column(columns, _NAMES[TIME_ROLE])
 
 
 def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:
-    """Return the new names of columns: those of their roles; a column that would be taken for one steps aside."""
+    """Return the new names of columns: those of their roles; rename columns that would conflict with a role."""
     new = {column: role for role, column in roles.items() if column not in KNOWN[role]}
     aside = {name: f"{name}_as_read" for role in KNOWN for name in KNOWN[role] if _stands_in_the_way(name, role, roles)}
     return {**{name: other for name, other in aside.items() if name in frame.columns}, **new}
 
 
 def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
-    """Return whether a column of this name would be taken for the role, or for the brightness, in another's place."""
+    """Return whether a column of this name would be used instead for the role or the brightness."""
     if name == roles.get(role) or name in roles.values():
         return False
     known = KNOWN[role]

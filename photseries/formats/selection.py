@@ -16,21 +16,21 @@ from photseries.surveys import Survey
 
 __all__ = ["Part", "bandpass", "counts_of", "filter_hint", "parts_of", "suggested_filter"]
 
-#: Usual names of the column with the filters, in lower case.
+#: Common names of the filter column, in lower case.
 _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
     "photfilter", "filter_code", "fid", "filterid", "filter_id",
 )  # fmt: skip
-#: Columns with the object of each row, in lower case; and those that may have something else, such as images.
+#: Columns with the object of each row, in lower case; and ambiguous ones, which may name images.
 _OBJECTS: Final = (
     "obj_id", "object_id", "objectid", "objid", "diaobjectid", "source_id", "asas_sn_id", "masterid", "inputid",
 )  # fmt: skip
 _PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "star name", "star_name", "target_name")
-#: Words in the name of a column of text that has the filters.
+#: Words in the name of a text column that suggest filters.
 _LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
 _LISTED: Final = 10
 
-#: The bandpass that a filter of this name is most likely to be.
+#: Filter name -> most likely bandpass.
 _LIKELY: Final[Mapping[str, str]] = {
     "zg": "ztfg", "zr": "ztfr", "zi": "ztfi", "o": "atlaso", "c": "atlasc", "G": "gaia::g", "BP": "gaia::gbp",
     "RP": "gaia::grp", "CV": "bessellv", "TG": "bessellv", "Vis.": "bessellv",
@@ -48,9 +48,9 @@ class Part:
     frame : DataFrame
     filter_col : str, optional
     filters : mapping of str to int
-        The filters of the file before rows were selected, and their numbers of rows.
+        The filters of the file before the selection, with their numbers of rows.
     value : str, optional
-        The one filter of the rows, as the file has it.
+        The only filter of the rows, as named in the file.
     warnings : tuple of str
     name : str, optional
         The value of the column ``split_by``.
@@ -70,7 +70,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     Raises
     ------
     InvalidError
-        When a condition names no column or leaves no row, or the rows of a series have several filters.
+        When a condition names an unknown column or selects no row, or the rows of a series have several filters.
     """
     column = _filter_column(frame, options, survey, usual=usual)
     filters = {} if column is None else counts_of(frame[column])
@@ -93,13 +93,13 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     for _, group in groups if usual else ():
         _require_one_object(group)
     return [
-        Part(group, column, filters, _one(group, column), (*warnings, *_without_filter(group, column)), name)
+        Part(group, column, filters, _only_filter(group, column), (*warnings, *_without_filter(group, column)), name)
         for name, group in groups
     ]
 
 
 def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
-    """Return the column with the filters, or None."""
+    """Return the filter column, or None."""
     if options.filter_col is not None:
         require_column(frame.columns, options.filter_col, "filter_col")
         return options.filter_col
@@ -123,12 +123,12 @@ def counts_of(column: pd.Series) -> dict[str, int]:
 
 
 def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | None:
-    """Return the bandpass of the rows; None where nothing says.
+    """Return the bandpass of the rows; None if unknown.
 
     Raises
     ------
     InvalidError
-        When a map of filters does not have the filter of the rows.
+        When ``filter_map`` lacks the filter of the rows.
     """
     filter_map = map_of(options.filter_map)
     if filter_map and part.value is None:
@@ -144,24 +144,24 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
 
 
 def suggested_filter(value: str) -> str | None:
-    """Return the bandpass that a filter of this name is most likely to be."""
+    """Return the most likely bandpass of a filter name."""
     return _LIKELY.get(value)
 
 
 def filter_hint(value: str) -> str:
-    """Return a sentence for those who did not say which bandpass a filter of the file is."""
+    """Return a hint about how to specify the bandpass of a filter in the file."""
     return f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
 
 
-def _one(rows: pd.DataFrame, column: str | None) -> str | None:
-    """Return the one filter of the rows."""
+def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
+    """Return the only filter of the rows."""
     if column is None:
         return None
     counts = counts_of(rows[column])
     if len(counts) > 1:
         first = next(iter(counts))
         raise invalid(
-            f"The column {column!r} has several filters: {_shown(counts)}. A series has one: select it "
+            f"The column {column!r} has several filters: {_format_counts(counts)}. A series has one: select it "
             f"(where={column}={first}), or make one series of each (split_by={column}).",
             details={"split_by": column},
         )
@@ -184,7 +184,7 @@ def _require_one_object(rows: pd.DataFrame) -> None:
         counts = counts_of(rows[name])
         if len(counts) > 1 and (name.lower() in _OBJECTS or len(counts) <= len(rows) / 2):
             raise invalid(
-                f"The column {name!r} has several objects: {_shown(counts)}. A series has one: select it "
+                f"The column {name!r} has several objects: {_format_counts(counts)}. A series has one: select it "
                 f"(where={name}={next(iter(counts))}), or make one series of each (split_by={name})."
             )
 
@@ -194,17 +194,17 @@ def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     texts = _texts(frame[name])
     rows = frame[texts == value]
     if rows.empty:
-        raise invalid(f"No row has {name}={value} (where); there are {_shown(counts_of(frame[name]))}.")
+        raise invalid(f"No row has {name}={value} (where); there are {_format_counts(counts_of(frame[name]))}.")
     return rows
 
 
 def _texts(column: pd.Series) -> pd.Series:
-    """Return the cells as text; whole numbers without a point."""
+    """Return the cells as text; integers without a decimal point."""
     if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     return column.map(lambda cell: str(cell).strip() or None, na_action="ignore").astype(object)
 
 
-def _shown(counts: Mapping[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     listed = [f"{value} ({count} rows)" for value, count in list(counts.items())[:_LISTED]]
     return ", ".join(listed) + (f" and {len(counts) - _LISTED} more" if len(counts) > _LISTED else "")

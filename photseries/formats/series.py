@@ -61,7 +61,7 @@ _BRIGHTNESSES: Final[tuple[tuple[Literal["mag", "flux"], str], ...]] = (("mag", 
 #: Columns that may have the unit of the fluxes, in lower case.
 _UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 
-#: What altdata say of the fluxes.
+#: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
     "flux_calibrated",
     "flux_unit",
@@ -72,19 +72,19 @@ _OF_FLUXES: Final = (
 
 
 def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
-    """Make the series of a table.
+    """Build the series of a table.
 
     Returns
     -------
     tuple of Reading
         One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are as
-        they were; names that the service knows already are left alone.
+        they were; names known to the service stay.
 
     Raises
     ------
     InvalidError
-        When a named column is not there, there is no time or brightness, the times cannot be what they are said to be,
-        or an option does not fit the table.
+        When a named column is missing, there is no time or brightness, the times contradict their format,
+        or an option does not apply to the table.
     """
     for option in options.given("table", "names"):
         if option not in table.uses:
@@ -106,19 +106,19 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
 
 
 def _without_fluxes(altdata: object) -> dict[str, object]:
-    """Return the altdata of a file without what they say of its fluxes: these are others now, or their unit says it."""
+    """Return the altdata of a file without its keys about fluxes, which are converted or described by their unit."""
     if not isinstance(altdata, Mapping):
         return {}
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
 def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a warning of fluxes without a unit, which are taken as uJy; none where both names are the service's.
+    """Return the warning about fluxes without a unit, assumed to be uJy; none if both names are the service's.
 
     Raises
     ------
     InvalidError
-        When their column has another name.
+        When their column has a different name.
     """
     name = columns["flux"]
     if name.lower() not in KNOWN["flux"]:
@@ -131,7 +131,7 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _unit_column(frame: pd.DataFrame) -> str | None:
-    """Return a column that has the one unit of all fluxes in words, or None."""
+    """Return the column with the unit of all fluxes as text, or None."""
     named = [(name, cells) for name, cells in frame.items() if str(name).lower() in _UNIT_COLUMNS and is_text(cells)]
     return column_called((name for name, cells in named if len(counts_of(cells)) == 1), _UNIT_COLUMNS)
 
@@ -148,7 +148,7 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Series:
-    """One series on its way."""
+    """The conversion of one series."""
 
     table: Table
     part: Part
@@ -157,7 +157,7 @@ class _Series:
     usual: bool
 
     def reading(self, *, whole: bool) -> Reading:
-        """Go through all steps."""
+        """Run all steps."""
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
         roles = roles_of(frame, table, options, survey, usual=self.usual)
         columns = {role: assigned.column for role, assigned in roles.items()}
@@ -216,7 +216,7 @@ class _Series:
         )
 
     def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, object]:
-        """Return units of astropy by the names that columns have in the restored table; durations there have none."""
+        """Return astropy units by the column names of the restored table, in which durations have none."""
         notes = self.table.notes
         named = {
             str(notes.get(name, {}).get("name") or name): unit
@@ -226,14 +226,14 @@ class _Series:
         return {name: unit for name, unit in named.items() if name in frame and frame[name].dtype.kind != "m"}
 
     def _written(self, columns: Mapping[str, str]) -> dict[str, str]:
-        """Return the units of columns that are text: of the option, the file, or the name of the column."""
+        """Return the textual units of columns: from the option, the file, or the name of the column."""
         stated = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
         texts = {name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.usual}
         known = {name: text for name, text in texts.items() if isinstance(text, str)}
         return {**stated, **known}
 
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
-        """Return the unit of the fluxes that the file or its survey says."""
+        """Return the unit of the fluxes stated by the file or its survey."""
         name = columns.get("flux")
         if name is None or unit is not None:
             return unit
@@ -258,7 +258,7 @@ class _Series:
     def _measured(
         self, frame: pd.DataFrame, columns: Mapping[str, str]
     ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
-        """Take limits, which are returned by role, and values that stand for none out of the brightnesses."""
+        """Remove limits and sentinels from the brightnesses; return the limits by role."""
         if not self.usual:
             return frame, {}, ()
         limits: dict[str, object] = {}
@@ -305,10 +305,10 @@ class _Series:
     def _fields(
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
-        """Return the fields of the series, the more certain source last."""
+        """Return the fields of the series; later sources take precedence."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._of_columns() if self.usual else {}
+        of_columns = self._column_fields() if self.usual else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
         fields |= {**of_columns, **times.fields, **table.fields, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
@@ -338,8 +338,8 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _of_columns(self) -> dict[str, object]:
-        """Return fields from columns that the service does not look at, or that contain limits now."""
+    def _column_fields(self) -> dict[str, object]:
+        """Return fields from columns that the service does not infer from, or that contain limits now."""
         frame = self.part.frame
         fields: dict[str, object] = {}
         name = limit_column(frame)
@@ -352,14 +352,14 @@ class _Series:
         return fields
 
 
-#: The name of the column with limits until columns are renamed: no file has it.
+#: Temporary name of the column with limits; no file has it.
 _LIMITS: Final = "\0limits"
 
 
 def _further_units(
     units: Mapping[str, str], new: Mapping[str, object], file_metadata: Mapping[str, object]
 ) -> dict[str, dict[str, str]]:
-    """Return the units of columns that the service has none for, unless the file says the same."""
+    """Return the units of columns that the service does not define, unless the file states them already."""
     named = {str(new.get(name, name)): unit for name, unit in units.items()}
     further = {name: unit for name, unit in named.items() if meaning(name, {}).unit is None}
     return {} if further == file_metadata.get("column_units", {}) else {"column_units": further}

@@ -14,7 +14,7 @@ __all__ = ["BlockSpool"]
 
 
 class BlockSpool:
-    """Keeps blocks in a file, and gives them back in their order.
+    """Stores blocks in a file, and returns them in order.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class BlockSpool:
         self.extent = Extent()
 
     def add(self, block: SeriesBlock) -> None:
-        """Keep a block."""
+        """Append a block."""
         counts = block.counts.tolist()
         for same, count in zip(block.series, counts, strict=True):
             self.extent.add(count, same)

@@ -26,12 +26,12 @@ from photseries.formats.reading import Table
 
 __all__ = ["looks_like_text", "read"]
 
-#: Before pandas 3.1 decimals are read to the last bit only when asked.
+#: Before pandas 3.1 decimals are exact only with this option.
 _EXACT: Final[dict[str, Any]] = (
     {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
 )
 
-#: Cells without a value, beside those that pandas knows.
+#: Missing values in addition to those of pandas.
 _NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...", "*", "masked", "nodata")
 
 _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
@@ -40,25 +40,25 @@ _FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", 
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
-#: The first line of a file that Excel wrote, which says what separates the columns.
+#: The first line of some Excel files, which states the separator.
 _EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
-#: A cell of a line under the names that is no value: dashes, or a type of RDB such as 10N.
+#: A cell of a line below the names that is not a value: dashes, or a type of RDB such as 10N.
 _DASHES: Final = re.compile(r"[-=+|:]*-{2,}[-=+|:]*|\d*[NS]")
 _OPENED: Final = re.compile(r'(?:^|[,;|\t])\s*"')
 _SPACES: Final = r"\s+"
-#: What may separate columns, the more telling one first.
+#: Possible separators, the least ambiguous first.
 _SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
 _COMMENT: Final = re.compile(r"\s*(?:[#@%!\\]|//)")
-#: Units that may stand in a line of their own under the names, in lower case.
+#: Units in a separate line below the names, in lower case.
 _UNITS: Final = (
     "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
     "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
 )  # fmt: skip
-#: A record of an observation as the Minor Planet Center has them: the date is in columns 16 to 32.
+#: An observation record of the Minor Planet Center: the date is in columns 16 to 32.
 _MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
-#: The line that names the columns of a file of SNANA.
+#: The line with the column names of a SNANA file.
 _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
-_SAMPLE: Final = 50  # rows that decide what separates the columns
+_SAMPLE: Final = 50  # rows sampled to detect the separator
 
 
 class _Line(NamedTuple):
@@ -67,7 +67,7 @@ class _Line(NamedTuple):
 
 
 def looks_like_text(content: bytes) -> bool:
-    """Return whether the beginning of a file may be text with columns."""
+    """Return whether the beginning of a file may be a text table."""
     start = content[:1024]
     return bool(start.strip()) and (b"\0" not in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"))
 
@@ -78,14 +78,13 @@ def read(content: bytes, options: ReadOptions) -> Table:
     Raises
     ------
     InvalidError
-        When there is no table, no line names its columns, or a row has more or fewer cells than names; the message
-        says which line.
+        When there is no table or header line, or a row has more or fewer cells than names; the message has the line.
     """
     text, warnings = decoded(content)
     known = _known_layout(text)
     if known is not None:
         needs("astropy")
-        return _by_astropy(text, known, warnings)
+        return _read_with_astropy(text, known, warnings)
     comments: list[_Line] = []
     rows: list[_Line] = []
     is_comment = _COMMENT.match
@@ -96,26 +95,26 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if _MPC.match(rows[0].text):
         raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     header = _keywords(comments)
-    rows, keys = _of_snana(rows)
+    rows, keys = _read_snana(rows)
     header |= keys
     separator_line = _EXCELS.fullmatch(rows[0].text.strip())
     if separator_line is not None and len(rows) > 1:
         rows, header["DELIM"] = rows[1:], separator_line[1]
     separator = _separator(rows, names_of(options.names), header.get("DELIM"))
     first = _split(rows[:1], separator)[0]
-    names, rows = _named(rows, comments, first, separator, options)
+    names, rows = _column_names(rows, comments, first, separator, options)
     rows, units = _without_units(rows, names, separator)
     if not rows:
         raise invalid("The table has no rows.")
-    names, width = _checked(names, rows, separator)
+    names, width = _require_even_rows(names, rows, separator)
     frame = _parsed(names, width, rows, separator)
     return Table(frame=frame, header=header, units=units, warnings=warnings, uses=("names",) if options.names else ())
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    """Yield the lines that are not empty; a cell in quotes may contain line breaks."""
+    """Yield the non-empty lines; a quoted cell may contain line breaks."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if '"' not in text:  # the loop below would take twice as long
+    if '"' not in text:  # the loop below takes twice as long
         yield from (_Line(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return
     waiting: _Line | None = None
@@ -135,7 +134,7 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _known_layout(text: str) -> str | None:
-    """Return the format of astropy for a layout that is not one line a row with a separator."""
+    """Return astropy's format for a layout without separators."""
     if "\nByte-by-byte Description of file" in text:
         return "ascii.cds"
     lines = [line for line in islice(text.splitlines(), 2000) if line.strip() and line[0] not in "\\#"]
@@ -146,7 +145,7 @@ def _known_layout(text: str) -> str | None:
 
 
 def _require_aligned(text: str) -> None:
-    """Refuse rows whose cells do not stand between the bars of the header: they would be cut."""
+    """Refuse rows whose cells are not aligned with the bars of the header: they would be truncated."""
     lines = [_Line(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] not in "\\#"]
     bars = [position for position, letter in enumerate(lines[0].text) if letter == "|"]
     for line in lines:
@@ -155,7 +154,7 @@ def _require_aligned(text: str) -> None:
             raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
 
 
-def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
+def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
     from astropy.io.ascii import InconsistentTableError
     from astropy.table import Table as AstropyTable
 
@@ -175,8 +174,8 @@ def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in matches if match}
 
 
-def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
-    """Return the names and the rows in a file of SNANA, and its keywords; other lines as they are."""
+def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
+    """Return the names and rows of a SNANA file, and its keywords; other lines unchanged."""
     if not any(map(_SNANA.match, (line.text for line in rows))):
         return rows, {}
     parts = [(line.text.partition(":")[0].strip(), line) for line in rows]
@@ -185,17 +184,17 @@ def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
     return table, {key: line.text.partition(":")[2].strip() for key, line in parts if key not in inside}
 
 
-def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) -> str:
-    """Return what separates the columns: it gives the sampled rows as many cells as their first line, or the names."""
+def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:
+    """Detect the separator: it gives the sampled rows as many cells as their first line, or as names."""
     words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
-    if told is not None and (known := words.get(told.lower(), told)) in _SEPARATORS:
+    if stated is not None and (known := words.get(stated.lower(), stated)) in _SEPARATORS:
         return known
     sample = rows[: _SAMPLE + 1]
     best, best_score = _SPACES, 0.0
     for separator in _SEPARATORS:
         try:
             counts = [len(cells) for cells in _split(sample, separator)]
-        except InvalidError:  # a line break in a cell that is in quotes under another separator
+        except InvalidError:  # a line break in a cell that is quoted with another separator
             continue
         row_counts = counts[1:] or counts
         named = len(names) or counts[0]
@@ -209,7 +208,7 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) ->
 
 
 def _split(lines: Iterable[_Line], separator: str) -> list[list[str]]:
-    """Split lines into cells, each without the spaces around it; cells in quotes may contain separators."""
+    """Split lines into cells without surrounding spaces; quoted cells may contain separators."""
     texts = (line.text for line in lines)
     if separator == _SPACES:
         reader = csv.reader((text.replace("\t", " ").strip() for text in texts), delimiter=" ", skipinitialspace=True)
@@ -225,7 +224,7 @@ def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
-def _named(
+def _column_names(
     rows: list[_Line], comments: list[_Line], first: list[str], separator: str, options: ReadOptions
 ) -> tuple[list[str], list[_Line]]:
     """Return the names of the columns, and the rows below them."""
@@ -250,13 +249,13 @@ def _named(
 
 
 def _without_commas(names: list[str]) -> list[str]:
-    """Return names with spaces between without the commas behind them."""
+    """Return space-separated names without trailing commas."""
     commas = len(names) > 1 and all(name.endswith(",") for name in names[:-1])
     return [name.rstrip(",") for name in names] if commas else names
 
 
 def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> tuple[list[_Line], dict[str, str]]:
-    """Take lines of units, and of dashes, from above the rows."""
+    """Remove lines of units and dashes above the rows."""
     top = _split(rows[:4], separator)
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
     is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
@@ -267,20 +266,20 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
 
 
 def _are_dashes(cells: list[str]) -> bool:
-    """Return whether a line divides names from rows; a column of one character has one dash."""
+    """Return whether a line is a rule of dashes; a column of one character has one dash."""
     long = [cell for cell in cells if cell != "-"]
     return bool(long) and all(map(_DASHES.fullmatch, long))
 
 
-def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
-    """Refuse rows with more or fewer cells than names; return the names, and the most cells of a row.
+def _require_even_rows(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
+    """Refuse rows with more or fewer cells than names; return the names, and the maximum number of cells.
 
-    Empty cells behind all names are no cells.
+    Trailing empty cells do not count.
     """
     counts = _counts(rows, separator)
     if len(counts) != len(rows):
         raise invalid("its cells cannot be told apart: a quote is not closed.")
-    if names and not names[-1] and len(names) - 1 in counts:  # a separator behind the names that no row has
+    if names and not names[-1] and len(names) - 1 in counts:  # the header has a trailing separator, the rows have none
         names = names[:-1]
     many = len(names)
     for line, count in zip(rows, counts, strict=True):
@@ -306,7 +305,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
         raise invalid(f"the comma in {commas[0]!r:.40} may be between thousands, or decimal: write numbers without it.")
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
-    frame = _by_pandas(text, names, width, separator, decimal)
+    frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
     texts = {
@@ -314,15 +313,15 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
         for name, column in frame.items()
         if column.dtype.kind in "OT" or not isinstance(column.dtype, np.dtype)
     }
-    frame = frame.assign(**{name: _fortran(_with_points(column, decimal)) for name, column in texts.items()})
+    frame = frame.assign(**{name: _fortran(_with_decimal_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:
-        cells = _by_pandas(text, names, width, separator, decimal, dtype=str)
+        cells = _read_with_pandas(text, names, width, separator, decimal, dtype=str)
         frame = frame.assign(**{name: _integers(cells[name], frame[name]) for name in rounded})
     return frame
 
 
-def _by_pandas(
+def _read_with_pandas(
     text: str, names: list[str], width: int, separator: str, decimal: str, dtype: type[str] | None = None
 ) -> pd.DataFrame:
     frame: pd.DataFrame = pd.read_csv(
@@ -342,15 +341,15 @@ def _by_pandas(
     return frame
 
 
-def _with_points(column: pd.Series, decimal: str) -> pd.Series:
-    """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
+def _with_decimal_points(column: pd.Series, decimal: str) -> pd.Series:
+    """Replace decimal commas by points in a numeric column that pandas left as text, for instance because of limits."""
     texts = column.dropna().astype(str).str.strip()
     is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()
     return column.str.replace(",", ".", regex=False) if is_numeric else column
 
 
 def _fortran(column: pd.Series) -> pd.Series:
-    """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
+    """Parse Fortran exponents such as 0.59D+05; other text stays, stripped of spaces."""
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
     filled = cells.dropna()
     if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
@@ -366,7 +365,7 @@ def _may_be_rounded(column: pd.Series) -> bool:
 
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
-    """Read cells as integers and null; what was written otherwise stays as numbers."""
+    """Convert cells to integers and null, unless some were not written as integers."""
     present = cells.notna()
     if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers

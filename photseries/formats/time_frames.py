@@ -15,31 +15,31 @@ __all__ = ["MJD_ZERO", "TimeFrame", "as_alignment", "as_refpos", "as_scale", "fr
 
 MJD_ZERO: Final = 2_400_000.5  # MJD 0 as JD [d]
 
-#: The names of scales, old ones too, and the scales that a series can name. Times in TCB and TCG are converted.
+#: Scale names, including old ones -> scale of a series. Times in TCB and TCG are converted.
 _SCALES: Final[Mapping[str, str]] = {
     "UTC": "utc", "UT": "utc", "GMT": "utc", "TAI": "tai", "IAT": "tai", "TT": "tt", "TDT": "tt", "ET": "tt",
     "TDB": "tdb", "TCB": "tcb", "TCG": "tcg",
 }  # fmt: skip
 _CONVERTED: Final = {"tcb": "tdb", "tcg": "tt"}
 
-#: By how much the rates of TCB and TCG differ from those of TDB and TT, and TDB_0 [d], which define these scales
+#: The rate differences of TCB from TDB and of TCG from TT, and TDB_0 [d], which define these scales
 #: (IAU 2006 resolution B3, IAU 2000 resolution B1.9); all agree at 1977-01-01T00:00:00 TAI.
 _RATES: Final = {"tcb": (1.550519768e-8, -6.55e-5 / 86_400), "tcg": (6.969290134e-10, 0.0)}
 _MJD_OF_1977: Final = 43_144.0003725
 
-#: How the names of places begin: FITS compares eight characters. ``TIMEREF`` has names of its own.
+#: The prefixes of reference positions: FITS compares eight characters. ``TIMEREF`` has its own names.
 _PLACES: Final = {
     "TOPOCEN": "topocenter", "LOCAL": "topocenter", "GEOCEN": "geocenter", "HELIOCEN": "heliocenter",
     "BARYCEN": "barycenter", "SOLARSYS": "barycenter",
 }  # fmt: skip
 
-#: The values of ``TIMEPIXR`` that have a name.
+#: Value of ``TIMEPIXR`` -> alignment.
 _ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
 
-#: Keywords of what times count from, and the MJD of their zero; ``JD_REF`` is SuperWASP's.
+#: Keyword with the origin of the times -> MJD of its zero; ``JD_REF`` is SuperWASP's.
 _ORIGINS: Final = (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO), ("JD_REF", -MJD_ZERO))
 
-#: Days in a unit of time.
+#: Unit of time -> days.
 _DAYS: Final = {
     "d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000, "days": 1.0,
     "hr": 1 / 24, "sec": 1 / 86_400, "seconds": 1 / 86_400,
@@ -48,7 +48,7 @@ _DAYS: Final = {
 
 @dataclass(frozen=True)
 class TimeFrame:
-    """What a file states of its times.
+    """The time frame that a file states.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class TimeFrame:
     refpos : str, optional
     alignment : str, optional
     origin : tuple of float, optional
-        What the times count from, as an MJD in parts whose sum it is [d].
+        The origin of the times as an MJD, in parts to be summed [d].
     offset : float
-        What is to be added to times that count from there [in the unit of the times].
+        The offset to add to the times [in their unit].
     unit : str
-        Of the times where their column has none.
+        The unit of times whose column has none.
     warnings : tuple of str
     """
 
@@ -82,23 +82,23 @@ class TimeFrame:
 
     @property
     def is_converted(self) -> bool:
-        """Whether the times are in a scale that a series cannot have, and are brought to one that it can."""
+        """Whether the times are converted from a scale that a series cannot have."""
         return self.scale in _CONVERTED
 
     def mjd(self, times: npt.NDArray[np.generic], unit: str | None) -> npt.NDArray[np.float64]:
-        """Return times that count from the origin as MJD, in the scale that ``fields`` names.
+        """Convert times relative to the origin to MJD, in the scale in ``fields``.
 
         Parameters
         ----------
         times : ndarray, shape (n,)
             In ``unit``.
         unit : str or None
-            None where the column has none.
+            None if the column has none.
 
         Raises
         ------
         InvalidError
-            When the unit is no unit of time.
+            When the unit is not a unit of time.
         """
         days = _DAYS.get((unit or self.unit).strip())
         if days is None:
@@ -107,13 +107,13 @@ class TimeFrame:
         return self.converted((np.asarray(times, np.float64) + self.offset) * days + origin)
 
     def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return MJD of TCB as TDB and of TCG as TT; others as they are."""
+        """Convert MJD from TCB to TDB and from TCG to TT; return others unchanged."""
         rate, constant = _RATES.get(self.scale or "", (0.0, 0.0))
         return mjd if rate == 0 else mjd - rate * (mjd - _MJD_OF_1977) + constant
 
 
 def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
-    """Return the scale that a header names, with a warning where a series cannot name it."""
+    """Return the scale in a header, with a warning if a series cannot have it."""
     name = str(text or "").strip().upper()
     scale = _SCALES.get(name.partition("(")[0])
     if scale is None and name not in ("", "UNKNOWN", "LOCAL"):
@@ -122,13 +122,13 @@ def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
 
 
 def as_refpos(text: object) -> str | None:
-    """Return the reference position that a header names; None where a series cannot name it."""
+    """Return the reference position in a header; None if a series cannot have it."""
     name = str(text or "").strip().upper()
     return next((refpos for start, refpos in _PLACES.items() if name.startswith(start)), None)
 
 
 def as_alignment(pixel: object) -> str | None:
-    """Return what ``TIMEPIXR``, the place of a time in its exposure, is called; None where it has no name."""
+    """Return the alignment for ``TIMEPIXR``, the position of a time in its exposure; None if it has no name."""
     return _ALIGNMENTS.get(float(pixel)) if isinstance(pixel, int | float) else None
 
 
@@ -138,18 +138,18 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
     Parameters
     ----------
     column : int, optional
-        The number of the column of the times: its own keywords win.
+        The number of the time column, whose keywords take precedence.
 
     Raises
     ------
     InvalidError
-        When a keyword that must be a number is none.
+        When a keyword that must be a number is not one.
     """
-    coordinate = str(header.get(f"TCTYP{column}", "")).strip().upper()  # may be TIME, which is no scale
+    coordinate = str(header.get(f"TCTYP{column}", "")).strip().upper()  # may be TIME, which is not a scale
     scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
     position = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
     origin = _origin(header)
-    days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # keywords of missions; those of the standard are in seconds
+    days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # mission keywords; the standard's are in seconds
     zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
     return TimeFrame(
         scale=scale,
@@ -166,7 +166,7 @@ def _origin(header: Mapping[str, object]) -> tuple[float, ...] | None:
     for name, zero in _ORIGINS:
         keys = [key for key in (f"{name}I", f"{name}F") if key in header] or [key for key in (name,) if key in header]
         if keys:
-            # The whole days first, so that the sum is as exact as the header.
+            # Whole days first, so that the sum is as exact as the header.
             return (_number(header, keys[0]) + zero, *(_number(header, key) for key in keys[1:]))
     if header.get("DATEREF"):
         from astropy.time import Time

@@ -24,7 +24,7 @@ __all__ = ["TIME_FORMATS", "TimeFormat", "Times", "require_mjd", "time_format", 
 
 @dataclass(frozen=True)
 class TimeFormat:
-    """A way to write times: MJD = value * scale + offset, and what else it says of them."""
+    """A time format: MJD = value * scale + offset, and the fields that it implies."""
 
     sentence: str
     offset: float = 0.0
@@ -34,10 +34,10 @@ class TimeFormat:
 
 
 _BARYCENTRIC: Final = {"time_scale": "tdb", "time_refpos": "barycenter"}
-#: HJD is in UTC unless something else is said (Eastman et al. 2010, PASP 122, 935).
+#: HJD is in UTC unless stated otherwise (Eastman et al. 2010, PASP 122, 935).
 _HELIOCENTRIC: Final = {"time_scale": "utc", "time_refpos": "heliocenter"}
 
-#: The formats of times; ``iso`` is read as text, every other one is linear.
+#: The time formats; ``iso`` is text, all others are linear.
 TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "mjd": TimeFormat("JD - 2400000.5"),
     "jd": TimeFormat("Julian date", -MJD_ZERO),
@@ -53,9 +53,9 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
 }
 
-#: A format that counts from another date: ``hjd-2450000``.
+#: A format with another origin: ``hjd-2450000``.
 _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
-#: The format that a name or a unit tells, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
+#: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
     r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
@@ -65,28 +65,28 @@ _IN_NAME: Final = re.compile(
 _SCALE_IN_NAME: Final = re.compile(r"(?:(?<![a-z])|(?<=jd))(tdb|tcb|tcg|utc|tai|tt)(?![a-z])")
 
 _DATE: Final = len("2024-01-31")
-#: A column that may have the time of day.
+#: The name of a column that may have the time of day.
 _HOURS: Final = re.compile(r"(?:obs[_ ]?)?(?:ut|utc|time|hours?|clock)(?:[^a-z].*)?", re.IGNORECASE)
 
-#: An earlier MJD is not that of photometry [d]: it is before 1804.
+#: Earliest plausible MJD of photometry [d]: the year 1804.
 _EARLIEST: Final = -20_000.0
 
-#: Values that times of other formats have, where somebody took them for MJD.
+#: Typical values of other time formats that are mistaken for MJD.
 _LOOKS: Final = {"jd": (2_380_000.0, 2_550_000.0), "unix": (1e8, 4e9)}
 
 
 @dataclass(frozen=True)
 class Times:
-    """Times as MJD, and what is known of them.
+    """Times as MJD, with their properties.
 
     Parameters
     ----------
     mjd : ndarray of float64, shape (n,), or None
-        [d]; None where the column is in MJD already.
+        [d]; None if the column is already in MJD.
     fields : mapping
         Fields of the series.
     why : str
-        How they were read.
+        The reason for the conversion.
     warnings : tuple of str
     """
 
@@ -97,7 +97,7 @@ class Times:
 
 
 def time_format(name: str) -> TimeFormat:
-    """Return a format by its name, also one with an offset.
+    """Return a format by name, possibly with an offset.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
     Raises
     ------
     InvalidError
-        When the format is unknown, or the column holds something else.
+        When the format is unknown, or the column does not have it.
     """
     time_format, times = options.time_format, _numbers(frame[column])
     if isinstance(times.dtype, pd.DatetimeTZDtype):
@@ -158,32 +158,32 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
         if not _clocks(frame) or not times.equals(times.dt.normalize()):
             return Times(mjd_of_datetimes(times), {}, "datetimes")
-        times = times.dt.strftime("%Y-%m-%d")  # a workbook has the times of day in a column of their own
+        times = times.dt.strftime("%Y-%m-%d")  # a workbook may have times of day in a separate column
     if time_format is None and column in table.mjd:
         return Times(None, table.mjd[column], "times of astropy")
     usual = survey if survey is not None and survey.time == column else None
-    stated = _stated(table, column)
+    stated = _stated_frame(table, column)
     known = time_format or _format(times, column, table, stated, usual)
     if known == "iso":
         texts, doubts = _with_clock(frame, times, column)
         fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
         mjd = mjd_of_texts(texts, column, options.time_scale or fields["time_scale"])
         return Times(stated.converted(mjd), fields, "ISO dates", (*stated.warnings, *doubts))
-    return _of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
+    return _times_of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
 
 
-def _stated(table: Table, column: str) -> TimeFrame:
-    """Return what the file states of its times, in the header or in the name of their column."""
+def _stated_frame(table: Table, column: str) -> TimeFrame:
+    """Return the time frame in the header or in the name of the time column."""
     stated = table.frames.get(column) or TimeFrame()
     named = _SCALE_IN_NAME.search(_snake(column))
     scale = stated.scale or (named[1] if named else as_scale(table.header.get("TIMESYS"))[0])
     return replace(stated, scale=scale)
 
 
-def _of_numbers(
+def _times_of_numbers(
     column: pd.Series, times: pd.Series, known: str | None, unit: object, stated: TimeFrame, usual: Survey | None
 ) -> Times:
-    """Bring numbers to MJD, by their format or by what the header states."""
+    """Convert numbers to MJD, by their format or by the header."""
     if known is None and stated.origin is None:
         formats = ", ".join(TIME_FORMATS)
         raise invalid(
@@ -196,7 +196,7 @@ def _of_numbers(
     about = {} if usual is None else usual.times
     if known is not None:
         mjd, fields, why = _in_format(column, times, known, stated)
-        return _rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
+        return _warn_if_rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
     named = _unit(unit) or ("d" if usual is not None and usual.time_format else None)
     counted = stated.mjd(times.to_numpy(np.float64), named)
     finite = counted[np.isfinite(counted)]
@@ -205,13 +205,13 @@ def _of_numbers(
             f"The times in {column.name!r} have no unit, and as {stated.unit} since MJD {sum(stated.origin or ()):g} "
             "cannot be right: state their format (time_format), such as mjd."
         )
-    return _rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
+    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
 
 
 def _in_format(
     column: pd.Series, times: pd.Series, known: str, stated: TimeFrame
 ) -> tuple[npt.NDArray[np.float64] | None, Mapping[str, str], str]:
-    """Convert numbers in a format to MJD; None where the column is in MJD already."""
+    """Convert numbers in a format to MJD; None if the column is already in MJD."""
     how = time_format(known)
     values = times.to_numpy(np.float64)
     why = f"{known} ({how.sentence})"
@@ -223,7 +223,7 @@ def _in_format(
 
 
 def _first_text(times: pd.Series) -> tuple[int, object]:
-    """Return the first cell that is no number, and the number of its row."""
+    """Return the first cell that is not a number, and its row number."""
     numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
     return next(
         ((row, cell) for row, cell in enumerate(times, 1) if pd.isna(numbers.iloc[row - 1])), (1, times.iloc[0])
@@ -231,7 +231,7 @@ def _first_text(times: pd.Series) -> tuple[int, object]:
 
 
 def _numbers(times: pd.Series) -> pd.Series:
-    """Return times that stand as text but are numbers as numbers."""
+    """Convert numeric texts to numbers."""
     if not is_text(times):
         return times
     try:
@@ -241,19 +241,19 @@ def _numbers(times: pd.Series) -> pd.Series:
 
 
 def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usual: Survey | None) -> str | None:
-    """Return the format of times that nobody named; None where what the file states is to be used."""
+    """Infer the format of times; None to use the time frame of the file."""
     if is_iso(times):
         return "iso"
     is_certain = column == table.time or usual is not None
     by_name = None if is_certain else _format_of_name(column)
-    key = table.header.get(column)  # AAVSO names the format of the column DATE in a line #DATE=HJD
+    key = table.header.get(column)  # AAVSO states the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
     if by_name is None and stated.origin is None:
-        by_name = next((named for text in texts if text and (named := _told(str(text)))), None)
-    return None if by_name == "iso" and is_numeric(times) else by_name  # a date as a number has any format
+        by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
+    return None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
 
 
-def _told(text: str) -> str | None:
+def _format_in_text(text: str) -> str | None:
     return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else _format_of_name(text)
 
 
@@ -263,10 +263,10 @@ def _unit(unit: object) -> str | None:
     return "d" if text and _format_of_name(text) else text
 
 
-def _rounded(
+def _warn_if_rounded(
     times: pd.Series, mjd: npt.NDArray[np.float64] | None, fields: Mapping[str, object], why: str, stated: TimeFrame
 ) -> Times:
-    """Add a warning where the times were stored with the precision of float32."""
+    """Add a warning if the times have only the precision of float32."""
     if times.dtype != np.float32 and times.dtype != np.float16:
         return Times(mjd, fields, why, stated.warnings)
     step = float(np.spacing(np.nanmax(np.abs(times.to_numpy())))) if times.notna().any() else 0.0
@@ -283,7 +283,7 @@ def _clocks(frame: pd.DataFrame) -> list[str]:
 
 
 def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.Series, tuple[str, ...]]:
-    """Add the time of day from a column of its own to dates without one; warn where there is none."""
+    """Add the time of day from a separate column to dates; warn if there is none."""
     if not is_iso(dates) or dates.dropna().str.strip().str.len().max() > _DATE:
         return dates, ()
     clocks = _clocks(frame)
@@ -301,17 +301,17 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.
 
 
 def without_odd(times: Times, column: pd.Series) -> Times:
-    """Take times that cannot be, among others that can, as missing where they are 0 or negative in the file.
+    """Treat implausible times as missing if they are 0 or negative in the file and others are plausible.
 
     Parameters
     ----------
     column : Series
-        As the file has it.
+        The column as in the file.
 
     Raises
     ------
     InvalidError
-        When another time is that far from all others: rows may be in two formats.
+        When another time is implausible: rows may have two formats.
     """
     mjd = np.asarray(column if times.mjd is None else times.mjd, np.float64)
     finite = mjd[np.isfinite(mjd)]
@@ -322,7 +322,7 @@ def without_odd(times: Times, column: pd.Series) -> Times:
         return times
     cells = _numbers(column)[odd]
     if times.mjd is None and (cells > 0).any():
-        return times  # the service warns of them
+        return times  # the service warns about them
     if not is_numeric(cells) or (cells > 0).any():
         row = int(np.flatnonzero(odd)[0])
         raise invalid(
@@ -335,13 +335,13 @@ def without_odd(times: Times, column: pd.Series) -> Times:
 
 
 def require_mjd(mjd: npt.NDArray[np.generic], time_format: str | None) -> None:
-    """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
+    """Refuse times that cannot be MJD; the median suffices to distinguish the formats.
 
     Parameters
     ----------
     mjd : ndarray, shape (n,)
     time_format : str or None
-        The format that the caller named.
+        The format given by the caller.
 
     Raises
     ------

@@ -30,7 +30,7 @@ _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 def in_known_units(
     frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, UnitBase]
 ) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
-    """Bring flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds and positions to degrees.
+    """Convert flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds, positions to degrees.
 
     Vega magnitudes and those of count rates, such as mag(electron/s), stay as they are.
 
@@ -39,22 +39,22 @@ def in_known_units(
     roles : mapping of str to str
         The columns of the times, the brightnesses and their errors.
     units : mapping of str to astropy unit
-        By column; an error without one has that of its brightness.
+        By column; an error without a unit has that of its brightness.
 
     Returns
     -------
     DataFrame
     str or None
-        The unit of the fluxes and their errors, None where nothing says.
+        The unit of the fluxes and their errors; None if unknown.
     str or None
-        "vega" or "instrumental" where the unit of the magnitudes says so.
+        "vega" or "instrumental", if the unit of the magnitudes implies it.
     tuple of str
         Warnings for the uploader.
 
     Raises
     ------
     InvalidError
-        When a unit is known to be something else.
+        When a unit has the wrong dimension.
     """
     if not units:
         return frame, None, None, ()
@@ -85,19 +85,19 @@ def in_known_units(
 
 
 def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, str]) -> pd.DataFrame:
-    """Bring magnitudes and their errors to mag, and flux errors to the unit of the fluxes, by units that are text.
+    """Convert magnitudes and their errors to mag, and flux errors to the unit of the fluxes, by textual units.
 
     Parameters
     ----------
     roles : mapping of str to str
         The columns of the brightnesses and their errors.
     units : mapping of str to str
-        By column, as the file writes them; texts that are no units are left alone.
+        By column, as spelled in the file; texts that are not units are ignored.
 
     Raises
     ------
     InvalidError
-        When an error is in a unit that is not one of its brightness.
+        When the unit of an error does not fit its brightness.
     """
     own = roles.get(MAGERR)
     if own is not None and units.get(own) in _NOT_OF_MAGNITUDES:
@@ -116,7 +116,7 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
 
 def _ratio(error: str, unit: str, target: str) -> float:
-    """Return what brings errors to the unit of their fluxes; 1 where one of the texts is no unit."""
+    """Return the factor from errors to the unit of their fluxes; 1 if either text is not a unit."""
     source, other = known_unit(unit), known_unit(target)
     if source is None or other is None:
         return 1.0
@@ -128,7 +128,7 @@ def _ratio(error: str, unit: str, target: str) -> float:
 
 
 def known_unit(text: str) -> FluxUnit | None:
-    """Return the unit of fluxes that a text is; None where it is none."""
+    """Return a text as a unit of fluxes; None if it is not one."""
     try:
         return flux_unit_of(text)
     except ValueError:
@@ -136,7 +136,7 @@ def known_unit(text: str) -> FluxUnit | None:
 
 
 def _magsys(unit: object) -> str | None:
-    """Return the system of magnitudes that their unit names; None for AB, and where it names none."""
+    """Return the magnitude system in a unit; None for AB, or if there is none."""
     from astropy import units as known
 
     if str(unit).lower() in ("vegamag", "mag(vega)", "vega"):
@@ -149,31 +149,33 @@ def _magsys(unit: object) -> str | None:
 def units_to_bring(
     units: Mapping[str, object], metadata: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, str]]:
-    """Separate the units that may have to be brought to those of the archive from those that it wrote itself.
+    """Separate units that may need conversion from those that the service wrote.
 
     Parameters
     ----------
     units : mapping of str to astropy unit
-        By column; None where nothing says.
+        By column; None if unknown.
     metadata : mapping
-        What the file says of the series. A unit that the service wrote there is one that the archive has.
+        The metadata in the file. Units written there by the service need no conversion.
 
     Returns
     -------
     dict of str to astropy unit
-        Those that may have to be brought, by column.
+        The units that may need conversion, by column.
     dict of str to str
-        All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
+        All units as text, by column; in the spelling of ``column_units`` if that is the same unit.
     """
     stated = {name: unit for name, unit in units.items() if unit is not None}
-    same = {name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
+    same = {
+        name: text for name, unit in stated.items() if (text := meaning(name, metadata).unit) and _is_unit(unit, text)
+    }
     to_bring = {name: unit for name, unit in stated.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
     texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in stated.items()}
     return to_bring, {name: text for name, text in texts.items() if text}
 
 
-def _is(unit: object, text: str) -> bool:
-    """Return whether a text is a unit. The electron that astropy's reader of VOTable makes equals no other unit."""
+def _is_unit(unit: object, text: str) -> bool:
+    """Return whether a text is a unit. The electron from astropy's VOTable reader equals no other unit."""
     from astropy import units as known
 
     if isinstance(unit, known.StructuredUnit):
@@ -183,16 +185,16 @@ def _is(unit: object, text: str) -> bool:
 
 
 def _unit(unit: object) -> object:
-    """Take a column without a dimension as one that says nothing of its unit."""
+    """Treat a dimensionless column as a column without a unit."""
     return None if unit is None or str(unit) == "" else unit
 
 
 def _converted(values: npt.NDArray[np.generic], name: str, unit: UnitBase, target: object) -> npt.NDArray[np.generic]:
     from astropy import units as known
 
-    if target == known.mag:  # of an error, which has no zero
+    if target == known.mag:  # an error has no zero point
         unit = getattr(unit, "function_unit", unit)
-    elif target == known.ABmag and unit.is_equivalent(known.mag):  # magnitudes are AB unless they say otherwise
+    elif target == known.ABmag and unit.is_equivalent(known.mag):  # magnitudes are AB unless stated otherwise
         target = known.mag
     try:
         converted: npt.NDArray[np.generic] = unit.to(target, values)

@@ -41,10 +41,10 @@ __all__ = ["looks_like_votable", "read", "without_data", "write"]
 
 _COOSYS, _TIMESYS = "_icrs", "_times"
 
-#: Of the service's own files: all metadata, and notes on columns, as JSON.
+#: Names in files of the service: all metadata, and notes on columns, as JSON.
 _METADATA, _NOTES = "photseries", "photseries_columns"
 
-#: Types that VOTable has not.
+#: Types that VOTable lacks.
 _OTHER_TYPES: Final = ("int8", "uint16", "uint32", "uint64", "float16", "datetime64[ns]", "timedelta64[ns]")
 
 _FLUXES: Final = (*FLUX, FLUXERR)
@@ -53,7 +53,7 @@ _MAGNITUDES: Final = (*MAG, MAGERR, "magtot", "e_magtot")
 _FRAMES: Final = {name: f"_{name}" for name in FRAMES}
 _REFERENCES: Final = {**dict.fromkeys(TIMES, _TIMESYS), **_FRAMES, **dict.fromkeys(("ra", "dec"), _COOSYS)}
 
-#: The type of VOTable for each of numpy, and the one of numpy that is written; there are no others for these.
+#: numpy type -> type in VOTable, and the numpy type to write.
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "u1": ("unsignedByte", "u1"),
     "i1": ("short", ">i2"),
@@ -76,22 +76,22 @@ def looks_like_votable(content: bytes) -> bool:
 
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read a table of a VOTable: its only one with rows, or the one that the options name."""
+    """Read a table of a VOTable: the only one with rows, or the one named by the options."""
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import VOWarning
 
-    # Most VOTables break some rule of the standard that does not matter here.
+    # Most VOTables violate some irrelevant rule of the standard.
     with quiet(VOWarning):
         file = parse(io.BytesIO(content))
         tables = [candidate for candidate in file.iter_tables() if len(candidate.array)]
         names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
         parsed = tables[chosen(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
-    return table_of(table, uses=("table",), **_beside(file, parsed, table))
+    return table_of(table, uses=("table",), **_file_fields(file, parsed, table))
 
 
-def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
-    """Return what the file says: one of the service, all fields; others, the systems and PARAMs."""
+def _file_fields(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
+    """Return the metadata of the file: all fields if it is from the service, else the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
     said = fields_in(own.get(_METADATA))
     if said:
@@ -114,19 +114,19 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
-    head, foot = _described(metadata, columns, types, _own(metadata, columns))
+    head, foot = _described(metadata, columns, types, _private_params(metadata, columns))
     stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
 
 def without_data(columns: Sequence[OutputColumn], metadata: Mapping[str, object]) -> str:
-    """Write the VOTable of a series without its rows, for formats that hold these in another way."""
+    """Write the VOTable of a series without rows, for formats that store these differently."""
     return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
 
 
-def _own(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
-    """Write what only the client reads, so that nothing is lost on the way back."""
-    notes = column_notes(columns, _names(columns), _lost)
+def _private_params(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
+    """Write the PARAMs that only the client reads, for a lossless round trip."""
+    notes = column_notes(columns, _names(columns), _note_of_loss)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
     return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
 
@@ -141,7 +141,7 @@ def _described(
     types: Sequence[tuple[dict[str, object], Array]],
     fields_of_table: str = "",
 ) -> tuple[str, str]:
-    """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
+    """Write the elements before and after the data of a series: systems, calibration, metadata, fields."""
     xml_names = identities((column.name for column in columns), (_COOSYS, _TIMESYS, *_FRAMES.values()))
     described = zip(columns, _names(columns), xml_names, types, strict=True)
     fields = "".join(
@@ -170,7 +170,7 @@ def _metadata(name: str, value: object) -> str:
 
 
 def _calibrated(calibration: Calibration) -> tuple[str, ...]:
-    """Return the columns that a photometric calibration is about: instrumental magnitudes have none."""
+    """Return the columns with a photometric calibration; instrumental magnitudes have none."""
     return (
         *(_FLUXES if calibration.converts else ()),
         *(_MAGNITUDES if calibration.system in ("AB", "Vega") else ()),
@@ -178,7 +178,7 @@ def _calibrated(calibration: Calibration) -> tuple[str, ...]:
 
 
 def _calibration(metadata: Mapping[str, object], columns: Iterable[OutputColumn]) -> str:
-    """Write the photometric calibration in the words of the photometry data model."""
+    """Write the photometric calibration in terms of the photometry data model."""
     calibration = calibration_of(metadata)
     calibrated = _calibrated(calibration)
     about = [column.name for column in columns if column.name in calibrated]
@@ -211,8 +211,8 @@ def _field(column: OutputColumn, attributes: Mapping[str, object]) -> str:
     )
 
 
-def _lost(column: OutputColumn) -> Note:
-    """Note what readers of VOTable lose: some types, and which empty text is null."""
+def _note_of_loss(column: OutputColumn) -> Note:
+    """Note what readers of VOTable lose: some types, and the distinction of null from empty text."""
     if column.is_text:
         return note_of_text(column.values)
     name = column.values.dtype.name
@@ -220,14 +220,14 @@ def _lost(column: OutputColumn) -> Note:
 
 
 def _typed(column: OutputColumn) -> tuple[dict[str, object], Array]:
-    """Return the type of a column, and its values as they are written."""
+    """Return the type of a column, and its values as written."""
     values = column.values
     if values.dtype.kind == "b":
         return {"datatype": "boolean"}, np.where(values, b"T", b"F")
     if values.dtype.kind == "M":
         return _text(jsonable(pd.Series(values)), xtype="timestamp")
     if column.is_text:
-        return _text(noted_texts(values, _lost(column)))
+        return _text(noted_texts(values, _note_of_loss(column)))
     if values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
     datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]
@@ -249,7 +249,7 @@ def _text(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, 
 
 
 def _rows(columns: list[OutputColumn], values: list[Array]) -> bytes:
-    """Write the rows one after the other: a bit for each missing value, then the values."""
+    """Write the rows in order: a bit per missing value, then the values."""
     missing = np.zeros((len(values[0]), len(columns)), bool)
     for number, column in enumerate(columns):
         if column.values.dtype.kind in "OMm":

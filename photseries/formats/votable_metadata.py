@@ -24,10 +24,10 @@ __all__ = ["fields_of_params", "header_of_params", "params_of", "position_in_icr
 _FILTER_UTYPE: Final = "PhotometryFilter.identifier"
 _SYSTEM_UTYPE: Final = "PhotCal.magnitudeSystem.type"
 
-#: The fields that a PARAM can give: what somebody else numbers has no meaning here.
+#: The fields that a PARAM can set: not ids, which are local to an archive.
 _READ: Final = tuple(name for name in METADATA if FIELDS[name].type in ("text", "name", "path", "number"))
 
-#: The frames of astropy for the systems of COOSYS that are brought to ICRS, and their usual equinoxes.
+#: System of COOSYS that is converted to ICRS -> frame of astropy and default equinox.
 _SYSTEMS: Final = {
     "eq_FK5": ("fk5", "J2000"),
     "FK5": ("fk5", "J2000"),
@@ -37,39 +37,39 @@ _SYSTEMS: Final = {
 
 
 def params_of(file: VOTableFile, table: TableElement) -> list[Param]:
-    """Return the PARAMs of a table, of the groups in it, and of the resources that it is in."""
-    outer = [param for resource in _around(file.resources, table) for param in resource.params]
+    """Return the PARAMs of a table, its groups, and its parent resources."""
+    outer = [param for resource in _parent_resources(file.resources, table) for param in resource.params]
     inner = [entry for group in table.groups for entry in group.entries if hasattr(entry, "value")]
     return [*outer, *table.params, *inner]
 
 
-def _around(resources: Iterable[Resource], table: TableElement) -> list[Resource]:
-    """Return the resources that a table is in, the outermost first."""
+def _parent_resources(resources: Iterable[Resource], table: TableElement) -> list[Resource]:
+    """Return the parent resources of a table, the outermost first."""
     for resource in resources:
-        inside = _around(resource.resources, table)
+        inside = _parent_resources(resource.resources, table)
         if inside or any(one is table for one in resource.tables):
             return [resource, *inside]
     return []
 
 
 def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Read fields of a series from PARAMs that have their names.
+    """Read fields of a series from PARAMs with the same names.
 
     Parameters
     ----------
     params : sequence of Param
-        A later one of the same name wins.
+        A later PARAM takes precedence over an earlier one of the same name.
 
     Returns
     -------
     fields : dict
-        A filter is one that the service knows, also by its id in the SVO Filter Profile Service.
+        The filter is a known bandpass, given by name or by its id in the SVO Filter Profile Service.
     warnings : tuple of str
-        Of values that are no values of the field.
+        About values that are invalid for their field.
     """
     fields: dict[str, object] = {}
     warnings: list[str] = []
-    for name, param in _named(params):
+    for name, param in _params_with_names(params):
         try:
             value = _value(param, name)
             if value is not None:
@@ -85,7 +85,7 @@ def header_of_params(params: Iterable[Param]) -> dict[str, str]:
     return {"magsys": systems[-1]} if systems else {}
 
 
-def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
+def _params_with_names(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
     for param in params:
         name = str(param.name).lower()
         if name in _READ:
@@ -95,7 +95,7 @@ def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
 
 
 def _value(param: Param, name: str) -> object:
-    """Return the value of a PARAM in the unit of its field; None where it has none."""
+    """Return the value of a PARAM in the unit of its field; None if it has no value."""
     from astropy.units import Quantity, UnitConversionError
 
     value = param.value.item() if isinstance(param.value, np.generic) else param.value
@@ -119,7 +119,7 @@ def _bandpass(value: object) -> str:
 
 
 def time_systems(file: VOTableFile, table: TableElement) -> dict[str, TimeFrame]:
-    """Return the columns whose times have a TIMESYS, and what that says."""
+    """Return the time frame of each column with a TIMESYS."""
     systems = {str(system.ID): system for system in file.iter_timesys()}
     return {str(field.name): _frame(systems[str(field.ref)]) for field in table.fields if str(field.ref) in systems}
 
@@ -135,21 +135,21 @@ def _frame(system: TimeSys) -> TimeFrame:
 def position_in_icrs(
     file: VOTableFile, elements: Iterable[Field | Param], params: Mapping[str, object], table: Table
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Bring a position to ICRS from the system that the COOSYS of its elements names.
+    """Convert a position to ICRS from the system in the COOSYS of its elements.
 
     Parameters
     ----------
     elements : iterable of Field and Param
-        Those of the table; one that refers to a COOSYS holds ra or dec.
+        The elements of the table; those that refer to a COOSYS contain ra or dec.
     params : mapping
-        ``ra`` and ``dec`` [deg], where a PARAM gives them.
+        ``ra`` and ``dec`` [deg], if given by PARAMs.
     table : astropy.table.Table
-        Whose columns of these names have them otherwise.
+        The table, whose columns of these names are used otherwise.
 
     Returns
     -------
     dict
-        Empty where there is no position, the system is ICRS, or it is not known: then the position is taken for ICRS,
+        Empty if there is no position, the system is ICRS, or it is unknown: then the position is assumed to be ICRS,
         with a warning.
     tuple of str
     """
@@ -173,7 +173,7 @@ def position_in_icrs(
 
 
 def _degrees(name: str, params: Mapping[str, Any], table: Table) -> float | None:
-    """Return a coordinate that a PARAM gives, or the median of a column."""
+    """Return a coordinate from a PARAM, or the median of a column."""
     from astropy.units import Quantity
 
     column = next((spelling for spelling in INFERRED[name] if spelling in table.colnames), None)

@@ -16,22 +16,22 @@ HEAD: Final = (
 )
 FOOT: Final = "</VOTABLE>\n"
 
-#: What XML cannot hold, not even as an entity.
+#: Characters that XML cannot represent, not even as entities.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
-#: What is not written as it is.
+#: Characters to escape.
 _SPECIAL: Final = re.compile(f"[&<>\"'\t\n\r]|{_NO_XML.pattern}")
 
 
 def clean(text: str) -> str:
-    """Write U+FFFD for the characters of a text that XML cannot hold."""
+    """Replace characters that XML cannot represent by U+FFFD."""
     return _NO_XML.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:
-    """Write a text so that a parser gives it back; what XML cannot hold becomes U+FFFD."""
+    """Escape a text; characters that XML cannot represent become U+FFFD."""
     if _SPECIAL.search(text) is None:
         return text
     plain = html.escape(clean(text))
@@ -39,7 +39,7 @@ def escaped(text: str) -> str:
 
 
 def element(tag: str, content: str | None = None, /, **attributes: object) -> str:
-    """Write an element; attributes that are None are left out, a trailing ``_`` of their names too.
+    """Write an element; omit attributes that are None, and strip a trailing ``_`` from attribute names.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
 
 
 def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Return a unique XML name for each column, its own where that is valid: readers use these as names.
+    """Return a unique XML name for each column, its own name if valid, because readers use it as the name.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def field(words: str | None = None, /, **attributes: object) -> str:
 
 
 def param(value: str | int | float, words: str | None = None, /, **attributes: object) -> str:
-    """Write a PARAM with a description, of the type that its value has."""
+    """Write a PARAM with a description and the type of its value."""
     if isinstance(value, str):
         kind = {"datatype": "char" if value.isascii() else "unicodeChar", "arraysize": "*"}
     else:

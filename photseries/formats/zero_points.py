@@ -23,15 +23,15 @@ class ZeroPoint:
     Parameters
     ----------
     magnitude, error : float
-        Of a source of one ``unit`` of flux, in the mission's own system [mag].
+        The magnitude of one ``unit`` of flux in the mission's own system [mag].
     jansky : float
         The flux density of magnitude 0 in that system [Jy].
     unit : str
-        What the fluxes must be in, where that is known.
+        The required unit of the fluxes, if known.
     filter : str
-        The bandpass that it is for.
+        The bandpass of the zero point.
     source : str
-        Where both are published.
+        The reference of both.
     """
 
     magnitude: float
@@ -47,7 +47,7 @@ class ZeroPoint:
         return self.magnitude + AB_ZERO_POINT - 2.5 * math.log10(self.jansky * 1e6)
 
 
-#: The zero points that can be asked for by name.
+#: The published zero points by name.
 ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
     "tess": ZeroPoint(
         magnitude=20.44,
@@ -64,21 +64,21 @@ ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
 
 
 def zero_point_of(requested: float | str, unit: Unit, bandpass: object) -> tuple[float, dict[str, object]]:
-    """Return the AB zero point that was asked for, and what altdata is to say of it.
+    """Return the requested AB zero point, and its record for altdata.
 
     Parameters
     ----------
     requested : float or str
         An AB magnitude, or one of the names in :data:`ZERO_POINTS`.
     unit : str or None
-        The unit of the fluxes, None where nothing says.
+        The unit of the fluxes; None if unknown.
     bandpass : str or None
-        The filter of the series, None where the data does not say.
+        The filter of the series; None if unknown.
 
     Raises
     ------
     InvalidError
-        When there is no such zero point, or it is for other fluxes.
+        When the zero point is unknown, or does not apply to the fluxes.
     """
     if not isinstance(requested, str):
         if not math.isfinite(requested):
@@ -87,7 +87,7 @@ def zero_point_of(requested: float | str, unit: Unit, bandpass: object) -> tuple
     known = ZERO_POINTS.get(requested)
     if known is None:
         raise invalid(f"There is no zero point {requested!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
-    is_its_unit = unit is None or unit.replace(" ", "") == known.unit  # which astropy writes with spaces
+    is_its_unit = unit is None or unit.replace(" ", "") == known.unit  # astropy writes units with spaces
     if not is_its_unit or bandpass not in (None, known.filter):
         actual = unit if not is_its_unit else bandpass
         raise invalid(f"The zero point {requested} is for {known.unit} in the filter {known.filter}, not for {actual}.")

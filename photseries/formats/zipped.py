@@ -1,4 +1,4 @@
-"""A zip that is sent while it is made; the lengths and checksums of its files are known in advance.
+"""A zip that is streamed; the lengths and checksums of its files are known in advance.
 
 :mod:`zipfile` keeps the entry of every file in memory until the end; this module keeps the entries on disk, so memory
 does not grow with the number of files. Nothing is compressed.
@@ -12,22 +12,22 @@ from typing import IO, Final
 
 __all__ = ["Zip"]
 
-_PLAIN: Final = 20  # the version that a reader must know
-_LARGE: Final = 45  # the same for lengths and places beyond 32 bits
+_PLAIN: Final = 20  # the required version of a reader
+_LARGE: Final = 45  # the same for lengths and offsets beyond 32 bits
 _UTF8: Final = 1 << 11
-_DATE: Final = 0x21  # 1980-01-01, where the time of zip begins
+_DATE: Final = 0x21  # 1980-01-01, the epoch of zip
 _MAX_UINT32: Final = 0xFFFFFFFF
 _MAX_FILES: Final = 0xFFFF
 _PIECE: Final = 2**20
 
 
 class Zip:
-    """What of a zip stands between the contents of its files.
+    """The headers and the directory of a zip, without the contents of its files.
 
     Parameters
     ----------
     directory : file
-        Open for reading and writing; the directory of the zip is kept in it.
+        Open for reading and writing; stores the directory of the zip.
     """
 
     def __init__(self, directory: IO[bytes]) -> None:
@@ -36,7 +36,7 @@ class Zip:
         self._place = 0
 
     def file(self, name: str, length: int, crc: int) -> bytes:
-        """Begin a file, whose content must follow.
+        """Return the header of a file; its content must follow.
 
         Parameters
         ----------
@@ -47,24 +47,24 @@ class Zip:
         """
         encoded = name.encode()
         extra = _extra(length, length)
-        head = b"PK\3\4" + _about(crc, length, encoded, extra) + encoded + extra
+        head = b"PK\3\4" + _file_header(crc, length, encoded, extra) + encoded + extra
         extra = _extra(length, length, self._place)
         at = struct.pack("<3H2I", 0, 0, 0, 0, _MAX_UINT32 if extra else self._place)
-        about = _about(crc, length, encoded, extra)
+        about = _file_header(crc, length, encoded, extra)
         self._directory.write(b"PK\1\2" + about[:2] + about + at + encoded + extra)
         self._files += 1
         self._place += len(head) + length
         return head
 
     def end(self) -> Iterator[bytes]:
-        """Yield the end of the zip: its directory."""
+        """Yield the directory, which ends the zip."""
         length = self._directory.tell()
         self._directory.seek(0)
         while piece := self._directory.read(_PIECE):
             yield piece
-        yield self._end(length)
+        yield self._end_of_directory(length)
 
-    def _end(self, length: int) -> bytes:
+    def _end_of_directory(self, length: int) -> bytes:
         files, offset = self._files, self._place
         large = b""
         if files >= _MAX_FILES or _extra(length, offset):
@@ -76,13 +76,13 @@ class Zip:
         )
 
 
-def _about(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
-    """Write what stands of a file before it and in the directory: a length that does not fit is in the extra field."""
+def _file_header(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
+    """Return the header of a file, also used in the directory; lengths that do not fit go to the extra field."""
     shown = _MAX_UINT32 if extra else length
     version = _LARGE if extra else _PLAIN
     return struct.pack("<5H3I2H", version, _UTF8, 0, 0, _DATE, crc, shown, shown, len(name), len(extra))
 
 
 def _extra(*numbers: int) -> bytes:
-    """Write lengths and places as an extra field of Zip64, if one of them is beyond 32 bits."""
+    """Return lengths and offsets as an extra field of Zip64, if one of them exceeds 32 bits."""
     return b"" if max(numbers) < _MAX_UINT32 else struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)

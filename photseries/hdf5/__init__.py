@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Decoded"]
+__all__ = ["StoredContent"]
 
 
 @dataclass(frozen=True)
-class Decoded:
+class StoredContent:
     """The content of a file.
 
     Parameters

@@ -121,7 +121,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
             _check_name(name, limits)
             arrays[str(name)] = _storable(column, texts)
         except ValueError as error:
-            problems.setdefault(f"data.{_shown(name)}", []).append(f"The column {_shown(name)} {error}.")
+            problems.setdefault(f"data.{_format_name(name)}", []).append(f"The column {_format_name(name)} {error}.")
     if problems:
         raise InvalidError(" ".join(text for group in problems.values() for text in group), fields=problems)
     null = "nan"
@@ -260,5 +260,5 @@ def _require(condition: bool, message: str) -> None:
         raise InvalidError(message, fields={"data": [message]})
 
 
-def _shown(name: object) -> str:
+def _format_name(name: object) -> str:
     return str(name)[:80].encode("utf-8", "replace").decode()

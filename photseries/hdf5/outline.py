@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5p, h5s, h5t
 
-__all__ = ["Outline", "outline"]
+__all__ = ["FileFrame", "outline"]
 
 #: Maximum size of a chunk of more than one row [bytes].
 CHUNK: Final = 2**19
@@ -23,7 +23,7 @@ CHUNK: Final = 2**19
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
-class Outline(NamedTuple):
+class FileFrame(NamedTuple):
     """The bytes of the file before and after the rows, with the zeros that fill the last chunk."""
 
     head: bytes
@@ -32,7 +32,7 @@ class Outline(NamedTuple):
 
 def outline(
     name: str, dtype: np.dtype[np.void], rows: int, attributes: Mapping[str, str], texts: Mapping[str, bytes] = _NOTHING
-) -> Outline:
+) -> FileFrame:
     """Make the outline of a file with one table.
 
     Parameters
@@ -49,7 +49,7 @@ def outline(
 
     Returns
     -------
-    Outline
+    FileFrame
         For HDF5 1.10 and later, deterministic; the rows go between its parts in their memory layout.
     """
     chunk = -(-rows // max(1, -(-rows // (CHUNK // dtype.itemsize or 1)))) or 1
@@ -83,7 +83,7 @@ def outline(
         content.seek(0)
         head = content.read(start)
         content.seek(start + rows * dtype.itemsize)
-        return Outline(head, content.read())
+        return FileFrame(head, content.read())
 
 
 def _row_type(dtype: np.dtype[np.void]) -> h5t.TypeID:

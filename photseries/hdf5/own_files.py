@@ -85,7 +85,7 @@ class _Kind:
     table : bytes
         The bytes between them and the chunk index, without bytes that depend on rows and lengths.
     places : tuple of tuple of int
-        Their offsets and lengths; see :func:`_places`.
+        Their offsets and lengths; see :func:`_variable_spans`.
     row : numpy.dtype
     columns : tuple of _Column
     """
@@ -154,7 +154,7 @@ def learn(blob: bytes | memoryview, parsed: RawTable) -> None:
         return
     attributes, _, table = split
     kind = _kind(content, table, parsed)
-    if kind is None or not _same(content, table, kind, parsed):
+    if kind is None or not _reads_alike(content, table, kind, parsed):
         return
     with _lock:
         others = _kinds.pop(attributes, ())
@@ -216,7 +216,7 @@ def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
     return messages
 
 
-def _places(content: bytes, start: int) -> list[int] | None:
+def _variable_spans(content: bytes, start: int) -> list[int] | None:
     """Find the bytes that depend on rows and lengths in the header of a table that libhdf5 has read.
 
     Returns
@@ -238,7 +238,7 @@ def _places(content: bytes, start: int) -> list[int] | None:
 
 
 def _kind(content: bytes, start: int, parsed: RawTable) -> _Kind | None:
-    places = _places(content, start)
+    places = _variable_spans(content, start)
     if places is None:
         return None
     rest, _, index, _, _ = places
@@ -250,7 +250,7 @@ def _kind(content: bytes, start: int, parsed: RawTable) -> _Kind | None:
     widths = (8, 8, 8, 4, 8, 8)
     relative = tuple((offset - start, width) for offset, width in zip((*places, entry), widths, strict=True))
     row, columns = _columns(parsed)
-    return _Kind(parsed.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
+    return _Kind(parsed.key, _head(content), _masked(content[start:chunks], relative), relative, row, columns)
 
 
 def _columns(parsed: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
@@ -269,10 +269,10 @@ def _columns(parsed: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
 
 
 def _head(content: bytes) -> bytes:
-    return _without(content[:_ATTRIBUTES], ((_END_OF_FILE, 8), (_NAMES, 8), (_LENGTH, 8)))
+    return _masked(content[:_ATTRIBUTES], ((_END_OF_FILE, 8), (_NAMES, 8), (_LENGTH, 8)))
 
 
-def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
+def _masked(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
     cleared = bytearray(content)
     for offset, width in places:
         cleared[offset : offset + width] = bytes(width)
@@ -282,7 +282,7 @@ def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
 def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | None:
     """Return the rows of a file if its header is that of a kind."""
     stop = start + len(kind.table)
-    if _without(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:
+    if _masked(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:
         return None
     rest, rows, index, chunk, again, entry = (
         int.from_bytes(content[start + offset : start + offset + width], "little") for offset, width in kind.places
@@ -316,7 +316,7 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
 
 
-def _same(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:
+def _reads_alike(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:
     """Return whether reading by a kind gives the result of the safe reader."""
     records = _records(content, start, kind)
     if records is None:

@@ -142,7 +142,7 @@ def _column(name: str, values: npt.NDArray[np.generic], stored: str, null: str |
     native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     if native.dtype.kind == "S" and stored.startswith(("bytes", "string")):
         return RawColumn(name, native, null, encoding)
-    if native.dtype == np.int64 and (moment := _moment(stored)):
+    if native.dtype == np.int64 and (moment := _datetime_type(stored)):
         return RawColumn(name, native.view(moment))
     if native.dtype.kind == "b" and stored == "bool":
         return RawColumn(name, native.view(np.uint8) != 0)
@@ -152,7 +152,7 @@ def _column(name: str, values: npt.NDArray[np.generic], stored: str, null: str |
     raise UnreadableFileError(f"its column {name!r:.80} is of the type {stored!r:.40}; {known}")
 
 
-def _moment(stored: str) -> str | None:
+def _datetime_type(stored: str) -> str | None:
     """Translate ``datetime64[unit]`` and ``timedelta64[unit]``; pandas before 2.0 wrote no unit and meant ns."""
     kind, _, unit = stored.partition("[")
     unit = unit.removesuffix("]") or "ns"
@@ -180,7 +180,7 @@ def _index(
         return RawColumn(name, values)
     if kind == "float" and values.dtype.kind == "f":
         return RawColumn(name, values)
-    if kind.startswith("datetime64") and values.dtype == np.int64 and (moment := _moment(kind)):
+    if kind.startswith("datetime64") and values.dtype == np.int64 and (moment := _datetime_type(kind)):
         return RawColumn(name, values.view(moment))
     if kind == "string" and values.dtype.kind == "S":
         null = _text(table, f"{field}_nan_rep")

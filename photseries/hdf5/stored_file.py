@@ -14,7 +14,7 @@ from typing import Final, Literal
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.hdf5 import Decoded, frames, own_files, plain_hdf5, templates
+from photseries.hdf5 import StoredContent, frames, own_files, plain_hdf5, templates
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import plain, to_json, to_pickle
 from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
@@ -92,7 +92,7 @@ def sample() -> bytes:
     return encode(pd.DataFrame(columns), {"obj_id": "sample", "ra": 0.0})
 
 
-def decode(blob: bytes | memoryview) -> Decoded:
+def decode(blob: bytes | memoryview) -> StoredContent:
     """Read a file that :func:`encode` wrote, in this process: its checksum must have been found right.
 
     Parameters
@@ -101,7 +101,7 @@ def decode(blob: bytes | memoryview) -> Decoded:
 
     Returns
     -------
-    Decoded
+    StoredContent
 
     Raises
     ------
@@ -109,7 +109,7 @@ def decode(blob: bytes | memoryview) -> Decoded:
         When the file is foreign or altered.
     """
     raw = read(blob)
-    return Decoded(frames.build(raw), raw.metadata)
+    return StoredContent(frames.build(raw), raw.metadata)
 
 
 def read(blob: bytes | memoryview, limits: Limits = _UNLIMITED) -> RawTable:

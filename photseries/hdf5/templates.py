@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, most_rows, rows_of, written
+from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, max_chunk_rows, rows_of, written
 
 __all__ = ["write"]
 
@@ -57,7 +57,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
             _known.move_to_end(shape)
     rows = len(table.index)
     if template is not None and template.rows != rows and template.counts is None:
-        template = _counted(template, table, key, attributes, most_rows(fields))
+        template = _counted(template, table, key, attributes, max_chunk_rows(fields))
         _keep(shape, template)
     if template is None:
         file = written(table, key, attributes, deflate=False)
@@ -83,7 +83,7 @@ def _shape_of(table: Writable, key: str, fields: list[RowField], contents: Mappi
     columns = tuple((name, values.dtype.str) for name, values in table.columns.items())
     sizes = tuple((name, len(content)) for name, content in contents.items())
     rows = len(table.index)
-    chunks = None if rows <= most_rows(fields) else rows  # several chunks lie between other objects
+    chunks = None if rows <= max_chunk_rows(fields) else rows  # several chunks lie between other objects
     return key, chunks, str(table.index.dtype), table.index.name, table.null, columns, sizes
 
 
@@ -159,11 +159,11 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
     return (*parts, file.content[end:])
 
 
-def _occurrences(content: bytes, wanted: bytes) -> list[int]:
-    occurrences, offset = [], content.find(wanted)
+def _occurrences(content: bytes, part: bytes) -> list[int]:
+    occurrences, offset = [], content.find(part)
     while offset >= 0:
         occurrences.append(offset)
-        offset = content.find(wanted, offset + 1)
+        offset = content.find(part, offset + 1)
     return occurrences
 
 

@@ -21,7 +21,7 @@ from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
 from photseries.lightcurve.photometry import Array
 
-__all__ = ["RowField", "WrittenFile", "fields_of", "most_rows", "rows_of", "write", "written"]
+__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write", "written"]
 
 #: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
 #: chunk again for every few rows read.
@@ -106,7 +106,7 @@ def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *,
     try:
         _describe(h5g.open(file, b"/"), {**_node("GROUP", "1.0"), "PYTABLES_FORMAT_VERSION": "2.1"})
         group = h5g.create(file, key.encode())
-        _describe(group, {**_of_group(table, fields), **attributes})
+        _describe(group, {**_group_attributes(table, fields), **attributes})
         chunks = _write_rows(group, fields, deflate=deflate)
     finally:
         file.close()
@@ -134,7 +134,7 @@ def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     return -(-rows // -(-rows // max_rows))
 
 
-def most_rows(fields: Sequence[RowField]) -> int:
+def max_chunk_rows(fields: Sequence[RowField]) -> int:
     """Return the number of rows that fit one chunk."""
     return _rows_per_chunk(_row_dtype(fields))
 
@@ -144,7 +144,7 @@ def _rows_per_chunk(dtype: np.dtype[np.generic]) -> int:
 
 
 def _index(table: Writable) -> RowField:
-    values = [_stored(np.asarray(table.index), table.null)]
+    values = [_storage_type(np.asarray(table.index), table.null)]
     return RowField("index", INDEX_KINDS[table.index.dtype.kind], _scalar(values), values, None)
 
 
@@ -157,12 +157,12 @@ def _blocks(table: Writable) -> Iterator[RowField]:
     types = {name: values.dtype for name, values in table.columns.items()}
     for number, dtype in enumerate(dict.fromkeys(types.values())):
         labels = [name for name in types if types[name] == dtype]
-        values = [_stored(table.columns[name], table.null) for name in labels]
+        values = [_storage_type(table.columns[name], table.null) for name in labels]
         scalar = _scalar(values)
         yield RowField(f"values_block_{number}", (scalar if dtype.kind == "O" else dtype).name, scalar, values, labels)
 
 
-def _stored(values: Array, null: str) -> Array:
+def _storage_type(values: Array, null: str) -> Array:
     if values.dtype.kind in "mM":
         return values.view(np.int64)
     if values.dtype.kind == "O":
@@ -178,7 +178,7 @@ def _node(kind: str, version: str) -> dict[str, Value]:
     return {"CLASS": kind, "TITLE": "", "VERSION": version}
 
 
-def _of_group(table: Writable, fields: Sequence[RowField]) -> dict[str, Value]:
+def _group_attributes(table: Writable, fields: Sequence[RowField]) -> dict[str, Value]:
     index, *blocks = (field.name for field in fields)
     name = table.index.name
     info: dict[int | str, object] = {1: {"names": [None], "type": "Index"}}
@@ -202,7 +202,7 @@ def _of_group(table: Writable, fields: Sequence[RowField]) -> dict[str, Value]:
     }
 
 
-def _of_rows(fields: Sequence[RowField]) -> dict[str, Value]:
+def _row_attributes(fields: Sequence[RowField]) -> dict[str, Value]:
     attributes: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
     for number, field in enumerate(fields):
         attributes[f"FIELD_{number}_NAME"] = field.name
@@ -266,7 +266,7 @@ def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool
         plan.set_deflate(1)
     space = h5s.create_simple((rows,), (h5s.UNLIMITED,))
     dataset = h5d.create(group, b"table", _row_type(fields, dtype.itemsize), space, plan)
-    _describe(dataset, _of_rows(fields))
+    _describe(dataset, _row_attributes(fields))
     for start, content in rows_of(fields):
         dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
     stored = sorted((dataset.get_chunk_info(number) for number in range(-(-rows // chunk))), key=_first_row)

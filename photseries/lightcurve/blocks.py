@@ -84,7 +84,7 @@ class Block:
     def summary(self, index: int, detection_threshold: float) -> ColumnSummary:
         """Return the statistics of a plain table."""
         if self._summaries is None or self._threshold != detection_threshold:
-            numeric = {name: values for name, values in self._chosen.items() if values.dtype.kind in "iuf"}
+            numeric = {name: values for name, values in self._plain_columns.items() if values.dtype.kind in "iuf"}
             self._summaries = summarize_block(self._curve, numeric, detection_threshold=detection_threshold)
             self._threshold = detection_threshold
         return self._summaries[self.plain[index]]
@@ -100,7 +100,7 @@ class Block:
         return result
 
     @cached_property
-    def _chosen(self) -> dict[str, Array]:
+    def _plain_columns(self) -> dict[str, Array]:
         """The columns of the plain tables."""
         places = list(self.plain)
         count = next(iter(self.columns.values())).shape[0]
@@ -108,10 +108,10 @@ class Block:
 
     @cached_property
     def _curve(self) -> LightCurve:
-        flux: FloatArray = self._chosen[FLUX[0]]
-        fluxerr: FloatArray = self._chosen[FLUXERR]
+        flux: FloatArray = self._plain_columns[FLUX[0]]
+        fluxerr: FloatArray = self._plain_columns[FLUXERR]
         return LightCurve(
-            mjd=self._chosen[TIME[0]],
+            mjd=self._plain_columns[TIME[0]],
             flux=flux,
             fluxerr=fluxerr,
             mag=flux_to_mag(flux),

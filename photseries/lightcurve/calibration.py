@@ -10,7 +10,15 @@ from typing import Annotated, Final, Literal, TypedDict
 from photseries.fields import FIELDS, Field
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
-__all__ = ["AB_MICROJANSKY", "Calibration", "Described", "Unit", "calibration_of", "unit_in", "with_fields_of_altdata"]
+__all__ = [
+    "AB_MICROJANSKY",
+    "BrightnessDescription",
+    "Calibration",
+    "Unit",
+    "calibration_of",
+    "unit_in",
+    "with_fields_of_altdata",
+]
 
 Unit = Literal["flux", "mag"]
 
@@ -20,7 +28,7 @@ _SYSTEMS: Final = {"ab": "AB", "vega": "Vega", "instrumental": "instrumental"}
 _OLD: Final = ("flux_calibrated", "flux_unit")
 
 
-class Described(TypedDict):
+class BrightnessDescription(TypedDict):
     """The kind, unit and system of a brightness, and the label of its axis."""
 
     brightness: Unit
@@ -76,7 +84,7 @@ class Calibration:
         is_silent = self.magsys == "ab" and self.flux_unit.microjansky is None and self.brightness != "mag"
         return "" if is_silent else _SYSTEMS[self.magsys]
 
-    def described(self, unit: Unit) -> Described:
+    def described(self, unit: Unit) -> BrightnessDescription:
         """Describe the flux or magnitude of statistics and derived columns for an answer."""
         is_mag = unit == "mag"
         return {

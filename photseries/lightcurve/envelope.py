@@ -21,8 +21,8 @@ __all__ = [
     "POINT_KINDS",
     "UNDETECTED",
     "UNKNOWN",
-    "Columns",
     "Envelope",
+    "PixelColumns",
     "Points",
     "envelope",
     "plotted",
@@ -56,7 +56,7 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class PixelColumns:
     """The points of one kind in equal columns of time, shape (m,); columns without a point are left out."""
 
     kind: Annotated[int, _PLACE]
@@ -80,7 +80,7 @@ class Envelope:
     robust: Annotated[tuple[float, float] | None, "The range of unflagged values, without a few outliers."]
     full: Annotated[tuple[float, float] | None, "The range of all values."]
     points: Annotated[Points | None, "All points, if they are few."]
-    columns: Annotated[list[Columns], "Intervals by kind, if there are many points."]
+    columns: Annotated[list[PixelColumns], "Intervals by kind, if there are many points."]
 
 
 def plotted(
@@ -121,7 +121,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     kind: IntArray,
     *,
     width: int,
-    most_points: int,
+    max_points: int,
     mjd_min: float | None = None,
     mjd_max: float | None = None,
 ) -> Envelope:
@@ -135,7 +135,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
         Places in :data:`POINT_KINDS`.
     width : int
         The number of columns.
-    most_points : int
+    max_points : int
         Maximum number of points returned without reduction.
     mjd_min, mjd_max : float, optional
         The times at the edges [d]; default: those of the first and the last point.
@@ -147,7 +147,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     step = max(stop - start, 1e-9) / width
     counts = {name: int(np.count_nonzero(kind == number)) for number, name in enumerate(POINT_KINDS)}
     points, columns = None, []
-    if len(mjd) <= most_points:
+    if len(mjd) <= max_points:
         points = Points(mjd, value.astype(np.float32), error.astype(np.float32), kind)
     else:
         edges = start + step * np.arange(1, width)
@@ -172,14 +172,14 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     )
 
 
-def _columns(kind: int, inner: IntArray, value: FloatArray) -> Columns:
+def _columns(kind: int, inner: IntArray, value: FloatArray) -> PixelColumns:
     """Return pixel columns of points, split at the given rows."""
     bounds = np.concatenate([[0], inner, [len(value)]])
     count = np.diff(bounds)
     column = np.flatnonzero(count)
     first, ends = bounds[:-1][column], bounds[1:][column]
     median = [_median(value[begin:end]) for begin, end in zip(first.tolist(), ends.tolist(), strict=True)]
-    return Columns(
+    return PixelColumns(
         kind=kind,
         column=column,
         low=np.minimum.reduceat(value, first).astype(np.float32),

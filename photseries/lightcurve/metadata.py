@@ -20,7 +20,16 @@ from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
 from photseries.lightcurve.table import MAG, SENTINEL_MAG, first_present, is_numeric, is_text
 
-__all__ = ["INFERRED", "MAGNITUDES", "REFERENCE", "Merged", "circular_median", "complete_reference", "infer", "merge"]
+__all__ = [
+    "INFERRED",
+    "MAGNITUDES",
+    "REFERENCE",
+    "MergedMetadata",
+    "circular_median",
+    "complete_reference",
+    "infer",
+    "merge",
+]
 
 #: Field -> spellings of the column from which it is inferred; the first one present is used.
 INFERRED: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +51,7 @@ AGREEMENT = 1e-9
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedMetadata:
     """Metadata after the precedence rule.
 
     Attributes
@@ -102,7 +111,7 @@ def circular_median(degrees: FloatArray) -> np.float64:
     return np.float64(0.0 if median == 360 else median)
 
 
-def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = None) -> Merged:
+def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = None) -> MergedMetadata:
     """Merge layers of metadata.
 
     Parameters
@@ -115,7 +124,7 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
 
     Returns
     -------
-    Merged
+    MergedMetadata
 
     Notes
     -----
@@ -135,11 +144,11 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
         for field in _overruled(stated):
             values.pop(field, None)
             sources.pop(field, None)
-        cleared = _cleared(fields) if layer == clearing else ()
+        cleared = _cleared_fields(fields) if layer == clearing else ()
         for field, value in [*((field, None) for field in cleared), *stated.items()]:
             values[field] = value
             sources[field] = layer
-    return Merged(values, sources)
+    return MergedMetadata(values, sources)
 
 
 def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
@@ -196,7 +205,7 @@ def _overruled(fields: Mapping[str, object]) -> tuple[str, ...]:
     return overruled
 
 
-def _cleared(fields: Mapping[str, object]) -> dict[str, None]:
+def _cleared_fields(fields: Mapping[str, object]) -> dict[str, None]:
     """Return the fields that a layer clears, in order."""
     nulls = [field for field, value in fields.items() if value is None]
     cleared = dict.fromkeys(nulls)

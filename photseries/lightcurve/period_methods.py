@@ -196,9 +196,9 @@ def _search(
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, index) for index in _places(grid, power, span, options.most_peaks)]
+    peaks = [_peak(compute, boxes, grid, index) for index in _peak_indices(grid, power, span, options.max_peaks)]
     peaks.sort(key=lambda peak: -peak.power)
-    limited = needed > options.most_frequencies
+    limited = needed > options.max_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
     return PeriodSearch(grid, power, peaks, limited, warnings)
 
@@ -255,7 +255,7 @@ class _Boxes:
         return float(best.depth[0]), float(best.duration[0])
 
 
-def _places(grid: Grid, power: FloatArray, span: float, limit: int) -> list[int]:
+def _peak_indices(grid: Grid, power: FloatArray, span: float, limit: int) -> list[int]:
     """Return the highest local maxima, each 1.5 / span from every higher one."""
     padded = np.concatenate([[-np.inf], power, [-np.inf]])
     maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))

@@ -34,13 +34,13 @@ class SearchOptions:
     Attributes
     ----------
     min_period, max_period : float or None
-        [d]. By default the shortest period that the times can tell from longer ones, or that ``most_frequencies``
+        [d]. By default the shortest period that the times can tell from longer ones, or that ``max_frequencies``
         reach; and the span of the times.
     samples_per_peak : int
         The number of frequencies in the width of a peak, 1 / span, at least.
-    most_frequencies : int
+    max_frequencies : int
         The greatest number of frequencies.
-    most_peaks : int
+    max_peaks : int
         The greatest number of peaks to list.
     seconds : float
         The time that the search may take, held to about a second.
@@ -49,8 +49,8 @@ class SearchOptions:
     min_period: float | None = None
     max_period: float | None = None
     samples_per_peak: int = 5
-    most_frequencies: int = 2_000_000
-    most_peaks: int = 10
+    max_frequencies: int = 2_000_000
+    max_peaks: int = 10
     seconds: float = math.inf
 
 
@@ -105,13 +105,13 @@ def search_periods(
     grid, needed = choose_grid(mjd, options)
     curve = LombScargle(mjd, value, error, options.seconds)
     power = curve.on_grid(grid)
-    limited = needed > options.most_frequencies
+    limited = needed > options.max_frequencies
     warning = (
-        f"The default search needs {needed:,} frequencies, and {options.most_frequencies:,} are allowed. Periods below "
+        f"The default search needs {needed:,} frequencies, and {options.max_frequencies:,} are allowed. Periods below "
         f"{1 / grid.last:.6g} d were not searched. To search them, limit the periods (minPeriod, maxPeriod) or the "
         f"times (mjdMin, mjdMax)."
     )
-    peaks = find_peaks(curve, grid, power, options.most_peaks)
+    peaks = find_peaks(curve, grid, power, options.max_peaks)
     return PeriodSearch(grid, power, peaks, limited, [warning] if limited else [])
 
 
@@ -131,7 +131,7 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
     grid : Grid
         From the longest to the shortest period, unless it was limited.
     needed : int
-        The number of frequencies down to the shortest period; more than ``most_frequencies`` when the grid was limited.
+        The number of frequencies down to the shortest period; more than ``max_frequencies`` when the grid was limited.
 
     Raises
     ------
@@ -147,14 +147,14 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
     if last <= first:
         raise InvalidError("minPeriod must be below maxPeriod, which is the span of the times unless it is given.")
     needed = math.ceil(min((last - first) / step, sys.maxsize)) + 1
-    if needed <= options.most_frequencies:
+    if needed <= options.max_frequencies:
         return Grid(first, (last - first) / (needed - 1), needed), needed
     if options.min_period is not None:
         raise InvalidError(
-            f"This needs {needed:,} frequencies, and {options.most_frequencies:,} are allowed: ask for a longer "
+            f"This needs {needed:,} frequencies, and {options.max_frequencies:,} are allowed: ask for a longer "
             f"minPeriod, fewer samplesPerPeak, or less of the time (mjdMin, mjdMax)."
         )
-    return Grid(first, step, options.most_frequencies), needed
+    return Grid(first, step, options.max_frequencies), needed
 
 
 def shortest_period(mjd: FloatArray) -> float:

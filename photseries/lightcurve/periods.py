@@ -47,13 +47,13 @@ class FoundPeriod:
     grid: SearchedPeriods
 
 
-def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> FoundPeriod | None:
+def find_period(points: Samples, *, max_frequencies: int, seconds: float) -> FoundPeriod | None:
     """Find the best Lomb-Scargle period of a light curve.
 
     Parameters
     ----------
     points : Samples
-    most_frequencies : int
+    max_frequencies : int
         See :class:`~photseries.lightcurve.periodogram.SearchOptions`.
     seconds : float
         The time limit of the search, accurate to about a second.
@@ -73,7 +73,7 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     """
     if len(points.mjd) < MIN_POINTS:
         return None
-    options = SearchOptions(most_frequencies=most_frequencies, most_peaks=_PEAKS, seconds=seconds)
+    options = SearchOptions(max_frequencies=max_frequencies, max_peaks=_PEAKS, seconds=seconds)
     search = search_periods(points.mjd, points.value, points.error, options)
     best = next((peak for peak in search.peaks if not peak.at_edge), None)
     if best is None:

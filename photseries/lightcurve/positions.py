@@ -72,7 +72,7 @@ def position_in_name(text: str) -> SkyCircle | None:
 
     The digits of such a name are truncated: without a radius in the text, the circle covers all these positions.
     """
-    return _with_radius(text, _in_name, None)
+    return _with_radius(text, _position_in_name, None)
 
 
 def _with_radius(
@@ -102,7 +102,7 @@ def _position(text: str) -> tuple[float, float, float] | None:
     return 15 * hours, -degrees if parts[4] == "-" else degrees, DEFAULT_RADIUS
 
 
-def _in_name(text: str) -> tuple[float, float, float] | None:
+def _position_in_name(text: str) -> tuple[float, float, float] | None:
     if (parts := _IAU.search(text)) is None:
         return None
     hours = _sixtieths(parts[1], parts[2], parts[3], text)

@@ -79,8 +79,8 @@ def inspect(
         problems = dict(filter(None, (_filter_problem(frame), times.problem())))
         if rows.empty:  # an append of existing rows only
             return Quality(problems, [])
-        brightness = _of_brightness(rows, calibration_of(metadata))
-        return Quality(problems, [*times.warnings(), *brightness, *_of_contradictions(rows, inferred, metadata)])
+        brightness = _brightness_warnings(rows, calibration_of(metadata))
+        return Quality(problems, [*times.warnings(), *brightness, *_contradiction_warnings(rows, inferred, metadata)])
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -156,10 +156,10 @@ class _Times:
         if repeated := int(np.count_nonzero(steps == 0)):
             yield f"{repeated:,} rows repeat the time of another."
         if size and self.problem() is None:
-            yield from self._of_epoch()
-        yield from self._of_precision(steps)
+            yield from self._epoch_warnings()
+        yield from self._precision_warnings(steps)
 
-    def _of_epoch(self) -> Iterator[str]:
+    def _epoch_warnings(self) -> Iterator[str]:
         middle = self.median
         low, high = (-np.inf, NEAR_ZERO) if middle < NEAR_ZERO else (EARLIEST, LATEST)
         if middle < NEAR_ZERO:
@@ -180,7 +180,7 @@ class _Times:
                 f"{self.column[outside[0]]:,.10g}."
             )
 
-    def _of_precision(self, steps: FloatArray) -> Iterator[str]:
+    def _precision_warnings(self, steps: FloatArray) -> Iterator[str]:
         dtype, middle = self.column.dtype, self.median
         if dtype.kind != "f" or dtype.itemsize >= np.dtype(np.float64).itemsize:
             return
@@ -193,14 +193,14 @@ class _Times:
             )
 
 
-def _of_brightness(frame: pd.DataFrame, calibration: Calibration) -> Iterator[str]:
+def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Iterator[str]:
     _, brightness, error = measured_columns(frame, calibration)
     values = frame[brightness].to_numpy()
     finite = values[np.isfinite(values)]
     if len(finite) < len(values):
         yield f"{len(values) - len(finite):,} of {len(values):,} rows have no brightness."
-    yield from _of_sentinels(frame)
-    yield from _of_errors(frame, error)
+    yield from _sentinel_warnings(frame)
+    yield from _error_warnings(frame, error)
     if brightness in FLUX and calibration.flux_unit.name == MICROJANSKY and _are_like_magnitudes(finite):
         yield f"The column {brightness!r} is read as flux in uJy, but its values look like magnitudes."
     measured = finite[np.abs(finite) < SENTINEL_MAG]
@@ -211,7 +211,7 @@ def _of_brightness(frame: pd.DataFrame, calibration: Calibration) -> Iterator[st
         )
 
 
-def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
+def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
     usable = False
     if name is not None:
         errors = frame[name].to_numpy()
@@ -233,7 +233,7 @@ def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
     return bool(faintest < low and high < brightest and high - low < faintest / 5)
 
 
-def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
+def _sentinel_warnings(frame: pd.DataFrame) -> Iterator[str]:
     for name in frame.columns:
         if name in MAGNITUDES and is_numeric(frame[name]):
             values = frame[name].to_numpy().astype(np.float64)
@@ -245,7 +245,9 @@ def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
                 )
 
 
-def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[str]:
+def _contradiction_warnings(
+    rows: pd.DataFrame, inferred: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Iterator[str]:
     """Compare the columns with the given fields."""
     differing = {
         field: (inferred_value, metadata[field])
@@ -263,20 +265,20 @@ def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], metadata
             )
         elif field in ("ra", "dec"):
             scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
-            apart = abs(_turned(inferred_value - stated)) * scale
-            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], inferred_value):
+            apart = abs(_wrap(inferred_value - stated)) * scale
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _circular_std(rows[name], inferred_value):
                 yield (
                     f"The column {name!r} has the median {inferred_value:.6f}, {apart:,.1f} arcsec from "
                     f"{field}={stated:.6f}; that was given and is used."
                 )
 
 
-def _spread(column: pd.Series, median: float) -> float:
+def _circular_std(column: pd.Series, median: float) -> float:
     """Return the standard deviation of angles [deg]."""
-    return float(np.std(_turned(_finite(column.to_numpy()) - median)))
+    return float(np.std(_wrap(_finite(column.to_numpy()) - median)))
 
 
-def _turned(degrees: _Degrees) -> _Degrees:
+def _wrap(degrees: _Degrees) -> _Degrees:
     """Return angles between -180 and 180."""
     return (degrees + 180) % 360 - 180
 

@@ -123,10 +123,10 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float, fineness: float = 1.0) -
         order += 1
         position = np.repeat(position, 4)
         number = (number[:, None] * 4 + np.arange(4)).ravel()
-    return _merged(position, number, order)
+    return _merge_ranges(position, number, order)
 
 
-def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
+def _merge_ranges(position: IntArray, number: IntArray, order: int) -> Cover:
     """Merge the pixels of each position into ranges; if there are too many, close the narrowest gaps."""
     size = 1 << 2 * (ORDER - order)
     low = number * size
@@ -136,9 +136,9 @@ def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
     gap = np.diff(low, prepend=0) - size
     gap[firsts] = 12 * 4**ORDER
     widest = np.lexsort((-gap, position))
-    place = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
+    gap_rank = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
     begins = np.zeros(position.shape, bool)
-    begins[widest] = place < MAX_RANGES
+    begins[widest] = gap_rank < MAX_RANGES
     begins &= gap > 0
     ends = np.roll(begins, -1)
     return Cover(position[begins], low[begins], low[ends] + size - 1)

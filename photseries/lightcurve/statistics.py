@@ -173,13 +173,13 @@ def summarize(
             rms_flux=_number(rms_flux),
             robust_flux=_number(robust_flux),
             robust_rms_flux=_number(robust_rms_flux),
-            mjd_first=_at(curve.mjd, first),
+            mjd_first=_value_at(curve.mjd, first),
             mjd_mid=_number((times[0] + times[-1]) / 2) if times.size else None,
-            mjd_last=_at(curve.mjd, last),
-            mag_first=_at(curve.mag, first),
-            mag_last=_at(curve.mag, last),
-            mjd_last_detected=_at(curve.mjd, last_detected),
-            mag_last_detected=_at(curve.mag, last_detected),
+            mjd_last=_value_at(curve.mjd, last),
+            mag_first=_value_at(curve.mag, first),
+            mag_last=_value_at(curve.mag, last),
+            mjd_last_detected=_value_at(curve.mjd, last_detected),
+            mag_last_detected=_value_at(curve.mag, last_detected),
             is_detected=bool(detected.any()),
             mean_mag=_number(mean_mag),
             rms_mag=_number(rms_mag),
@@ -411,7 +411,7 @@ def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
     return values if known.all() else values[known]
 
 
-def _at(values: FloatArray, row: int | None) -> float | None:
+def _value_at(values: FloatArray, row: int | None) -> float | None:
     return None if row is None else _number(values[row])
 
 

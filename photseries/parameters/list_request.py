@@ -154,7 +154,7 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
         ),
         values["format"],
         selection_of(values),
-        _after(values.get("cursor")),
+        _parse_cursor(values.get("cursor")),
         values["files"],
     )
 
@@ -169,7 +169,7 @@ def _read(by: str, entries: Sequence[object]) -> list[object]:
     return values
 
 
-def _after(cursor: str | None) -> tuple[int, int] | None:
+def _parse_cursor(cursor: str | None) -> tuple[int, int] | None:
     if cursor is None:
         return None
     match = _CURSOR.fullmatch(cursor)

@@ -192,7 +192,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             problems["more"] = ["Further parameters were not checked."]
             break
         if name not in by_spelling:
-            problems[name[:MAX_NAME_LENGTH]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, by_spelling)}"]
+            problems[name[:MAX_NAME_LENGTH]] = [f"Unknown parameter {_quote(name)}.{suggestion(name, by_spelling)}"]
             continue
         parameter = by_spelling[name]
         limit = MAX_REPEATS if parameter.repeatable else 1
@@ -204,7 +204,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             try:
                 value = parameter.kind.read(text)
             except ValueError:
-                problems[name] = [f"Invalid {name}: {_shown(text)}. It must be {parameter.kind.name}."]
+                problems[name] = [f"Invalid {name}: {_quote(text)}. It must be {parameter.kind.name}."]
                 break
             values[parameter.name] = [*values.get(parameter.name, []), value] if parameter.repeatable else value
     if problems:
@@ -257,13 +257,13 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
         parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         cursor = Cursor(*parts)
     except (ValueError, TypeError):
-        raise _invalid("cursor", f"Invalid cursor: {_shown(text)}. Use the cursor of an answer unchanged.") from None
+        raise _invalid("cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged.") from None
     if (cursor.sort_by, cursor.descending) != (sort_by, descending):
         raise _invalid(
             "cursor", "The cursor was issued for another sortBy or sortOrder. Repeat those, or leave out the cursor."
         )
     if type(cursor.id) is not int or "\0" in str(cursor.value):
-        raise _invalid("cursor", f"Invalid cursor: {_shown(text)}. Use the cursor of an answer unchanged.")
+        raise _invalid("cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged.")
     return cursor
 
 
@@ -315,7 +315,7 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
     for name, value in body.items():
         if isinstance(value, list) and len(value) > MAX_VALUES:
-            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_shown(name)}.")
+            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_quote(name)}.")
         try:
             if not isinstance(value, list):
                 texts[name] = [_plain(value)]
@@ -343,6 +343,6 @@ def _invalid(name: str, message: str) -> InvalidError:
     return InvalidError(message, fields={name: [message]})
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     short = text if len(text) <= 60 else text[:57] + "..."
     return f'"{"".join(character if character.isprintable() else "?" for character in short)}"'

@@ -184,7 +184,7 @@ class Accounts:
         with self._catalogue.reading() as connection:
             entry = registries.get(connection, principal, kind, key)
         if entry is None:
-            raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+            raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
         return entry
 
     def find(self, principal: Principal, kind: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
@@ -208,7 +208,7 @@ class Accounts:
         with self._catalogue.transaction() as connection:
             entry = registries.get(connection, principal, kind, key)
             if entry is None:
-                raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+                raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
             if kind == "users":
                 with _keeping_an_admin(connection, principal):
                     (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
@@ -245,7 +245,7 @@ class Accounts:
                 else registries.remove(connection, kind, key)
             )
             if not gone:
-                raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+                raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
             if kind in audit.AUDITED:
                 audit.note(connection, principal, "remove", kind, key, {})
 
@@ -265,7 +265,7 @@ class Accounts:
         with self._catalogue.reading() as connection:
             identity = registries.by_name(connection, kind, name)
         if identity is None:
-            raise NotFoundError(f"No {_called(kind)} is called {name!r}.")
+            raise NotFoundError(f"No {_label(kind)} is called {name!r}.")
         return identity
 
     def bootstrap(self, token_file: Path) -> str | None:
@@ -418,11 +418,11 @@ def _key(kind: str, identity: str) -> int | str:
     if kind == "sources" and "\0" not in identity:
         return identity
     if not (identity.isascii() and identity.isdigit() and len(identity) < 12 and int(identity) <= _MAX_ID):
-        raise NotFoundError(f"No {_called(kind)} with ID {identity[:40]}.")
+        raise NotFoundError(f"No {_label(kind)} with ID {identity[:40]}.")
     return int(identity)
 
 
-def _called(kind: str) -> str:
+def _label(kind: str) -> str:
     return kind.removesuffix("s").replace("_", " ")
 
 

@@ -194,5 +194,5 @@ def requires(
 
 def requirement_of(use_case: Callable[..., object]) -> Requirement:
     """Return the requirement of a use case; without a declaration, any token."""
-    found: Requirement = use_case.__dict__.get("requirement", ANY_TOKEN)
-    return found
+    requirement: Requirement = use_case.__dict__.get("requirement", ANY_TOKEN)
+    return requirement

@@ -24,7 +24,7 @@ import orjson
 
 from photseries.errors import PhotseriesError
 from photseries.server import settings
-from photseries.server.archive.period_search import PeriodSearcher, Searched
+from photseries.server.archive.period_search import PeriodSearcher, SearchOutcome
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.services import Services, unclaimed_store
 from photseries.server.settings import Config
@@ -55,10 +55,10 @@ class Worker(threading.Thread):
     ----------
     services : Services
     count : callable
-        Called with each :class:`~photseries.server.archive.period_search.Searched`.
+        Called with each :class:`~photseries.server.archive.period_search.SearchOutcome`.
     """
 
-    def __init__(self, services: Services, count: Callable[[Searched], None]) -> None:
+    def __init__(self, services: Services, count: Callable[[SearchOutcome], None]) -> None:
         super().__init__(name="analysis", daemon=True)
         self._config, self._catalogue, self._count = services.config, services.catalogue, count
         self._stopping = threading.Event()
@@ -133,7 +133,7 @@ class Worker(threading.Thread):
                 self.running = outcome
                 continue
             self.running = None
-            searched = Searched(**outcome)
+            searched = SearchOutcome(**outcome)
             self._count(searched)
             if searched.problem is not None:
                 log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)

@@ -24,8 +24,8 @@ def known_surveys() -> tuple[Survey, ...]:
     """Return all declarations: those of installed packages first, then the ones of photseries."""
     added: list[Survey] = []
     for entry in entry_points(group=GROUP):
-        found = entry.load()
-        added.extend([found] if isinstance(found, Survey) else found)
+        loaded = entry.load()
+        added.extend([loaded] if isinstance(loaded, Survey) else loaded)
     return (*added, *ground.SURVEYS, *space.SURVEYS)
 
 

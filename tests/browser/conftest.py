@@ -70,7 +70,7 @@ def watch():
 
 @pytest.fixture
 def browse(chromium, watch):
-    """Open a page in a context of its own, as in ``browse(url, viewport=PHONE, color_scheme="dark")``."""
+    """Open a page in a new context, as in ``browse(url, viewport=PHONE, color_scheme="dark")``."""
     contexts = []
 
     def opened(url, viewport=WIDE, **options):

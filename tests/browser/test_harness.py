@@ -27,7 +27,7 @@ def test_a_page_of_the_service_is_shown(page):
         ("new Image().src = 'http://elsewhere.invalid/x.png'", "request to another host: http://elsewhere.invalid/"),
     ],
 )
-def test_what_a_page_does_wrong_is_noted(page, watch, deed, noted):
+def test_page_errors_are_recorded(page, watch, deed, noted):
     page.goto("/healthz")
     page.evaluate(f"() => {{ {deed} }}")
     page.wait_for_timeout(50)
@@ -35,13 +35,13 @@ def test_what_a_page_does_wrong_is_noted(page, watch, deed, noted):
     watch.expect("it broke|nobody caught|elsewhere|ERR_NAME_NOT_RESOLVED")
 
 
-def test_what_keeps_people_out_is_found(page):
+def test_accessibility_violations_are_found(page):
     page.set_content("<html lang=en><title>t</title><main><h1>t</h1><input></main>")
     assert barriers(page) == {"label": [["input"]]}
 
 
 @pytest.mark.parametrize(("told", "outcome"), [("", pytest.skip.Exception), ("required", pytest.fail.Exception)])
-def test_without_a_browser_the_tests_are_skipped_or_fail_as_they_are_told(tmp_path, told, outcome):
+def test_without_a_browser_the_tests_are_skipped_or_fail_as_configured(tmp_path, told, outcome):
     for tool in ("bash", "id"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     with pytest.raises(outcome, match="apt-get install chromium"):

@@ -42,7 +42,7 @@ def told(page, pattern):
     page.locator("#told").filter(has_text=re.compile(pattern)).wait_for()
 
 
-def test_what_needs_a_script_waits_for_it(browse, service, series):
+def test_controls_wait_for_their_script(browse, service, series):
     """Else a click that comes before the script is lost, on a slow line or a busy machine."""
     inert = {}
     for enabled in (False, True):
@@ -52,7 +52,7 @@ def test_what_needs_a_script_waits_for_it(browse, service, series):
     assert inert == {False: 2, True: 0}
 
 
-def test_a_wrong_token_is_told(page, watch):
+def test_a_wrong_token_shows_an_error(page, watch):
     watch.expect("status of 401")
     page.goto("/sign-in")
     page.get_by_label("Token").fill("wrong")
@@ -61,7 +61,7 @@ def test_a_wrong_token_is_told(page, watch):
     assert barriers(page) == {}
 
 
-def test_an_empty_archive_tells_what_to_do(page, service, admin, world):
+def test_an_empty_archive_shows_the_next_steps(page, service, admin, world):
     token = world.token("olga")
     sign_in(page, token)
     page.get_by_text("No series is shared with you yet").wait_for()
@@ -161,7 +161,7 @@ def test_one_point_of_a_source_with_a_strange_name(page, service, admin, world):
     assert page.url.endswith("/?objectID=..")
 
 
-def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
+def test_the_error_of_a_criterion_appears_next_to_it(page, service, watch):
     watch.expect("status of 400")
     sign_in(page, service.token)
     page.get_by_text("More criteria").click()
@@ -235,7 +235,7 @@ def test_no_dry_run_comes_between_when_a_series_is_being_stored(page, world):
     page.wait_for_url("**/series/*")
 
 
-def test_a_service_that_is_away_and_a_session_that_ended_are_told(page, service, series, watch):
+def test_an_unreachable_service_and_an_expired_session_show_errors(page, service, series, watch):
     watch.expect("ERR_FAILED|status of 401")
     sign_in(page, service.token, f"/series/{series[0]}")
     told(page, "18,300 points")
@@ -344,7 +344,7 @@ def test_pages_say_units_and_systems_and_do_not_mix_them(page, service, admin, w
         page.locator(f'td[data-series="{number}"] path').wait_for()
 
 
-def test_what_was_deleted_or_changed_is_restored(page, service, admin, world, watch):
+def test_deleted_and_changed_series_are_restored(page, service, admin, world, watch):
     watch.expect("status of 404")
     body = world.fields(series_name="restore", data=columns(20), channel="first")
     path = f"/series/{admin.post('/api/photometric_series', json=body).json()['data']['id']}"

@@ -91,7 +91,7 @@ def test_a_peak_in_the_plot_is_clicked(page):
     folded(page, period)
 
 
-def test_a_peak_at_the_edge_and_a_range_that_was_cut_are_told(page):
+def test_a_peak_at_the_edge_and_a_truncated_range_are_reported(page):
     page.get_by_label(re.compile("Find the period of .* in ztfg")).click()
     page.locator("#folded-told").filter(has_text="Period").wait_for()
     warnings = page.locator("#search-warnings")
@@ -113,7 +113,7 @@ def test_a_peak_at_the_edge_and_a_range_that_was_cut_are_told(page):
     assert barriers(page) == {}
 
 
-def test_what_is_no_period_is_told(page, watch):
+def test_an_invalid_period_shows_an_error(page, watch):
     watch.expect("status of 400")
     page.get_by_label(re.compile("Find the period of .* in ztfi")).click()
     page.locator("#folded-told").filter(has_text="Period").wait_for()
@@ -129,7 +129,7 @@ def test_what_is_no_period_is_told(page, watch):
     page.get_by_role("alert").filter(has_text="frequencies, and 2,000,000 are allowed").wait_for()
 
 
-def test_a_service_that_goes_away_is_told(page, watch):
+def test_a_lost_connection_shows_an_error(page, watch):
     watch.expect("ERR_INTERNET_DISCONNECTED")
     page.get_by_label(re.compile("Find the period of .* in ztfi")).click()
     page.locator("#folded-told").filter(has_text="Period").wait_for()

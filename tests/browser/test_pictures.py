@@ -1,4 +1,4 @@
-"""The screenshots of the documentation are what a browser shows; ``PICTURES=write`` takes them anew."""
+"""The screenshots of the documentation are up to date; ``PICTURES=write`` renews them."""
 
 import os
 

@@ -89,7 +89,7 @@ def test_every_entry_that_is_ticked_has_marks(page, service, series, number, uni
         assert marks(plot, COLOURS[kind]) >= 8, kind
 
 
-def test_a_plot_says_what_its_axes_are_and_which_range_is_in_view(page, service, series):
+def test_a_plot_describes_its_axes_and_visible_range(page, service, series):
     sign_in(page, service.token, f"/series/{series[0]}")
     plot = page.get_by_role("group", name="light curve")
     told(page, "points")
@@ -141,7 +141,7 @@ def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service,
     page.wait_for_function(f"(before) => ({width})() < before", arg=before)
 
 
-def test_the_address_keeps_what_is_shown(page, service, series):
+def test_the_url_preserves_the_view(page, service, series):
     sign_in(page, service.token, f"/series/{series[0]}")
     told(page, "points")
     page.get_by_text("Magnitude", exact=True).click()

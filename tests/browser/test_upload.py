@@ -110,7 +110,7 @@ def test_a_role_can_be_changed(page, form, admin):
     assert stored(page, admin)["mag"].tolist() == [16, 16.5]
 
 
-def test_what_cannot_be_read_can_be_mended_on_the_page(page, form, admin, watch):
+def test_an_unreadable_file_can_be_fixed_on_the_page(page, form, admin, watch):
     watch.expect("status of 400")
     form("named by hand")
     choose(page, ("a.dat", "60000.5 18 0.1\n60001.5 19 0.1\n"))

@@ -14,7 +14,7 @@ from tests.browser.watch import barriers
 pytestmark = pytest.mark.slow
 
 
-def test_from_a_position_to_the_python_that_gives_the_same_period(browse, demo, tmp_path):
+def test_from_a_position_to_python_with_the_same_period(browse, demo, tmp_path):
     page = browse(demo.url)
     sign_in(page, demo.token)
     page.get_by_role("searchbox", name="Name or position").fill(f"{sexagesimal(STAR.ra, STAR.dec)} 2 arcsec")
@@ -47,7 +47,7 @@ def test_from_a_position_to_the_python_that_gives_the_same_period(browse, demo, 
     assert float(made.stdout) == pytest.approx(float(shown), rel=1e-8)
 
 
-def test_nothing_at_a_position_names_what_is_nearest(browse, demo):
+def test_an_empty_position_shows_the_nearest_series(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token)
     box = page.get_by_role("searchbox", name="Name or position")

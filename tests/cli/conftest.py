@@ -1,4 +1,4 @@
-"""``run``: a command of the astronomer's, in this process, with the admin's token and a home of its own."""
+"""``run``: an astronomer's command in this process, with the admin's token and a separate home."""
 
 import json
 import os

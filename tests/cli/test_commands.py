@@ -30,7 +30,7 @@ print(*sorted({"sqlalchemy", "tornado", "psycopg2", "alembic", "tables"} & set(s
 """
 
 
-def test_what_talks_http_does_not_load_a_service():
+def test_client_commands_do_not_import_the_server():
     commands = SECTIONS["Series, over HTTP"]
     done = subprocess.run([sys.executable, "-c", LIGHT, *commands], capture_output=True, text=True)
     assert done.stdout == "\n", done.stderr

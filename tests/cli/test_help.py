@@ -1,4 +1,4 @@
-"""``photseries open | doctor``, completion in the shell, and a reader of the output that goes away."""
+"""``photseries open | doctor``, completion in the shell, and a closed pipe."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_open_opens_a_browser_or_else_prints(run, series, monkeypatch):
     assert run("open", series).stdout.strip() == opened[0]
 
 
-def test_doctor_tells_what_a_report_needs_and_no_secret(run, service):
+def test_doctor_prints_the_facts_for_a_bug_report_without_secrets(run, service):
     shown = run("doctor").stdout
     for words in (service.url, platform.python_version(), "numpy", "PHOTSERIES_TOKEN", "System admin"):
         assert words in shown
@@ -75,7 +75,7 @@ def test_the_shell_completes_commands_and_options(shell):
     "words",
     [("get", "{id}", "-o", "-"), ("show", "{id}", "--json"), ("find", "--csv"), ("find", "--json"), ("find", "-h")],
 )
-def test_a_reader_that_goes_away_is_no_error(run, series, words):
+def test_a_closed_pipe_is_not_an_error(run, series, words):
     command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
     environment = {**os.environ, **run.environment}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:

@@ -65,7 +65,7 @@ def test_the_command_that_inspect_prints_uploads_the_file(run, instrument, file)
         ("csv/jd_reduced.csv", ["--filter", "bessellv", "--time-format", "rjd"], None, []),
     ],
 )
-def test_a_refusal_says_what_helps(run, instrument, file, options, hint, further):
+def test_an_error_suggests_a_remedy(run, instrument, file, options, hint, further):
     fields = [
         "--obj-id",
         "S",
@@ -99,7 +99,7 @@ def test_a_description_for_machines(run):
     assert "upper limits" in " ".join(series["warnings"])
 
 
-def test_what_cannot_be_read_is_one_line(run, tmp_path):
+def test_an_unreadable_file_is_reported_in_one_line(run, tmp_path):
     (tmp_path / "bad.csv").write_text("mjd,mag\n59000.1,12\n59000.2\n")
     outcome = run("inspect", tmp_path / "bad.csv", status=2)
     assert outcome.stderr == "photseries: bad.csv: line 3 has 1 cells, but there are 2 names: mjd, mag.\n"

@@ -34,7 +34,7 @@ def printed(tmp_path_factory):
     return outcome.stdout, folder
 
 
-def test_the_examples_do_what_they_say(printed):
+def test_the_examples_work(printed):
     output, folder = printed
     assert f"saved in {folder}/.config/photseries/config.yaml" in output
     assert output.count("\ncreated ") == 3

@@ -59,7 +59,7 @@ def test_find_by_criteria(run, series, words, matching):
     assert [one["id"] for one in found] == [series[index] for index in matching]
 
 
-def test_find_says_how_many_more_there_are(run, series):
+def test_find_reports_the_number_of_further_series(run, series):
     outcome = run("find", "--limit", 2, "--sort-by", "id", "--sort-order", "desc")
     assert len(outcome.stdout.splitlines()) == 3
     assert outcome.stderr == "2 of 3 series; --limit 0 prints all.\n"
@@ -77,12 +77,12 @@ def test_find_as_csv_and_chosen_columns(run, series):
     assert json.loads(run("find", "--columns", "id", "--json", "--limit", 1).stdout).keys() == {"id"}
 
 
-def test_what_the_service_refuses_is_one_line(run, series):
+def test_a_refusal_is_reported_in_one_line(run, series):
     outcome = run("find", "--sort-by", "separation", status=2)
     assert re.fullmatch(r"photseries: sortBy=separation requires a cone.*\n", outcome.stderr)
 
 
-def test_show_draws_and_tells(run, series):
+def test_show_draws_and_lists_fields(run, series):
     shown = run("show", series[0], COLUMNS="70").stdout
     assert shown.startswith("flux [µJy]\n")
     drawing, facts = shown.split("\n\n", 1)
@@ -192,7 +192,7 @@ def test_whoami(run, service):
     assert "System admin" in me["permissions"]
 
 
-def test_login_keeps_what_works(run, service, tmp_path):
+def test_login_saves_only_valid_credentials(run, service, tmp_path):
     alone = {"PHOTSERIES_URL": "", "PHOTSERIES_TOKEN": "", "XDG_CONFIG_HOME": str(tmp_path)}
     assert "photseries login" in run("whoami", status=2, **alone).stderr
     asked = run("login", stdin=f"{service.url}/\n{service.token}\n", **alone)

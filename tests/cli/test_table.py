@@ -41,7 +41,7 @@ def test_no_rows_are_a_head():
 
 
 @given(st.text())
-def test_what_a_terminal_would_obey_is_not_printed(text):
+def test_control_characters_are_not_printed(text):
     assert safe(text).isprintable()
     assert len(safe(text)) == len(text)
     assert shown(text) == shown(text).replace("\x1b", "")

@@ -76,7 +76,7 @@ def test_a_folder_and_the_same_again(run, world, tmp_path):
     assert "bg" in run.lines("find", "--series-name", "again", "--series-obj-id", 3)[0]["medians"]
 
 
-def test_what_failed_and_why(run, world, tmp_path):
+def test_failures_are_listed_with_reasons(run, world, tmp_path):
     folder = written(tmp_path / "mixed", ["good.csv", "other.csv"])
     (folder / "liar.fits").write_text("mjd,flux\n1,2\n")
     (folder / "late.csv").write_text("jd,brightness\n2459000,1\n")
@@ -125,7 +125,7 @@ def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
         ("a.csv", "mjd,flux\n2459000.5,1\n", "a.csv: The times, around 2.459e+06 as MJD, cannot be right. They look "),
     ],
 )
-def test_a_bad_file_is_one_line_that_says_what_to_do(run, tmp_path, name, content, line):
+def test_a_bad_file_is_reported_in_one_line_with_a_remedy(run, tmp_path, name, content, line):
     (tmp_path / name).write_text(content)
     outcome = run("upload", tmp_path / name, "--series-name", "bad", "--series-obj-id", 1, *FIELDS, status=2)
     assert outcome.stderr.startswith(f"photseries: {line}")
@@ -167,7 +167,7 @@ def test_nothing_is_sent_when_a_name_is_wrong(run, world, tmp_path, monkeypatch,
     assert run.lines("find", "--series-name", "unsent") == []
 
 
-def test_a_token_that_may_not_upload_is_told_at_once(as_anna, tmp_path):
+def test_a_token_without_upload_permission_fails_early(as_anna, tmp_path):
     folder = written(tmp_path / "x", ["a.csv", "b.csv"])
     outcome = as_anna("upload", folder, *FIELDS, status=2)
     assert outcome.stderr == "photseries: This token may not upload: it lacks the permission 'Upload data'.\n"
@@ -242,7 +242,7 @@ def test_warnings_of_the_service_are_printed(run, world, admin, tmp_path):
     )
 
 
-def test_undo_takes_an_upload_back(run, world, tmp_path):
+def test_undo_removes_an_upload(run, world, tmp_path):
     words = ("--from-name", "{series_obj_id}.csv", "--series-name", "undo", *FIELDS)
     (old,) = run.lines("upload", *written(tmp_path / "a", ["1.csv"]).iterdir(), *words)
     folder = written(tmp_path / "b", ["1.csv", "2.csv"], bg=1.0)

@@ -15,7 +15,7 @@ from tests.support import TESS, columns
 
 
 @pytest.mark.parametrize("make", [mission_files.tess, mission_files.kepler])
-def test_light_curves_of_missions_go_up_with_what_their_headers_say(client, world, tmp_path, make):
+def test_light_curves_of_missions_are_uploaded_with_their_headers(client, world, tmp_path, make):
     content, values = make()
     path = tmp_path / "lc.fits"
     path.write_bytes(content)
@@ -66,7 +66,7 @@ def test_the_times_of_a_real_file_survive_astropy(client, world):
     pd.testing.assert_frame_equal(again.data[expected.columns], expected)
 
 
-def test_a_scale_that_nobody_named_stays_unknown(client, fields, world):
+def test_an_unstated_time_scale_stays_unknown(client, fields, world):
     series = client.get(client.upload(columns(), **fields).id)
     given = series.to_timeseries()
     assert (series.metadata["time_scale"], given.time.scale) == (None, "local")
@@ -173,7 +173,7 @@ def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, li
 
 
 def test_a_time_finds_series_of_every_time_scale(client, fields):
-    """UTC and TDB differ by 69 s: the series that begins at an instant is found by it, whatever scale it is in."""
+    """UTC and TDB differ by 69 s: a search by an instant finds series in every time scale."""
     instant = Time("2019-06-15T12:00:00", scale="utc")
     for scale in ("utc", "tdb"):
         table = {**columns(3), "mjd": getattr(instant, scale).mjd + np.arange(3) / 24}

@@ -98,7 +98,7 @@ def test_a_file_is_sent_unparsed(client, shared, tmp_path, kind):
     assert len(stored(client, outcomes)["star 2"]) == 30
 
 
-def test_a_file_whose_columns_an_option_needs_is_read_first(client, shared, tmp_path):
+def test_a_file_is_read_first_if_an_option_needs_its_columns(client, shared, tmp_path):
     file = tmp_path / "night.parquet"
     table = night(3).assign(filter="ztfg")
     table["mjd"] += 2400000.5

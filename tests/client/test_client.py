@@ -36,7 +36,7 @@ def frame(rows=10, **more):
     return pd.DataFrame({**columns(rows), **more})
 
 
-def test_the_package_gives_the_client_when_asked():
+def test_the_package_imports_the_client_lazily():
     assert "Client" in dir(photseries)
     with pytest.raises(AttributeError, match="no attribute 'Server'"):
         _ = photseries.Server
@@ -75,7 +75,7 @@ def test_a_frame_comes_back(client, fields):
     ],
     ids=lambda more: next(iter(more)),
 )
-def test_what_json_would_not_keep_comes_back_too(client, fields, more):
+def test_values_that_json_would_change_survive_the_round_trip(client, fields, more):
     posted = frame(**more)
     got = client.get(client.upload(posted, **fields).id).data
     (name,) = more
@@ -91,14 +91,14 @@ def test_an_index_comes_back(client, fields):
     assert got.index.name == "cadence"
 
 
-def test_a_dict_of_arrays_goes_up(client, fields):
+def test_a_dict_of_arrays_is_uploaded(client, fields):
     table = {name: np.array(values) for name, values in columns().items()}
     got = client.get(client.upload(table, **{**fields, "ra": np.float64(1.5)}).id)
     assert got.data["flux"].tolist() == table["flux"].tolist()
     assert got.metadata["ra"] == 1.5
 
 
-def test_the_tess_file_goes_up_and_comes_back_equal(client, world, tmp_path):
+def test_the_tess_file_survives_the_round_trip(client, world, tmp_path):
     uploaded = client.upload(TESS, obj_id=world.source, instrument_id=world.instrument)
     with pd.HDFStore(TESS, mode="r") as store:
         original = pd.DataFrame(store[store.keys()[0]])
@@ -112,7 +112,7 @@ def test_the_tess_file_goes_up_and_comes_back_equal(client, world, tmp_path):
 
 
 @pytest.mark.parametrize("band", ["R", "B"])
-def test_macho_text_goes_up_and_comes_back_equal(client, fields, band):
+def test_macho_text_survives_the_round_trip(client, fields, band):
     path = DATA / f"macho_1.3444.614.{band}.mjd"
     got = client.get(client.upload(path, **fields).id).data
     np.testing.assert_array_equal(got[["mjd", "mag", "magerr"]].to_numpy(), np.loadtxt(path))
@@ -155,7 +155,7 @@ def test_a_series_is_saved_in_any_format(client, fields, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.h5", "a.parquet"]
 
 
-def test_of_csv_the_table_comes_back_and_what_it_cannot_say_is_named(client, fields, tmp_path):
+def test_a_csv_round_trip_keeps_the_table_and_reports_losses(client, fields, tmp_path):
     more = {"time_scale": "tdb", "channel": "b"}
     uploaded = client.upload(frame(sigma=np.arange(10.0)), **fields, **more)
     with pytest.warns(
@@ -221,7 +221,7 @@ def test_a_series_that_is_there(client, fields):
 
 
 def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fields):
-    """Looked for and found, or not found and posted: either way it is there once, whatever the key is like."""
+    """The series is stored once, whether a look-up finds it or not, for any key."""
     keys = [{**fields, "series_obj_id": f"a,{n}", "channel": channel} for n in (1, 2) for channel in (None, "b")]
     assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["created"] * 4
     assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["skipped"] * 4
@@ -288,7 +288,7 @@ def test_find(client, fields):
     assert (around["separation"] < 1e-6).all()
 
 
-def test_what_is_found_is_of_one_moment(client, fields):
+def test_the_fields_and_the_file_have_one_revision(client, fields):
     number = client.upload(frame(), **fields).id
     (series,) = client.iter(series_name=fields["series_name"])
     client.update(number, frame(20))
@@ -378,7 +378,7 @@ def test_many(client, world, fields):
     assert {outcome.uploaded.status for outcome in again} == {"skipped"}
 
 
-def test_many_take_items_as_they_go(client, fields):
+def test_upload_many_consumes_items_lazily(client, fields):
     name, taken = fields.pop("series_name"), []
 
     def items():
@@ -408,7 +408,7 @@ def test_a_hostile_service_executes_nothing(client):
             read_file(damaged)
 
 
-def test_fields_beside_a_file_are_what_they_would_be_in_json(client, world, fields):
+def test_fields_in_the_query_equal_those_in_json(client, world, fields):
     table = frame(small=np.arange(10, dtype="f4"))
     odd = {**fields, "origin": "null", "channel": "007", "series_obj_id": 614, "group_ids": [world.crew]}
     odd |= {"altdata": {"text": "é & ?", "deep": [1, {"a": None}]}, "ra": 1e-7}
@@ -425,7 +425,7 @@ def test_fields_beside_a_file_are_what_they_would_be_in_json(client, world, fiel
 
 @pytest.mark.parametrize("if_exists", ["error", "skip", "replace"])
 def test_two_tables_never_become_one_series(client, fields, if_exists):
-    """Whichever came first is there, and who sent the other is told: also when both are on their way at once."""
+    """The first upload is stored, and the second gets an error, even if both are sent at the same time."""
     client.upload(frame(), **{**fields, "series_obj_id": "there"})
     for number, in_flight in enumerate((1, 8, 8)):
         items = [(frame(3 + rows), {"series_obj_id": number}) for rows in range(3)]
@@ -447,7 +447,7 @@ def without(fields):
     [{}, {"small": np.arange(10, dtype="f4")}, {"when": pd.date_range("2026-11-21", periods=10).astype("M8[s]")}],
     ids=["as JSON", "as a file", "with what a file holds otherwise"],
 )
-def test_that_what_was_skipped_is_another_table_is_said(client, fields, change):
+def test_skipping_a_different_table_causes_a_warning(client, fields, change):
     client.upload(frame(**change), **fields)
     for _ in range(2):  # refused the first time, looked for the second time
         assert client.upload(frame(**change), if_exists="skip", **fields).warnings == ()
@@ -467,7 +467,7 @@ def test_many_ids_take_little_memory():
 
 
 @pytest.mark.parametrize("form", ["h5", "parquet", "arrows", "ecsv", "fits", "vot"])
-def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_path, form):
+def test_a_saved_file_is_uploaded_again_without_loss(client, fields, tmp_path, form):
     more = {"time_scale": "tdb", "time_refpos": "barycenter", "magref": 18.5, "channel": "b", "altdata": {"camera": 2}}
     more |= {"flux_unit": "electron/s", "magsys": "vega"}
     more |= {"time_stamp_alignment": "end", "column_units": {"sigma": "K", "when": "no unit"}}
@@ -486,7 +486,7 @@ def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_
     }
 
 
-def test_what_was_deleted_or_replaced_is_restored(client, fields, tmp_path):
+def test_deleted_and_replaced_series_are_restored(client, fields, tmp_path):
     number = client.upload(frame(), channel="a", **fields).id
     client.update(number, frame(20), channel="b")
     stored = client.get(number).blob

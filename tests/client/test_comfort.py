@@ -165,7 +165,7 @@ def test_paths_begin_at_the_home_folder(client, uploaded, tmp_path, monkeypatch)
         ({"min_num_exposures": 5 * units.s}, "min_num_exposures must be a plain number"),
     ],
 )
-def test_what_is_no_position_or_has_no_fitting_unit_is_refused(criteria, words):
+def test_invalid_positions_and_units_are_refused(criteria, words):
     with pytest.raises(InvalidError, match=words):
         arguments(criteria)
 

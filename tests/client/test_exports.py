@@ -31,7 +31,7 @@ def test_a_file_of_all_that_match(client, series, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["files.zip", "long.h5"]
 
 
-def test_what_is_refused_leaves_the_file_that_is_there(client, series, service, tmp_path):
+def test_a_failed_download_keeps_the_existing_file(client, series, service, tmp_path):
     path = tmp_path / "long.h5"
     path.write_bytes(b"before")
     with pytest.raises(InvalidError, match="no criterion colour"):
@@ -60,7 +60,7 @@ def test_a_service_that_is_busy_is_waited_for(client, service, series, tmp_path,
     assert len(pd.read_hdf(path, "light_curves")) == 10
 
 
-def test_what_breaks_off_is_not_kept(client, series, directory, tmp_path):
+def test_an_interrupted_download_is_removed(client, series, directory, tmp_path):
     file = directory / "store" / client.get(series[-1]).metadata["filename"]
     file.rename(file.with_suffix(".away"))
     for name in ("files.zip", "long.h5"):

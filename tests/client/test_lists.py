@@ -1,4 +1,4 @@
-"""Lists of series through the client: complete or with what is missing, whatever breaks on the way."""
+"""Lists of series through the client: complete, or with the missing entries, despite interruptions."""
 
 import zipfile
 
@@ -31,10 +31,10 @@ def portions(monkeypatch):
     """Portions of five entries, without pauses."""
     monkeypatch.setattr(lists, "PORTION", 5)
     monkeypatch.setattr(lists, "PAUSE", 0.0)
-    monkeypatch.setattr(lists.Wanted.portions, "__defaults__", (5,))
+    monkeypatch.setattr(lists.ListQuery.portions, "__defaults__", (5,))
 
 
-def test_names_with_what_is_missing(client, stars, portions):
+def test_names_with_missing_entries(client, stars, portions):
     names = [*[*stars][::-1], "nobody", *[*stars][:2]]
     many = client.get_many(obj_ids=names)
     assert many.missing == ["nobody"]
@@ -76,7 +76,7 @@ def test_parts_and_criteria(client, stars):
     assert [*table][:4] == ["asked", "series_id", "obj_id", "filter"]
 
 
-def test_what_is_not_complete_can_be_an_error(client, stars, directory):
+def test_an_incomplete_list_can_raise_an_error(client, stars, directory):
     with pytest.raises(NotFoundError, match=r"2 of 3 entries .* 'a', 'b'"):
         client.get_many(obj_ids=["a", "star 1", "b"], missing="raise")
     assert len(client.get_many(obj_ids=["star 1"], missing="raise")) == 1
@@ -112,7 +112,7 @@ def test_a_portion_that_breaks_off_is_asked_for_again(client, service, stars, po
             broken.get_many(obj_ids=stars)
 
 
-def test_an_answer_that_is_not_what_its_manifest_says(client, stars, monkeypatch):
+def test_an_answer_that_differs_from_its_manifest(client, stars, monkeypatch):
     whole = zipfile.ZipFile.read
 
     def read(self, name):

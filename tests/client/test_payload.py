@@ -22,7 +22,7 @@ def small(**more):
     return Reading(pd.DataFrame(columns()).astype({"flux": "f4"}), **more)
 
 
-def test_a_file_goes_as_it_is_with_its_fields_in_the_query():
+def test_a_file_is_sent_unchanged_with_its_fields_in_the_query():
     reading = one_of(collect(TESS, ReadOptions()))
     sent = message(FIELDS, reading)
     assert (sent.content, sent.media_type) == (TESS.read_bytes(), "application/x-hdf5")
@@ -42,7 +42,7 @@ def test_fields_that_a_query_would_not_keep_go_in_json(fields):
     assert body == fields
 
 
-def test_a_short_file_goes_as_columns_with_what_it_says():
+def test_a_short_file_is_sent_as_columns_with_its_metadata():
     said = {"ra": 1, "filter": "ztfg", "owner_id": 3, "origin": None}
     blob = stored_file.encode(pd.DataFrame(columns()), said)
     reading = Reading(pd.DataFrame(columns()), file_metadata=said, blob=blob)

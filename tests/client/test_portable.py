@@ -40,5 +40,5 @@ def test_the_client_imports_without_posix():
     assert imported(POSIX) == TABLE
 
 
-def test_the_client_imports_without_what_a_server_needs():
+def test_the_client_imports_without_server_dependencies():
     assert imported(SERVER) == TABLE

@@ -24,7 +24,7 @@ def test_snake_case():
     )
 
 
-def test_every_criterion_is_a_keyword_of_its_own():
+def test_every_criterion_is_a_keyword():
     spellings = [name for known in CRITERIA for name in known.spellings]
     assert len({snake_case(name) for name in spellings}) == len(spellings)
     assert set(spellings) < set(KEYWORDS.values())
@@ -76,7 +76,7 @@ def test_times_of_astropy_are_sent_in_one_scale():
 
 
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
-def test_lists_of_any_text_arrive_as_they_are(texts):
+def test_lists_of_any_text_arrive_unchanged(texts):
     texts = [text for text in texts if text.isprintable()] or ["x"]
     (restriction,) = parse(arguments({"series_name": texts})).restrictions
     assert list(restriction.value) == texts

@@ -78,7 +78,7 @@ def test_a_file_is_known_again_by_its_content(client, between, fields):
     assert client.upload(frame, **fields).status == "created"
 
 
-def test_another_series_in_the_way_is_a_duplicate_even_after_a_loss(client, between, fields):
+def test_a_conflicting_series_is_a_duplicate_even_after_a_lost_answer(client, between, fields):
     client.upload(columns(20), **fields)
     between.fates = [LOSE_REQUEST]
     with pytest.raises(DuplicateError):
@@ -94,7 +94,7 @@ def test_a_change_is_not_sent_again_when_its_answer_is_lost(client, between, fie
     assert between.seen == [("PATCH", f"{SERIES}/{number}")]
 
 
-def test_a_removal_whose_answer_is_lost_has_removed(client, between, fields):
+def test_a_removal_with_a_lost_answer_succeeds(client, between, fields):
     number = client.upload(columns(), **fields).id
     between.fates = [LOSE_ANSWER]
     client.delete(number)
@@ -200,7 +200,7 @@ def test_a_revision_that_was_altered_on_its_way_is_refused(client, between, admi
     assert len(client.get(number, revision=1).data) == 10
 
 
-def test_what_is_made_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
+def test_a_file_created_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
     number = client.upload(columns(), **fields).id
     for path in (f"{number}.csv", f"{number}.h5?rowMax=3"):
         assert "Repr-Digest" not in admin.get(f"{SERIES}/{path}").headers
@@ -223,7 +223,7 @@ def test_patience_ends(stranger, pauses):
     assert max(pauses) < 180
 
 
-def test_nobody_there():
+def test_an_unreachable_service():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with photseries.Client(f"http://127.0.0.1:{port}", "token") as client:
@@ -300,7 +300,7 @@ def test_every_error_of_the_service_is_raised_as_itself(stranger, kind):
         (500, "text", PhotseriesError),
     ],
 )
-def test_errors_that_are_not_as_they_should_be(stranger, status, data, kind):
+def test_malformed_errors(stranger, status, data, kind):
     server, client = stranger
     server.fates = [answer(status, data)]
     with pytest.raises(PhotseriesError) as caught:

@@ -96,7 +96,7 @@ class Place:
         return command(*words, "--data", str(self.directory), cwd=self.directory.parent, **self._environment())
 
     def killed(self, *words, **more):
-        """Run one as a process of its own, which is to be killed; ``more`` are settings. Tell whether it was."""
+        """Run one in a separate process to be killed; ``more`` are settings. Return whether it was killed."""
         outcome = subprocess.run(
             [sys.executable, "-m", "photseries", *words, "--data", str(self.directory)],
             env={**os.environ, **self._environment(**more)},
@@ -112,7 +112,7 @@ class Place:
 
 
 class Shifted(ObjectStore):
-    """A store that is looked at when some time has passed: nobody can change what object storage says of times."""
+    """A store whose blobs appear older, because the times in object storage cannot be changed."""
 
     passed = 0.0  # [s]
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 class Writers:
-    """Clients that create series, change each, and delete some, until they are told to stop."""
+    """Clients that create series, change each, and delete some, until stopped."""
 
     def __init__(self, service, world, count=2):
         self.service, self.world = service, world
@@ -138,7 +138,7 @@ def archive(request, tmp_path_factory):
 
 
 def photseries(folder, settings, *words, **more):
-    """Run a command of photseries as a process of its own."""
+    """Run a command of photseries in a separate process."""
     given = {f"PHOTSERIES_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
     return subprocess.run(
         [sys.executable, "-m", "photseries", *words],

@@ -129,7 +129,7 @@ def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world
     assert admin.post(PATH, json=body(world, "after a restart of the server")).status_code == 200
 
 
-def test_requests_whose_connections_are_ended_meanwhile(owner, admin, world, service):
+def test_requests_whose_connections_are_terminated(owner, admin, world, service):
     """Readers never notice; what is posted is there once. Between two ends a request is answered at least."""
     answered, over = Counter(), threading.Event()
 
@@ -169,7 +169,7 @@ def test_a_connection_that_broke_while_it_was_idle_is_replaced(services):
     services.catalogue.ping()
 
 
-def test_a_statement_that_takes_too_long(owner, admin, world):
+def test_a_statement_timeout(owner, admin, world):
     run(
         owner,
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'",

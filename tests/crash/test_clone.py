@@ -41,7 +41,7 @@ def check_stopped(service, fields):
         assert admin.get(f"{PATH}/1").status_code == 200
 
 
-def test_of_two_copies_the_one_that_sweeps_first_goes_on(tmp_path, copies):
+def test_of_two_copies_the_first_to_sweep_continues(tmp_path, copies):
     shared, fields = copies
     with RunningService(tmp_path / "original", **shared) as original, original.client() as admin:
         for number in range(3):

@@ -1,4 +1,4 @@
-"""A database that goes away, at the worst moments too: clear answers, nothing half-written, no restart needed."""
+"""Loss of the database, also at the worst moments: clear answers, no partial writes, no restart needed."""
 
 import concurrent.futures
 import contextlib
@@ -161,8 +161,8 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
     verb.repeat(admin, True)
 
 
-def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
-    """Whoever gets no connection is told so, nothing is lost, and it is over when the server has room again."""
+def test_a_server_without_free_connections(embedded, admin, world, place):
+    """A request without a connection gets an error, nothing is lost, and the service recovers."""
     verbs = [Create(admin, world, f"one of many {number}") for number in range(24)]
     assert admin.get(PATH).status_code == 200, "the service has a connection already"
     with contextlib.closing(psycopg2.connect(embedded.start().replace("+psycopg2", ""))) as owner:
@@ -183,7 +183,7 @@ def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
 
 
 def test_a_pool_that_is_used_up(archive_url, services, principal):
-    """One connection, and somebody keeps it: the writer is told so and its blob is taken back."""
+    """The only connection is in use: the writer gets an error, and its blob is removed."""
     catalogue = Catalogue(archive_url, DatabaseSettings(connect_timeout=1), connections=1)
     archive = Archive(catalogue, services.store, services.sandbox, services.config)
     with catalogue.reading(), pytest.raises(UnavailableError, match="busy"):

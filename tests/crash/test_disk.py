@@ -96,7 +96,7 @@ def test_files_may_not_become_so_large(service, place, admin, world):
 
 @contextlib.contextmanager
 def disk(folder, size):
-    """A file system of its own for a folder; gives a function that changes its options."""
+    """Mount a separate file system on a folder; return a function that changes its options."""
 
     def remount(options):
         subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True, capture_output=True)

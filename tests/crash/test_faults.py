@@ -22,7 +22,7 @@ def arm():
     faults.arm({})
 
 
-def test_every_point_is_reached_at_one_place_and_stands_in_the_table():
+def test_every_fault_point_is_used_once():
     calls = [
         name
         for module in PACKAGE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""The kill table: whatever is killed wherever, the invariant holds and the client can simply repeat its request."""
+"""The kill table: after a kill at any step the invariant holds, and the client can repeat its request."""
 
 import signal
 from typing import Any
@@ -65,7 +65,7 @@ def check_killed_request(case, place, admin, world):
 
 @pytest.mark.parametrize("case", [case for verb in RESTORES for case in cases(verb=verb)])
 def test_a_killed_restore(case, place, admin, world, record_property):
-    """As every other request, but for the sweep in between, which would end what there is to restore."""
+    """Like every other request, but without the sweep in between, which would remove the file to restore."""
     record_property("killed", (case.verb, case.point))
     verb = RESTORES[case.verb](admin, world, f"{case.verb} {case.point}")
     doomed = ForkedService(place.directory, **place.store_settings, database__url=place.url, fault=f"kill@{case.point}")
@@ -109,7 +109,7 @@ def check_killed_sweep(case, place, admin, world, **more):
 
 @pytest.mark.parametrize("case", cases(verb="adopt"))
 def test_a_killed_adoption(case, place, admin, world, record_property):
-    """The store belongs to nobody until the command is repeated, and nothing is removed."""
+    """The store has no owner until the command is repeated, and nothing is removed."""
     record_property("killed", (case.verb, case.point))
     kept = VERBS["create"](admin, world, f"kept {case.point}")
     assert kept.send(admin).status_code == 200

@@ -157,7 +157,7 @@ def test_storage_that_is_too_slow(admin, place, proxy, verb):
 
 @pytest.mark.parametrize("fate", [BEFORE, AFTER, LATE] if ALL else [AFTER], ids=lambda fate: fate[-12:])
 def test_the_answer_to_a_write_is_lost(admin, place, proxy, verb, fate):
-    """The client of the storage may have repeated the request by itself; whatever it did, the answer is true."""
+    """The answer is true even if the storage client repeated the request."""
     new = verb[1]
     proxy.lose(b"PUT /faults/archive/kills", fate)
     answer = new.send(admin)

@@ -84,7 +84,7 @@ READ = [case for case in CASES if case not in REFUSED]
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
-def test_what_cannot_be_read_right_is_refused_in_words(case):
+def test_ambiguous_files_are_refused_with_a_message(case):
     with pytest.raises(InvalidError) as caught:
         read(case)
     message = caught.value.message
@@ -94,7 +94,7 @@ def test_what_cannot_be_read_right_is_refused_in_words(case):
 
 
 @pytest.mark.parametrize("case", READ, ids=lambda case: case["name"])
-def test_what_can_be_read_is_read_right(case):
+def test_supported_files_are_read_correctly(case):
     readings, given = read(case)
     warnings = " ".join(warning for reading in readings for warning in reading.warnings)
     assert not mentions(warnings, case.get("warnings_mention", []))

@@ -111,7 +111,7 @@ def test_ecsv_with_a_damaged_header(head):
     assert caught.value.message.isprintable()
 
 
-def test_what_a_parser_warns_of_is_a_warning_of_the_reading():
+def test_parser_warnings_become_warnings_of_the_reading():
     def read(content, options):
         warnings.warn("the parser\nhas doubts", UserWarning, stacklevel=1)
         return Table(frame=FRAME, warnings=("before",))

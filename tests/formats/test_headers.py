@@ -47,7 +47,7 @@ def in_fits(keywords, name="TIME", unit="d", times=TIMES, **more):
         ({"DATEREF": "2020-01-01T12:00:00"}, "d", TIMES + 58849.5),
     ],
 )
-def test_times_count_from_what_the_header_says(keywords, unit, mjd):
+def test_times_count_from_the_origin_in_the_header(keywords, unit, mjd):
     got = in_fits({**keywords, "TIMESYS": "TT", "TREFPOS": "GEOCENTER"}, unit=unit)
     np.testing.assert_allclose(got.frame["mjd"], mjd, rtol=0, atol=2e-11)
     assert got.fields == {"time_scale": "tt", "time_refpos": "geocenter", "column_units": {"BKG": "electron/s"}}
@@ -71,7 +71,7 @@ def test_times_count_from_what_the_header_says(keywords, unit, mjd):
         ({}, {}),
     ],
 )
-def test_what_the_times_of_a_fits_file_are(keywords, fields):
+def test_time_frames_of_fits_files(keywords, fields):
     got = in_fits({"MJDREF": 58000.0, **keywords})
     assert {name: value for name, value in got.fields.items() if name != "column_units"} == fields
 

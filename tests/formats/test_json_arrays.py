@@ -125,7 +125,7 @@ def test_nulls_are_read_this_way(case):
     same(read(body), exactly(body))
 
 
-def test_without_the_library_every_body_goes_the_longer_way(monkeypatch):
+def test_without_simdjson_every_body_takes_the_slow_path(monkeypatch):
     body = orjson.dumps({"data": {"a": [1.5, None]}})
     assert json_arrays.parse(body, LIMITS) is not None
     monkeypatch.setattr(json_arrays, "simdjson", None)

@@ -402,7 +402,7 @@ REFUSED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", READ)
-def test_what_is_read_is_right(name):
+def test_read_values_are_correct(name):
     content, options, columns, fields = READ[name]
     content = content if isinstance(content, bytes) else content.encode()
     reading = one_of(read_bytes(content, "curve", ReadOptions.of_texts(options)))
@@ -414,7 +414,7 @@ def test_what_is_read_is_right(name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_clear_is_refused_in_words(name):
+def test_ambiguous_input_is_refused_with_a_message(name):
     content, options, words = REFUSED[name]
     with pytest.raises(InvalidError) as caught:
         read_bytes(content.encode(), "curve", ReadOptions.of_texts(options))
@@ -463,7 +463,7 @@ def test_a_hint_that_is_followed_leads_to_a_series(name):
     assert read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(options))
 
 
-def test_what_a_header_says_of_dates_that_are_text():
+def test_headers_about_textual_dates():
     made = [
         fits.Column("DATE-OBS", "19A", array=["2020-01-01T12:00:00"]),
         fits.Column("MAG", "D", array=[15.0]),
@@ -490,7 +490,7 @@ def test_times_of_day_beside_dates_of_a_workbook():
     assert (reading.frame["mjd"].tolist(), reading.fields) == ([60340.75], {"time_scale": "utc"})
 
 
-def test_dates_without_a_time_of_day_are_told():
+def test_dates_without_a_time_of_day_cause_a_warning():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
     assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)

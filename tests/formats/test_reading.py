@@ -56,7 +56,7 @@ BINARY = [known for known in READERS.values() if known.name not in ("csv", "tsv"
 
 @pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
 @pytest.mark.parametrize("zipped", [False, True])
-def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
+def test_the_content_of_the_file_is_restored(tmp_path, known, zipped):
     path = tmp_path / f"curve{known.suffixes[0]}"
     write(known.name, path)
     if zipped:
@@ -70,7 +70,7 @@ def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
 
 @pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
 @pytest.mark.parametrize("content", [b"", b"\0\xff" * 100, b"%PDF-1.7 something else", b"<html><body>not found</body>"])
-def test_a_file_that_is_not_what_its_name_says(tmp_path, known, content):
+def test_a_file_with_a_wrong_suffix(tmp_path, known, content):
     path = tmp_path / f"curve{known.suffixes[0]}"
     path.write_bytes(content)
     with pytest.raises(InvalidError, match=r"^curve\.") as caught:
@@ -126,7 +126,7 @@ def test_macho(band):
     np.testing.assert_array_equal(frame.to_numpy(), np.loadtxt(path))
 
 
-def test_the_tess_hdf5_is_sent_as_it_is():
+def test_the_tess_hdf5_is_sent_unchanged():
     got = read(TESS)
     assert got.blob == TESS.read_bytes()
     assert got.file_metadata["filter"] == "tess::red"
@@ -157,7 +157,7 @@ def test_names_may_be_in_a_comment(tmp_path):
     assert frame.to_dict("list") == {"mjd": [59000.5], "mag": [18.5], "magerr": [0.1]}
 
 
-def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
     write("ecsv", tmp_path / "curve.ecsv")
     monkeypatch.setattr("photseries.extras.importlib.util.find_spec", lambda name: None)
     with pytest.raises(StartError, match=r"pip install 'photseries\[astropy\]'"):

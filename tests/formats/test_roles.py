@@ -48,7 +48,7 @@ def test_every_time_format(name):
     assert named.fields == got.fields
 
 
-def test_what_formats_say_of_times():
+def test_time_scales_of_time_formats():
     assert mapped({"btjd": [1325.0], "flux": [1.0]}).fields == {"time_scale": "tdb", "time_refpos": "barycenter"}
     assert mapped({"mjd": [59000.0], "flux": [1.0]}).fields == {}
     assert mapped({"hjd": [2459000.0], "flux": [1.0]}).fields == {"time_scale": "utc", "time_refpos": "heliocenter"}

@@ -201,7 +201,7 @@ def test_dates_and_times_of_day():
     assert read("Date,Time,JD,mag\n2024-01-02,03:22,2460311.64,15\n").frame["mjd"][0] == pytest.approx(60311.14)
 
 
-def test_times_of_single_precision_are_told():
+def test_times_of_single_precision_cause_a_warning():
     got = made({"mjd": np.array([59000.1, 59000.2], "f4"), "mag": [15.0, 15.1]})
     assert got.frame["mjd"].dtype == np.float64
     assert got.warnings == ("The times are float32: their precision is only 0.0039 of their unit.",)
@@ -262,7 +262,7 @@ def test_several_filters_are_refused_selected_or_split():
         read(BANDS, where="band=i")
 
 
-def test_fluxes_of_others_without_a_unit_are_told():
+def test_foreign_fluxes_without_a_unit_cause_a_warning():
     got = read("JD,flux\n2459000.5,150\n2459001.5,170\n")
     assert got.warnings == ("The column flux has no unit, and was taken as uJy: flux_unit states another.",)
     assert made(curve(flux=[150.0, 170])).warnings == ()
@@ -274,7 +274,7 @@ def test_a_column_of_filters_is_known_by_its_name(name):
         read(BANDS.replace("band", name))
 
 
-def test_rows_without_a_filter_are_told():
+def test_rows_without_a_filter_cause_a_warning():
     readings = read_bytes(f"{BANDS}4,18,\n5,19, \n".encode(), "x.csv", ReadOptions(split_by="band"))
     assert [one.warnings for one in readings] == [("2 rows have no value in band, and were left out.",)] * 2
 

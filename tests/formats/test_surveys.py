@@ -117,7 +117,7 @@ def test_a_file_of_a_survey_needs_only_its_line(tmp_path, survey):
 
 
 @pytest.mark.parametrize("survey", known_surveys(), ids=lambda survey: survey.name)
-def test_a_declaration_names_what_there_is(survey):
+def test_a_survey_declaration_uses_known_names(survey):
     assert survey.source
     assert set(survey.filters.values()) | {survey.filter or "ztfg"} <= {*BANDPASSES, "tess::red"}
     assert set(survey.magsys.values()) <= {"ab", "vega", "instrumental"}
@@ -233,7 +233,7 @@ def test_the_page_has_every_survey():
         assert cells[4] == survey.source, survey.name
 
 
-def test_a_description_says_what_is_missing():
+def test_a_description_lists_missing_fields():
     file, content = sample("ATLAS forced photometry")
     about = described(one_of(read_bytes(content, file, ReadOptions(where="F=o"))), {"obj_id": "S"})
     assert about["filters"] == {"o": 3, "c": 1}

@@ -62,7 +62,7 @@ def test_the_layout_is_found(text, options):
 
 
 @pytest.mark.parametrize("form", ["basic", "commented_header", "csv", "tab", "rdb", "ipac", "mrt", "fixed_width"])
-def test_what_astropy_writes_is_read(form):
+def test_files_of_astropy_are_read(form):
     content = io.StringIO()
     Table({"mjd": TIMES, "mag": MAGS, "magerr": ERRORS}).write(content, format=f"ascii.{form}")
     assert_is_the_curve(read(content.getvalue()).frame)
@@ -108,7 +108,7 @@ def test_latin_1_is_read_with_a_warning():
         (b"mjd,mag\n59000.1,1\0\n", "it is no text"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_line(text, message):
+def test_malformed_text_is_refused_with_its_line(text, message):
     with pytest.raises(InvalidError, match=message):
         read(text, "curve.csv")
 

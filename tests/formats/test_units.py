@@ -57,7 +57,7 @@ ASTROPYS = [
     [(form, *one) for form in ("memory", "mapping", "ecsv", "votable", "fits") for one in KNOWN]
     + [(form, *one) for form in ("memory", "mapping", "ecsv") for one in ASTROPYS],
 )
-def test_what_has_a_known_unit_is_brought_to_the_one_of_the_archive(tmp_path, form, columns, expected):
+def test_known_units_are_converted_to_those_of_the_archive(tmp_path, form, columns, expected):
     path = tmp_path / f"curve.{form}"
     if form == "mapping":
         got = collected({"mjd": MJD * u.d, **columns})
@@ -94,7 +94,7 @@ def test_a_unit_that_is_something_else_is_refused(columns, message):
         collected(of(**columns))
 
 
-def test_a_unit_that_nobody_knows_is_warned_about():
+def test_an_unknown_unit_causes_a_warning():
     table = Table({"mjd": MJD, "mag": [18.0, 19.0]})
     table["mag"].unit = u.Unit("twinkle", parse_strict="silent")
     got = collected(table)

@@ -188,7 +188,7 @@ def test_text_integers_and_nan_come_back_equal(form):
 @example(["name", "#1", "ok", "# bad", "more\n # bad"])
 @example(["name", "a \na", "ok"])
 @example(["name", "a\ra", ""])
-def test_no_text_or_name_takes_rows_from_ecsv(texts):
+def test_no_text_or_name_loses_rows_in_ecsv(texts):
     """A column of text comes first, where its beginning is that of a line."""
     name, *texts = texts
     frame = pd.DataFrame({name: texts, "mjd": np.arange(len(texts))})
@@ -198,7 +198,7 @@ def test_no_text_or_name_takes_rows_from_ecsv(texts):
     assert plain(found).tolist() == texts
 
 
-def test_hdf5_and_votable_keep_an_index_and_what_is_missing():
+def test_hdf5_and_votable_keep_the_index_and_missing_values():
     frame = mixed().drop(columns=["at", "took"]).set_index(pd.Index(["x", "y", "z"], name="label"))
     frame, _ = recipe_read(WRITERS["hdf5"].write(frame, METADATA))
     assert frame.index.tolist() == ["x", "y", "z"]
@@ -208,7 +208,7 @@ def test_hdf5_and_votable_keep_an_index_and_what_is_missing():
     assert WRITERS["csv"].write(frame, METADATA).startswith(b"label,mjd,")
 
 
-def test_a_votable_says_what_its_numbers_are():
+def test_a_votable_describes_its_columns():
     content = WRITERS["votable"].write(mixed(), METADATA)
     assert validate(io.BytesIO(content), output=io.StringIO())
     found = parse(io.BytesIO(content), verify="exception")
@@ -233,7 +233,7 @@ def test_a_votable_says_what_its_numbers_are():
 
 
 @pytest.mark.parametrize(("scale", "place"), [(None, None), ("utc", "topocenter")])
-def test_what_is_unknown_is_published_as_unknown(scale, place):
+def test_unknown_properties_are_published_as_unknown(scale, place):
     metadata = {**METADATA, "time_scale": scale, "time_refpos": place}
     (times,) = parse(io.BytesIO(WRITERS["votable"].write(tess(), metadata))).resources[0].time_systems
     header = astropy_fits.getheader(io.BytesIO(WRITERS["fits"].write(tess(), metadata)), 1)

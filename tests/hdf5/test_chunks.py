@@ -133,7 +133,7 @@ def test_bad_places_are_refused(case):
 
 @pytest.mark.parametrize("pack", [APPLY[1], APPLY[307], APPLY[32001]], ids=["deflate", "bzip2", "blosc"])
 @pytest.mark.parametrize("change", ["too long", "a bomb", "too short", "truncated", "garbage", "empty"])
-def test_a_chunk_gives_exactly_its_size(pack, change):
+def test_a_chunk_has_exactly_its_size(pack, change):
     needed = CHUNK * DTYPE.itemsize
     content = {"too long": needed + 1, "a bomb": 500 * needed, "too short": needed - 1}.get(change, needed)
     data = pack(b"x" * content)

@@ -150,7 +150,7 @@ def test_the_golden_file():
 
 
 @pytest.mark.parametrize("blob", [b"", b"x" * 1000])
-def test_damage_is_told(blob):
+def test_damage_is_reported(blob):
     with pytest.raises(UnreadableFileError):
         stored_file.decode(blob)
 
@@ -239,11 +239,11 @@ def test_limits_and_one_beyond():
 
 
 def filled(size):
-    """Metadata whose longer form takes so many bytes."""
+    """Metadata whose longer form has this many bytes."""
     return {"altdata": "x" * (size - len("(dValtdata\nV\ns."))}
 
 
-def test_metadata_up_to_what_hdf5_holds():
+def test_metadata_up_to_the_limit_of_hdf5():
     most = frames.MAX_ATTRIBUTE
     blob = stored_file.encode(one(), filled(most))
     assert stored_file.decode(blob).metadata == recipe_read(blob)[1] == filled(most)
@@ -256,7 +256,7 @@ def test_metadata_up_to_what_hdf5_holds():
 
 
 @pytest.mark.parametrize("letter", ["n", "é", "☃"])
-def test_names_of_columns_up_to_what_hdf5_holds(letter):
+def test_column_names_up_to_the_limit_of_hdf5(letter):
     written = len(letter.encode("raw-unicode-escape"))
     length = ((frames.MAX_ATTRIBUTE - 100) // 1000 - 10 - 4) // written
     widest = pd.DataFrame(np.zeros((1, 1000)), columns=[f"{number:04d}{letter * length}" for number in range(1000)])

@@ -43,7 +43,7 @@ def test_the_bytes_depend_on_the_values_alone():
     assert to_pickle({"x": shared, "y": shared}) == to_pickle({"x": "ab", "y": "".join(["a", "b"])})
 
 
-def test_what_becomes_plain():
+def test_values_that_become_plain():
     kept = plain({"a": np.float32(0.5), "b": (1, np.int8(2)), "c": math.nan, "d": [math.inf], "e": np.str_("x")}, 32)
     assert kept == {"a": 0.5, "b": [1, 2], "c": None, "d": [None], "e": "x"}
     assert [type(kept[name]) for name in "abe"] == [float, list, str]
@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_stored_is_named(case):
+def test_unstorable_values_are_named(case):
     document, phrase = REFUSED[case]
     with pytest.raises(InvalidError, match=phrase) as caught:
         plain({"ra": 1.0, **document}, LIMITS.depth)

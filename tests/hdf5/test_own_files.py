@@ -78,7 +78,7 @@ def test_one_file_teaches_all_of_its_kind():
     ],
     ids=["the file of TESS", "of pandas", "compressed", "with an index", "with rows in another order"],
 )
-def test_what_is_not_ours_or_not_plain_is_left_to_the_careful_reader(blob):
+def test_foreign_and_unusual_files_are_left_to_the_safe_reader(blob):
     taught(stored_file.encode(frame(5), {"obj_id": "a"}))
     taught(blob) if blob[:2056] != TESS.read_bytes()[:2056] else own_files.learn(blob, plain_hdf5.read(blob, LIMITS))
     assert own_files.read(blob, LIMITS) is None
@@ -112,7 +112,7 @@ def test_a_file_that_ends_early_or_late_is_not_read():
     assert own_files.read(blob + b"\0", LIMITS) is None
 
 
-def test_what_is_remembered_is_bounded(monkeypatch):
+def test_the_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(own_files, "_MAX_KINDS", 3)
     monkeypatch.setattr(own_files, "_MAX_TABLES", 2)
     for number in range(5):

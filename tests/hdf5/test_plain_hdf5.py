@@ -54,7 +54,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", WRITTEN)
 @pytest.mark.parametrize("copies", [1, 700])
-def test_what_pandas_writes(case, copies):
+def test_files_of_pandas(case, copies):
     frame = pd.concat([some_frame()] * copies, ignore_index=True)
     if case == "latin-1":
         frame["note"] = frame["note"].str.replace("☃", "")
@@ -117,7 +117,7 @@ def numbers():
 
 
 def with_table(change=lambda rows: rows, **options):
-    """Write the table anew, as h5py would with these options."""
+    """Rewrite the table as h5py would with these options."""
 
     def edit(file):
         old = file["phot/table"]

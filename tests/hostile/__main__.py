@@ -1,4 +1,4 @@
-"""Put all attacks to a service of its own and print what came of them: ``make hostile``."""
+"""Run all attacks on a separate service and print the outcomes: ``make hostile``."""
 
 import sys
 import tempfile

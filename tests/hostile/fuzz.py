@@ -1,4 +1,4 @@
-"""Mutate good files for so many minutes and put them to the reader: ``make fuzz MINUTES=5``.
+"""Feed mutated files to the reader for some minutes: ``make fuzz MINUTES=5``.
 
 A refusal is right, and so is a table that can be stored. The death of a worker is contained, and counted. Anything
 else (another exception, a worker killed for its time) is a failure: its file is kept as a test.

@@ -1,4 +1,4 @@
-"""Bodies of bulk uploads that mean harm: each costs its sender a 400 or an error line, and nobody else anything."""
+"""Hostile bodies of bulk uploads: each gets a 400 or an error line, and affects nobody else."""
 
 import io
 import json

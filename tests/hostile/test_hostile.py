@@ -51,7 +51,7 @@ def test_the_traps_work():
 
 
 def test_a_file_that_is_its_own_source_is_no_loop():
-    """Found here: a printf-style virtual dataset kept libhdf5 busy for ever with the file itself as every source."""
+    """Found here: a printf-style virtual dataset with itself as source caused an endless loop in libhdf5."""
     with tempfile.TemporaryDirectory() as folder:
         blob = structures.POINTING["printf-style virtual"](Traps(folder))
     with pytest.raises(UnreadableFileError, match="damaged"):

@@ -29,7 +29,7 @@ def plain(row):
 
 
 @given(stored=ROWS, new=ROWS)
-def test_only_what_is_stored_is_there_already(stored, new):
+def test_only_stored_rows_count_as_repeats(stored, new):
     frame, more = table(stored), table(new)
     there = set(map(plain, frame.itertuples(index=False)))
     missing = [row for row in map(plain, more.itertuples(index=False)) if row not in there]
@@ -71,7 +71,7 @@ FITTING = {
 
 @pytest.mark.parametrize("from_json", [True, False])
 @pytest.mark.parametrize(("values", "dtype", "new", "json", "file"), FITTING.values(), ids=FITTING)
-def test_what_fits_a_column(values, dtype, new, json, file, from_json):
+def test_values_that_fit_a_column(values, dtype, new, json, file, from_json):
     frame = pd.DataFrame({"mjd": [1.0], "x": np.array(values, dtype)})
     kind = object if isinstance(new[0], str) else None
     more = pd.DataFrame({"mjd": [2.0], "x": np.array(new, kind)})

@@ -59,7 +59,7 @@ def test_the_correction_is_that_of_a_source_on_the_ecliptic():
     assert np.ptp(shift) / 2 == pytest.approx(499, abs=9)
 
 
-def test_what_is_at_the_barycentre_already_is_only_converted():
+def test_barycentric_times_are_only_converted_in_scale():
     fields = metadata(time_refpos="barycenter", time_scale="tdb", longitude=None)
     assert derived_time("bjd_tdb", MJD, fields).tolist() == MJD.tolist()
     assert derived_time("mjd_tdb", MJD, fields).tolist() == MJD.tolist()
@@ -80,7 +80,7 @@ def test_absent_times_stay_absent():
         ("bjd_tdb", {"height": None}, "the instrument has no longitude, latitude and height"),
     ],
 )
-def test_what_the_series_does_not_say_is_asked_for(name, changed, words):
+def test_missing_metadata_are_requested(name, changed, words):
     frame = pd.DataFrame({"mjd": MJD, "flux": 1.0})
     with pytest.raises(InvalidError, match=words) as caught:
         select(frame, Selection(derive=(name,)), metadata(**changed))
@@ -106,7 +106,7 @@ SYSTEMS = {
 }
 
 
-def test_a_fits_file_says_the_frame_of_each_time(part):
+def test_a_fits_file_states_the_frame_of_each_time_column(part):
     with fits.open(io.BytesIO(WRITERS["fits"].write(part, metadata()))) as hdus:
         header = hdus[1].header
         for number, column in enumerate(hdus[1].columns.names, 1):

@@ -19,7 +19,7 @@ def kinds(*flagged):
 
 
 def test_columns_have_the_least_the_median_and_the_greatest():
-    shown = envelope(MJD, VALUE, ERROR, kinds(), width=40, most_points=100)
+    shown = envelope(MJD, VALUE, ERROR, kinds(), width=40, max_points=100)
     assert shown.points is None
     (columns,) = shown.columns
     edges = np.linspace(MJD[0], MJD[-1], 41)
@@ -36,13 +36,13 @@ def test_columns_have_the_least_the_median_and_the_greatest():
 def test_the_median_of_a_full_column_is_near_that_of_all_its_points():
     mjd = np.linspace(0, 1, 200_000)
     value = NOISE.normal(0, 1, len(mjd))
-    (columns,) = envelope(mjd, value, value, np.zeros(len(mjd), np.int64), width=10, most_points=100).columns
+    (columns,) = envelope(mjd, value, value, np.zeros(len(mjd), np.int64), width=10, max_points=100).columns
     assert np.abs(columns.median).max() < 0.3, "of 255 values it is within 4 errors of 1.25 / sqrt(255)"
 
 
 def test_few_points_come_as_they_are_without_those_that_have_no_value():
     value = np.where(np.arange(len(MJD)) % 2, VALUE, np.nan)
-    shown = envelope(MJD, value, ERROR, kinds(), width=40, most_points=5000)
+    shown = envelope(MJD, value, ERROR, kinds(), width=40, max_points=5000)
     assert shown.columns == []
     np.testing.assert_array_equal(shown.points.mjd, MJD[1::2])
     np.testing.assert_allclose(shown.points.value, VALUE[1::2], rtol=1e-6)
@@ -51,7 +51,7 @@ def test_few_points_come_as_they_are_without_those_that_have_no_value():
 def test_flagged_points_are_apart_and_do_not_stretch_the_axis():
     value = VALUE.copy()
     value[[7, 1000]] = 1e6, -1e6
-    shown = envelope(MJD, value, ERROR, kinds(7, 1000), width=40, most_points=100)
+    shown = envelope(MJD, value, ERROR, kinds(7, 1000), width=40, max_points=100)
     assert [one.kind for one in shown.columns] == [DETECTED, FLAGGED]
     assert shown.columns[1].count.tolist() == [1, 1]
     assert shown.counts == {"detected": 3998, "undetected": 0, "unknown": 0, "flagged": 2}
@@ -64,7 +64,7 @@ def test_an_outlier_does_not_stretch_the_axis_and_a_transit_fits():
     flux = 1 + NOISE.normal(0, 1e-4, 2000)
     flux[500:540] -= 0.01
     flux[1500] = 1.5
-    shown = envelope(np.arange(2000.0), flux, flux, np.zeros(2000, np.int64), width=40, most_points=100)
+    shown = envelope(np.arange(2000.0), flux, flux, np.zeros(2000, np.int64), width=40, max_points=100)
     assert shown.robust[0] < 0.9901
     assert shown.robust[1] < 1.01
 
@@ -78,7 +78,7 @@ def test_a_stretch_may_have_few_points_or_none(between):
         ERROR[rows],
         kinds()[rows],
         width=40,
-        most_points=10,
+        max_points=10,
         mjd_min=between[0],
         mjd_max=between[1],
     )

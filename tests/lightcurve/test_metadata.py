@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.metadata import INFERRED, REFERENCE, Merged, complete_reference, infer, merge
+from photseries.lightcurve.metadata import INFERRED, REFERENCE, MergedMetadata, complete_reference, infer, merge
 from photseries.lightcurve.photometry import flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
 
 
@@ -116,14 +116,14 @@ class TestRightAscension:
 class TestMerge:
     def test_the_higher_layer_wins_and_is_named(self):
         merged = merge({"inferred": {"ra": 1.0, "dec": 2.0}, "file": {"ra": 3.0}, "body": {"filter": "g"}})
-        assert merged == Merged(
+        assert merged == MergedMetadata(
             values={"ra": 3.0, "dec": 2.0, "filter": "g"},
             sources={"ra": "file", "dec": "inferred", "filter": "body"},
         )
 
     def test_peer_9_null_is_not_given(self):
         merged = merge({"file": {"channel": "A", "ra": None}, "body": {"channel": None, "magref": None}})
-        assert merged == Merged({"channel": "A"}, {"channel": "file"})
+        assert merged == MergedMetadata({"channel": "A"}, {"channel": "file"})
 
     def test_peer_10_null_clears_in_the_clearing_layer_alone(self):
         layers: dict[str, Any] = {
@@ -132,7 +132,7 @@ class TestMerge:
             "body": {"channel": None},
         }
         merged = merge(layers, clearing="body")
-        assert merged == Merged({"channel": None, "origin": "B"}, {"channel": "body", "origin": "existing"})
+        assert merged == MergedMetadata({"channel": None, "origin": "B"}, {"channel": "body", "origin": "existing"})
 
     def test_falsy_values_are_values(self):
         assert merge({"file": {"a": 1, "b": "x"}, "body": {"a": 0, "b": ""}}).values == {"a": 0, "b": ""}

@@ -34,7 +34,7 @@ def highest(mjd, value, error, low, high):
 
 def test_peaks_are_distinct_and_in_order():
     mjd, value, error = observed(rows=400, noise=0.5)
-    found = search_periods(mjd, value, error, SearchOptions(min_period=0.1, samples_per_peak=10, most_peaks=8)).peaks
+    found = search_periods(mjd, value, error, SearchOptions(min_period=0.1, samples_per_peak=10, max_peaks=8)).peaks
     assert len(found) == 8
     assert found[0].period == pytest.approx(0.7, rel=1e-3)
     assert [peak.power for peak in found] == sorted((peak.power for peak in found), reverse=True)
@@ -76,7 +76,7 @@ def test_a_peak_at_the_short_end_is_at_the_edge_and_one_inside_is_not():
 def test_the_peaks_of_a_star_do_not_depend_on_the_grid(band):
     mjd, value, error = macho_points(band)
     listed = [
-        search_periods(mjd, value, error, SearchOptions(min_period=0.1, samples_per_peak=fineness, most_peaks=5)).peaks
+        search_periods(mjd, value, error, SearchOptions(min_period=0.1, samples_per_peak=fineness, max_peaks=5)).peaks
         for fineness in (2, 3, 5, 7, 20, 50)
     ]
     for peaks in listed:
@@ -100,7 +100,7 @@ def test_two_periods_of_nearly_equal_power_are_ranked_alike_on_every_grid():
 @pytest.mark.parametrize("fineness", [2, 5, 50])
 def test_a_refined_peak_is_the_maximum_of_the_power_by_astropy(fineness):
     mjd, value, error = observed(rows=300, noise=1)
-    search = search_periods(mjd, value, error, SearchOptions(samples_per_peak=fineness, most_peaks=6))
+    search = search_periods(mjd, value, error, SearchOptions(samples_per_peak=fineness, max_peaks=6))
     span = mjd[-1] - mjd[0]
     for peak in search.peaks:
         frequency, power = highest(mjd, value, error, peak.frequency - 0.3 / span, peak.frequency + 0.3 / span)
@@ -119,7 +119,7 @@ def test_the_error_of_a_period_is_its_scatter(scale):
         mjd = np.sort(random.uniform(59000, 59060, rows))
         true = noise * random.uniform(0.5, 1.5, rows)
         value = np.sin(2 * np.pi * mjd / period) + random.normal(0, true)
-        peak = search_periods(mjd, value, true * scale, SearchOptions(1, 3, most_peaks=1)).peaks[0]
+        peak = search_periods(mjd, value, true * scale, SearchOptions(1, 3, max_peaks=1)).peaks[0]
         periods.append(peak.period)
         errors.append(peak.period_error)
     pulls = (np.array(periods) - period) / np.array(errors)
@@ -142,7 +142,7 @@ def test_noise_alone_alarms_as_rarely_as_is_said():
     for seed in range(60):
         random = np.random.default_rng(seed)
         mjd, value = np.sort(random.uniform(0, 30, 60)), random.normal(0, 1, 60)
-        alarms += search_periods(mjd, value, None, SearchOptions(0.2, most_peaks=1)).peaks[0].false_alarm < 0.2
+        alarms += search_periods(mjd, value, None, SearchOptions(0.2, max_peaks=1)).peaks[0].false_alarm < 0.2
     assert 4 <= alarms <= 20
 
 
@@ -151,7 +151,7 @@ def test_the_period_of_a_demo_star_is_its_highest_peak(star, cycles):
     (star,) = (one for one in STARS if one.obj_id == star)
     for _, columns in tables(star):
         points = samples(pd.DataFrame(columns), "mag", quality="quality")
-        best = search_periods(points.mjd, points.value, points.error, SearchOptions(most_peaks=1)).peaks[0]
+        best = search_periods(points.mjd, points.value, points.error, SearchOptions(max_peaks=1)).peaks[0]
         assert best.period * cycles == pytest.approx(star.truth["period"], rel=1e-4)
 
 

@@ -22,7 +22,7 @@ def test_injected_transits_of_500_ppm_are_found(seed):
     mjd = 59000 + np.arange(0, 27, 10 / 1440)
     inside = (mjd - 59000.3) / period % 1 < 0.12 / period
     flux = 1000 * (1 - 500e-6 * inside) + noise.normal(0, 0.2, len(mjd))
-    best = search_by("bls", mjd, flux, np.full(len(mjd), 0.2), SearchOptions(most_peaks=3)).peaks[0]
+    best = search_by("bls", mjd, flux, np.full(len(mjd), 0.2), SearchOptions(max_peaks=3)).peaks[0]
     assert best.period == pytest.approx(period, rel=1e-3)
     assert best.depth == pytest.approx(0.5, rel=0.25)
     assert 0.05 <= best.duration <= 0.2

@@ -54,9 +54,9 @@ def test_a_default_grid_that_is_cut_says_so():
     mjd = 59000 + np.arange(1000) / 100  # regular: the shortest period is 0.02 d, and the longest 9.99 d
     value = np.sin(2 * np.pi * mjd / 0.7)
     # 1 + (50 - 1 / 9.99) 5 9.99 = 2493.5
-    whole = search_periods(mjd, value, None, SearchOptions(most_frequencies=2494))
+    whole = search_periods(mjd, value, None, SearchOptions(max_frequencies=2494))
     assert (whole.limited, whole.warnings, whole.grid.count) == (False, [], 2494)
-    cut = search_periods(mjd, value, None, SearchOptions(most_frequencies=500))
+    cut = search_periods(mjd, value, None, SearchOptions(max_frequencies=500))
     assert cut.limited
     assert cut.grid.count == 500
     (warning,) = cut.warnings

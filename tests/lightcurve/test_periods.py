@@ -11,7 +11,7 @@ from photseries.lightcurve.periods import MIN_POINTS, find_period
 from photseries.lightcurve.samples import Samples, samples
 from tests.support import macho
 
-LIMITS = {"most_frequencies": 500_000, "seconds": 600}
+LIMITS = {"max_frequencies": 500_000, "seconds": 600}
 #: Of MACHO 1.3444.614 [d].
 KNOWN = 0.93697
 
@@ -45,7 +45,7 @@ def test_a_period_comes_with_what_was_searched():
     assert found.period == pytest.approx(0.7312, abs=5 * found.error)
     assert (found.method, found.false_alarm < 1e-30, found.power > 0.9) == ("lomb_scargle", True, True)
     assert found.grid["min_period"] < found.period < found.grid["max_period"]
-    few = find_period(wave(), most_frequencies=300, seconds=600)
+    few = find_period(wave(), max_frequencies=300, seconds=600)
     assert few.grid["num_frequencies"] == 300
 
 

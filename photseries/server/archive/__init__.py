@@ -25,7 +25,7 @@ from photseries.server.archive.file_uploads import FileUploads, SentFile
 from photseries.server.archive.periods import Periods
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.archive.restoring import Restorer
-from photseries.server.archive.upkeep import Damage, Swept, Upkeep
+from photseries.server.archive.upkeep import Damage, SweepResult, Upkeep
 
 __all__ = [
     "Analysis",
@@ -40,6 +40,6 @@ __all__ = [
     "Restorer",
     "SentFile",
     "SeriesReader",
-    "Swept",
+    "SweepResult",
     "Upkeep",
 ]

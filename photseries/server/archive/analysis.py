@@ -13,7 +13,7 @@ import numpy as np
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time, cleaned
-from photseries.lightcurve.calibration import Described, Unit, calibration_of
+from photseries.lightcurve.calibration import BrightnessDescription, Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, require_derivable
 from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
 from photseries.lightcurve.folding import Bins
@@ -51,9 +51,9 @@ class PointSelection:
     bin : float or "night", optional
         Means in bins of this width [d], or of a night, instead of the points.
     detrend : float, optional
-        Take away the running median in a window of this width [d], less its median.
+        Subtract the running median in a window of this width [d]; its median stays.
     clip : float, optional
-        Leave out what is farther from the median than so many times 1.4826 median absolute deviations.
+        Omit points farther from the median than this many times 1.4826 median absolute deviations.
     """
 
     brightness: Unit | None = None
@@ -65,7 +65,7 @@ class PointSelection:
     clip: float | None = None
 
 
-class _Analysed(Described):
+class _Analysed(BrightnessDescription):
     num_points: Annotated[int, "Number of analysed points."]
     weighted: Annotated[bool, "Whether the errors were used."]
 
@@ -103,13 +103,13 @@ class FoldedLightCurve(_Analysed):
     bins: Bins
 
 
-class PlottedLightCurve(Described):
+class PlottedLightCurve(BrightnessDescription):
     """A light curve for a plot."""
 
     envelope: Envelope
 
 
-#: Series, and rows of them together, of a source that are searched at once.
+#: Maximum number of series of a source, and of their rows, per search.
 MAX_SERIES, MAX_ROWS = 100, 2_000_000
 
 
@@ -154,7 +154,7 @@ class Analysis:
             The settings replace the number of frequencies and the time that it allows.
         method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
         max_points : int
-            The greatest number of frequencies to return.
+            Maximum number of frequencies to return.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class Analysis:
         bins : int
             The number of parts of the period to average in.
         max_points : int
-            The greatest number of points to return, evenly chosen; the means are over all points.
+            Maximum number of points to return, evenly spaced; the means are over all points.
         """
         series, chosen = self._select(principal, series, points)
         epoch = float(chosen.mjd[0]) if epoch is None else epoch
@@ -282,7 +282,7 @@ class Analysis:
         width : int
             The number of columns in which many points are summarized.
         max_points : int
-            The greatest number of points that are returned as they are.
+            Maximum number of points returned without reduction.
         column : str, optional
             A column of numbers to show instead of the brightness.
         """
@@ -305,7 +305,7 @@ class Analysis:
             described |= {"label": column, "unit": ""}
         shown = envelope(
             part.mjd, value, error, kind,
-            width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
+            width=width, max_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
         )  # fmt: skip
         return series, {**described, "envelope": shown}
 
@@ -345,7 +345,7 @@ class Analysis:
 
     def _limited(self, options: SearchOptions) -> SearchOptions:
         """Return the options of a search within the limits of the settings."""
-        return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
+        return replace(options, max_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
     def _select(
         self, principal: Principal, series: SeriesRecord, points: PointSelection
@@ -369,7 +369,7 @@ class Analysis:
 
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
-    """Return what answers tell of a search."""
+    """Return the facts about a search for an answer."""
     selected = minmax_decimate(search.power, max_points)
     return {
         **search.grid.periods,
@@ -382,7 +382,7 @@ def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
 
 
 def _rows_between(mjd: FloatArray, first: float | None, last: float | None) -> slice | IntArray:
-    """Return the rows with a time, of those between two times, sorted by time."""
+    """Return the rows between two times, sorted by time."""
     if bool(np.all(mjd[1:] >= mjd[:-1])):
         begin = 0 if first is None else int(np.searchsorted(mjd, first, "left"))
         end = len(mjd) if last is None else int(np.searchsorted(mjd, last, "right"))

@@ -29,7 +29,7 @@ from photseries.server.archive.upkeep import Upkeep
 from photseries.server.archive.uploads import SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.faults import reached
 from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, UPLOAD, Principal, requires
 from photseries.server.sandbox.pool import Sandbox
@@ -106,7 +106,7 @@ class Archive:
             When a series with this unique key exists.
         """
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
-        with self._stored(principal, new.frame, new.values) as (connection, blob):
+        with self._blob_and_transaction(principal, new.frame, new.values) as (connection, blob):
             content = new.values["content_hash"]
             references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
             group_ids = sorted({*references.group_ids, principal.own_group_id})
@@ -151,7 +151,7 @@ class Archive:
         more, fields = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
-        def grow(state: Changeable) -> tuple[str, ...]:
+        def grow(state: ChangeTarget) -> tuple[str, ...]:
             before = self._table(principal, series_id, state)
             frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
@@ -211,7 +211,7 @@ class Archive:
         self,
         principal: Principal,
         series_id: int,
-        state: Changeable,
+        state: ChangeTarget,
         upload: Upload,
         sent: SentRows | None,
         inferred: Mapping[str, object],
@@ -238,7 +238,7 @@ class Archive:
         values = {**metadata, "owner_id": state.owner_id, "inferred": inferred_now, **derived}
         batch = metadata["batch"] if merged.sources.get("batch") in ("file", "body") else None
         frame = self._table(principal, series_id, state) if frame is None else frame
-        with self._stored(principal, frame, values, is_new=False) as (connection, blob):
+        with self._blob_and_transaction(principal, frame, values, is_new=False) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, state, metadata, sharing)
             ensure_current_revision(series.change(connection, series_id, state.revision, {**values, **blob}))
             reached("update: row changed")
@@ -263,7 +263,7 @@ class Archive:
         return checked.warnings
 
     def _derive(
-        self, principal: Principal, series_id: int, state: Changeable, upload: Upload, checked: ValidUpload
+        self, principal: Principal, series_id: int, state: ChangeTarget, upload: Upload, checked: ValidUpload
     ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
         """Return the table if it or its calibration changed, with the derived values of the row."""
         frame = upload.frame
@@ -275,7 +275,7 @@ class Archive:
         return frame, self._intake.derived_values(frame, checked.metadata, checked.longitude)
 
     def _share(
-        self, principal: Principal, series_id: int, state: Changeable, fields: Mapping[str, object], sharing: Sharing
+        self, principal: Principal, series_id: int, state: ChangeTarget, fields: Mapping[str, object], sharing: Sharing
     ) -> None:
         """Change only the sharing, if it differs; write no blob."""
         with self._catalogue.transaction() as connection:
@@ -304,7 +304,7 @@ class Archive:
         """
         self._retry(principal, series_id, expected, lambda state: self._delete(principal, series_id, state))
 
-    def _delete(self, principal: Principal, series_id: int, state: Changeable) -> None:
+    def _delete(self, principal: Principal, series_id: int, state: ChangeTarget) -> None:
         with self._catalogue.transaction() as connection:
             ensure_current_revision(series.remove(connection, series_id, state.revision))
             reached("delete: row removed")
@@ -331,7 +331,7 @@ class Archive:
         reached("purge: committed")
         self._upkeep.prune(series_id)
 
-    def _purge(self, principal: Principal, series_id: int, state: Changeable) -> None:
+    def _purge(self, principal: Principal, series_id: int, state: ChangeTarget) -> None:
         with self._catalogue.transaction() as connection:
             ensure_current_revision(series.change(connection, series_id, state.revision, {}))
             blobs.purge(connection, series_id)
@@ -340,13 +340,13 @@ class Archive:
             reached("purge: history cleared")
 
     def _retry(
-        self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]
+        self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[ChangeTarget], _Result]
     ) -> _Result:
         """Apply a change to the current state of a series; retry after concurrent changes."""
         self.ownership.require()
         return retried(self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected)))
 
-    def _table(self, principal: Principal, series_id: int, state: Changeable) -> pd.DataFrame:
+    def _table(self, principal: Principal, series_id: int, state: ChangeTarget) -> pd.DataFrame:
         """Read the table of a series for a change."""
         try:
             return read_table(self._store, state.blob).frame
@@ -354,11 +354,11 @@ class Archive:
             ensure_current_revision(self._changeable(principal, series_id).revision == state.revision)
             raise
 
-    def _holds(self, state: Changeable, content: str) -> bool:
+    def _holds(self, state: ChangeTarget, content: str) -> bool:
         """Return whether the stored file of a series has this content and is intact."""
         return content == state.content_hash and find_problem(self._store, state.blob) is None
 
-    def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
+    def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> ChangeTarget:
         with self._catalogue.reading() as connection:
             state = series.for_change(connection, principal, series_id)
         return require_changeable(state, series_id, expected)
@@ -367,7 +367,7 @@ class Archive:
         self,
         connection: Connection,
         principal: Principal,
-        state: Changeable,
+        state: ChangeTarget,
         metadata: Mapping[str, object],
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
@@ -377,7 +377,7 @@ class Archive:
         return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
     @contextmanager
-    def _stored(
+    def _blob_and_transaction(
         self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, object], *, is_new: bool = True
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write the blob of a series and open the transaction of its row; a duplicate error gets the id if visible."""

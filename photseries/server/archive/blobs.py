@@ -16,7 +16,7 @@ from photseries.cancellation import check_cancelled
 from photseries.errors import DamagedError, OutcomeUnknownError, PhotseriesError, UnavailableError, UnreadableFileError
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
-from photseries.hdf5 import Decoded, frames, stored_file
+from photseries.hdf5 import StoredContent, frames, stored_file
 from photseries.hdf5.raw import RawTable
 from photseries.lightcurve.photometry import Array
 from photseries.server.archive.store_ownership import Ownership
@@ -213,10 +213,10 @@ def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:
     return content
 
 
-def read_table(store: Store, blob: Blob) -> Decoded:
+def read_table(store: Store, blob: Blob) -> StoredContent:
     """Return the table and metadata of a blob; raises like :func:`read_raw`."""
     raw = read_raw(store, blob)
-    return Decoded(frames.build(raw), raw.metadata)
+    return StoredContent(frames.build(raw), raw.metadata)
 
 
 def read_raw(store: Store, blob: Blob) -> RawTable:

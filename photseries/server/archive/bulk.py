@@ -30,8 +30,8 @@ from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
 from photseries.server.archive.portions import PORTION, UploadedSeries, portions_of
 from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue.bulk import (
-    Holder,
     Key,
+    KeyHolder,
     create_many,
     documents,
     holders,
@@ -72,7 +72,7 @@ class BulkOptions:
     ----------
     media : {"arrow", "parquet"}
     by : tuple of str
-        The columns that tell the series of a long body apart; none: the body is nested.
+        The columns that identify the series of a long body; empty: the body is nested.
     if_exists : {"error", "skip", "replace"}
         What to do with a series whose unique key is taken.
     abort : bool
@@ -103,7 +103,7 @@ class BulkOutcome:
 
 
 @dataclass(frozen=True)
-class _Valid:
+class _ValidSeries:
     """A valid series: its place, what is to be stored, and its unique key."""
 
     entry: UploadedSeries
@@ -112,10 +112,10 @@ class _Valid:
 
 
 @dataclass(frozen=True)
-class _Encoded:
+class _WrittenSeries:
     """A series whose file is written: the key of the file, and the row to insert."""
 
-    valid: _Valid
+    valid: _ValidSeries
     filename: str
     row: bytes
 
@@ -124,7 +124,7 @@ class _Encoded:
 class _Files:
     """Series whose files are written, and when the first one was, of ``time.monotonic`` [s]."""
 
-    encoded: list[_Encoded]
+    encoded: list[_WrittenSeries]
     began: float
 
 
@@ -136,9 +136,9 @@ class _Portion:
     """
 
     outcomes: dict[int, BulkOutcome]
-    valid: list[_Valid]
-    existing: list[tuple[_Valid, Holder]]
-    repeated: list[_Valid]
+    valid: list[_ValidSeries]
+    existing: list[tuple[_ValidSeries, KeyHolder]]
+    repeated: list[_ValidSeries]
     files: _Files | None
     failure: PhotseriesError | None
 
@@ -168,7 +168,7 @@ class BulkUpload:
 
     @requires(CREATE_SERIES)
     def upload(self, principal: Principal, body: int, options: BulkOptions) -> _Outcomes:
-        """Store the series of a body; yield what became of them in order, portion by portion.
+        """Store the series of a body; yield their outcomes in order, portion by portion.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class BulkUpload:
         Yields
         ------
         list of Outcome
-            Empty where there is more to come: at first when the number of series is known.
+            Empty if more will follow: first when the number of series is known.
 
         Raises
         ------
@@ -245,13 +245,13 @@ class _Run:
         with self._prepared(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
-                self._settle(portion.existing, portion.outcomes)
+                self._resolve_existing(portion.existing, portion.outcomes)
                 failure = portion.failure
                 if failure is not None:
                     self._fail(portion.valid, failure, portion.outcomes)
                 elif portion.files is not None and portion.valid:
-                    failure = self._store(portion.valid, portion.outcomes, self._in_time(portion.files))
-                failure = self._settle_repeated(portion, failure)
+                    failure = self._store(portion.valid, portion.outcomes, self._require_recent(portion.files))
+                failure = self._resolve_repeated(portion, failure)
                 yield _in_order(portion.outcomes)
                 if failure is not None:
                     raise failure
@@ -262,8 +262,8 @@ class _Run:
         with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
-                self._settle(portion.existing, portion.outcomes)
-                self._settle_repeated(portion)
+                self._resolve_existing(portion.existing, portion.outcomes)
+                self._resolve_repeated(portion)
                 outcomes |= portion.outcomes
                 yield []
         if not self._options.dry_run and not any(one.error for one in outcomes.values()):
@@ -279,24 +279,24 @@ class _Run:
     def _store_all(self, read: _Read) -> Generator[list[BulkOutcome], None, dict[int, BulkOutcome]]:
         """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
         outcomes: dict[int, BulkOutcome] = {}
-        encoded: list[_Encoded] = []
+        encoded: list[_WrittenSeries] = []
         began = time.monotonic()
         with self._prepared(read, write=True) as portions:
             for portion in portions:
                 if portion.failure is not None:
                     raise portion.failure
-                self._settle(portion.existing, portion.outcomes)
+                self._resolve_existing(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 encoded += portion.files.encoded if portion.files else []
                 if any(outcome.error for outcome in outcomes.values()):
                     return outcomes
                 yield []
-            with suppress(_TakenError), self._transaction(_Files(encoded, began)) as connection:
+            with suppress(_KeyTakenError), self._transaction(_Files(encoded, began)) as connection:
                 for start in range(0, len(encoded), PORTION):
                     inserted = self._inserted(connection, encoded[start : start + PORTION])
                     outcomes |= inserted
                     if any(outcome.error for outcome in inserted.values()):
-                        raise _TakenError
+                        raise _KeyTakenError
         return outcomes
 
     @contextmanager
@@ -333,17 +333,17 @@ class _Run:
 
     def _checked(
         self, portion: _Parsed
-    ) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]], list[_Valid]]:
+    ) -> tuple[dict[int, BulkOutcome], list[_ValidSeries], list[tuple[_ValidSeries, KeyHolder]], list[_ValidSeries]]:
         """Return what became of some series, those that are to be stored, those that exist, and those repeated."""
         outcomes: dict[int, BulkOutcome] = {}
-        valid: list[_Valid] = []
-        repeated: list[_Valid] = []
+        valid: list[_ValidSeries] = []
+        repeated: list[_ValidSeries] = []
         for entry, new in portion:
             if isinstance(new, InvalidError):
                 outcomes[entry.index] = BulkOutcome(entry.index, error=new)
                 continue
             key: Key = tuple(new.values[name] for name in KEY)
-            (repeated if key in self._seen else valid).append(_Valid(entry, new, key))
+            (repeated if key in self._seen else valid).append(_ValidSeries(entry, new, key))
             self._seen.add(key)
         existing = self._existing(valid)
         known = {item.entry.index for item, _ in existing}
@@ -354,7 +354,7 @@ class _Run:
             }
         return outcomes, fresh, existing, repeated
 
-    def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
+    def _existing(self, valid: Sequence[_ValidSeries]) -> list[tuple[_ValidSeries, KeyHolder]]:
         """Return the series whose unique key is taken, each with the series that has it."""
         if not valid:
             return []
@@ -363,19 +363,21 @@ class _Run:
         matches = [(item, existing[item.key]) for item in valid if item.key in existing]
         return [(item, holder) for item, holder in matches if holder.is_visible or not self._options.dry_run]
 
-    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
+    def _resolve_existing(
+        self, existing: Sequence[tuple[_ValidSeries, KeyHolder]], outcomes: dict[int, BulkOutcome]
+    ) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
         for item, holder in existing:
-            outcomes[item.entry.index] = self._settled(item, holder)
+            outcomes[item.entry.index] = self._resolve(item, holder)
 
-    def _settle_repeated(self, portion: _Portion, failure: PhotseriesError | None = None) -> PhotseriesError | None:
+    def _resolve_repeated(self, portion: _Portion, failure: PhotseriesError | None = None) -> PhotseriesError | None:
         """Refuse series whose key an earlier, successful series has; try the others. Return what stops the upload."""
         outcomes = portion.outcomes
         self._note_successful([*portion.valid, *(one for one, _ in portion.existing)], outcomes)
         for one in portion.repeated:
             index, first = one.entry.index, self._successful.get(one.key)
             if first is not None:
-                outcomes[index] = BulkOutcome(index, error=_repeated(one.new.values, first))
+                outcomes[index] = BulkOutcome(index, error=_repeated_key_error(one.new.values, first))
             elif failure is not None:
                 self._fail([one], failure, outcomes)
             elif self._options.abort:  # the earlier series has an error, so that nothing is stored
@@ -385,10 +387,10 @@ class _Run:
             self._note_successful([one], outcomes)
         return failure
 
-    def _note_successful(self, several: Sequence[_Valid], outcomes: Mapping[int, BulkOutcome]) -> None:
+    def _note_successful(self, several: Sequence[_ValidSeries], outcomes: Mapping[int, BulkOutcome]) -> None:
         self._successful |= {one.key: one.entry.index for one in several if not outcomes[one.entry.index].error}
 
-    def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
+    def _resolve(self, valid: _ValidSeries, holder: KeyHolder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
@@ -404,7 +406,7 @@ class _Run:
         try:
             warnings = self._archive.replace(self._principal, holder.id, valid.entry.upload)
         except NotFoundError:  # it was deleted meanwhile
-            stored: dict[int, Outcome] = {}
+            stored: dict[int, BulkOutcome] = {}
             self._store([valid], stored)
             return stored[index]
         except PhotseriesError as error:
@@ -412,11 +414,11 @@ class _Run:
         return BulkOutcome(index, holder.id, "replaced", warnings)
 
     def _store(
-        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None = None
+        self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
-            outcomes |= self._stored(valid, outcomes, files)
+            outcomes |= self._outcomes_of_stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
             if len(valid) > 1:
                 failures = [self._store([item], outcomes) for item in valid]
@@ -427,7 +429,7 @@ class _Run:
             return error
         return None
 
-    def _in_time(self, files: _Files) -> _Files | None:
+    def _require_recent(self, files: _Files) -> _Files | None:
         """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
         if self._blobs.is_recent(files.began):
             return files
@@ -436,12 +438,12 @@ class _Run:
         self._blobs.take_back(keys)
         return None
 
-    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
+    def _fail(self, valid: Sequence[_ValidSeries], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
         for one in valid:
             outcomes[one.entry.index] = BulkOutcome(one.entry.index, error=error)
 
-    def _stored(
-        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
+    def _outcomes_of_stored(
+        self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None
     ) -> dict[int, BulkOutcome]:
         with self._catalogue.transaction() as connection:
             refresh_statistics(connection)
@@ -452,12 +454,12 @@ class _Run:
             inserted = self._inserted(connection, files.encoded)
         lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
         self._blobs.take_back(item.filename for item in lost)  # another upload was faster
-        self._settle(self._existing([item.valid for item in lost]), inserted)
+        self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
-    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
+    def _write_files(self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
-        written: list[tuple[_Valid, dict[str, Any]]] = []
+        written: list[tuple[_ValidSeries, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
         for item in sorted(valid, key=lambda item: [str(value) for value in item.key]):
             try:
@@ -477,7 +479,8 @@ class _Run:
             self._without_row.update(blobs)
         rows = documents([row for _, row in written])
         return _Files(
-            [_Encoded(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)], began
+            [_WrittenSeries(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)],
+            began,
         )
 
     @contextmanager
@@ -489,7 +492,7 @@ class _Run:
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
             yield connection
 
-    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, BulkOutcome]:
+    def _inserted(self, connection: Connection, encoded: Sequence[_WrittenSeries]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
         contents = {item.filename: str(item.valid.new.values["content_hash"]) for item in encoded}
         same = same_contents(connection, self._principal, contents.values())
@@ -507,7 +510,7 @@ class _Run:
         return outcomes
 
 
-class _TakenError(Exception):
+class _KeyTakenError(Exception):
     """The unique key of a series was taken while all were being stored."""
 
 
@@ -535,7 +538,7 @@ def _in_order(outcomes: Mapping[int, BulkOutcome]) -> list[BulkOutcome]:
     return [outcomes[index] for index in sorted(outcomes)]
 
 
-def _repeated(values: Mapping[str, object], first: int) -> DuplicateError:
+def _repeated_key_error(values: Mapping[str, object], first: int) -> DuplicateError:
     """Return the error of a series whose key an earlier one of its body has."""
     error = duplicate_error(values)
     error.details["index"] = first

@@ -11,7 +11,7 @@ from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import audit, history, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.principal import CHANGE_SERIES, Principal
 
 __all__ = [
@@ -59,7 +59,7 @@ def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result])
     raise ConflictError("Other clients keep changing this series. Read it again, then retry.")
 
 
-def require_changeable(state: Changeable | None, series_id: int, expected: Set[int] | None) -> Changeable:
+def require_changeable(state: ChangeTarget | None, series_id: int, expected: Set[int] | None) -> ChangeTarget:
     """Return a series that the principal may change.
 
     Raises
@@ -94,7 +94,7 @@ def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[st
 
 
 def changed_fields(
-    state: Changeable,
+    state: ChangeTarget,
     metadata: Mapping[str, object],
     shared: tuple[Sequence[int] | None, Sequence[int] | None],
     content_hash: str | None = None,
@@ -103,7 +103,7 @@ def changed_fields(
 
     Parameters
     ----------
-    state : Changeable
+    state : ChangeTarget
     metadata : mapping
         The new value of every metadata field.
     shared : pair of sequences of int, or None
@@ -126,7 +126,7 @@ def changed_fields(
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
 
 
-def deleted_fields(state: Changeable) -> dict[str, dict[str, object]]:
+def deleted_fields(state: ChangeTarget) -> dict[str, dict[str, object]]:
     """Return the columns that the history of a deleted series keeps because its file lacks them."""
     fields = {"group_ids": state.group_ids, "stream_ids": state.stream_ids, "batch": state.metadata.get("batch")}
     fields["created_at"] = state.created_at.isoformat()
@@ -137,7 +137,7 @@ def append_history(
     connection: Connection,
     principal: Principal,
     series_id: int,
-    state: Changeable,
+    state: ChangeTarget,
     action: Action,
     changed: Mapping[str, object],
     **values: object,
@@ -149,7 +149,7 @@ def append_history(
     connection : Connection
     principal : Principal
     series_id : int
-    state : Changeable
+    state : ChangeTarget
         The series before the change.
     action : Action
     changed : mapping

@@ -267,12 +267,12 @@ class _Export:
             read = self._readable(series, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
-                yield LongSeries(series.blob.series_id, table, self._placed(table.metadata), position)
+                yield LongSeries(series.blob.series_id, table, self._with_location(table.metadata), position)
             if time.monotonic() - begin > TURN:
                 yield None
                 begin = time.monotonic()
 
-    def _placed(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
+    def _with_location(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
         """Add the location of the instrument to metadata if needed; each is looked up once."""
         part = replace(self.layout.part, derive=self.layout.derive)
         if not needs_place(part):
@@ -299,7 +299,7 @@ class _Export:
         for line in listed:
             blob = Blob(**orjson.loads(line))
             table = read_raw(self.store, blob)
-            yield LongSeries(blob.series_id, table, self._placed(table.metadata))
+            yield LongSeries(blob.series_id, table, self._with_location(table.metadata))
 
     def _spooled_hdf5(self) -> Iterator[bytes]:
         """Yield a long table of a list or of selected rows, whose number is known only after all files are read."""

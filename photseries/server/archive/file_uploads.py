@@ -36,7 +36,7 @@ class SentFile:
     options: Mapping[str, object]
 
 
-class _Read(NamedTuple):
+class _ReadResult(NamedTuple):
     """The result of a worker: the body of an upload, a hint about the filter, and warnings."""
 
     body: dict[str, object]
@@ -96,10 +96,10 @@ class FileUploads:
             "sources": {**shown["sources"], **file_sources},
         }
 
-    def _read(self, file: SentFile, fields: Mapping[str, object]) -> _Read:
+    def _read(self, file: SentFile, fields: Mapping[str, object]) -> _ReadResult:
         content = self._sandbox.read_file(file.content, _request(file, fields, None))
         about = content.about
-        return _Read({**about["fields"], "data": bytes(content.blob)}, about["hint"], about["warnings"])
+        return _ReadResult({**about["fields"], "data": bytes(content.blob)}, about["hint"], about["warnings"])
 
 
 @contextmanager

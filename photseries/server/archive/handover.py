@@ -17,7 +17,7 @@ from photseries.server.archive.changes import (
 from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import audit, blobs, history, registries, series
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.principal import Principal
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
@@ -63,7 +63,7 @@ class Handover:
         with self._catalogue.transaction() as connection:
             audit.note(connection, operator, "hand over", "users", before, {"to": after})
         last = 0
-        while (series_id := self._next(before, last)) is not None:
+        while (series_id := self._next_id(before, last)) is not None:
             with suppress(StaleRevisionError):
                 with self._catalogue.reading() as connection:
                     current = series.for_change(connection, operator, series_id)
@@ -72,11 +72,11 @@ class Handover:
                     yield series_id
                 last = series_id
 
-    def _next(self, owner_id: int, last: int) -> int | None:
+    def _next_id(self, owner_id: int, last: int) -> int | None:
         with self._catalogue.reading() as connection:
             return series.next_owned(connection, owner_id, last)
 
-    def _hand_over(self, series_id: int, current: Changeable, owner_id: int, own_group: int) -> None:
+    def _hand_over(self, series_id: int, current: ChangeTarget, owner_id: int, own_group: int) -> None:
         metadata = {name: current.metadata.get(name) for name in METADATA}
         groups = sorted({*current.group_ids, own_group} - {current.owners_group_id})
         changed = changed_fields(current, {}, (groups, None))

@@ -22,7 +22,7 @@ from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, wi
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
-from photseries.lightcurve.metadata import Merged, complete_reference, merge
+from photseries.lightcurve.metadata import MergedMetadata, complete_reference, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, ColumnSummary, summarize
 from photseries.lightcurve.table import validate
@@ -115,7 +115,7 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        sent, merged = _merged(frame, replace(upload, block=InBlock.alone(frame)))
+        sent, merged = _merge(frame, replace(upload, block=InBlock.alone(frame)))
         checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
         return self._new_series(frame, merged, checked, principal.user_id)
 
@@ -135,7 +135,7 @@ class Intake:
         parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
             uploads
         )
-        begun = _mapped(self._begun, uploads, parallel=parallel)
+        begun = _map_in_threads(self._check_alone, uploads, parallel=parallel)
         references = [
             Reference(
                 upload.checked.metadata, upload.checked.sharing.group_ids or [], upload.checked.sharing.stream_ids or []
@@ -145,27 +145,27 @@ class Intake:
         with self._catalogue.reading() as connection:
             look_ups = look_up_many(connection, principal, references)
         pairs = list(zip(begun, look_ups, strict=True))
-        return _mapped(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
+        return _map_in_threads(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
-    def _begun(self, upload: Upload) -> _Begun:
+    def _check_alone(self, upload: Upload) -> _PendingUpload:
         """Check an upload without the catalogue."""
         problems = Problems()
         if upload.frame is not None:
-            sent, merged = _merged(upload.frame, upload)
+            sent, merged = _merge(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
-            return _Begun(problems, sent, merged, checked)
+            return _PendingUpload(problems, sent, merged, checked)
         problems.errors.append(upload.error or _bad_data("Must supply data."))
         merged = merge({"file": upload.file, "body": upload.fields})
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
-        return _Begun(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
+        return _PendingUpload(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
-    def _ended(self, begun: _Begun, references: References, principal: Principal) -> NewSeries | InvalidError:
+    def _ended(self, begun: _PendingUpload, references: References, principal: Principal) -> NewSeries | InvalidError:
         """Complete an upload that was begun with what it refers to."""
         _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
         try:
-            checked = _settled(begun.problems, begun.sent, begun.checked, references)
+            checked = _complete(begun.problems, begun.sent, begun.checked, references)
         except InvalidError as error:
             return error
         return self._new_series(begun.frame, begun.merged, checked, principal.user_id)
@@ -254,7 +254,7 @@ class Intake:
         raise error
 
     def check(
-        self, principal: Principal, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool = True
+        self, principal: Principal, sent: SentRows | None, merged: MergedMetadata, *, refuse_suspicious: bool = True
     ) -> ValidUpload:
         """Check the table that a request sent, if it sent one, and the merged metadata.
 
@@ -266,10 +266,10 @@ class Intake:
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
-        return _settled(problems, sent, checked, references)
+        return _complete(problems, sent, checked, references)
 
     def _valid(
-        self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool
+        self, problems: Problems, sent: SentRows | None, merged: MergedMetadata, *, refuse_suspicious: bool
     ) -> ValidUpload:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
@@ -310,7 +310,9 @@ class Intake:
                 plain.block.is_valid = False
         return plain.block.is_valid
 
-    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: ValidUpload, owner_id: int) -> NewSeries:
+    def _new_series(
+        self, frame: pd.DataFrame, merged: MergedMetadata, checked: ValidUpload, owner_id: int
+    ) -> NewSeries:
         derived = {
             **self.derived_values(frame, checked.metadata, checked.longitude, checked.plain),
             "inferred": inferred_fields(merged),
@@ -371,7 +373,7 @@ class Intake:
         )
 
 
-def _mapped(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:
+def _map_in_threads(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:
     """Call a function with each item, in threads where its work is on long arrays, which releases Python's lock."""
     if not parallel:
         return [function(item) for item in items]
@@ -379,7 +381,7 @@ def _mapped(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool
         return list(threads.map(function, items))
 
 
-def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]:
+def inferred_fields(merged: MergedMetadata, before: Set[str] = frozenset()) -> list[str]:
     """Name the fields whose values were inferred from columns, now or ``before`` they were merged."""
     return sorted(
         name
@@ -403,13 +405,13 @@ def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dic
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
 
-def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
+def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, MergedMetadata]:
     """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
     sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
-def _settled(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
+def _complete(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
     """Add what the references say of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
@@ -429,12 +431,12 @@ def _bad_data(message: str) -> InvalidError:
 
 
 @dataclass(frozen=True)
-class _Begun:
+class _PendingUpload:
     """One of many uploads that was checked without the catalogue."""
 
     problems: Problems
     sent: SentRows | None
-    merged: Merged
+    merged: MergedMetadata
     checked: ValidUpload
 
     @property

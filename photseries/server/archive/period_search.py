@@ -15,17 +15,17 @@ from photseries.lightcurve.samples import samples, unit_of
 from photseries.server.archive.blobs import read_table
 from photseries.server.catalogue import periods
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.periods import Waiting
+from photseries.server.catalogue.periods import WaitingSeries
 from photseries.server.settings import AnalysisSettings
 from photseries.server.storage.contract import Store
 
-__all__ = ["Outcome", "PeriodSearcher", "Searched"]
+__all__ = ["Outcome", "PeriodSearcher", "SearchOutcome"]
 
 Outcome = Literal["period", "none", "failed"]
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchOutcome:
     """The outcome for one series.
 
     Attributes
@@ -67,7 +67,7 @@ class PeriodSearcher:
         with self._catalogue.reading() as connection:
             return periods.number_waiting(connection, only_new=False)
 
-    def run_new(self) -> Iterator[int | Searched]:
+    def run_new(self) -> Iterator[int | SearchOutcome]:
         """Search new and changed series, newest first; yield each id before its search.
 
         Raises
@@ -75,14 +75,14 @@ class PeriodSearcher:
         UnavailableError
             When the database or the store is not available.
         """
-        while (series := self._next(only_new=True)) is not None:
+        while (series := self._next_waiting(only_new=True)) is not None:
             yield series.blob.series_id
             yield self._search(series)
 
-    def run_all(self) -> Iterator[Searched]:
+    def run_all(self) -> Iterator[SearchOutcome]:
         """Search the series that this version has not searched, by id; raise like :meth:`run_new`."""
         after = 0
-        while (series := self._next(only_new=False, after=after)) is not None:
+        while (series := self._next_waiting(only_new=False, after=after)) is not None:
             after = series.blob.series_id
             yield self._search(series)
 
@@ -91,11 +91,11 @@ class PeriodSearcher:
         with self._catalogue.transaction() as connection:
             periods.give_up(connection, series_id)
 
-    def _next(self, *, only_new: bool, after: int = 0) -> Waiting | None:
+    def _next_waiting(self, *, only_new: bool, after: int = 0) -> WaitingSeries | None:
         with self._catalogue.reading() as connection:
             return periods.next_waiting(connection, only_new=only_new, after=after)
 
-    def _search(self, series: Waiting) -> Searched:
+    def _search(self, series: WaitingSeries) -> SearchOutcome:
         begin = time.monotonic()
         result: FoundPeriod | None = None
         outcome: Outcome = "none"
@@ -114,13 +114,13 @@ class PeriodSearcher:
                 periods.give_up(connection, series.blob.series_id)
             else:
                 periods.finish(connection, series, result)
-        return Searched(series.blob.series_id, outcome, time.monotonic() - begin, problem)
+        return SearchOutcome(series.blob.series_id, outcome, time.monotonic() - begin, problem)
 
-    def _period(self, series: Waiting) -> FoundPeriod | None:
+    def _period(self, series: WaitingSeries) -> FoundPeriod | None:
         if series.num_exp < MIN_POINTS:
             return None
         frame = read_table(self._store, series.blob).frame
         calibration = calibration_of(series.metadata)
         points = samples(frame, unit_of(frame, calibration), calibration, good=good_rows(frame, series.metadata))
         settings = self._settings
-        return find_period(points, most_frequencies=settings.frequencies, seconds=settings.deadline)
+        return find_period(points, max_frequencies=settings.frequencies, seconds=settings.deadline)

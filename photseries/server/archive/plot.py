@@ -112,9 +112,9 @@ def png(  # noqa: PLR0913  what is drawn, and how
         if time == "date":
             axes.xaxis_date()
         share = max(12, width // 18)  # number of characters that fit half of the width
-        colour, words = colours["ink"], _short(title, share)
+        colour, words = colours["ink"], _truncate(title, share)
         axes.set_title(words, loc="left", fontsize=12, fontweight="bold", color=colour, parse_math=False)
-        axes.set_title(_short(subtitle, share), loc="right", fontsize=9, color=colours["soft"], parse_math=False)
+        axes.set_title(_truncate(subtitle, share), loc="right", fontsize=9, color=colours["soft"], parse_math=False)
         drawn = io.BytesIO()
         figure.savefig(drawn, format=form, metadata=_UNDATED[form])
     return drawn.getvalue()
@@ -191,5 +191,5 @@ def _fit(axes: Axes, points: Samples, threshold: float) -> None:
     axes.set_ylim(*ends)
 
 
-def _short(text: str, length: int) -> str:
+def _truncate(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"

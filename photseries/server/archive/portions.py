@@ -16,7 +16,7 @@ from photseries.fields.texts import fields_of_texts
 from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.server.archive.uploads import InBlock, Upload
-from photseries.server.sandbox.bulk_wire import Received
+from photseries.server.sandbox.bulk_wire import ReceivedSlab
 
 __all__ = ["PORTION", "UploadedSeries", "portions_of"]
 
@@ -37,7 +37,7 @@ class UploadedSeries:
     upload: Upload
 
 
-def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
+def portions_of(received: Iterator[ReceivedSlab], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
     """Put series together until there are enough for a transaction."""
     portion: list[UploadedSeries] = []
     size = index = 0
@@ -55,7 +55,7 @@ def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> I
         yield portion
 
 
-def _frames(slab: Received) -> Iterator[pd.DataFrame]:
+def _frames(slab: ReceivedSlab) -> Iterator[pd.DataFrame]:
     """Yield the table of each series; cut from one frame, which takes a tenth of the time, where there is no text."""
     if any(kind == "text" for kind, _ in slab.columns.values()):
         yield from map(pd.DataFrame, slab.tables())
@@ -69,7 +69,7 @@ def _frames(slab: Received) -> Iterator[pd.DataFrame]:
         yield frame
 
 
-def _blocks(slab: Received) -> dict[int, InBlock]:
+def _blocks(slab: ReceivedSlab) -> dict[int, InBlock]:
     """Put tables of equal length together, if they have nothing but numbers."""
     if slab.error is not None or any(kind == "text" for kind, _ in slab.columns.values()):
         return {}
@@ -99,7 +99,7 @@ def _uploaded(
 ) -> Upload:
     stated: dict[str, object] = {}
     for name, value in fields.items():
-        known = _given(name, value)
+        known = _parse_value(name, value)
         if known is not None:
             stated[name] = known
     metadata = with_fields_of_altdata(stated)
@@ -108,7 +108,7 @@ def _uploaded(
     return Upload(frame, metadata, shared, block=block)
 
 
-def _given(name: str, value: object) -> object:
+def _parse_value(name: str, value: object) -> object:
     """Read the value of a field: text as in a query; null, and NaN, are not given."""
     if isinstance(value, float):
         if math.isnan(value):

@@ -13,7 +13,7 @@ from photseries.errors import DamagedError, ForbiddenError, NotFoundError
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
-from photseries.hdf5 import Decoded
+from photseries.hdf5 import StoredContent
 from photseries.hdf5.raw import RawTable
 from photseries.lightcurve.barycentre import FRAMES
 from photseries.lightcurve.select import metadata_of_selection, select, select_counted
@@ -242,7 +242,7 @@ class SeriesReader:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
         return self._read(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
 
-    def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, Decoded]:
+    def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, StoredContent]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
         return self._read(principal, series, lambda seen: read_table(self._store, seen.blob))
 

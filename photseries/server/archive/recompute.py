@@ -8,7 +8,7 @@ from typing import Any
 
 from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError
 from photseries.fields import COMPUTED, PER_COLUMN
-from photseries.hdf5 import Decoded
+from photseries.hdf5 import StoredContent
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import require_one_brightness
 from photseries.server.archive.archive import Archive
@@ -20,7 +20,7 @@ from photseries.server.catalogue.recomputing import StoredStatistics
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 
-__all__ = ["Change", "ChangeTally", "Recomputed", "Recomputer"]
+__all__ = ["Change", "ChangeTally", "RecomputeOutcome", "Recomputer"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Recomputed:
+class RecomputeOutcome:
     """The outcome for one series.
 
     Attributes
@@ -89,7 +89,7 @@ class Recomputer:
         with self._catalogue.reading() as connection:
             return recomputing.number_behind(connection)
 
-    def run(self, *, dry_run: bool = False) -> Iterator[Recomputed]:
+    def run(self, *, dry_run: bool = False) -> Iterator[RecomputeOutcome]:
         """Recompute the series in the order of their ids.
 
         Parameters
@@ -99,7 +99,7 @@ class Recomputer:
 
         Yields
         ------
-        Recomputed
+        RecomputeOutcome
             One for each series.
 
         Raises
@@ -108,17 +108,17 @@ class Recomputer:
             When the database or the store is not available.
         """
         after = 0
-        while (row := self._next(after)) is not None:
+        while (row := self._next_behind(after)) is not None:
             recomputed = self._recompute(row, dry_run=dry_run)
             if recomputed is not None:
                 yield recomputed
                 after = row.blob.series_id
 
-    def _next(self, after: int) -> StoredStatistics | None:
+    def _next_behind(self, after: int) -> StoredStatistics | None:
         with self._catalogue.reading() as connection:
             return recomputing.next_behind(connection, after)
 
-    def _recompute(self, row: StoredStatistics, *, dry_run: bool) -> Recomputed | None:
+    def _recompute(self, row: StoredStatistics, *, dry_run: bool) -> RecomputeOutcome | None:
         """Recompute one series; return None if it was changed concurrently and has to be read again."""
         series_id = row.blob.series_id
         is_revised = with_fields_of_altdata(row.metadata, prefer_altdata=True) != row.metadata
@@ -130,22 +130,22 @@ class Recomputer:
         except (NotFoundError, ConflictError):
             return None
         except (DamagedError, InvalidError) as error:
-            return None if self._has_changed(row) else Recomputed(series_id, {}, problem=error.message)
+            return None if self._has_changed(row) else RecomputeOutcome(series_id, {}, problem=error.message)
         if not dry_run:
             revision = row.revision + is_revised
             with self._catalogue.transaction() as connection:
                 if not recomputing.replace_statistics(connection, series_id, revision, values):
                     return None
-        return Recomputed(series_id, _changes(row.statistics, values), is_revised)
+        return RecomputeOutcome(series_id, _changes(row.statistics, values), is_revised)
 
-    def _revise(self, row: StoredStatistics, table: Decoded) -> None:
+    def _revise(self, row: StoredStatistics, table: StoredContent) -> None:
         """Move the calibration in ``altdata`` into the fields, as an ordinary revision of the series."""
         principal = replace(self._operator, user_id=row.owner_id)
         self._archive.update(principal, row.blob.series_id, _named_brightness(row.metadata, table), {row.revision})
 
     def _has_changed(self, row: StoredStatistics) -> bool:
         """Return whether a series was changed or deleted."""
-        now = self._next(row.blob.series_id - 1)
+        now = self._next_behind(row.blob.series_id - 1)
         return now is None or (now.blob.series_id, now.revision) != (row.blob.series_id, row.revision)
 
 
@@ -156,7 +156,7 @@ class ChangeTally:
         self._counts: dict[str, int] = dict.fromkeys(COMPUTED, 0)
         self._largest: dict[str, tuple[int, Change]] = {}
 
-    def add(self, recomputed: Recomputed) -> None:
+    def add(self, recomputed: RecomputeOutcome) -> None:
         """Add the changes of one series."""
         for name, change in recomputed.changes.items():
             self._counts[name] += 1
@@ -180,7 +180,7 @@ class ChangeTally:
         ]
 
 
-def _named_brightness(metadata: Mapping[str, object], table: Decoded) -> dict[str, object]:
+def _named_brightness(metadata: Mapping[str, object], table: StoredContent) -> dict[str, object]:
     """Return the body that names the brightness of a table with two: the fluxes, the rule before the field existed."""
     try:
         require_one_brightness(table.frame, calibration_of(metadata))

@@ -25,7 +25,7 @@ from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import look_up_references
 from photseries.server.catalogue.restoring import HistoryEvent
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.catalogue.usage import require_quota
 from photseries.server.faults import reached
 from photseries.server.principal import CHANGE_SERIES, Principal, requires
@@ -110,7 +110,7 @@ class Restorer:
         current = require_changeable(changeable, series_id, expected)
         if revision is None and alive is not None:
             raise InvalidError(f"Series {series_id} is not deleted. Give the revision to restore.")
-        event, blob = _chosen(events, series_id, revision)
+        event, blob = _revision_to_restore(events, series_id, revision)
         if alive is not None and blob == current.blob:
             return current.revision
         values = {**self._values(blob), "batch": _batch_at(events, event.revision)}
@@ -151,7 +151,7 @@ class Restorer:
         connection: Connection,
         principal: Principal,
         series_id: int,
-        current: Changeable,
+        current: ChangeTarget,
         event: HistoryEvent,
         values: dict[str, Any],
     ) -> int:
@@ -181,7 +181,9 @@ class Restorer:
         return earlier
 
 
-def _chosen(events: Sequence[HistoryEvent], series_id: int, revision: int | None) -> tuple[HistoryEvent, Blob]:
+def _revision_to_restore(
+    events: Sequence[HistoryEvent], series_id: int, revision: int | None
+) -> tuple[HistoryEvent, Blob]:
     """Return the revision to restore, by default the last one with a blob, and its blob.
 
     Raises

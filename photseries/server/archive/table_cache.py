@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from photseries.hdf5 import Decoded
+from photseries.hdf5 import StoredContent
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve
 from photseries.lightcurve.detection import signal_to_noise
@@ -25,7 +25,7 @@ LONG = 1024 * 1024
 class CachedTable:
     """A table with its metadata and its light curve; read-only, because requests share it."""
 
-    decoded: Decoded
+    decoded: StoredContent
     curve: LightCurve
 
     @functools.cached_property
@@ -56,7 +56,7 @@ class TableCache:
         self._kept: OrderedDict[str, CachedTable] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, blob: Blob, read: Callable[[Blob], Decoded]) -> CachedTable:
+    def get(self, blob: Blob, read: Callable[[Blob], StoredContent]) -> CachedTable:
         """Return the table of a blob; read it when it is not in the cache."""
         with self._lock:
             if blob.filename in self._kept:

@@ -19,7 +19,7 @@ from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store, StoredBlob
 
-__all__ = ["VERIFIED", "Damage", "Swept", "Upkeep"]
+__all__ = ["VERIFIED", "Damage", "SweepResult", "Upkeep"]
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """The result of a sweep: blobs examined, blobs removed, their size [bytes]."""
 
     seen: int
@@ -73,7 +73,7 @@ class Upkeep:
             # The time of an object may be the start of the request that wrote it.
             self._in_flight += config.store.timeout
 
-    def sweep(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Swept | None:
+    def sweep(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> SweepResult | None:
         """Remove the blobs that no row names and that have been unreferenced for the grace, and surplus ones.
 
         The age of an unlinked blob counts from the change (database clock); that of a blob that no row ever named
@@ -88,7 +88,7 @@ class Upkeep:
 
         Returns
         -------
-        Swept or None
+        SweepResult or None
             None when another process sweeps, or a backup holds the lock.
 
         Raises
@@ -105,14 +105,14 @@ class Upkeep:
                 return None
             reached("sweep: elected")
             self.ownership.advance()
-            swept = Swept(0, 0, 0)
+            swept = SweepResult(0, 0, 0)
             for batch in _batches(self._store.scan(), BATCH):
                 removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)}, pool.map)
-                swept = Swept(swept.seen + len(batch), swept.removed + removed.removed, swept.size + removed.size)
+                swept = SweepResult(swept.seen + len(batch), swept.removed + removed.removed, swept.size + removed.size)
                 for _ in batch:
                     advance()
             removed = self._remove_unlinked(each=pool.map)
-            swept = Swept(swept.seen, swept.removed + removed.removed, swept.size + removed.size)
+            swept = SweepResult(swept.seen, swept.removed + removed.removed, swept.size + removed.size)
             log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
             return swept
 
@@ -135,7 +135,7 @@ class Upkeep:
             except PhotseriesError as error:
                 log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
 
-    def _remove_unlinked(self, series_id: int | None = None, each: Callable[..., Iterable[None]] = map) -> Swept:
+    def _remove_unlinked(self, series_id: int | None = None, each: Callable[..., Iterable[None]] = map) -> SweepResult:
         """Remove unlinked blobs that are due, which no restore can use any more, then their records."""
         with self._catalogue.transaction() as connection:
             due = blobs.claim_due(connection, self._settings, series_id)
@@ -147,12 +147,12 @@ class Upkeep:
                 reached("sweep: notes dropped")
         return swept
 
-    def _remove(self, sizes: Mapping[str, int], each: Callable[..., Iterable[None]]) -> Swept:
+    def _remove(self, sizes: Mapping[str, int], each: Callable[..., Iterable[None]]) -> SweepResult:
         """Remove blobs with the given sizes; nothing else removes the bytes of committed rows."""
         reached("sweep: looked up")
         for _ in each(self._remove_one, sizes):
             pass
-        return Swept(0, len(sizes), sum(sizes.values()))
+        return SweepResult(0, len(sizes), sum(sizes.values()))
 
     def _remove_one(self, key: str) -> None:
         self._store.delete(key)

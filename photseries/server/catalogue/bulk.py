@@ -38,8 +38,8 @@ from photseries.server.catalogue.series_queries import totals
 from photseries.server.principal import Principal
 
 __all__ = [
-    "Holder",
     "Key",
+    "KeyHolder",
     "create_many",
     "documents",
     "holders",
@@ -52,7 +52,7 @@ Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Holder:
+class KeyHolder:
     """The series with a unique key, whether the principal sees it, and the hash of its table."""
 
     id: int
@@ -66,11 +66,11 @@ def same_contents(connection: Connection, principal: Principal, hashes: Iterable
     return {row.content_hash: row.least for row in rows}
 
 
-def holders(connection: Connection, principal: Principal, keys: Iterable[Key]) -> dict[Key, Holder]:
+def holders(connection: Connection, principal: Principal, keys: Iterable[Key]) -> dict[Key, KeyHolder]:
     """Return the series with the given unique keys."""
     named = [dict(zip(KEY, key, strict=True)) for key in keys]
     rows = _HOLDERS.execute(connection, keys=orjson.dumps(named).decode(), **visibility_values(principal))
-    return {tuple(key): Holder(*holder) for *holder, key in ((*row[:3], row[3:]) for row in rows)}
+    return {tuple(key): KeyHolder(*holder) for *holder, key in ((*row[:3], row[3:]) for row in rows)}
 
 
 def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
@@ -188,7 +188,7 @@ def _holders() -> CompiledStatement:
     return CompiledStatement(statement)
 
 
-def _same() -> CompiledStatement:
+def _same_content() -> CompiledStatement:
     condition = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
     statement = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
     return CompiledStatement(statement.group_by(SERIES.content_hash))
@@ -196,4 +196,4 @@ def _same() -> CompiledStatement:
 
 _CREATE = _creation()
 _HOLDERS = _holders()
-_SAME = _same()
+_SAME = _same_content()

@@ -66,7 +66,7 @@ def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
     PostgreSQL tests them in this order if no index does, and comparing arrays of groups is the slowest.
     """
     criteria = [_condition(principal, restriction) for restriction in query.restrictions]
-    inside = [] if query.cone is None else _inside(query.cone)
+    inside = [] if query.cone is None else _inside_cone(query.cone)
     return [*criteria, *inside, visible(principal)]
 
 
@@ -91,7 +91,7 @@ def order(
     ]
     if nullable:
         directed[0] = directed[0].nulls_last()
-    after = [] if query.cursor is None else [_after(key, query.cursor, nullable=nullable)]
+    after = [] if query.cursor is None else [_after_cursor(key, query.cursor, nullable=nullable)]
     return directed, key, after
 
 
@@ -119,20 +119,20 @@ def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
     return func.array_to_string(func.array(seen.scalar_subquery()), ",")
 
 
-def _after(key: ColumnElement[object], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
+def _after_cursor(key: ColumnElement[object], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
     """Restrict to the rows that come after a cursor."""
     further = SERIES.id < cursor.id if cursor.descending else SERIES.id > cursor.id
     if cursor.sort_by == "id":
         return further
     if cursor.value is None:
         return and_(key.is_(None), further)
-    value = _of_type(key, cursor.value)
+    value = _parse_cursor_value(key, cursor.value)
     row_value, cursor_value = tuple_(key, SERIES.id), tuple_(literal(value, key.type), literal(cursor.id))
     beyond = row_value < cursor_value if cursor.descending else row_value > cursor_value
     return or_(beyond, key.is_(None)) if nullable else beyond
 
 
-def _of_type(key: ColumnElement[object], value: Any) -> object:
+def _parse_cursor_value(key: ColumnElement[object], value: Any) -> object:
     """Parse the untrusted value of a cursor as the type of its column."""
     if isinstance(key.type, DateTime):
         with suppress(TypeError, ValueError):
@@ -161,7 +161,7 @@ def _condition(principal: Principal, restriction: Condition) -> ColumnElement[bo
         statistic = SERIES[value.field].op("->>")(value.column)
         return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
     if restriction.by_scale is not None:
-        return _in_scale(restriction, restriction.by_scale)
+        return _compare_in_scale(restriction, restriction.by_scale)
     condition = _OF_COLUMNS[operator](SERIES[restriction.field], value)
     if restriction.field == "magsys":
         return and_(condition, SERIES.mean_mag.is_not(None))
@@ -171,7 +171,7 @@ def _condition(principal: Principal, restriction: Condition) -> ColumnElement[bo
     return condition
 
 
-def _in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
+def _compare_in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
     """Compare a time with the value in the scale of each row; the loosest value of all scales can use an index."""
     column, value = SERIES[restriction.field], restriction.value
     bound = case(by_scale, value=SERIES.time_scale, else_=value)
@@ -232,7 +232,7 @@ def _shared_with(principal: Principal, restriction: Condition) -> ColumnElement[
     return heard_by(encoded)
 
 
-def _inside(cone: Cone) -> list[ColumnElement[bool]]:
+def _inside_cone(cone: Cone) -> list[ColumnElement[bool]]:
     if cone.radius == 180:
         return []  # the whole sky: rounding can make the chord to the opposite point exceed 2
     cover = sky.cover(cone.ra, cone.dec, cone.radius, fineness=FINENESS)

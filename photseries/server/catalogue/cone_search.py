@@ -67,7 +67,7 @@ def find_near(
         When the cones contain too many series.
     """
     query, _ = resolve_names(connection, query)
-    first, chord = _after(query, positions)
+    first, chord = _parse_cursor(query, positions)
     skipped = 0 if query.cursor else (query.page - 1) * query.per_page
     stop = skipped + query.per_page + 1
     chunks: list[_Pairs] = []
@@ -181,7 +181,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
         position = np.repeat(cover.position[part], number)
         skip = np.repeat(np.cumsum(number) - number - starts[part], number)
         near = np.arange(len(position)) - skip
-        axes = (series[name][near] - centres[position, place] for place, name in enumerate(_AXES))
+        axes = (series[name][near] - centres[position, dimension] for dimension, name in enumerate(_AXES))
         chord = sum(axis * axis for axis in axes)
         (inside,) = np.nonzero(chord <= limit)
         yield _Pairs(position[inside], chord[inside], series["id"][near[inside]])
@@ -203,7 +203,7 @@ def _comes_after(pairs: _Pairs, position: int, chord: float, series_id: int) -> 
     return np.asarray((pairs.position > position) | ((pairs.position == position) & further))
 
 
-def _after(query: Query, positions: Positions) -> tuple[int, float]:
+def _parse_cursor(query: Query, positions: Positions) -> tuple[int, float]:
     """Parse the position and the squared chord of the query's untrusted cursor."""
     if query.cursor is None:
         return 0, 0.0

@@ -72,7 +72,7 @@ def cells(
     by_source : bool
         Whether all series of a source have the position of the one with the smallest id.
     """
-    placed = _placed(principal, by_source=by_source)
+    placed = _positions(principal, by_source=by_source)
     pixel = _pixel(placed.c.healpix, order)
     statement = select(
         pixel.label("pixel"),
@@ -109,7 +109,7 @@ def fingerprint(marks: Iterable[int]) -> int:
     return reduce(xor, marks, 0)
 
 
-def _placed(principal: Principal, *, by_source: bool) -> Subquery:
+def _positions(principal: Principal, *, by_source: bool) -> Subquery:
     """Return the position, the weight and the mark of each series, or of each source."""
     seen, weight = visible(principal), SERIES.num_exp + METADATA_WEIGHT
     if not by_source:

@@ -47,8 +47,8 @@ def matching_pairs(connection: Connection, principal: Principal, request: ListRe
     """
     query, _ = resolve_names(connection, request.query)
     chunks, total = [], 0
-    portions = _by_field(connection, principal, request, query) if query.positions is None else None
-    for pairs in portions or _by_position(connection, principal, query):
+    portions = _matches_by_field(connection, principal, request, query) if query.positions is None else None
+    for pairs in portions or _matches_by_position(connection, principal, query):
         chunks.append(pairs)
         total += len(pairs)
         if total > MAX_PAIRS:
@@ -57,7 +57,7 @@ def matching_pairs(connection: Connection, principal: Principal, request: ListRe
     return np.sort(np.concatenate(chunks, dtype=PAIR)) if chunks else np.empty(0, PAIR)
 
 
-def _by_field(
+def _matches_by_field(
     connection: Connection, principal: Principal, request: ListRequest, query: Query
 ) -> Iterator[NDArray[np.void]]:
     """Yield the series that match entries of a list; as bytes, which need less memory than rows."""
@@ -81,7 +81,7 @@ def _by_field(
         yield np.frombuffer(content or b"", PAIR.newbyteorder(">"))
 
 
-def _by_position(connection: Connection, principal: Principal, query: Query) -> Iterator[NDArray[np.void]]:
+def _matches_by_position(connection: Connection, principal: Principal, query: Query) -> Iterator[NDArray[np.void]]:
     if query.positions is None:
         return
     for position, series_id in pairs_around(connection, principal, query, query.positions):

@@ -18,7 +18,7 @@ from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series, SeriesPeriod, User
 from photseries.server.principal import Principal
 
-__all__ = ["Period", "Waiting", "stale_period"]
+__all__ = ["Period", "WaitingSeries", "stale_period"]
 
 _TABLE = SeriesPeriod.__table__.c
 
@@ -55,7 +55,7 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingSeries:
     """A series that waits for a period search."""
 
     blob: Blob
@@ -121,7 +121,7 @@ def number_waiting(connection: Connection, *, only_new: bool) -> int:
     return connection.scalar(select(func.count()).select_from(waiting.subquery())) or 0
 
 
-def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> Waiting | None:
+def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> WaitingSeries | None:
     """Return a series that waits for a period search: the newest one, or the next after an id; None at the end."""
     statement = select(Series.__table__).where(_is_waiting(only_new=only_new))
     order = (SERIES.analysis_version.desc(), SERIES.id.desc()) if only_new else (SERIES.id,)
@@ -131,10 +131,10 @@ def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> W
     if row is None:
         return None
     metadata = {name: row[name] for name in METADATA if row[name] is not None}
-    return Waiting(of_row(row["id"], row), row["revision"], row["num_exp"], metadata)
+    return WaitingSeries(of_row(row["id"], row), row["revision"], row["num_exp"], metadata)
 
 
-def finish(connection: Connection, series: Waiting, result: FoundPeriod | None) -> bool:
+def finish(connection: Connection, series: WaitingSeries, result: FoundPeriod | None) -> bool:
     """Store the result of a search; return False if the series has changed since it was read."""
     series_id = series.blob.series_id
     unchanged = (SERIES.id == series_id, SERIES.revision == series.revision)

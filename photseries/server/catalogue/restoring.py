@@ -15,7 +15,7 @@ from photseries.server.catalogue import blobs, series
 from photseries.server.catalogue.access import audience, deleted_access
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import Group, Series, SeriesHistory, Stream, UnlinkedBlob
-from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.principal import Principal
 
 __all__ = ["HistoryEvent", "deleted", "history_of", "is_kept", "reinsert"]
@@ -48,7 +48,7 @@ def history_of(connection: Connection, series_id: int) -> list[HistoryEvent]:
 
 def deleted(
     connection: Connection, principal: Principal, series_id: int, events: Sequence[HistoryEvent]
-) -> Changeable | None:
+) -> ChangeTarget | None:
     """Return a deleted series without metadata and blob; None when it is not deleted or was not visible.
 
     A delete by an earlier version of the service recorded no sharing: then only the owner and admins see the series.
@@ -62,7 +62,7 @@ def deleted(
     visible, allowed = deleted_access(principal, last.owner_id, audience(group_ids, stream_ids))
     if not visible:
         return None
-    return Changeable(
+    return ChangeTarget(
         allowed=allowed,
         revision=last.revision,
         owner_id=last.owner_id,
@@ -87,7 +87,7 @@ def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Se
     return list(connection.scalars(select(table.id).where(table.id.in_(ids)).order_by(table.id)))
 
 
-def reinsert(connection: Connection, series_id: int, seen: Changeable, values: Mapping[str, Any]) -> bool:
+def reinsert(connection: Connection, series_id: int, seen: ChangeTarget, values: Mapping[str, Any]) -> bool:
     """Insert the row of a deleted series with its next revision and its sharing; return whether it was still deleted.
 
     Raises what :func:`..series.refused` raises.

@@ -49,7 +49,7 @@ from photseries.server.catalogue.models import (
 from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
-__all__ = ["DERIVED", "Changeable", "duplicate_error", "refused"]
+__all__ = ["DERIVED", "ChangeTarget", "duplicate_error", "refused"]
 
 
 #: Columns derived from the upload, besides the statistics.
@@ -64,7 +64,7 @@ _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JS
 
 
 @dataclass(frozen=True)
-class Changeable:
+class ChangeTarget:
     """The input of a change: whether the principal may change the series, its current state, and its revision."""
 
     allowed: bool
@@ -80,7 +80,7 @@ class Changeable:
     blob: Blob
 
 
-def for_change(connection: Connection, principal: Principal, series_id: int) -> Changeable | None:
+def for_change(connection: Connection, principal: Principal, series_id: int) -> ChangeTarget | None:
     """Return the input of a change of a series, or None if it is absent or not visible."""
     owners_group = select(Group.id).where(Group.single_user_id == Series.owner_id).scalar_subquery()
     statement = select(
@@ -89,7 +89,7 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         return None
-    return Changeable(
+    return ChangeTarget(
         allowed=row["allowed"],
         revision=row["revision"],
         owner_id=row["owner_id"],

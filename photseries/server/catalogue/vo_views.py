@@ -146,8 +146,8 @@ def _views() -> Mapping[str, str]:
             for name, way in (("", ""), ("_desc", " DESC"))
         },
         "obscore": f"SELECT {obscore}, {_HIDDEN} {rows}",
-        "source": f"SELECT id, ra, dec, {_CREATED} FROM public.sources AS r WHERE {_named('obj_id')}",  # noqa: S608
-        "instrument": f"SELECT {instrument} FROM public.instruments AS r WHERE {_named('instrument_id')}",  # noqa: S608
+        "source": f"SELECT id, ra, dec, {_CREATED} FROM public.sources AS r WHERE {_visible_entries('obj_id')}",  # noqa: S608
+        "instrument": f"SELECT {instrument} FROM public.instruments AS r WHERE {_visible_entries('instrument_id')}",  # noqa: S608
     }
 
 
@@ -161,7 +161,7 @@ def ordered(view: str, column: str, *, descending: bool) -> str:
     return f"{view}_by_{column}{'_desc' if descending else ''}" if is_ordered else view
 
 
-def _named(column: str) -> str:
+def _visible_entries(column: str) -> str:
     """Restrict to entries that every token sees; without a token, to those that a visible series names."""
     series = f"SELECT 1 FROM public.photometric_series AS s WHERE s.{column} = r.id AND {_VISIBLE}"  # noqa: S608
     return f"({_setting('everyone_reads', 'boolean')} OR EXISTS ({series}))"
@@ -215,7 +215,7 @@ def _utc(column: str) -> str:
     return f"CASE time_scale {cases} ELSE {column} END"
 
 
-def _of_instrument(column: str) -> str:
+def _instrument_column(column: str) -> str:
     return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"  # noqa: S608
 
 
@@ -257,8 +257,8 @@ def _obscore() -> Mapping[str, str]:
         f"WHEN {is_density} THEN 'phot.flux.density' ELSE 'phot.flux' END",
         "pol_states": "CAST(NULL AS text)",
         "pol_xel": "CAST(NULL AS bigint)",
-        "facility_name": _of_instrument("telescope"),
-        "instrument_name": _of_instrument("name"),
+        "facility_name": _instrument_column("telescope"),
+        "instrument_name": _instrument_column("name"),
         "filter": "filter",
         "series_id": "id",
     }

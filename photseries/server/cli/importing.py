@@ -119,7 +119,7 @@ def skyportal(
             checked = work.check()
             _follow(work.series(), report, checked.series)
             summary = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
-    _conclude(report, summary, as_json)
+    _print_and_exit(report, summary, as_json)
 
 
 @group.command("directory")
@@ -151,7 +151,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
             total = work.check()
             _follow(work.series(), report, total)
             summary = report.finish({"dry_run": dry_run, "registries": {}}, ())
-    _conclude(report, summary, as_json)
+    _print_and_exit(report, summary, as_json)
 
 
 def _follow(outcomes: Iterable[ImportOutcome], report: Report, total: int) -> None:
@@ -190,7 +190,7 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
     yield step
 
 
-def _conclude(report: Report, summary: Mapping[str, object], as_json: bool) -> None:
+def _print_and_exit(report: Report, summary: Mapping[str, object], as_json: bool) -> None:
     """Print the counts, and end with the status that says whether all went well."""
     paths = [str(path) for path in report.paths]
     printed({**summary, "report": paths}, as_json, map(safe, _lines(report, summary)))

@@ -215,7 +215,7 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
             revised += recomputed.is_revised
             if recomputed.problem is not None:
                 failures.append({"id": recomputed.series_id, "problem": recomputed.problem})
-    _conclude({"series": total, "revised": revised}, failures, as_json, changes=tally.rows())
+    _print_and_exit({"series": total, "revised": revised}, failures, as_json, changes=tally.rows())
 
 
 @click.command()
@@ -235,10 +235,10 @@ def analyse(config: Config, as_json: bool) -> None:
             outcomes[searched.outcome] += 1
             if searched.problem is not None:
                 failures.append({"id": searched.series_id, "problem": searched.problem})
-    _conclude({"series": outcomes.total(), "periods": outcomes["period"]}, failures, as_json)
+    _print_and_exit({"series": outcomes.total(), "periods": outcomes["period"]}, failures, as_json)
 
 
-def _conclude(counts: Mapping[str, int], failures: list[_Row], as_json: bool, **lists: list[_Row]) -> None:
+def _print_and_exit(counts: Mapping[str, int], failures: list[_Row], as_json: bool, **lists: list[_Row]) -> None:
     """Print the counts and lists of a command, and exit with status 2 if it failed for a series."""
     summary, lists = {**counts, "failed": len(failures)}, {**lists, "failures": failures}
     printed({**summary, **lists} if as_json else [*chain(*lists.values()), summary], as_json)

@@ -14,7 +14,7 @@ from photseries.server.accounts import OPERATOR
 from photseries.server.archive.handover import Handover
 from photseries.server.catalogue.registries import MEMBERS
 from photseries.server.cli.options import configured
-from photseries.server.schemas.fields import Ids, Number, Whole
+from photseries.server.schemas.fields import IdField, Ids, Number
 from photseries.server.schemas.registries import CREATIONS
 from photseries.server.services import Services, opened
 from photseries.server.settings import Config
@@ -134,7 +134,7 @@ def _with_fields(command: Callable[..., None], kind: str, argument: str | None) 
             command = click.argument(name, metavar=name.removesuffix("_id").upper())(command)
         elif name != "group_ids":
             several = isinstance(field, Ids | fields.List)
-            kinds = int if isinstance(field, Whole) else float if isinstance(field, Number) else str
+            kinds = int if isinstance(field, IdField) else float if isinstance(field, Number) else str
             option = _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}")
             command = click.option(option, name, type=kinds, multiple=several, required=field.required)(command)
     return command

@@ -94,12 +94,12 @@ def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
 
 def _require_apart(source: str, target: str) -> None:
     """Refuse two places where one lies in the other: a sweep of the outer one would empty the inner one."""
-    first, other = _place(source), _place(target)
+    first, other = _normalise_url(source), _normalise_url(target)
     if first.startswith(other) or other.startswith(first):
         raise StartError(f"{source} and {target} are the same place, or one contains the other.")
 
 
-def _place(url: str) -> str:
+def _normalise_url(url: str) -> str:
     """Return the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
     parts = urlsplit(url)
     path = str(Path(parts.path).resolve()) if parts.scheme == "file" else parts.path

@@ -10,14 +10,14 @@ import numpy as np
 
 from photseries.lightcurve.photometry import FloatArray, mag_to_flux
 
-__all__ = ["Ground", "Observed", "Space"]
+__all__ = ["GroundSurvey", "ObservedRows", "SpaceMission"]
 
 #: Bits of the column ``quality``.
 SCATTERED_LIGHT, THRUSTERS = 1, 32
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class ObservedRows:
     """The rows of a light curve, of shape (n,): times [d], fluxes and their errors [uJy], background [uJy], bits."""
 
     mjd: FloatArray
@@ -28,7 +28,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Space:
+class SpaceMission:
     """A satellite that observes one field, with a gap for the downlink and momentum dumps every few days.
 
     Parameters
@@ -53,7 +53,7 @@ class Space:
         away = np.abs(mjd - self.begin - self.days / 2) < 0.6
         return np.asarray(mjd[~away])
 
-    def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
+    def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> ObservedRows:
         """Return measured fluxes [uJy] at the times."""
         since = mjd - self.begin
         scattered = np.exp(-0.5 * ((since % (self.days / 2) - self.days / 2 + 0.3) / 0.25) ** 2)
@@ -65,11 +65,11 @@ class Space:
         bad = quality > 0
         seen[bad] *= 1 + noise.normal(0, 12 * self.precision, bad.sum())
         seen[noise.random(len(mjd)) < 0.001] = np.nan
-        return Observed(mjd, seen, error, background, quality)
+        return ObservedRows(mjd, seen, error, background, quality)
 
 
 @dataclass(frozen=True)
-class Ground:
+class GroundSurvey:
     """A ground-based survey: some clear nights, while the star is up.
 
     Parameters
@@ -101,7 +101,7 @@ class Ground:
         pauses = noise.uniform(0.01, 0.05, (len(starts), self.visits)).cumsum(axis=1)
         return np.asarray((starts[:, None] + pauses).ravel())
 
-    def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
+    def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> ObservedRows:
         """Return measured fluxes [uJy] at the times: noise that increases with the Moon, calibration errors of 1 %."""
         sky = float(mag_to_flux(self.depth)) / 5 * (1 + 0.6 * np.cos(2 * np.pi * mjd / 29.53) ** 8)
         sky *= noise.lognormal(0, 0.15, len(mjd))
@@ -109,4 +109,4 @@ class Ground:
         seen = flux + noise.normal(0, error)
         bad = noise.random(len(mjd)) < 0.015
         seen[bad] += noise.normal(0, 15 * error[bad])
-        return Observed(mjd, seen, error, sky, np.where(bad, SCATTERED_LIGHT, 0))
+        return ObservedRows(mjd, seen, error, sky, np.where(bad, SCATTERED_LIGHT, 0))

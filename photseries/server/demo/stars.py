@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from photseries.lightcurve.photometry import FloatArray, mag_to_flux
-from photseries.server.demo.cadences import Ground, Space
+from photseries.server.demo.cadences import GroundSurvey, SpaceMission
 from photseries.server.demo.shapes import eclipses, flares, pulsation, supernova, transit
 
 __all__ = ["INSTRUMENTS", "STARS", "Star", "StarBand", "tables"]
@@ -43,7 +43,7 @@ class Star:
     ra, dec : float
         [deg, ICRS]
     instrument_id : int
-    cadence : Space or Ground
+    cadence : SpaceMission or Ground
     bands : mapping
         By filter.
     truth : mapping
@@ -55,7 +55,7 @@ class Star:
     ra: float
     dec: float
     instrument_id: int
-    cadence: Space | Ground
+    cadence: SpaceMission | GroundSurvey
     bands: Mapping[str, StarBand]
     truth: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,12 +77,12 @@ def _spotted(mjd: FloatArray) -> FloatArray:
     return np.asarray(flares(mjd, _FLARES) * (1 + 0.012 * np.sin(2 * np.pi * mjd / 1.27)))
 
 
-_SURVEY = Ground(begin=59000, days=900, every=4, visits=2, depth=20.6)
+_SURVEY = GroundSurvey(begin=59000, days=900, every=4, visits=2, depth=20.6)
 
 STARS: tuple[Star, ...] = (
     Star(
         "Demo transit", "a hot Jupiter in front of its star, every 2 minutes for 27 days", 120.4712, 41.2035,
-        1, Space(begin=59000.3, days=27, exp_time=120, precision=0.0011),
+        1, SpaceMission(begin=59000.3, days=27, exp_time=120, precision=0.0011),
         _bands({"tess": 10.4}, transit, **_TRANSIT), _TRANSIT,
     ),
     Star(
@@ -100,7 +100,7 @@ STARS: tuple[Star, ...] = (
     ),
     Star(
         "Demo supernova", "nothing, then a supernova, in two filters: look at the non-detections", 35.2264, -4.9172,
-        2, Ground(begin=59340, days=230, every=2, visits=1, depth=20.6),
+        2, GroundSurvey(begin=59340, days=230, every=2, visits=1, depth=20.6),
         {
             "ztfg": StarBand(18.0, partial(supernova, **{**_SUPERNOVA, "fall": 17.0}), magref=19.84),
             "ztfr": StarBand(17.8, partial(supernova, **_SUPERNOVA), magref=19.21),
@@ -109,7 +109,7 @@ STARS: tuple[Star, ...] = (
     ),
     Star(
         "Demo flare star", "a red dwarf every 20 seconds: more than 70,000 rows", 76.9911, -21.4570,
-        1, Space(begin=59100.1, days=18, exp_time=20, precision=0.004),
+        1, SpaceMission(begin=59100.1, days=18, exp_time=20, precision=0.004),
         {"tess": StarBand(12.1, _spotted)}, {"rotation": 1.27, "flares": [time for time, *_ in _FLARES]},
     ),
     Star(

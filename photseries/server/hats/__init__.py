@@ -8,8 +8,8 @@ planned. Resumed and incremental exports therefore run the same code.
 The required packages (the extra ``hats``) are imported on first use.
 """
 
-from photseries.server.hats.exporting import MAX_WEIGHT, Exported, export
+from photseries.server.hats.exporting import MAX_WEIGHT, ExportResult, export
 from photseries.server.hats.layout import Layout
 from photseries.server.hats.target import Target
 
-__all__ = ["MAX_WEIGHT", "Exported", "Layout", "Target", "export"]
+__all__ = ["MAX_WEIGHT", "ExportResult", "Layout", "Target", "export"]

@@ -21,7 +21,7 @@ from photseries.server.hats.target import Target, Tile
 from photseries.server.principal import Principal
 from photseries.server.services import Services
 
-__all__ = ["MAX_WEIGHT", "Exported", "export"]
+__all__ = ["MAX_WEIGHT", "ExportResult", "export"]
 
 #: Maximum weight of a partition: the measurements of its series, and 32 more per series for the metadata.
 MAX_WEIGHT = 1_000_000
@@ -35,7 +35,7 @@ PATIENCE = 10
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """The result of an export.
 
     Attributes
@@ -65,7 +65,7 @@ def export(
     most: int = MAX_WEIGHT,
     scheduler: str | None = None,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] = lambda total: nullcontext(lambda: None),
-) -> Exported:
+) -> ExportResult:
     """Export the series visible to a principal as a HATS catalogue, or update such an export.
 
     Parameters
@@ -105,7 +105,7 @@ def export(
         removed = [tile for tile in existing if tile not in filled]
         for tile in removed:
             target.remove(tile)
-    return Exported(
+    return ExportResult(
         len(filled), sum(filled.values()), sum(partition.rows > 0 for partition in written.values()),
         sum(partition.series for partition in written.values()),
         sum(partition.measurements for partition in written.values()), len(removed),

@@ -149,7 +149,7 @@ class Layout:
         """
         import pyarrow as pa
 
-        values = [_of_source(row) if self.by_source else row.members[0].values for row in rows]
+        values = [_source_values(row) if self.by_source else row.members[0].values for row in rows]
         columns = [[row.members[0].healpix for row in rows], *zip(*values, strict=True)]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=False)]
         offsets = pa.array(np.cumsum([0, *(row.length for row in rows)]), pa.int32())
@@ -178,7 +178,7 @@ _SOURCE: Mapping[str, str] = {
 }
 
 
-def _of_source(row: Row) -> tuple[object, ...]:
+def _source_values(row: Row) -> tuple[object, ...]:
     def of(name: str) -> list[Any]:
         return [member.values[_PLACE[name]] for member in row.members]
 

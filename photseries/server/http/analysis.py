@@ -83,7 +83,7 @@ def _options(values: Mapping[str, Any]) -> SearchOptions:
         min_period=values.get("minPeriod"),
         max_period=values.get("maxPeriod"),
         samples_per_peak=values["samplesPerPeak"],
-        most_peaks=values["peaks"],
+        max_peaks=values["peaks"],
     )
 
 

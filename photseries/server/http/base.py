@@ -28,7 +28,7 @@ from photseries.server.http.credentials import BASIC, BEARER, Credential, creden
 from photseries.server.http.encoding import MIN_COMPRESSED_BYTES, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.sending import disconnect
-from photseries.server.http.shared import Shared
+from photseries.server.http.shared import SharedState
 from photseries.server.http.spool import Body
 from photseries.server.http.throttle import client_address
 from photseries.server.http.work import Work
@@ -39,39 +39,50 @@ __all__ = ["ANY", "MAX_PLAIN_BYTES", "BaseHandler"]
 
 log = logging.getLogger(__name__)
 
-#: What a client may name its request.
+#: The valid request ids of clients.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 T = TypeVar("T")
 
-#: A token is enough, whatever its permissions.
+#: Any valid token, regardless of its permissions.
 ANY = ANY_TOKEN
 
-#: A longer answer is compressed in a thread, and sent in pieces [bytes].
+#: Minimum length of an answer that is compressed in a thread and sent in pieces [bytes].
 LONG_ANSWER = 64 * 1024
 
-#: What scripts of other sites may send and read, where ``server.cors_origins`` names the site.
+#: The CORS headers for sites in ``server.cors_origins``.
 _CORS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type, If-Match, If-None-Match, Range",
     "Access-Control-Expose-Headers": "Content-Disposition, Content-Range, ETag, Repr-Digest, Retry-After, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 
-#: How long a body without a table may be [bytes].
+#: Maximum length of a body without a table [bytes].
 MAX_PLAIN_BYTES = 4 * 1024 * 1024
 
 
 @stream_request_body
 class BaseHandler(RequestHandler):
-    """A handler of JSON requests.
+    """The base class of handlers.
 
-    ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
-    ``takes_files``, whether a body may be something else than plain JSON; ``media_types``, the only types of a body
-    where that is never JSON; ``takes_any_file``, whether it is a file of any type; ``public``, whether GET may be
-    nobody's;
-    ``reads``, the methods that change nothing, whose answers may be compressed; ``cross_origin``, whether scripts of
-    the sites in ``server.cors_origins`` may read answers; ``quick``, whether its work goes to threads of its own, as it
-    waits neither for tables nor for queries.
+    Attributes
+    ----------
+    needs : mapping of str to Requirement or None
+        The requirement of each method, checked before the work; None: no token.
+    takes_files : bool
+        Whether a body may be something other than plain JSON.
+    media_types : sequence of str
+        The accepted types of a body that is never JSON.
+    takes_any_file : bool
+        Whether a body is a file of any type.
+    public : bool
+        Whether GET may be anonymous.
+    reads : sequence of str
+        The methods that change nothing, whose answers may be compressed.
+    cross_origin : bool
+        Whether scripts of the sites in ``server.cors_origins`` may read answers.
+    quick : bool
+        Whether the work waits neither for tables nor for queries, and runs in separate threads.
     """
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {}
@@ -83,8 +94,8 @@ class BaseHandler(RequestHandler):
     cross_origin: ClassVar[bool] = True
     quick: ClassVar[bool] = False
 
-    def initialize(self, shared: Shared) -> None:
-        """Receive what every handler shares; Tornado calls this first."""
+    def initialize(self, shared: SharedState) -> None:
+        """Receive the shared state; Tornado calls this first."""
         self.shared = shared
         self.services = shared.services
         self._started = time.monotonic()
@@ -108,20 +119,20 @@ class BaseHandler(RequestHandler):
 
     @property
     def principal(self) -> Principal:
-        """The user whose request this is, known from the first call of :meth:`run`."""
+        """The user of the request, known from the first call of :meth:`run`."""
         if self.caller.principal is None:
             raise RuntimeError("The user of a request is known from its first call of run.")
         return self.caller.principal
 
     @property
-    def longest_body(self) -> int:
-        """How long a body may be [bytes]: one without a table need not be long."""
+    def max_body_length(self) -> int:
+        """The maximum length of a body [bytes], lower for a body without a table."""
         limit = self.services.config.server.max_body
         return limit if self.takes_files else min(limit, MAX_PLAIN_BYTES)
 
     @functools.cached_property
     def request_id(self) -> str:
-        """The name of this request in answers and in the log: the client's own when that is well-formed."""
+        """The id of the request in answers and in the log: the client's if valid, else a new one."""
         header = self.request.headers.get("X-Request-Id", "")
         return header if _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
 
@@ -142,16 +153,16 @@ class BaseHandler(RequestHandler):
                 self.set_header(name, value)
 
     def compute_etag(self) -> str | None:
-        """Leave out Tornado's own ETag, a hash of the whole answer."""
+        """Disable Tornado's own ETag, a hash of the whole answer."""
         return None
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """Read a part of the path, or an argument; what is not UTF-8 will not be found."""
+        """Decode a part of the path, or an argument; invalid UTF-8 matches nothing."""
         return value.decode("utf-8", "replace")
 
     @property
     def verb(self) -> str:
-        """The method of the request, where HEAD counts as the GET whose headers it asks for."""
+        """The method of the request; HEAD counts as GET."""
         method = self.request.method or ""
         return "GET" if method == "HEAD" else method
 
@@ -161,18 +172,18 @@ class BaseHandler(RequestHandler):
         return [*self.needs, *(["HEAD"] if "GET" in self.needs else []), "OPTIONS"]
 
     async def head(self, *path: str) -> None:
-        """Answer as GET does; Tornado leaves the content out."""
+        """Answer like GET; Tornado omits the content."""
         await self.get(*path)  # type: ignore[misc]
 
     def options(self, *path: str) -> None:
-        """Name the methods of this path; the headers for other origins come with every answer."""
+        """Return the methods of this path; CORS headers are part of every answer."""
         self.set_header("Allow", ", ".join(self.allowed_methods))
         self.clear_header("Content-Type")
         self.set_status(204)
         self.finish()
 
     async def prepare(self) -> None:
-        """Admit the request from its headers alone, or raise the reason of its refusal."""
+        """Admit the request by its headers alone, or raise the error."""
         if self.verb == "OPTIONS":
             return
         if self.verb in self.SUPPORTED_METHODS and self.verb not in self.needs:
@@ -186,7 +197,7 @@ class BaseHandler(RequestHandler):
         check_media(
             self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
         )
-        if announced(self.request.headers) > self.longest_body:
+        if announced(self.request.headers) > self.max_body_length:
             raise self._too_large()
 
     def given_credential(self) -> Credential:
@@ -198,13 +209,13 @@ class BaseHandler(RequestHandler):
         return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"The body is larger than the limit of {self.longest_body} bytes.")
+        return TooLargeError(f"The body is larger than the limit of {self.max_body_length} bytes.")
 
     async def data_received(self, chunk: bytes) -> None:
-        """Take a part of the body; Tornado calls this after prepare."""
+        """Receive a part of the body; Tornado calls this after prepare."""
         self._received += len(chunk)
         try:
-            if self._received > self.longest_body:
+            if self._received > self.max_body_length:
                 raise self._too_large()
             if self._body.goes_to_disk(len(chunk)):
                 await self.work.in_thread(lambda: self._body.write(chunk))
@@ -234,7 +245,7 @@ class BaseHandler(RequestHandler):
         return await self.work.run(function, heavy=heavy, repeats=repeats)
 
     def weigh(self, is_heavy: bool = True) -> None:
-        """Let a heavy request continue only when it has one of the places that its user has for them.
+        """Hold a heavy request until it gets one of its user's places for heavy requests.
 
         Call it in the thread before the work, in a function that may be called again. Heavy are exports, analyses,
         summaries, queries around positions, and lists and files whose tables are read and written in another form and
@@ -244,28 +255,28 @@ class BaseHandler(RequestHandler):
             self.work.weigh()
 
     async def _execute(self, transforms: list[OutputTransform], *path: bytes, **named: bytes) -> None:
-        """Handle the request, and give its place among heavy ones back, however it ends; Tornado calls this."""
+        """Handle the request, and release its place among heavy requests in any case; Tornado calls this."""
         try:
             await super()._execute(transforms, *path, **named)
         finally:
             await self.work.close()
 
     async def reply(self, function: Callable[[], object], *, heavy: bool = False) -> None:
-        """Call a function in a thread and send what it returns, in the envelope of a success."""
+        """Call a function in a thread and send its result in the success envelope."""
         await self.send([await self.run(lambda: success(function()), heavy=heavy)])
 
     async def send(self, pieces: Sequence[bytes]) -> None:
-        """Send an answer that is complete, compressed if the client accepts that, and finish.
+        """Send a complete answer, compressed if the client accepts that, and finish.
 
         Parameters
         ----------
         pieces : sequence of bytes
-            Joined they are the answer; a long one is sent without a copy of the whole.
+            The answer in pieces, which avoids a copy of a long one.
 
         Raises
         ------
         UnavailableError
-            When the answers that this client has not read leave no room for another one.
+            When unread answers of this client exhaust the budget.
         """
         length = sum(map(len, pieces))
         encoding = self._encoding()
@@ -290,18 +301,18 @@ class BaseHandler(RequestHandler):
             self.finish()
 
     async def stream(self, pieces: Iterator[bytes], *, heavy: bool = True) -> None:
-        """Send an answer while it is made: the next piece is made when the client has taken the one before.
+        """Stream an answer: compute each piece when the client has read the one before.
 
-        What goes wrong before the first piece has an answer of its own. After it nothing can be said, and an end in
-        good order would make the part that was sent look whole: the connection is closed, which every client takes for
-        a failure.
+        An error before the first piece gets its own answer. After it no error can be sent, and a regular
+        end would make the partial answer look complete. The connection is closed instead, which every client reports
+        as an error.
 
         Parameters
         ----------
         pieces : iterator of bytes
-            Each is a bounded piece of work for a thread; an empty one says that there is more to come.
+            Each is a bounded piece of work for a thread; an empty one means that more will follow.
         heavy : bool
-            Whether that is work on tables.
+            Whether the work uses tables.
         """
         encoding = self._encoding()
         packed = None if encoding is None else compressor(encoding)
@@ -317,7 +328,7 @@ class BaseHandler(RequestHandler):
                     if encoding is not None and not begun:
                         self._set_encoding(encoding)
                     if self.request.method == "HEAD":
-                        await self.flush()  # else Tornado would name a length
+                        await self.flush()  # otherwise Tornado would set Content-Length
                         break
                     begun = begun or packed is not None or bool(piece)
                     answer.length = len(piece)
@@ -329,7 +340,7 @@ class BaseHandler(RequestHandler):
         self.finish(packed.flush() if packed is not None and begun else None)
 
     def _encoding(self) -> str | None:
-        """Return the encoding of this answer, if it may have one, and say that it depends on Accept-Encoding."""
+        """Return the encoding of this answer, if any, and add Accept-Encoding to Vary."""
         fixed = {"Content-Encoding", "Content-Range"} & set(self._headers)
         if self.request.method not in self.reads or fixed or not is_compressible(self._headers["Content-Type"]):
             return None
@@ -347,32 +358,32 @@ class BaseHandler(RequestHandler):
         self.set_header("Vary", ", ".join(dict.fromkeys((*present, *names))))
 
     def write(self, chunk: str | bytes | dict[str, object]) -> None:
-        """Count what is sent, and send it."""
+        """Count the written bytes, and send them."""
         self._sent += len(chunk)
         super().write(chunk)
 
     def _logged_query(self) -> str:
-        """Return the query for the log: of parameters that this verb does not know, the names alone."""
+        """Return the query for the log; of unknown parameters, only the names."""
         contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
         known = {parameter.name for parameter in contract.query} if contract else set()
         pairs = parse_qsl(self.request.query, keep_blank_values=True)
         return "&".join(f"{name}={value if name in known else '...'}" for name, value in pairs)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
-        """Send what was written; a service that stops asks for no further request on this connection."""
+        """Send the written data; while the service stops, close the connection after it."""
         if self.shared.stopping:
             self.set_header("Connection", "close")
         return super().flush(include_footers)
 
     def finish(self, chunk: str | bytes | dict[str, object] | None = None) -> asyncio.Future[None]:
-        """Finish the answer; a client that does not take it in time is disconnected."""
+        """Finish the answer; disconnect a client that does not read it in time."""
         flushed = super().finish(chunk)
         if not flushed.done():
             self.shared.outbox.watch(self, flushed)
         return flushed
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
-        """Make the error body, the only place where one is made; Tornado calls this for every exception."""
+        """Send the error body for any exception; nothing else creates error bodies. Tornado calls this."""
         reason = kwargs.get("exc_info")
         error = presentable(reason[1] if isinstance(reason, tuple) else None, self.request_id)
         self.shared.metrics.refused(error.code)
@@ -383,13 +394,13 @@ class BaseHandler(RequestHandler):
         self.finish(self.error_body(error))
 
     def _challenges(self) -> str:
-        """Return what a 401 asks for: not Basic where a browser would open its dialog over a page of ours."""
+        """Return the challenges of a 401: not Basic for our own pages, where the browser would open its dialog."""
         headers = self.request.headers
         in_page = headers.get("Sec-Fetch-Mode") in ("cors", "same-origin")
         return BEARER if in_page or session_of(self.request, self.services.config.server) else f"{BASIC}, {BEARER}"
 
     def error_body(self, error: PhotseriesError) -> bytes:
-        """Write what a client is told of an error."""
+        """Write the error for the client."""
         return failure(error)
 
     def log_exception(
@@ -398,12 +409,12 @@ class BaseHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log an unexpected exception with its traceback, and the reason why a part of the service is not available."""
+        """Log an unexpected exception with its traceback, and the reason for an unavailable part."""
         if isinstance(value, HTTPError | StreamClosedError):
             return
         if isinstance(value, PhotseriesError):
             if value.status >= 500:
-                reason = getattr(value.__cause__, "orig", value.__cause__)  # of the database, without the statement
+                reason = getattr(value.__cause__, "orig", value.__cause__)  # the message without the statement
                 expected = isinstance(value, UnavailableError)
                 because = "" if reason is None else f" ({reason})"
                 log.warning("%s: %s%s", self.request_id, value, because, exc_info=None if expected else reason)
@@ -424,7 +435,7 @@ class BaseHandler(RequestHandler):
         seconds = time.monotonic() - self._started
         route, verb = type(self).__name__.removesuffix("Handler"), self.request.method
         if verb not in self.SUPPORTED_METHODS:
-            verb = "other"  # which may be anything, of any length
+            verb = "other"  # which may be any text of any length
         self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
         fields = {
             "id": self.request_id,

@@ -47,7 +47,7 @@ class BulkHandler(BaseHandler):
     media_types: ClassVar = tuple(_MEDIA)
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a body [bytes]."""
         return self.services.config.limits.bulk
 

@@ -35,7 +35,7 @@ class ExportHandler(BaseHandler):
     public: ClassVar[bool] = True
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a body [bytes]."""
         return min(self.services.config.server.max_body, MAX_LISTED)
 
@@ -46,7 +46,7 @@ class ExportHandler(BaseHandler):
     )
     async def get(self) -> None:
         """Return all matching series as one file: a long table, or a zip of the stored files."""
-        await self._export(self._asked)
+        await self._export(self._parse_export)
 
     @Contract(
         body="Export",
@@ -74,7 +74,7 @@ class ExportHandler(BaseHandler):
             self.set_header("Cache-Control", "private, no-store")
             await self.stream(pieces)
 
-    def _asked(self) -> tuple[Format, Iterator[bytes]]:
+    def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
         shaping = {name.name: arguments.pop(name.name) for name in _SHAPING if name.name in arguments}

@@ -20,8 +20,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from photseries import __version__
 from photseries.errors import UnavailableError
-from photseries.server.archive.period_search import Searched
-from photseries.server.archive.upkeep import VERIFIED, Swept
+from photseries.server.archive.period_search import SearchOutcome
+from photseries.server.archive.upkeep import VERIFIED, SweepResult
 from photseries.server.sandbox.pool import OUTCOMES
 from photseries.server.services import Services
 
@@ -119,12 +119,12 @@ class Metrics:
         """Count stored series."""
         self._uploads.inc(number)
 
-    def swept(self, swept: Swept) -> None:
+    def swept(self, swept: SweepResult) -> None:
         """Record a sweep."""
         self._swept.inc(swept.removed)
         self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
 
-    def analysed(self, searched: Searched) -> None:
+    def analysed(self, searched: SearchOutcome) -> None:
         """Count a period search."""
         self._analysed.labels(searched.outcome).inc()
         self._analysis.inc(searched.seconds)

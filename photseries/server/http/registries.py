@@ -11,7 +11,7 @@ from photseries.parameters import CONTROLS, MAX_PER_PAGE
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract
-from photseries.server.http.shared import Shared
+from photseries.server.http.shared import SharedState
 from photseries.server.principal import requirement_of
 
 __all__ = [
@@ -28,7 +28,7 @@ _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numP
 
 
 class _KindHandler(BaseHandler):
-    def initialize(self, shared: Shared, kind: str = "") -> None:
+    def initialize(self, shared: SharedState, kind: str = "") -> None:
         """Store the kind of the entries."""
         super().initialize(shared)
         self.kind = kind

@@ -115,10 +115,12 @@ class SeriesHandler(UploadHandler):
         """Yield the answer in batches of series, to limit the memory."""
         yield b'{"status":"success","data":{"series":['
         for number, batch in enumerate(_batches(records)):
-            yield (b"," if number else b"") + b",".join(self._one(series, data_format) for series in batch)
+            yield (b"," if number else b"") + b",".join(
+                self._document_with_table(series, data_format) for series in batch
+            )
         yield b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}"
 
-    def _one(self, record: SeriesRecord, data_format: str) -> bytes:
+    def _document_with_table(self, record: SeriesRecord, data_format: str) -> bytes:
         try:
             _, document = self.services.reader.document(self.principal, record, data_format)
             return b"".join(document.pieces())

@@ -65,7 +65,7 @@ from photseries.server.http.series import (
     SourceSeriesHandler,
     SummaryHandler,
 )
-from photseries.server.http.shared import Shared, ThreadPool
+from photseries.server.http.shared import SharedState, ThreadPool
 from photseries.server.http.tap import TAP_ROUTES
 from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
@@ -130,7 +130,7 @@ REFRESH = 5.0
 class _Application(Application):
     """The application, which also answers malformed requests."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: SharedState) -> None:
         self._metrics = shared.metrics
         super().__init__(
             [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
@@ -220,7 +220,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     *of_requests, own_pool = pools
-    shared = Shared(services, *of_requests)
+    shared = SharedState(services, *of_requests)
     server = HTTPServer(
         _Application(shared),
         max_body_size=_UNLIMITED,
@@ -255,7 +255,7 @@ async def _serve(
     return deadline
 
 
-async def _sweep_regularly(shared: Shared, threads: ThreadPool) -> None:
+async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
     """Sweep at intervals, in the one process that holds the advisory lock."""
     services = shared.services
     while True:
@@ -269,7 +269,7 @@ async def _sweep_regularly(shared: Shared, threads: ThreadPool) -> None:
                 shared.metrics.swept(swept)
 
 
-async def _measure_regularly(shared: Shared, threads: ThreadPool) -> None:
+async def _measure_regularly(shared: SharedState, threads: ThreadPool) -> None:
     """Update the gauges of this process, and read the totals of the archive at intervals."""
     for step in itertools.count():
         shared.metrics.refresh()

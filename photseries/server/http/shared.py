@@ -19,7 +19,7 @@ from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
 
-__all__ = ["Shared", "ThreadPool"]
+__all__ = ["SharedState", "ThreadPool"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
     return called
 
 
-class Shared:
+class SharedState:
     """The services, the thread pools, and the counters and budgets of the process.
 
     Parameters

@@ -110,10 +110,10 @@ class Body:
             self._take("memory", len(part))
             self._short.write(part)
         else:
-            self._to_disk(part)
+            self._spill(part)
         self.size += len(part)
 
-    def _to_disk(self, part: bytes) -> IO[bytes]:
+    def _spill(self, part: bytes) -> IO[bytes]:
         waiting = (self._short.getvalue(), part)
         self._take("disk", sum(map(len, waiting)))
         try:
@@ -134,7 +134,7 @@ class Body:
     def content(self) -> Iterator[bytes]:
         """Yield the whole body, which counts as memory until the end of the block."""
         with self._spool.borrowed("memory", self._taken["disk"]):
-            content = self._whole()
+            content = self._join()
             yield content
 
     @contextlib.contextmanager
@@ -149,7 +149,7 @@ class Body:
         UnavailableError
             When the disk is full.
         """
-        file = self._file or self._to_disk(b"")
+        file = self._file or self._spill(b"")
         try:
             file.flush()
         except OSError as error:
@@ -161,7 +161,7 @@ class Body:
         finally:
             os.close(duplicate)
 
-    def _whole(self) -> bytes:
+    def _join(self) -> bytes:
         if self._file is None:
             return self._short.getvalue()
         self._file.seek(0)

@@ -40,7 +40,7 @@ _PAUSES: Final = (0.05, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Given:
+class _Arguments:
     """The parameters of a request, with names in capitals, and the files of a form."""
 
     texts: Mapping[str, list[str]]
@@ -73,7 +73,7 @@ class VOHandler(ChallengeHandler):
     takes_files: ClassVar[bool] = True
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a form [bytes]."""
         settings = self.services.config.vo
         return settings.upload + settings.query + _OTHERS
@@ -87,7 +87,7 @@ class VOHandler(ChallengeHandler):
         self.set_header("Content-Type", "application/x-votable+xml")
         return results.error_document(error.message)
 
-    def given(self) -> _Given:
+    def given(self) -> _Arguments:
         """Return the parameters of the query and of the form; call it in a thread.
 
         Raises
@@ -116,9 +116,9 @@ class VOHandler(ChallengeHandler):
         for source in (self.arguments(), pairs):
             for name, texts in source.items():
                 texts_by_name.setdefault(name.upper(), []).extend(texts)
-        return _Given(texts_by_name, files)
+        return _Arguments(texts_by_name, files)
 
-    def uploads(self, arguments: _Given) -> dict[str, bytes]:
+    def uploads(self, arguments: _Arguments) -> dict[str, bytes]:
         """Return the uploaded tables of a request; URLs are fetched only with a token."""
         fetches = not self.principal.is_anonymous
         texts = arguments.texts.get("UPLOAD", ())

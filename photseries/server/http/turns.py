@@ -31,14 +31,14 @@ class Turns:
         The number of places; None: no limit.
     each : int
         Maximum number of places per user.
-    most_waiting : int, optional
+    max_waiting : int, optional
         Maximum number of waiting requests per user; None: no limit.
     """
 
-    def __init__(self, places: int | None, each: int, most_waiting: int | None = None) -> None:
+    def __init__(self, places: int | None, each: int, max_waiting: int | None = None) -> None:
         self._places = places
         self._each = each
-        self._most_waiting = most_waiting
+        self._most_waiting = max_waiting
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in round-robin order
 

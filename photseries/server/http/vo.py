@@ -37,7 +37,7 @@ class _QueryHandler(ChallengeHandler):
     reads: ClassVar = ("GET", "HEAD", "POST")
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a form [bytes]."""
         return _MAX_FORM_SIZE
 

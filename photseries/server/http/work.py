@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from photseries.cancellation import Cancellation, CancelledWorkError
 from photseries.errors import PhotseriesError, UnauthorizedError
 from photseries.server.http.caller import Caller
-from photseries.server.http.shared import Shared
+from photseries.server.http.shared import SharedState
 from photseries.server.http.turns import HeavyWork
 from photseries.server.principal import Requirement
 
@@ -31,10 +31,10 @@ class Work:
 
     Parameters
     ----------
-    shared : Shared
+    shared : SharedState
     caller : Caller
     requirement : Requirement, optional
-        What the user must meet before the first function is called.
+        The requirement to check before the first function is called.
     quick : bool
         Whether the functions wait neither for tables nor for queries; they get threads of their own.
     harmless : bool
@@ -42,7 +42,7 @@ class Work:
     """
 
     def __init__(
-        self, shared: Shared, caller: Caller, requirement: Requirement | None, *, quick: bool, harmless: bool
+        self, shared: SharedState, caller: Caller, requirement: Requirement | None, *, quick: bool, harmless: bool
     ) -> None:
         self._shared = shared
         self._caller = caller
@@ -56,19 +56,19 @@ class Work:
         self.is_cancelled = False
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
-        """Call a function in a thread; the first time, find out before whose request this is.
+        """Call a function in a thread; the first time, identify the user before it.
 
-        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+        A switch to a thread and back costs as much as a small query, so a request without a body uses one switch.
 
         Parameters
         ----------
         function : callable
         heavy : bool
-            Whether it works on tables: few do at once, so that requests for a few numbers need not wait for them.
+            Whether it works on tables: their number is limited, so that small requests do not wait for them.
         repeats : bool
             Whether it may be called again when a connection to the database breaks before COMMIT was sent.
         """
-        work = functools.partial(self._repeated, function) if repeats else function
+        work = functools.partial(self._retry, function) if repeats else function
         try:
             return await self._identified(work, heavy=heavy)
         except HeavyWork:
@@ -77,7 +77,7 @@ class Work:
             return await self.in_thread(work, heavy=True)
 
     def weigh(self) -> None:
-        """Let a heavy request continue only when it has one of the places that its user has for them.
+        """Hold a heavy request until it gets one of its user's places for heavy requests.
 
         Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
         is a place, which the request holds to its end.
@@ -122,7 +122,7 @@ class Work:
         if self._heavy_place is not None:
             await self._heavy_place.aclose()
 
-    def _repeated(self, function: Callable[[], T]) -> T:
+    def _retry(self, function: Callable[[], T]) -> T:
         return self._shared.services.catalogue.repeated(function, harmless=self._harmless)
 
     async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
@@ -131,7 +131,7 @@ class Work:
         self._is_identified = True
 
         def identified() -> T:
-            self._repeated(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
+            self._retry(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
             return function()
 
         try:

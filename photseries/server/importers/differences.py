@@ -49,7 +49,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
             pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, value, ours)
         else:
             pair = (_plain(theirs), value)
-            if _same(*pair, scale=ours.get(_SPREADS.get(field, ""))):
+            if _are_equal(*pair, scale=ours.get(_SPREADS.get(field, ""))):
                 continue
         if pair[0] != pair[1]:
             values[field] = pair
@@ -148,12 +148,12 @@ def _columns(
     differing = [
         name
         for name, value in values.items()
-        if name in theirs and not _same(_plain(theirs[name]), value, scale=scales.get(name))
+        if name in theirs and not _are_equal(_plain(theirs[name]), value, scale=scales.get(name))
     ][:MAX_COLUMNS]
     return {name: _plain(theirs[name]) for name in differing}, {name: values[name] for name in differing}
 
 
-def _same(theirs: Any, value: Any, scale: float | None = None) -> bool:
+def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
     if isinstance(theirs, bool) or isinstance(value, bool) or theirs is None or value is None:
         return bool(theirs == value)
     return math.isclose(theirs, value, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))

@@ -73,7 +73,7 @@ class Reason:
     holds: Callable[[ReasonInput], bool]
 
 
-def _single(table: ReasonInput) -> bool:
+def _is_single_precision(table: ReasonInput) -> bool:
     columns = (table.column(*TIME), table.column(*BRIGHTNESS), table.errors)
     return any(column.dtype.kind == "f" and column.dtype.itemsize < 8 for column in columns)
 
@@ -98,7 +98,7 @@ def _is_around_zero(table: ReasonInput) -> bool:
     return any(bool(np.nanmax(column, initial=0) - np.nanmin(column, initial=360) > 180) for column in columns)
 
 
-def _of_the_times(table: ReasonInput) -> bool:
+def _are_statistics_of_times(table: ReasonInput) -> bool:
     """Return whether every column has the statistics of the times."""
     name = first_present(table.frame, TIME)
     return any(
@@ -134,7 +134,7 @@ REASONS: tuple[Reason, ...] = (
         "single precision",
         "SkyPortal computes in the precision of the columns, float32 or less; here all is float64.",
         (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN, "frame_rate"),
-        _single,
+        _is_single_precision,
     ),
     Reason(
         "infinite values",
@@ -186,7 +186,7 @@ REASONS: tuple[Reason, ...] = (
         "statistics of the times",
         "SkyPortal wrote the statistics of the times under the name of every column.",
         PER_COLUMN,
-        _of_the_times,
+        _are_statistics_of_times,
     ),
 )
 

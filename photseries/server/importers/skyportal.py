@@ -32,7 +32,7 @@ __all__ = ["SkyPortalImport"]
 PAGE = 100
 
 
-class _Undone(Exception):  # noqa: N818  no error: it rolls a transaction back
+class _RolledBack(Exception):  # noqa: N818  no error: it rolls a transaction back
     pass
 
 
@@ -77,13 +77,13 @@ class SkyPortalImport:
         """
         checked = ImportContext()
         largest = self.services.config.server.max_body
-        with suppress(_Undone), self.source.snapshot() as remote, self.services.catalogue.transaction() as local:
+        with suppress(_RolledBack), self.source.snapshot() as remote, self.services.catalogue.transaction() as local:
             import_registries(self.source, remote, local, checked)
             files = source_files(self.source, remote, self.folder, self.root, largest)
             check_series(self.source, remote, local, files, self.unit, self.excluded, checked)
             checked.raise_for_obstacles()
             if not self.keep:
-                raise _Undone
+                raise _RolledBack
         return checked
 
     def series(self) -> Iterator[ImportOutcome]:

@@ -119,19 +119,19 @@ class SkyPortal:
     def __init__(self, url: str, settings: DatabaseSettings) -> None:
         self._catalogue = Catalogue(url, settings, connections=2, label="--database")
         require_version(self._catalogue.engine, minimum=_MIN_VERSION)
-        found = {}
+        columns_by_table = {}
         inspector = inspect(self._catalogue.engine)
         for name in ("telescopes", *TABLES):
             if inspector.has_table(name):
-                found[name] = {str(column["name"]) for column in inspector.get_columns(name)}
-        self._series_id = _require_columns(found)
-        self._has_expiration = "expiration_date" in found["users"]
-        mounted = "telescope_id" in found["instruments"]
+                columns_by_table[name] = {str(column["name"]) for column in inspector.get_columns(name)}
+        self._series_id = _require_columns(columns_by_table)
+        self._has_expiration = "expiration_date" in columns_by_table["users"]
+        mounted = "telescope_id" in columns_by_table["instruments"]
         self._of_telescopes = [
-            column for column in _TELESCOPE.values() if mounted and column in found.get("telescopes", ())
+            column for column in _TELESCOPE.values() if mounted and column in columns_by_table.get("telescopes", ())
         ]
         #: Columns of photometric_series that another version added.
-        self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
+        self.unknown = sorted(columns_by_table["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
 
     def close(self) -> None:
         """Close the connections."""
@@ -245,16 +245,21 @@ class SkyPortal:
                 return select(*asked.c)
 
 
-def _require_columns(found: Mapping[str, set[str]]) -> str:
+def _require_columns(columns_by_table: Mapping[str, set[str]]) -> str:
     """Refuse a database that lacks a column; return the column that joins series to groups and streams."""
-    absent = [name for name in TABLES if name not in found]
+    absent = [name for name in TABLES if name not in columns_by_table]
     if absent:
         raise StartError(f"--database is not a SkyPortal database: it has no table {', '.join(absent)}.")
-    lacking = [f"{name}.{known}" for name, columns in TABLES.items() for known in columns if known not in found[name]]
+    lacking = [
+        f"{name}.{known}"
+        for name, columns in TABLES.items()
+        for known in columns
+        if known not in columns_by_table[name]
+    ]
     joins = ("group_photometric_series", "stream_photometric_series")
-    joining = next((name for name in _SERIES_ID if all(name in found[join] for join in joins)), None)
+    joining = next((name for name in _SERIES_ID if all(name in columns_by_table[join] for join in joins)), None)
     if joining is None:
-        lacking += [f"{join}.{_SERIES_ID[0]}" for join in joins if not found[join] & set(_SERIES_ID)]
+        lacking += [f"{join}.{_SERIES_ID[0]}" for join in joins if not columns_by_table[join] & set(_SERIES_ID)]
     if joining is None or lacking:
         raise StartError(
             f"--database is a version of SkyPortal that this importer does not support: it lacks {', '.join(lacking)}."
@@ -269,10 +274,10 @@ def _table(name: str, *more: str) -> FromClause:
 def _sources() -> Select[*tuple[object, ...]]:
     """Select the sources; a source without a valid position gets that of its first series with one."""
     objs, series = _table("objs"), _table("photometric_series")
-    good = _possible(objs)
+    good = _is_valid_position(objs)
     first = (
         select(series.c.ra, series.c.dec)
-        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _possible(series))
+        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _is_valid_position(series))
         .order_by(series.c.id)
         .limit(1)
         .lateral("first")
@@ -281,7 +286,7 @@ def _sources() -> Select[*tuple[object, ...]]:
     return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
 
 
-def _possible(coordinates: FromClause) -> ColumnElement[bool]:
+def _is_valid_position(coordinates: FromClause) -> ColumnElement[bool]:
     return and_(coordinates.c.ra >= 0, coordinates.c.ra < 360, coordinates.c.dec.between(-90, 90))
 
 

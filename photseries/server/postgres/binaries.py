@@ -32,13 +32,13 @@ def find_programs(version: int | None = None) -> Path:
     StartError
         When no installed version fits.
     """
-    found = []
+    versions = []
     for folder in _candidates():
         major = _major_version(folder)
         if major is not None and (major == version if version else major >= MIN_VERSION):
             return folder
-        found.append(major)
-    seen = ", ".join(str(major) for major in sorted(filter(None, found))) or "none"
+        versions.append(major)
+    seen = ", ".join(str(major) for major in sorted(filter(None, versions))) or "none"
     if version:
         raise StartError(
             f"The embedded database was made by PostgreSQL {version}, which is not installed (found: {seen}). Install "

@@ -135,7 +135,7 @@ class EmbeddedServer:
                 return
             self._clients.release()
             deadline = time.monotonic() + STOP_TIMEOUT
-            while self._kept() and not _used_by_others(self._clients) and time.monotonic() < deadline:
+            while self._has_keeper() and not _used_by_others(self._clients) and time.monotonic() < deadline:
                 time.sleep(INTERVAL)
             self._clients.close()
             self._clients = None
@@ -169,7 +169,7 @@ class EmbeddedServer:
                 return self._connect()
             except (psycopg2.OperationalError, OSError) as error:
                 reason = str(error).strip()
-            if not self._kept():
+            if not self._has_keeper():
                 self._spawn_keeper(deadline)
             time.sleep(interval)
             interval = min(1.5 * interval, MAX_INTERVAL)
@@ -209,7 +209,7 @@ class EmbeddedServer:
         if process.returncode or answer not in {READY, BUSY, ""}:
             raise StartError(answer or f"The keeper of the embedded PostgreSQL failed; see {self._folder.log}.")
 
-    def _kept(self) -> bool:
+    def _has_keeper(self) -> bool:
         """Whether a keeper is running."""
         try:
             lock = Lock(self._folder.keeper_lock)

@@ -12,7 +12,7 @@ from photseries.errors import UnavailableError
 from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire, descriptors
 from photseries.server.sandbox.bulk_request import BulkRequest
-from photseries.server.sandbox.bulk_wire import Received
+from photseries.server.sandbox.bulk_wire import ReceivedSlab
 from photseries.server.sandbox.pool import PATIENCE, Sandbox
 from photseries.server.sandbox.worker import FAILED, LATE
 from photseries.server.settings import SandboxSettings
@@ -47,7 +47,7 @@ class BulkSandbox(Sandbox):
         self._started = True
 
     @contextlib.contextmanager
-    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[Received]]]:
+    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[ReceivedSlab]]]:
         """Yield the number of series of a body, and then the series in order, as they are read.
 
         Parameters
@@ -73,10 +73,10 @@ class BulkSandbox(Sandbox):
             frames = self._frames(stack, body, encoded.fileno())
             number = next(frames)
             if not isinstance(number, int):
-                raise self._explained(FAILED)
-            yield number, (frame for frame in frames if isinstance(frame, Received))
+                raise self._error_of_outcome(FAILED)
+            yield number, (frame for frame in frames if isinstance(frame, ReceivedSlab))
 
-    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Received]:
+    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | ReceivedSlab]:
         answer, answers = descriptors.pipe(stack, is_wide=True)
         status, statuses = descriptors.pipe(stack)
         self._send([body, answers.fileno(), statuses.fileno(), request])
@@ -89,15 +89,15 @@ class BulkSandbox(Sandbox):
         while True:
             try:
                 try:
-                    found = bulk_wire.receive(read, self._limits.table)
+                    received = bulk_wire.receive(read, self._limits.table)
                 except EOFError:
                     ended = descriptors.read(status, 1, time.monotonic() + self._patience)[0]
-                    raise self._explained(ended) from None
+                    raise self._error_of_outcome(ended) from None
             except (EOFError, TimeoutError):
-                raise self._explained(LATE) from None
+                raise self._error_of_outcome(LATE) from None
             except ValueError:
-                raise self._explained(FAILED) from None
-            if found is None:
+                raise self._error_of_outcome(FAILED) from None
+            if received is None:
                 self._count("read")
                 return
-            yield found
+            yield received

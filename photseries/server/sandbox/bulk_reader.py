@@ -147,7 +147,7 @@ class _Layout:
         absent = [name for name in request.by if name not in names]
         if absent:
             raise InvalidError(f"The body has no column {absent[0]!r:.80}, which 'by' names.")
-        found = cls(names, [], [], [names.index(name) for name in request.by])
+        layout = cls(names, [], [], [names.index(name) for name in request.by])
         unknown = []
         for index, (name, kind) in enumerate(zip(names, schema.types, strict=True)):
             is_field = name in request.fields and not (request.by and name in request.measured)
@@ -155,14 +155,14 @@ class _Layout:
                 continue
             if is_field and (request.by or not _is_list(kind) or name in request.lists):
                 _require_field(name, kind, name in request.lists)
-                found.fields.append(index)
+                layout.fields.append(index)
             elif bool(request.by) is _is_list(kind):
                 unknown.append(name)
             else:
                 _require_column(name, kind.value_type if _is_list(kind) else kind)
-                found.table.append(index)
-        found.require(unknown, request)
-        return found
+                layout.table.append(index)
+        layout.require(unknown, request)
+        return layout
 
     def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
@@ -339,12 +339,14 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
-            columns = {name: _cut(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()}
+            columns = {
+                name: _slice_buffers(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()
+            }
             fields = {name: values[index : index + 1] for name, values in slab.fields.items()}
             yield from _halved(Slab([rows], columns, fields), request)
 
 
-def _cut(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
+def _slice_buffers(kind: str, buffers: list[Array], first: int, rows: int) -> tuple[str, list[Array]]:
     if kind != "text":
         return kind, [buffers[0][first : first + rows]]
     before, length = (np.maximum(buffers[0][part], 0).sum() for part in (slice(first), slice(first, first + rows)))
@@ -387,9 +389,9 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
         constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
-        odd = {name: found[1] for name, found in constants.items() if found[1].any()}
-        for first, last in _around(odd, rows.size):
-            values = {name: found[0][first:last] for name, found in constants.items()}
+        odd = {name: constant[1] for name, constant in constants.items() if constant[1].any()}
+        for first, last in _runs_around(odd, rows.size):
+            values = {name: constant[0][first:last] for name, constant in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
                 name = next(name for name, has in odd.items() if has[first])
@@ -399,7 +401,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             yield from _uniform(flat, rows[first:last], values, request)
 
 
-def _around(odd: dict[str, Array], count: int) -> Iterator[tuple[int, int]]:
+def _runs_around(odd: dict[str, Array], count: int) -> Iterator[tuple[int, int]]:
     """Cut series into runs in order, those that are odd one by one."""
     alone = np.logical_or.reduce(list(odd.values())) if odd else np.zeros(count, bool)
     changes = np.flatnonzero(alone[1:] | alone[:-1]) + 1
@@ -446,7 +448,7 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         runs.append(numbers[inverse.ravel()])
         lengths.append(np.diff(np.append(starts, batch.num_rows)))
         if sum(map(len, runs)) > request.series + len(runs) and total > request.table:
-            raise _apart(request)
+            raise _rows_apart_error(request)
     if not runs:
         raise InvalidError(_EMPTY)
     series, counts = np.concatenate(runs), np.concatenate(lengths)
@@ -468,13 +470,13 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest
         held.append(batch)
         size += batch.nbytes
         if size > request.table:
-            raise _apart(request)
+            raise _rows_apart_error(request)
     table = pa.Table.from_batches(held).combine_chunks()
     order = np.argsort(np.repeat(plan.runs, plan.lengths), kind="stable")
     return table.take(pa.array(order)).combine_chunks().to_batches()[0]
 
 
-def _apart(request: BulkRequest) -> InvalidError:
+def _rows_apart_error(request: BulkRequest) -> InvalidError:
     return InvalidError(
         f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."

@@ -18,7 +18,7 @@ from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array
 from photseries.server.sandbox.wire import not_an_answer, require
 
-__all__ = ["Columns", "Received", "pack", "pack_end", "pack_error", "pack_number", "receive"]
+__all__ = ["Columns", "ReceivedSlab", "pack", "pack_end", "pack_error", "pack_number", "receive"]
 
 MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
 MAX_TEXT_LENGTH: Final = 2000
@@ -30,7 +30,7 @@ Columns = dict[str, tuple[str, list[Array]]]
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedSlab:
     """Consecutive series with the same columns: lengths, concatenated columns, fields; or an error."""
 
     rows: list[int]
@@ -91,7 +91,7 @@ def _header(header: dict[str, object]) -> Iterator[bytes]:
     yield len(encoded).to_bytes(_PREFIX, "little") + encoded
 
 
-def receive(read: Callable[[int], bytearray], max_size: int) -> int | Received | None:
+def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSlab | None:
     """Read and check a frame.
 
     Parameters
@@ -136,7 +136,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | Received |
             require(all(len(values) == len(rows) for values in fields.values()))
             columns = dict(_columns(described, read, sum(rows), max_size))
             require(len(columns) == len(described))
-            return Received(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
+            return ReceivedSlab(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
     raise not_an_answer()
 
 

@@ -16,7 +16,7 @@ from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire
 from photseries.server.sandbox.bulk_reader import slabs, warm_up
 from photseries.server.sandbox.bulk_request import BulkRequest
-from photseries.server.sandbox.worker import Answers, ForkServer, mapped
+from photseries.server.sandbox.worker import Answers, ForkServer, map_file
 from photseries.server.settings import SandboxSettings
 
 __all__ = ["main"]
@@ -31,12 +31,12 @@ class _BulkForkServer(ForkServer):
         warm_up(slabs, BulkRequest.from_json(self._warm_up_content))
 
     def _prepare(self, upload: int, more: int) -> Answers:
-        return functools.partial(self._frames, mapped(upload), mapped(more))
+        return functools.partial(self._frames, map_file(upload), map_file(more))
 
     def _frames(self, body: memoryview, request: memoryview, missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
         try:
-            with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
-                for slab in found:
+            with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as slabs_of_body:
+                for slab in slabs_of_body:
                     if isinstance(slab, int):
                         yield from bulk_wire.pack_number(slab, missing)
                     else:

@@ -86,11 +86,11 @@ def read(image: memoryview, limits: Limits) -> FileContent:
     points = request["points"]
     if points is None:
         return _convert(_only_series(get(options=options), options), request["fields"], limits)
-    found, needed = inspect(lambda those: get(options=those), options)
+    readings, needed = inspect(lambda those: get(options=those), options)
     series = [
-        _describe(reading, selecting(reading, needed), request["fields"], points) for reading in found[:MAX_SERIES]
+        _describe(reading, selecting(reading, needed), request["fields"], points) for reading in readings[:MAX_SERIES]
     ]
-    return FileContent(_plain_json({"series": series, "more": len(found) - len(series)}))
+    return FileContent(_plain_json({"series": series, "more": len(readings) - len(series)}))
 
 
 class _Request(TypedDict):

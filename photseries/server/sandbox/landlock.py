@@ -40,20 +40,22 @@ def give_up_everything() -> None:
         When the kernel does not support Landlock.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    version = _called(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION))
+    version = _check_result(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION))
     bits = _FILE_RIGHTS.get(version, max(_FILE_RIGHTS.values()))
     rules = _Ruleset(
         (1 << bits) - 1, _BOTH if version >= _NETWORK_SINCE else 0, _BOTH if version >= _SCOPES_SINCE else 0
     )
     # An older kernel accepts the longer structure if the unknown members are zero.
-    ruleset = _called(libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0))
+    ruleset = _check_result(
+        libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0)
+    )
     try:
-        _called(libc.syscall(_RESTRICT_SELF, ruleset, 0))
+        _check_result(libc.syscall(_RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def _called(result: int) -> int:
+def _check_result(result: int) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), "landlock")
     return result

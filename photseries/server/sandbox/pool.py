@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import IO, ClassVar, Final
 
 from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
-from photseries.hdf5 import Decoded, frames
+from photseries.hdf5 import StoredContent, frames
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
@@ -119,7 +119,7 @@ class Sandbox:
                 self._fork_server.close()
                 self._fork_server = None
 
-    def decode(self, blob: bytes | memoryview, owner: int | None = None) -> Decoded:
+    def decode(self, blob: bytes | memoryview, owner: int | None = None) -> StoredContent:
         """Read an uploaded file in a worker process.
 
         Parameters
@@ -136,7 +136,7 @@ class Sandbox:
             When no worker became free in time.
         """
         raw = self.read(blob, owner)
-        return Decoded(frames.build(raw), raw.metadata)
+        return StoredContent(frames.build(raw), raw.metadata)
 
     def read(self, blob: bytes | memoryview, owner: int | None = None) -> RawTable:
         """Read the only table of an uploaded file.
@@ -218,7 +218,7 @@ class Sandbox:
         finally:
             self._keep(child, answer)
         if answer is None:
-            raise self._explained(ended)
+            raise self._error_of_outcome(ended)
         return answer
 
     def _new_child(self, size: int, owner: int | None) -> _Child:
@@ -253,7 +253,7 @@ class Sandbox:
     def _deadline(self) -> float:
         return time.monotonic() + self._settings.deadline + PATIENCE
 
-    def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
+    def _error_of_outcome(self, ended: int) -> UnreadableFileError | UnavailableError:
         outcome = _ENDS.get(ended, "crashed")
         self._count(outcome)
         if outcome == "not started":

@@ -30,7 +30,7 @@ from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, wire
 from photseries.server.settings import SandboxSettings
 
-__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Answers", "ForkServer", "main", "mapped"]
+__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Answers", "ForkServer", "main", "map_file"]
 
 # Modules that reading would import, because a confined child cannot open the modules' files.
 _CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-32-be", "utf-32-le", "utf-8")
@@ -190,7 +190,7 @@ class ForkServer:
 
     def _prepare(self, upload: int, more: int) -> Answers:
         """Map the files, while that is allowed, and return the function that yields the buffers of all answers."""
-        image = mapped(upload)
+        image = map_file(upload)
 
         def answers(missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
             while size := os.read(more, wire.SIZE_BYTES):
@@ -200,15 +200,15 @@ class ForkServer:
 
     def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.WorkerResponse:
         try:
-            found = self._read(image, self._limits)
+            result = self._read(image, self._limits)
         except (InvalidError, StartError) as error:
             return wire.WorkerResponse(None, error.message, missing)
         except MemoryError:
             limit = f"{self._settings.memory:,} bytes of memory"
             return wire.WorkerResponse(None, f"The file cannot be read: reading it takes more than {limit}.", missing)
-        if isinstance(found, wire.FileContent):
-            return wire.WorkerResponse(None, None, missing, found)
-        return wire.WorkerResponse(found, None, missing)
+        if isinstance(result, wire.FileContent):
+            return wire.WorkerResponse(None, None, missing, result)
+        return wire.WorkerResponse(result, None, missing)
 
 
 def _close_all_but(descriptors: Collection[int]) -> None:
@@ -220,7 +220,7 @@ def _close_all_but(descriptors: Collection[int]) -> None:
         os.closerange(low + 1, high)
 
 
-def mapped(upload: int) -> memoryview:
+def map_file(upload: int) -> memoryview:
     """Map a whole file."""
     size = os.fstat(upload).st_size
     return memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")

@@ -21,7 +21,7 @@ from photseries.fields.values import (
     as_text,
 )
 
-__all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "Ids", "Number", "Text", "Whole", "ids_shape", "number_shape"]
+__all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "IdField", "Ids", "Number", "Text", "ids_shape", "number_shape"]
 
 JsonSchema = Mapping[str, object]
 
@@ -70,7 +70,7 @@ class Number(fields.Field[float]):
             raise ValidationError(str(error)) from None
 
 
-class Whole(fields.Field[int]):
+class IdField(fields.Field[int]):
     """An id."""
 
     shape = ID_SHAPE

@@ -107,7 +107,7 @@ def load_metadata(
             problems[name] = [text]
             sentences.append(text if name in text else f"{name}: {text}")
     cleared = {
-        name: _cleared(name) for name in SETTABLE if name not in non_null and (name in values or name in _CLEARED)
+        name: _cleared_value(name) for name in SETTABLE if name not in non_null and (name in values or name in _CLEARED)
     }
     absent = {name for name in cleared if FIELDS[name].required or (name in SHARING and name not in values)}
     loaded = {
@@ -118,7 +118,7 @@ def load_metadata(
     return loaded, InvalidError(_joined(sentences), fields=problems) if problems else None
 
 
-def _cleared(name: str) -> object:
+def _cleared_value(name: str) -> object:
     """Return the value that null means in a field: its default, an empty list, or null."""
     return [] if name in SHARING else FIELDS[name].default
 

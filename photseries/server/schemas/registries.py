@@ -12,7 +12,7 @@ from photseries.errors import InvalidError
 from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
 from photseries.fields.values import MAX_INTEGER
 from photseries.server.principal import PERMISSIONS
-from photseries.server.schemas.fields import Ids, Number, Text, Whole
+from photseries.server.schemas.fields import IdField, Ids, Number, Text
 from photseries.text import first_names
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
@@ -28,14 +28,14 @@ _FEW = validate.Length(max=MAX_ITEMS)
 _CHOSEN = validate.Range(max=MAX_CHOSEN_ID, error=f"Must be at most {MAX_CHOSEN_ID}.")
 
 
-def _possible(numbers: Iterable[int]) -> None:
+def _require_valid_ids(numbers: Iterable[int]) -> None:
     """Refuse numbers that cannot be user ids."""
     for number in numbers:
         if not 0 < number <= MAX_INTEGER:
             raise ValidationError(f"Invalid user ID: {number}")
 
 
-def _to_come(moment: datetime) -> None:
+def _require_future(moment: datetime) -> None:
     """Refuse an expired token, and an expiry beyond the year 9999, which could be stored but not read."""
     if moment <= datetime.now(UTC):
         raise ValidationError("Must be in the future.")
@@ -53,21 +53,21 @@ class _Entry(Schema):
 
 
 class _Numbered(_Entry):
-    id = Whole(validate=_CHOSEN)
+    id = IdField(validate=_CHOSEN)
 
 
 class UserSchema(_Numbered):
     """A user; ``single_user_group_id`` is for imports that keep the ids of another archive."""
 
     username = Text(required=True)
-    single_user_group_id = Whole(validate=_CHOSEN)
+    single_user_group_id = IdField(validate=_CHOSEN)
 
 
 class GroupSchema(_Numbered):
     """Users who share series."""
 
     name = Text(required=True)
-    user_ids = Ids(kind="user", lone=False, validate=_possible)
+    user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
 class StreamSchema(GroupSchema):
@@ -83,13 +83,13 @@ class SourceSchema(_Entry):
     group_ids = Ids(kind="group", lone=True)
 
 
-class _Placed(_Entry):
+class _LocatedEntry(_Entry):
     longitude = Number(Interval("Must be in [-180, 360] deg.", -180, 360), allow_none=True)
     latitude = Number(Interval("Must be in [-90, 90] deg.", -90, 90), allow_none=True)
     height = Number(Interval("Must be in [-1000, 100000] m.", -1000, 100_000), allow_none=True)
 
 
-class InstrumentSchema(_Numbered, _Placed):
+class InstrumentSchema(_Numbered, _LocatedEntry):
     """An instrument and its location: longitude [deg, to the east], latitude [deg], height [m]."""
 
     name = Text(required=True)
@@ -106,19 +106,19 @@ class RequestSchema(_Numbered):
 class TokenSchema(_Numbered):
     """A token of a user; without ``user_id`` of the caller, with at most the permissions of the caller's token."""
 
-    user_id = Whole()
+    user_id = IdField()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
-    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_to_come)
+    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_require_future)
 
 
 class MembersSchema(_Entry):
     """A change of a group or a stream: name, members."""
 
     name = Text()
-    user_ids = Ids(kind="user", lone=False, validate=_possible)
-    add_user_ids = Ids(kind="user", lone=False, validate=_possible)
-    remove_user_ids = Ids(kind="user", lone=False, validate=_possible)
+    user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
+    add_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
+    remove_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
 class UserChangeSchema(_Entry):
@@ -127,7 +127,7 @@ class UserChangeSchema(_Entry):
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class PlaceSchema(_Placed):
+class PlaceSchema(_LocatedEntry):
     """A change of an instrument: name, location."""
 
     name = Text()
@@ -171,10 +171,10 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     try:
         return dict(schema.load(non_null))
     except ValidationError as error:
-        found: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        problems = {name[:60]: _flat(found[name])[:MAX_PROBLEMS] for name in list(found)[:MAX_PROBLEMS]}
+        errors: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        problems = {name[:60]: _flat(errors[name])[:MAX_PROBLEMS] for name in list(errors)[:MAX_PROBLEMS]}
         message = " ".join(f"{name}: {' '.join(texts)}" for name, texts in problems.items())
-        more = f" The first {MAX_PROBLEMS} of {len(found):,} problems." if len(found) > MAX_PROBLEMS else ""
+        more = f" The first {MAX_PROBLEMS} of {len(errors):,} problems." if len(errors) > MAX_PROBLEMS else ""
         raise InvalidError(message + more, fields=problems) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields
 
-from photseries.server.schemas.fields import Text, Whole
+from photseries.server.schemas.fields import IdField, Text
 
 __all__ = ["RESTORE", "UNDO"]
 
@@ -17,7 +17,7 @@ class _Strict(Schema):
 
 
 class _RestoreSchema(_Strict):
-    revision = Whole()
+    revision = IdField()
 
 
 class _UndoSchema(_Strict):

@@ -66,7 +66,7 @@ class LocalStore(Store):
                     with self._walk(folders, make=True) as descriptors:
                         reached("store: folders made")
                         os.link(partial_name, name, src_dir_fd=partial_folder, dst_dir_fd=descriptors[-1])
-                        _settle(name, descriptors)
+                        _sync_or_remove(name, descriptors)
                 except FileNotFoundError:
                     continue
                 return
@@ -107,7 +107,7 @@ class LocalStore(Store):
     def read(self, key: str) -> bytes | None:
         """Return the whole blob, or None."""
         with _translated():
-            file = self._opened(key)
+            file = self._open(key)
             if file is None:
                 return None
             with file:
@@ -116,7 +116,7 @@ class LocalStore(Store):
     def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
         """Return a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
         with _translated():
-            file = self._opened(key)
+            file = self._open(key)
         return None if file is None else _pieces(file, start, stop)
 
     def size(self, key: str) -> int | None:
@@ -148,11 +148,11 @@ class LocalStore(Store):
                     key = Path(folder, name).as_posix()
                     try:
                         check_listed(key)
-                        found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                     except (ValueError, FileNotFoundError):
                         continue
-                    if stat.S_ISREG(found.st_mode):
-                        yield StoredBlob(key, found.st_size, max(0.0, now - found.st_mtime))
+                    if stat.S_ISREG(status.st_mode):
+                        yield StoredBlob(key, status.st_size, max(0.0, now - status.st_mtime))
 
     def read_mark(self) -> bytes | None:
         """Return the mark of the place; see :meth:`Store.read_mark`."""
@@ -188,7 +188,7 @@ class LocalStore(Store):
             os.link(name, twin, src_dir_fd=folder, dst_dir_fd=folder)
             os.unlink(twin, dir_fd=folder)
 
-    def _opened(self, key: str) -> io.FileIO | None:
+    def _open(self, key: str) -> io.FileIO | None:
         """Open the file of a blob; None if it is missing."""
         folders, name = check_key(key)
         try:
@@ -262,7 +262,7 @@ def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:
             yield piece
 
 
-def _settle(name: str, descriptors: list[int]) -> None:
+def _sync_or_remove(name: str, descriptors: list[int]) -> None:
     """Make a new name durable, or remove it.
 
     All folders are synchronized, because one that another writer has just created may not be durable yet.

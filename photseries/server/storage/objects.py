@@ -146,11 +146,11 @@ class ObjectStore(Store):
         now = self._now()
         with _translated():
             for page in obstore.list(self._backend):
-                for found in page:
+                for listed in page:
                     with contextlib.suppress(ValueError):
-                        check_listed(found["path"])
-                        age = (now - found["last_modified"]).total_seconds()
-                        yield StoredBlob(found["path"], found["size"], max(0.0, age))
+                        check_listed(listed["path"])
+                        age = (now - listed["last_modified"]).total_seconds()
+                        yield StoredBlob(listed["path"], listed["size"], max(0.0, age))
 
     def read_mark(self) -> bytes | None:
         """Return the mark of the place; see :meth:`Store.read_mark`."""
@@ -158,19 +158,19 @@ class ObjectStore(Store):
 
     def swap_mark(self, expected: bytes | None, new: bytes) -> bool:
         """Replace the mark with a conditional write (If-Match); see :meth:`Store.swap_mark`."""
-        found, version = self._mark()
-        if found == expected:
+        current, version = self._mark()
+        if current == expected:
             with _translated(), contextlib.suppress(AlreadyExistsError, PreconditionError):
                 obstore.put(self._backend, MARK, new, mode=version or "create", use_multipart=False)
                 return True
-            found, _ = self._mark()
+            current, _ = self._mark()
         # The client retries a write whose answer was lost, and its own first attempt makes the retry fail.
-        return found == new
+        return current == new
 
     def _mark(self) -> tuple[bytes | None, UpdateVersion | None]:
         with contextlib.suppress(FileNotFoundError), _translated():
-            found = obstore.get(self._backend, MARK)
-            return found.bytes().to_bytes(), {"e_tag": found.meta["e_tag"] or ""}
+            response = obstore.get(self._backend, MARK)
+            return response.bytes().to_bytes(), {"e_tag": response.meta["e_tag"] or ""}
         return None, None
 
     def check(self) -> None:
@@ -275,8 +275,8 @@ def _translated() -> Iterator[None]:
 def _code(words: str) -> str | None:
     if ROLE in words:
         return "NoCredentials"
-    found = _CODE.search(words)
-    return (found[1] or found[2]) if found else None
+    match = _CODE.search(words)
+    return (match[1] or match[2]) if match else None
 
 
 def _problem(error: Exception, code: str | None) -> str:

@@ -41,7 +41,7 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
 
 def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
     """Return the cells of each order, with complete groups of four merged into their parent."""
-    found: dict[int, list[int]] = {}
+    by_order: dict[int, list[int]] = {}
     numbers: NDArray[np.int64] = np.unique(np.asarray(pixels, np.int64))
     while order > 0:
         parents = numbers >> 2
@@ -50,11 +50,11 @@ def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
         inside[(first[:, None] + np.arange(4)).ravel()] = True
         full_cells, left = parents[first], numbers[~inside]
         if len(left):
-            found[order] = left.tolist()
+            by_order[order] = left.tolist()
         numbers, order = full_cells, order - 1
     if len(numbers):
-        found[0] = numbers.tolist()
-    return dict(sorted(found.items()))
+        by_order[0] = numbers.tolist()
+    return dict(sorted(by_order.items()))
 
 
 def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
@@ -72,7 +72,7 @@ def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
             {str(order_cells): numbers for order_cells, numbers in {**cells, order: cells.get(order, [])}.items()}
         ).encode()
     if form == "fits":
-        return _fits(cells, order)
+        return _fits_table(cells, order)
     parts = [f"{order_cells}/{','.join(_ranges(numbers))}" for order_cells, numbers in cells.items()]
     return " ".join(parts if order in cells else [*parts, f"{order}/"]).encode() + b"\n"
 
@@ -86,7 +86,7 @@ def _ranges(numbers: list[int]) -> list[str]:
     return [str(first) if first == last else f"{first}-{last}" for first, last in pairs]
 
 
-def _fits(cells: dict[int, list[int]], order: int) -> bytes:
+def _fits_table(cells: dict[int, list[int]], order: int) -> bytes:
     """Write a table of NUNIQ numbers, 4 * 4**order + number (MOC 2.0, section 4.3.1)."""
     numbers = sorted(4 * 4**order_cells + number for order_cells, several in cells.items() for number in several)
     primary: dict[str, str | int] = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}

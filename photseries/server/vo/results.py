@@ -97,13 +97,13 @@ class ResultFormat:
 
 def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
-    found = []
+    typed_columns = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
         datatype = "int" if (datatype, column.datatype) == ("short", "int") else datatype
         xtype = "timestamp" if code in _TIMES else column.xtype
-        found.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
-    return found
+        typed_columns.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
+    return typed_columns
 
 
 def chosen(name: str | None) -> ResultFormat:
@@ -304,7 +304,7 @@ def _fits_texts(name: str, values: Iterable[object]) -> NDArray[np.bytes_]:
     return np.array(texts, f"S{width}")
 
 
-def _fits(answer: QueryResult) -> Iterator[bytes]:
+def _fits_table(answer: QueryResult) -> Iterator[bytes]:
     from astropy.io import fits
 
     columns, unknown = [], {}
@@ -372,7 +372,7 @@ FORMATS: Final[Mapping[str, ResultFormat]] = {
     ),
     "csv": ResultFormat("text/csv;header=present", ("text/csv",), _separated(",")),
     "tsv": ResultFormat("text/tab-separated-values", (), _separated("\t")),
-    "fits": ResultFormat("application/fits", ("image/fits",), _fits, "astropy"),
+    "fits": ResultFormat("application/fits", ("image/fits",), _fits_table, "astropy"),
     "parquet": ResultFormat(
         "application/vnd.apache.parquet", ("application/parquet", "application/x-parquet"), _parquet, "pyarrow"
     ),

@@ -18,8 +18,8 @@ _OURS: Final = re.compile(r"(?:ivo://[^?]*\?)?([0-9]{1,18})")
 
 def series_number(identity: str) -> str:
     """Parse the id of a series, given as a number or as ``ivo://...?NUMBER``."""
-    found = _OURS.fullmatch(identity.strip())
-    return identity if found is None else found[1]
+    match = _OURS.fullmatch(identity.strip())
+    return identity if match is None else match[1]
 
 
 def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Format]:

@@ -119,7 +119,7 @@ _ACCESS: Final = TapColumn(
 )
 
 
-class _More(TypedDict, total=False):
+class _ColumnOptions(TypedDict, total=False):
     xtype: str
     principal: bool
     indexed: bool
@@ -127,7 +127,7 @@ class _More(TypedDict, total=False):
 
 def _obscore(
     name: str, datatype: str, unit: str, ucd: str, path: str, description: str, *,
-    std: bool = True, **more: Unpack[_More],
+    std: bool = True, **more: Unpack[_ColumnOptions],
 ) -> TapColumn:  # fmt: skip
     return TapColumn(
         name=name,
@@ -144,7 +144,7 @@ def _obscore(
 _P: Final = "Char.SpatialAxis"
 _T: Final = "Char.TimeAxis"
 _EM: Final = "Char.SpectralAxis"
-_MAIN: Final[_More] = {"principal": True}
+_MAIN: Final[_ColumnOptions] = {"principal": True}
 _NEVER: Final = "always null"
 
 #: ObsCore 1.1, table 6; the last two columns are ours.
@@ -256,7 +256,7 @@ _IDENTITY: Final = TapColumn(
 _CREATED: Final = column_of_field("created_at")
 
 
-def _of_schema(name: str, columns: Mapping[str, str], description: str) -> TapTable:
+def _schema_table(name: str, columns: Mapping[str, str], description: str) -> TapTable:
     """Describe a table of TAP_SCHEMA by the description of each column; ``integers`` are the integer columns."""
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
@@ -325,12 +325,12 @@ TABLES: Final[Mapping[str, TapTable]] = {
             ),
             source="photseries_vo.instrument",
         ),
-        _of_schema(
+        _schema_table(
             "schemas",
             {"schema_name": "name", **_UTYPE, "schema_index": "order"},
             "The schemas",
         ),
-        _of_schema(
+        _schema_table(
             "tables",
             {
                 "schema_name": "its schema", "table_name": "name with the schema", "table_type": "table or view",
@@ -338,7 +338,7 @@ TABLES: Final[Mapping[str, TapTable]] = {
             },
             "The tables",
         ),
-        _of_schema(
+        _schema_table(
             "columns",
             {
                 "table_name": "its table", "column_name": "name", "datatype": "as in VOTable",
@@ -348,12 +348,12 @@ TABLES: Final[Mapping[str, TapTable]] = {
             },
             "The columns",
         ),
-        _of_schema(
+        _schema_table(
             "keys",
             {"key_id": "name", "from_table": "referencing table", "target_table": "referenced table", **_UTYPE},
             "The foreign keys",
         ),
-        _of_schema(
+        _schema_table(
             "key_columns",
             {"key_id": "name of the foreign key", "from_column": "its column", "target_column": "referenced column"},
             "The columns of foreign keys",

@@ -98,13 +98,13 @@ def uploads_of(
     ForbiddenError
         When a URL must not be fetched for this client.
     """
-    named = [_named(part) for text in texts for part in text.split(";") if part.strip()]
+    named = [_split_upload(part) for text in texts for part in text.split(";") if part.strip()]
     if len(named) > _MAX_UPLOADS:
         raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MAX_UPLOADS} are accepted.")
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     left = settings.upload
     for name, address in named:
-        if name.lower() in (upload.lower() for upload in found):
+        if name.lower() in (upload.lower() for upload in contents):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
         scheme, _, part = address.partition(":")
         if scheme in ("http", "https"):
@@ -112,20 +112,20 @@ def uploads_of(
                 raise ForbiddenError(
                     f"UPLOAD {name}: URLs are fetched only for clients with a token. Send it in the form."
                 )
-            found[name] = fetch(address, left)
+            contents[name] = fetch(address, left)
         elif scheme == "param" and part in files:
-            found[name] = files[part]
+            contents[name] = files[part]
         else:
             raise InvalidError(
                 f"UPLOAD {name}: {address[:60]!r} is neither a URL nor param:PART with a part of the form."
             )
-        left -= len(found[name])
+        left -= len(contents[name])
         if left < 0:
             raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")
-    return found
+    return contents
 
 
-def _named(text: str) -> tuple[str, str]:
+def _split_upload(text: str) -> tuple[str, str]:
     named = _UPLOAD.fullmatch(text.strip())
     if named is None:
         raise InvalidError(f"UPLOAD {text[:60]!r} must be NAME,param:PART with a name of letters, digits and _.")

@@ -170,7 +170,7 @@ class _ReadState:
             yield row
 
 
-def _whole(text: str) -> int | None:
+def _parse_integer(text: str) -> int | None:
     plain = text.strip()
     if not plain:
         return None
@@ -186,7 +186,7 @@ def _real(text: str) -> float | None:
 
 
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
-    **dict.fromkeys(("unsignedByte", "short", "int", "long"), _whole),
+    **dict.fromkeys(("unsignedByte", "short", "int", "long"), _parse_integer),
     **dict.fromkeys(("float", "double"), _real),
     **dict.fromkeys(("char", "unicodeChar"), lambda text: text.replace("\0", "") or None),
     "boolean": lambda text: _BOOLEANS[text.strip().lower()],
@@ -270,12 +270,12 @@ def _ranges(upload: UploadedTable, cone: UploadCone) -> tuple[list[str], list[st
     except ValueError as error:
         raise InvalidError(f"UPLOAD {upload.name}: the columns of a position must be numbers.") from error
     good = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
-    found = sky.cover(ra[good] % 360, dec[good], cone.radius, fineness=1.0)
-    bounds = np.searchsorted(found.position, np.arange(len(good) + 1))
+    ranges = sky.cover(ra[good] % 360, dec[good], cone.radius, fineness=1.0)
+    bounds = np.searchsorted(ranges.position, np.arange(len(good) + 1))
     low, high = ["{}"] * len(ra), ["{}"] * len(ra)
     for index, (first, last) in zip(
         good.tolist(), zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True), strict=True
     ):
-        low[index] = f"{{{','.join(map(str, found.low[first:last].tolist()))}}}"
-        high[index] = f"{{{','.join(map(str, found.high[first:last].tolist()))}}}"
+        low[index] = f"{{{','.join(map(str, ranges.low[first:last].tolist()))}}}"
+        high[index] = f"{{{','.join(map(str, ranges.high[first:last].tolist()))}}}"
     return low, high

@@ -39,7 +39,7 @@ def capability(standard: str | None, content: str, kind: str | None = None) -> s
     return element("capability", content, **{"standardID": standard, "xsi:type": kind})
 
 
-def _at(url: str, kind: str, role: str | None = None) -> str:
+def _interface(url: str, kind: str, role: str | None = None) -> str:
     """Write an interface without sign-in."""
     return element("interface", element("accessURL", escaped(url), use="full"), **{"xsi:type": kind, "role": role})
 
@@ -82,12 +82,12 @@ def tap_capabilities(url: str, settings: VOSettings) -> str:
         _limits("uploadLimit", settings.upload, settings.upload, unit="byte"),
     )
     vosi = "".join(
-        capability(f"ivo://ivoa.net/std/VOSI#{name}", _at(f"{url}/{path}", "vs:ParamHTTP", "std"))
+        capability(f"ivo://ivoa.net/std/VOSI#{name}", _interface(f"{url}/{path}", "vs:ParamHTTP", "std"))
         for name, path in (
             ("capabilities", "capabilities"), ("availability", "availability"), ("tables-1.1", "tables"),
         )
     )  # fmt: skip
-    examples = capability("ivo://ivoa.net/std/DALI#examples", _at(f"{url}/examples", "vr:WebBrowser"))
+    examples = capability("ivo://ivoa.net/std/DALI#examples", _interface(f"{url}/examples", "vr:WebBrowser"))
     return capability("ivo://ivoa.net/std/TAP", "".join(parts), "tr:TableAccess") + vosi + examples
 
 

@@ -27,7 +27,7 @@ def found(services, principal):
 
 def test_a_periodogram_of_selected_points(services, principal, found):
     chosen = PointSelection(quality="flag", mjd_max=60010.0)
-    options = SearchOptions(min_period=0.5, max_period=1.5, most_peaks=3)
+    options = SearchOptions(min_period=0.5, max_period=1.5, max_peaks=3)
     seen, computed = services.analysis.periodogram(
         principal, found, chosen, options, method="lomb_scargle", max_points=50
     )

@@ -103,7 +103,7 @@ def test_a_series_that_is_deleted_before_it_is_replaced_is_created(services, pri
 
 
 def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):
-    """Files written ahead that are too old for a transaction are written anew."""
+    """Files written ahead that are too old for a transaction are written again."""
     before = files(services)
     outcomes = services.bulk.upload(principal, body, BulkOptions("arrow"))
     received = [next(outcomes), next(outcomes)]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=["files", "objects"])
 def store_settings(request, tmp_path):
-    """A place of its own for each test, which both copies name."""
+    """A separate place for each test, configured in both copies."""
     if request.param == "files":
         return {"store__url": f"file://{tmp_path}/shared"}
     object_server = request.getfixturevalue("object_server")
@@ -159,7 +159,7 @@ def test_a_turn_that_was_broken_off_is_completed(services, principal, snapshot, 
 
 
 def test_a_full_store_can_be_swept(services, principal):
-    """The new mark has the length of the old one, whatever its numbers."""
+    """The new mark has the length of the old one for all numbers."""
     ownership = services.archive.ownership
     lengths = set()
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""The order of blob and row: whatever fails, every row has its blob, and nothing certain is left behind."""
+"""The order of blob and row: after any failure every row has its blob, and no blob is left that may be removed."""
 
 import contextlib
 import dataclasses
@@ -77,7 +77,7 @@ def test_a_commit_of_unknown_outcome_removes_nothing(archive_url, services, prin
     assert len(stored(services)) == 1, "nobody knows yet whether a row names it"
     assert len(rows(services)) == committed
     assert list(services.upkeep.verify()) == []
-    # The client repeats its request: it is told that the series is there, or it is stored now.
+    # The client repeats its request: the series exists, or is stored now.
     if committed:
         with pytest.raises(DuplicateError):
             services.archive.create(principal, body())

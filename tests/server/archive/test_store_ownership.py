@@ -1,4 +1,4 @@
-"""Which archive a store belongs to: nobody sweeps what is another's."""
+"""The ownership of a store: no archive sweeps the blobs of another."""
 
 import contextlib
 import dataclasses

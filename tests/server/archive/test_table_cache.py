@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from photseries.hdf5 import Decoded
+from photseries.hdf5 import StoredContent
 from photseries.server.archive.table_cache import LONG, TableCache
 from photseries.server.catalogue.blobs import Blob
 
@@ -24,7 +24,7 @@ class Store:
     def __call__(self, wanted):
         self.read.append(wanted.filename)
         frame = pd.DataFrame({"mjd": range(ROWS), "flux": 1.0}).astype(float)
-        return Decoded(frame, {"name": wanted.filename})
+        return StoredContent(frame, {"name": wanted.filename})
 
 
 def test_the_tables_that_were_asked_for_last_are_kept():

@@ -19,7 +19,7 @@ def run(directory, *words, status=0, **environment):
 
 
 def refused(directory, *words, **environment):
-    """Run a command as a process of its own; give what it says when it ends with status 2."""
+    """Run a command in a separate process; return its message when it exits with status 2."""
     outcome = subprocess.run(
         [sys.executable, "-m", "photseries", *words, "--data", str(directory)],
         capture_output=True, text=True, timeout=PATIENCE, cwd=directory.parent, env=environment or None,

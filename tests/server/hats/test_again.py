@@ -1,4 +1,4 @@
-"""An export again: only what changed is written, whatever happened to the one before."""
+"""Repeated exports: only changes are written, regardless of the previous outcome."""
 
 import hashlib
 import os

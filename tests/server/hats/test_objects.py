@@ -23,7 +23,7 @@ def bucket(object_server):
 
 @pytest.fixture
 def store_settings(object_server, bucket, tmp_path):
-    """An archive of its own for each test: a place in object storage belongs to one database."""
+    """A separate archive for each test: a place in object storage belongs to one database."""
     return object_server.settings(f"{BUCKET}/{tmp_path.name}")
 
 

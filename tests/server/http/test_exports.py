@@ -215,7 +215,7 @@ def test_nothing_that_matches_is_a_file_without_rows(admin, stored, tmp_path):
 
 
 class SlowClient:
-    """A client that has asked for an export and reads no more than its beginning until it is told to go on."""
+    """A client that requests an export and reads only its beginning until told to continue."""
 
     def __init__(self, service, **params):
         address = urlsplit(service.url)

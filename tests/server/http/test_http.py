@@ -1,4 +1,4 @@
-"""HTTP as every client expects it: HEAD, OPTIONS, other origins, compression, Basic, and answers that nobody reads."""
+"""HTTP conformance: HEAD, OPTIONS, CORS, compression, Basic, and answers that are not read."""
 
 import gzip
 import http.client

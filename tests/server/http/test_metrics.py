@@ -46,7 +46,7 @@ def test_several_processes_give_one_answer(tmp_path, archive_url):
             world = World(admin)
         asked = ("photseries_requests_total", "200", "EnumTypes", "GET")
         for number in range(1, 31):
-            with service.client() as admin:  # a connection of its own, which either process may accept
+            with service.client() as admin:  # a new connection, which either process may accept
                 assert admin.get("/api/enum_types").status_code == 200
                 if number % 10 == 0:
                     body = world.fields(series_name="counted", data=columns(seed=number), series_obj_id=str(number))

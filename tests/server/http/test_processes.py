@@ -1,4 +1,4 @@
-"""Several processes behind one port: as one service, whatever becomes of one of them."""
+"""Several processes behind one port act as one service, even if one dies."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def service(tmp_path_factory):
 
 
 def asked(service, times=40):
-    """The states of many answers, each over a connection of its own."""
+    """The states of many answers, each over a new connection."""
     headers = {"Authorization": f"token {service.token}"}
     return {httpx.get(f"{service.url}/api/enum_types", headers=headers).status_code for _ in range(times)}
 

@@ -144,7 +144,7 @@ def pool():
 
 @contextlib.contextmanager
 def locked(database_url):
-    """Lock the table of series; give a function that waits until so many statements wait for it."""
+    """Lock the table of series; return a function that waits until this many statements wait for it."""
     url = database_url.replace("+psycopg2", "")
     with contextlib.closing(psycopg2.connect(url)) as connection, contextlib.closing(psycopg2.connect(url)) as looking:
         looking.autocommit = True

@@ -1,4 +1,4 @@
-"""Each layer alone, in a process of its own: what it takes away, and that nothing else has taken it."""
+"""Each layer alone, in a separate process: its restrictions, and that no other layer causes them."""
 
 import errno
 import os

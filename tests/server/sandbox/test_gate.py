@@ -1,4 +1,4 @@
-"""The gate: no more than its places, first come first served, and nobody waits in vain."""
+"""The semaphore: bounded, first come first served, and without lost wake-ups."""
 
 import contextlib
 import threading
@@ -48,7 +48,7 @@ def test_first_come_first_served():
             for number in range(8):
                 pool.submit(visit, number)
                 wait_for(lambda number=number: len(gate._waiting) == number + 1)
-            # Whoever comes now, even at once after leaving, is behind those eight.
+            # A new waiter, even one that has just left, is behind those eight.
         visit("last")
     assert order == [*range(8), "last"]
 

@@ -1,4 +1,4 @@
-"""Workers: whatever happens in one costs one upload and nothing else."""
+"""Workers: a failure in one affects one upload and nothing else."""
 
 import contextlib
 import dataclasses

@@ -82,7 +82,7 @@ def rows(ask):
 
 @pytest.fixture
 def pyvo_connections():
-    """Close what pyvo leaves open: it keeps answers that nobody closes."""
+    """Close the answers that pyvo leaves open."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         yield

@@ -10,7 +10,7 @@ from apispec import APISpec
 
 from photseries.fields import COMPUTED, ENUMERATIONS, FIELDS, IN_FILE, LISTED, METADATA, Field
 from photseries.formats.description import Description
-from photseries.lightcurve.calibration import AB_MICROJANSKY, Described
+from photseries.lightcurve.calibration import AB_MICROJANSKY, BrightnessDescription
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.envelope import POINT_KINDS
 from photseries.lightcurve.peaks import Peak
@@ -87,7 +87,7 @@ def ref(name: str) -> Schema:
 
 def add_answers(spec: APISpec) -> None:
     """Add the schemas of all answers to a document."""
-    fields = {name: _of_field(field) for name, field in FIELDS.items()}
+    fields = {name: _field_schema(field) for name, field in FIELDS.items()}
     for name, schema, example in (
         *_about_series(fields),
         *_about_uploads(fields),
@@ -98,13 +98,13 @@ def add_answers(spec: APISpec) -> None:
         spec.components.schema(name, {**schema, "example": example})
 
 
-def _of_field(field: Field) -> Schema:
+def _field_schema(field: Field) -> Schema:
     known = _ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]
     schema = {**known, "description": field.sentence}
     return nullable(schema) if field.nullable else schema
 
 
-def _of_column(column: ColumnType) -> Schema:
+def _column_schema(column: ColumnType) -> Schema:
     schema = several(schema_of(column.items)) if column.items else schema_of(column.kind)
     return nullable(schema) if column.nullable else schema
 
@@ -178,7 +178,7 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example
-    brightness, described = AB_MICROJANSKY.described("flux"), members_of(Described)
+    brightness, described = AB_MICROJANSKY.described("flux"), members_of(BrightnessDescription)
     preview = {
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
         "sources": mapping({"enum": list(LAYERS)}),
@@ -276,7 +276,7 @@ def _about_registries() -> Iterator[Answer]:
     shown = {"single_user_group_id": 2, "token": "pUq3xM0aZk..."}
     around = {"totalMatches": 1, "numPerPage": 100, "pageNumber": 1}
     for kind in RESOURCES:
-        members = {name: _of_column(column) for name, column in entry_columns(kind).items()}
+        members = {name: _column_schema(column) for name, column in entry_columns(kind).items()}
         example = examples.entry(kind)
         yield noun(kind), record(members), example
         more = also.get(kind, {})
@@ -287,7 +287,7 @@ def _about_registries() -> Iterator[Answer]:
         "id": 3, "at": examples.MOMENT, "user_id": 1, "username": "anna", "action": "change", "kind": "groups",
         "entry": "2", "details": {"add_user_ids": [4]},
     }  # fmt: skip
-    events = several(record({name: _of_column(column) for name, column in audit_columns().items()}))
+    events = several(record({name: _column_schema(column) for name, column in audit_columns().items()}))
     yield "AuditPage", record({"events": events, **_page()}), {"events": [event], **around}
 
 

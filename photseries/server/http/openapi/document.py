@@ -40,7 +40,7 @@ _ID = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 _NAME = {"type": "string", "minLength": 1}
 
 
-class Path(NamedTuple):
+class RoutePath(NamedTuple):
     """A path with names in braces, and what stands for these."""
 
     template: str
@@ -51,7 +51,7 @@ class _RouteOperation(NamedTuple):
     """A verb of a route, and all that is known of it."""
 
     verb: str
-    path: Path
+    path: RoutePath
     handler: type[Any]
     stated: Contract
     summary: str
@@ -227,7 +227,7 @@ def _envelope(operation: _RouteOperation, gives: str | Mapping[str, object] | No
     return {"type": "object", "properties": members, "required": list(members)}
 
 
-def path_of(pattern: str) -> Path:
+def path_of(pattern: str) -> RoutePath:
     """Read the pattern of a route: a group of words is a choice between them, any other group is an id.
 
     Parameters
@@ -248,7 +248,7 @@ def path_of(pattern: str) -> Path:
             parameters.append(_path_parameter("id", _SERIES_ID if series else _ID, 1))
         return f"{{{parameters[-1]['name']}}}"
 
-    return Path(re.sub(r"\(([^)]*)\)", named, pattern).replace("\\", ""), parameters)
+    return RoutePath(re.sub(r"\(([^)]*)\)", named, pattern).replace("\\", ""), parameters)
 
 
 def _path_parameter(name: str, schema: dict[str, object], example: object) -> dict[str, object]:

@@ -115,13 +115,13 @@ def _response(status: int, errors: list[type[PhotseriesError]]) -> dict[str, obj
         "content": {
             "application/json": {
                 "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, code]},
-                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in errors},
+                "examples": {error.code: {"value": orjson.loads(failure(_example_error(error)))} for error in errors},
             }
         },
     }
 
 
-def _shown(error: type[PhotseriesError]) -> PhotseriesError:
+def _example_error(error: type[PhotseriesError]) -> PhotseriesError:
     """Make an error as an example."""
     return presentable(None, _REQUEST_ID) if error is PhotseriesError else error(_sentence(error))
 

@@ -47,7 +47,7 @@ class PageHandler(BaseHandler):
     cross_origin: ClassVar[bool] = False
 
     @property
-    def longest_body(self) -> int:
+    def max_body_length(self) -> int:
         """The maximum length of a body [bytes]."""
         return _MAX_FORM_SIZE
 

@@ -174,7 +174,7 @@ class SearchFileHandler(PageHandler, ExportHandler):
         """Return the file."""
         await ExportHandler.get(self)
 
-    def _asked(self) -> tuple[Format, Iterator[bytes]]:
+    def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
         file_format = EXPORTS.get(arguments.pop("format", ["zip"])[-1])

@@ -21,23 +21,23 @@ class SignInHandler(PageHandler):
     async def get(self) -> None:
         """Ask for a token."""
         if (once := self.get_query_argument("once", "")) and self.request.method == "GET":
-            await self._begin(lambda: self._follow(once), "/", once)
+            await self._begin_session(lambda: self._follow(once), "/", once)
             return
         ended = self.get_query_argument("ended", "") == "1"
         message = "Your session has ended. Sign in again to continue." if ended else ""
-        following = _own(self.get_query_argument("next", "/"))
+        following = _local_path(self.get_query_argument("next", "/"))
         await self._ask(following, message, failed=False)
 
     async def post(self) -> None:
         """Begin a session for the owner of a token."""
         self.require_own_origin()
         form = await self.run(self.form)
-        token, following = form.get("token", "").strip(), _own(form.get("next", "/"))
+        token, following = form.get("token", "").strip(), _local_path(form.get("next", "/"))
 
         def sign_in() -> str:
             return self.services.accounts.sign_in(token, self.lifetime)
 
-        await self._begin(sign_in, following, token)
+        await self._begin_session(sign_in, following, token)
 
     async def _ask(self, following: str, message: str, *, failed: bool) -> None:
         """Ask for a token."""
@@ -61,7 +61,7 @@ class SignInHandler(PageHandler):
     def _follow(self, once: str) -> str:
         return self.services.accounts.follow_sign_in_link(once, self.lifetime)
 
-    async def _begin(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
+    async def _begin_session(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
         """Begin the session whose secret a function (called in a thread) returns, or show why sign-in failed."""
         try:
             self.shared.throttle.check(self.caller.address, secret)
@@ -91,6 +91,6 @@ class SignOutHandler(PageHandler):
         self.redirect("/sign-in", status=303)
 
 
-def _own(path: str) -> str:
+def _local_path(path: str) -> str:
     """Return the path in an address, so that a redirect stays on this service."""
     return path if path.startswith("/") and path.isprintable() and not path.startswith(("//", "/\\")) else "/"

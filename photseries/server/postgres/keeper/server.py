@@ -144,7 +144,7 @@ class PostgresServer:
             *("--data-checksums", "--no-instructions", "--locale=C", f"--lc-ctype={_character_type()}"),
         ]
         sql = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
-        for command, text in ((initdb, ""), (self._single(data), sql)):
+        for command, text in ((initdb, ""), (self._single_user_command(data), sql)):
             if not run(identity, command, folder=unfinished, output=self._log, text=text, inherited=[files.fileno()]):
                 raise KeeperError(f"The embedded PostgreSQL cluster could not be initialised:\n{self.complaint()}")
         (data / "pg_hba.conf").write_text(ACCESS_RULES)
@@ -154,7 +154,7 @@ class PostgresServer:
         unfinished.rename(self._folder.cluster)
         _synchronize(self._folder.root)
 
-    def _single(self, data: Path) -> list[str | Path]:
+    def _single_user_command(self, data: Path) -> list[str | Path]:
         """Return the command of a single-user server, which runs the statements of its standard input."""
         words = ("-c", "exit_on_error=true", "-c", "log_statement=none", "template1")
         return [self._programs / "postgres", "--single", "-D", data, *words]
@@ -171,7 +171,7 @@ class PostgresServer:
             f"DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READING_ROLE}') "
             f"THEN CREATE ROLE {READING_ROLE} NOLOGIN; END IF; END$$\nGRANT {READING_ROLE} TO {NAME}\n"
         )
-        command = self._single(self._folder.data)
+        command = self._single_user_command(self._folder.data)
         folder, inherited = self._folder.cluster, [files.fileno()]
         if run(named(self._identity), command, folder=folder, output=self._log, text=sql, inherited=inherited):
             done.touch()
@@ -203,7 +203,7 @@ class PostgresServer:
         """Create the private folder of the socket, or reuse the last one, so that clients keep their address."""
         beside = self._folder.root / "socket"
         folder = self._folder.socket_folder()
-        if folder is None and _fits(beside):
+        if folder is None and _is_short_enough(beside):
             folder = beside
         if folder is None or not self._make_private(folder):
             folder = Path(f"/tmp/photseries-{os.urandom(8).hex()}")  # noqa: S108  (made private, or refused)
@@ -224,8 +224,10 @@ class PostgresServer:
             pass
         except OSError:
             return False
-        found = folder.lstat()
-        return stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700 and found.st_uid == self._identity.owner
+        status = folder.lstat()
+        return (
+            stat.S_ISDIR(status.st_mode) and status.st_mode & 0o777 == 0o700 and status.st_uid == self._identity.owner
+        )
 
     def _settings(self) -> list[str]:
         """Return settings without fsync and synchronous_commit, because durability is the default."""
@@ -246,7 +248,7 @@ class PostgresServer:
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 
-def _fits(folder: Path) -> bool:
+def _is_short_enough(folder: Path) -> bool:
     # libpq splits hosts at commas, and a URL needs text, which a path may not be.
     text = str(folder / SOCKET_NAME)
     return len(text) <= SOCKET_PATH_LIMIT and text.isascii() and "," not in text

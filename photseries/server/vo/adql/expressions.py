@@ -9,7 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS, type_of
-from photseries.server.vo.adql.geometry import Pair
+from photseries.server.vo.adql.geometry import PairCondition
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import name_of, number, require
 from photseries.server.vo.adql.relations import Scope
@@ -49,10 +49,10 @@ class Expressions(Shapes):
     def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a subquery."""
 
-    def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[Pair]]:
+    def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[PairCondition]]:
         """Print the conjuncts of a condition, and return the pairs among them."""
         conditions: list[str] = []
-        pairs: list[Pair] = []
+        pairs: list[PairCondition] = []
         stack = [] if node is None else [node]
         while stack:
             condition = stack.pop().unnest()

@@ -17,7 +17,7 @@ from photseries.lightcurve import sky
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.relations import Relation
 
-__all__ = ["Circle", "Pair", "Point", "Polygon", "distance", "inside_polygon", "polygon", "within"]
+__all__ = ["Circle", "PairCondition", "Point", "Polygon", "distance", "inside_polygon", "polygon", "within"]
 
 #: Pixel size as a fraction of the radius of a cone, as in the cone search of the API.
 FINENESS: Final = 4.0
@@ -82,7 +82,7 @@ class Polygon:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairCondition:
     """A condition that an indexed position lies within a radius of the position of a row of an upload."""
 
     near: Relation
@@ -131,7 +131,7 @@ def distance(first: Point, other: Point, bind: Bind) -> str:
 
 def within(
     first: Point, other: Point, radius: str, constant: float | None, bind: Bind, *, strict: bool = False
-) -> tuple[str, Pair | None]:
+) -> tuple[str, PairCondition | None]:
     """Return the condition that two points lie within a radius, with index conditions if possible.
 
     Parameters
@@ -161,7 +161,7 @@ def within(
         if near.indexed and far.constant is not None:
             return " AND ".join((*_ranges(near, far.constant, constant, bind), test)), None
         if near.indexed and near.relation and far.relation and far.relation.upload is not None and far.places:
-            return test, Pair(near.relation, far.relation, far.places, constant)
+            return test, PairCondition(near.relation, far.relation, far.places, constant)
     return test, None
 
 

@@ -90,5 +90,5 @@ def _plain(error: SqlglotError) -> str:
     if "description" not in first:
         return str(error).partition("\n")[0]
     where = f" (line {first.get('line')}, column {first.get('col')}, near {first.get('highlight')!r})"
-    found = str(first["description"]).partition("\n")[0].partition(" for <class ")[0]
-    return found.rstrip(".") + where + "."
+    description = str(first["description"]).partition("\n")[0].partition(" for <class ")[0]
+    return description.rstrip(".") + where + "."

@@ -10,7 +10,7 @@ from sqlglot import exp
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.tables import TapColumn
 
-__all__ = ["Relation", "Scope", "UploadCone", "UploadedTable", "Visible", "is_same"]
+__all__ = ["Relation", "RelationColumn", "Scope", "UploadCone", "UploadedTable", "is_same"]
 
 
 #: Maximum number of cones per upload; HEALPix ranges are computed for each of its rows and each cone.
@@ -56,7 +56,7 @@ class UploadedTable:
 
 
 @dataclass(frozen=True)
-class Visible:
+class RelationColumn:
     """A column: its SQL, and its known properties."""
 
     sql: str
@@ -73,7 +73,7 @@ class Relation:
         Its name in the query.
     alias : str
         Its name in SQL.
-    columns : list of Visible
+    columns : list of RelationColumn
     sql : str
         Its declaration in SQL.
     position : tuple of int, optional
@@ -85,7 +85,7 @@ class Relation:
 
     called: exp.Identifier | None
     alias: str
-    columns: list[Visible]
+    columns: list[RelationColumn]
     sql: str
     position: tuple[int, int] | None = None
     source: str = ""
@@ -115,7 +115,7 @@ class Scope:
 
     relations: list[Relation] = field(default_factory=list)
     outer: Scope | None = None
-    merged: dict[str, Visible] = field(default_factory=dict)
+    merged: dict[str, RelationColumn] = field(default_factory=dict)
 
     def around(self) -> Iterator[Scope]:
         """Yield this scope and those around it, inside out."""
@@ -132,14 +132,14 @@ class Scope:
         InvalidError
         """
         for scope in self.around():
-            found = [relation for relation in scope.relations if relation.is_called(name)]
-            if len(found) > 1:
+            matches = [relation for relation in scope.relations if relation.is_called(name)]
+            if len(matches) > 1:
                 raise refused(f"The table name {name.name!r} is ambiguous.")
-            if found:
-                return found[0]
+            if matches:
+                return matches[0]
         raise refused(f"The query uses the table {name.name!r}, which its FROM does not name.")
 
-    def resolve(self, column: exp.Column) -> tuple[Relation | None, int, Visible]:
+    def resolve(self, column: exp.Column) -> tuple[Relation | None, int, RelationColumn]:
         """Resolve a reference to its relation, the index of the column, and the column.
 
         Raises
@@ -156,10 +156,10 @@ class Scope:
         for scope in self.around():
             if (merged := scope.merged.get(name.name.lower())) is not None:
                 return None, 0, merged
-            found = [(relation, index) for relation in scope.relations for index in relation.find(name)]
-            if len(found) > 1:
+            matches = [(relation, index) for relation in scope.relations for index in relation.find(name)]
+            if len(matches) > 1:
                 raise refused(f"The column name {name.name!r} is ambiguous: put the table before it.")
-            if found:
-                relation, index = found[0]
+            if matches:
+                relation, index = matches[0]
                 return relation, index, relation.columns[index]
         raise refused(f"There is no column {name.name!r}. TAP_SCHEMA.columns lists the columns of each table.")

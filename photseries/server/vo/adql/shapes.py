@@ -9,7 +9,7 @@ from typing import Final
 from sqlglot import exp
 
 from photseries.server.vo.adql import geometry
-from photseries.server.vo.adql.geometry import Circle, Pair, Point, Polygon
+from photseries.server.vo.adql.geometry import Circle, PairCondition, Point, Polygon
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import constant, name_of, require, without_system
 from photseries.server.vo.adql.relations import Scope
@@ -34,7 +34,7 @@ class Shapes(ABC):
     def sql(self, node: exp.Expr, scope: Scope) -> str:
         """Print a value or a condition."""
 
-    def geometric(self, node: exp.Expr, scope: Scope) -> tuple[str, Pair | None] | None:
+    def geometric(self, node: exp.Expr, scope: Scope) -> tuple[str, PairCondition | None] | None:
         """Print a geometric comparison; None for other comparisons."""
         if type(node) not in COMPARISONS:
             return None
@@ -51,7 +51,7 @@ class Shapes(ABC):
                 return geometry.within(first, second, sql, radius, self.bind, strict=type(node) in (exp.LT, exp.GT))
         return None
 
-    def _relates(self, call: exp.Expr, scope: Scope) -> tuple[str, Pair | None]:
+    def _relates(self, call: exp.Expr, scope: Scope) -> tuple[str, PairCondition | None]:
         """Print CONTAINS or INTERSECTS as a condition."""
         name = call.name.upper()
         first, second = self._two(call)

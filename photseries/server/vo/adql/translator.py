@@ -14,10 +14,10 @@ from sqlglot import exp
 from photseries.server.catalogue.vo_views import ordered
 from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
-from photseries.server.vo.adql.geometry import Pair
+from photseries.server.vo.adql.geometry import PairCondition
 from photseries.server.vo.adql.grammar import parse, refused
 from photseries.server.vo.adql.nodes import alias_of, identifier, inner, integer, name_of, require
-from photseries.server.vo.adql.relations import Relation, Scope, UploadedTable, Visible, is_same
+from photseries.server.vo.adql.relations import Relation, RelationColumn, Scope, UploadedTable, is_same
 from photseries.server.vo.tables import TABLES, TapColumn, TapTable, tap_schema
 
 __all__ = ["Translation", "translate"]
@@ -65,7 +65,7 @@ class _Join:
     relation: Relation
     kind: str
     conditions: list[str]
-    pairs: list[Pair]
+    pairs: list[PairCondition]
 
 
 def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | None = None) -> Translation:
@@ -327,7 +327,7 @@ class _Translator(Expressions):
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
             value = {"RIGHT JOIN": after.sql, "FULL JOIN": f"coalesce({before.sql}, {after.sql})"}
-            scope.merged[name.name.lower()] = Visible(value.get(join.kind, before.sql), before.column)
+            scope.merged[name.name.lower()] = RelationColumn(value.get(join.kind, before.sql), before.column)
         return equations
 
     def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
@@ -358,21 +358,23 @@ class _Translator(Expressions):
         return self._table(_table(schema, node.this), label, alias)
 
     def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
-        visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
+        visible = [RelationColumn(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
         self._weights |= {one.sql: one.column.weight for one in visible}
         return Relation(label, alias, visible, sql)
 
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
-                columns = [Visible(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
+                columns = [RelationColumn(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
     def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
         names = [column.name.strip('"') for column in table.columns]
-        columns = [Visible(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)]
+        columns = [
+            RelationColumn(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)
+        ]
         position = None
         if table.source:
             sql = f"{table.source} AS {alias}"
@@ -386,7 +388,7 @@ class _Translator(Expressions):
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
         return Relation(label, alias, columns, sql, position, table.source)
 
-    def _from(self, joins: list[_Join], conditions: list[str], pairs: list[Pair]) -> str:
+    def _from(self, joins: list[_Join], conditions: list[str], pairs: list[PairCondition]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
         if not joins:
             return ""
@@ -422,7 +424,7 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
         relation.sql = f"{view} AS {relation.alias}"
 
 
-def _everything(scope: Scope) -> Iterator[Visible]:
+def _everything(scope: Scope) -> Iterator[RelationColumn]:
     """Yield the columns of *: merged ones first and once."""
     if not scope.relations:
         raise refused("SELECT * needs a FROM.")
@@ -432,7 +434,7 @@ def _everything(scope: Scope) -> Iterator[Visible]:
 
 
 def _result(columns: Sequence[TapColumn]) -> Relation:
-    return Relation(None, "", [Visible(f"o{index}", column) for index, column in enumerate(columns)], "")
+    return Relation(None, "", [RelationColumn(f"o{index}", column) for index, column in enumerate(columns)], "")
 
 
 def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
@@ -443,9 +445,9 @@ def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
     InvalidError
     """
     if schema is None:
-        found = [table for table in TABLES.values() if table.name.lower() == name.name.lower()]
-        if len(found) == 1:
-            return found[0]
+        matches = [table for table in TABLES.values() if table.name.lower() == name.name.lower()]
+        if len(matches) == 1:
+            return matches[0]
         full = name.name
     else:
         full = f"{schema.name}.{name.name}"
@@ -454,7 +456,7 @@ def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
     raise refused(f"There is no table {full!r}. TAP_SCHEMA.tables lists them.")
 
 
-def _looked_up(pair: Pair) -> str:
+def _looked_up(pair: PairCondition) -> str:
     """Print a table as an index look-up around the position of each row of an upload."""
     upload = pair.upload.upload
     if upload is None:
