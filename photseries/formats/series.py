@@ -244,7 +244,7 @@ class _Series:
             named_unit(name)[1],
             None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
             None if column is None else next(iter(counts_of(self.part.frame[column]))),
-            flux_unit_of_header(self.table.header),
+            None if "flux_unit" in self.table.file_metadata else flux_unit_of_header(self.table.header),
         )
         if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
             return stated
