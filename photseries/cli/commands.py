@@ -17,7 +17,7 @@ class CommandEntry(NamedTuple):
 
 _LOGIN, _SERIES, _UPLOAD = "photseries.cli.login", "photseries.cli.series", "photseries.cli.upload"
 
-#: The commands of this wing by what they are for; others come from the entry points ``photseries.commands``.
+#: The commands of this wing by purpose; others come from the entry points ``photseries.commands``.
 SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
     "Series, over HTTP": {
         "login": CommandEntry(_LOGIN, "Check and save the URL of a service and a token for the other commands."),

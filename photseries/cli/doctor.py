@@ -62,7 +62,7 @@ def _installed(package: str) -> str:
 
 
 def _service(url: str | None) -> Iterator[tuple[str, str]]:
-    """Yield what is known of the service; a problem is a line of the report."""
+    """Yield the facts about the service; report a problem as a line."""
     # Here, because it brings the whole client, which --help does without.
     from photseries.client.settings import TOKEN, URL, config_file
 

@@ -114,7 +114,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
 
 def _having(names: Sequence[str], series_fields: Iterable[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
-    """Pass series on; refuse names that are none of their fields: all have the same, but for those of some searches."""
+    """Yield the series; raise an error for unknown field names, checked on the first series."""
     walked = iter(series_fields)
     first = next(walked, None)
     if first is None:

@@ -31,7 +31,7 @@ SIGPIPE_STATUS: Final = 141
 class Commands(click.Group):
     """All commands; a module is imported when one of its commands is asked for.
 
-    So the commands that talk HTTP neither need nor pay for what a service is made of, and the help pays for none.
+    So the HTTP commands and the help do not import the dependencies of the server.
     """
 
     def sections(self) -> Mapping[str, Mapping[str, CommandEntry]]:

@@ -33,7 +33,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
 
 
 class Failure(click.ClickException):
-    """One line that says what went wrong; exit status 2."""
+    """An error in one line; exit status 2."""
 
     exit_code = 2
 

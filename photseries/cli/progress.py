@@ -31,7 +31,7 @@ def progress(total: int | None) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    # What is printed meanwhile goes above the bar, but not when it goes to a file.
+    # Output appears above the bar, unless it goes to a file.
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)

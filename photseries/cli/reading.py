@@ -29,7 +29,7 @@ def _zero_point(text: str) -> float | str:
 
 
 def _time_format(text: str) -> str:
-    """Refuse what is not a format of times, which may have an offset."""
+    """Refuse unknown time formats; a format may have an offset."""
     try:
         time_format(text)
     except InvalidError as error:
@@ -44,10 +44,10 @@ _KINDS: Mapping[str, click.ParamType[object] | type] = {
     "limit": click.Choice(("keep", "drop")),
 }
 
-#: The extensions that tell a format.
+#: The extensions of known formats.
 _SUFFIXES = [suffix for one in READERS.values() for suffix in one.suffixes]
 
-#: How sentences continue that list what an option takes.
+#: Continuations of the sentences about options.
 _MORE: Mapping[str, str] = {
     "time_format": f": {', '.join(TIME_FORMATS)}, jd-2450000 and the like.",
     "zero_point": f", or {', '.join(ZERO_POINTS)}.",
@@ -87,7 +87,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     ----------
     names : iterable of str
     any_ending : bool
-        Whether every file of a folder counts, and not only those whose names tell a format.
+        Whether to include every file of a folder, not only those with a known extension.
 
     Raises
     ------

@@ -11,12 +11,12 @@ __all__ = ["CheckedParamType", "SectionedCommand", "option"]
 
 
 class CheckedParamType(click.ParamType[object]):
-    """A value that a function reads from its text; a ValueError says what is wrong with it.
+    """A parameter parsed by a function, whose ValueError describes the problem.
 
     Parameters
     ----------
     name : str
-        What the help calls the value.
+        The name of the value in the help.
     read : callable
     """
 

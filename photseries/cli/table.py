@@ -16,7 +16,7 @@ _GAP = "  "
 
 
 def shown(value: object, name: str = "") -> str:
-    """Write a value of a field for people; null is a dash."""
+    """Format the value of a field; null is a dash."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["UploadTally"]
 
-#: So many files are named of those that share a reason.
+#: Maximum number of files listed per reason.
 _NAMED = 5
 
-#: And so many reasons.
+#: Maximum number of reasons in the summary.
 _REASONS = 20
 
 #: The names of the statuses of uploads in the summary, in this order.
@@ -46,7 +46,7 @@ class UploadTally:
     total : int
         How many files there are.
     lines : {"json", "text", "none"}
-        What is printed of each file on standard output.
+        The output for each file.
     batch : str, optional
         The batch of the uploads.
     """
@@ -92,7 +92,7 @@ class UploadTally:
         )
 
     def report(self) -> None:
-        """Print problems, the batch of what was stored, and counts on standard error; one line if one file failed."""
+        """Print problems, the batch and counts on standard error; one line if a single file failed."""
         if self._total == 1 and self.failed:
             click.echo(f"photseries: {in_options(safe(self._reason))}", err=True)
             return

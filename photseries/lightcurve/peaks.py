@@ -18,7 +18,7 @@ __all__ = ["Peak", "find_peaks"]
 #: Peaks nearer than this to a higher one, in units of 1 / span, are side lobes of it.
 _APART = 1.5
 
-#: Rows times local maxima that are refined beyond those that the grid alone would list, which takes a few seconds; and
+#: Maximum rows times local maxima to refine in addition to those listed by the grid (a few seconds of work), and
 #: the rows whose transform takes as long as its call.
 _REFINED_WORK = 2**23
 _CALL = 2**13
@@ -57,7 +57,7 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int
     power : ndarray of float64, shape (grid.count,)
         Of the grid.
     max_peaks : int
-        The greatest number of peaks to list.
+        Maximum number of peaks to list.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int
 
 
 def _distinct(height: FloatArray, position: FloatArray, apart: float, limit: int) -> Iterator[int]:
-    """Yield the indices of the highest that are apart from every higher one."""
+    """Yield the indices of the highest peaks that are separated from every higher one."""
     selected: list[float] = []
     for index in np.argsort(-height, kind="stable"):
         if all(abs(position[index] - other) >= apart for other in selected):

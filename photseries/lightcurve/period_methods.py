@@ -109,7 +109,7 @@ def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SE
     Parameters
     ----------
     bands : sequence of BandCurve
-        Through different filters, or by different instruments: each has a level, an amplitude and a phase of its own.
+        With different filters or instruments: each has its own level, amplitude and phase.
         Those with fewer than 5 points, or without variation, are left out.
     options : SearchOptions, optional
         The shortest period by default is the shortest one of the light curves.
@@ -204,7 +204,7 @@ def _search(
 
 
 def _power(method: str, mjd: FloatArray, value: FloatArray, error: FloatArray | None, seconds: float) -> Power:
-    """Return what computes the power of a method on a grid."""
+    """Return the function that computes the power of a method on a grid."""
     curve = LombScargle(mjd, mjd if method == "window" else value, None if method == "window" else error, seconds)
     if method == "harmonics":
         return lambda grid: curve.of_harmonics(grid, _HARMONICS)
@@ -217,7 +217,7 @@ def _power(method: str, mjd: FloatArray, value: FloatArray, error: FloatArray | 
 class _Boxes:
     """Box least squares (Kovacs, Zucker & Mazeh 2002, A&A 391, 369), as astropy computes it.
 
-    The power is the part of chi squared that the best box takes away, from 0 to 1.
+    The power is the fraction of chi squared removed by the best box, from 0 to 1.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ __all__ = [
     "shortest_period",
 ]
 
-#: The four numbers of a sinusoid with a level and a period, and one point that tells whether it fits.
+#: A sinusoid has four parameters (level, period, amplitude, phase); one more point tests the fit.
 MIN_POINTS = 5
 
 
@@ -37,11 +37,11 @@ class SearchOptions:
         [d]. By default the shortest period that the times can tell from longer ones, or that ``max_frequencies``
         reach; and the span of the times.
     samples_per_peak : int
-        The number of frequencies in the width of a peak, 1 / span, at least.
+        Minimum number of frequencies per width of a peak, 1 / span.
     max_frequencies : int
-        The greatest number of frequencies.
+        Maximum number of frequencies.
     max_peaks : int
-        The greatest number of peaks to list.
+        Maximum number of peaks to list.
     seconds : float
         The time that the search may take, held to about a second.
     """
@@ -72,7 +72,7 @@ class PeriodSearch:
     limited : bool
         Whether the default grid needed more frequencies than are allowed, and ends at a longer period.
     warnings : list of str
-        What was needed and what was searched, where the grid was limited.
+        The required and the searched range, if the grid was limited.
     """
 
     grid: Grid

@@ -156,7 +156,7 @@ def _reach(angle: float) -> float:
 
 @functools.cache
 def _pixel_radius(order: int) -> float:
-    """Return the greatest angle [rad] between a pixel's centre and its corners.
+    """Return the maximum angle [rad] between a pixel's centre and its corners.
 
     It occurs where the polar cap begins (Gorski et al. 2005, ApJ 622, 759; ``max_pixrad`` of the HEALPix library).
     """

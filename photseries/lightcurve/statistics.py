@@ -60,7 +60,7 @@ class ColumnSummary:
         Mean and standard deviation of all fluxes, and the same two from :func:`robust`: unbiased also where fluxes are
         near zero or negative.
     mjd_first, mjd_mid, mjd_last : float or None
-        Least and greatest mjd, and their mean.
+        Minimum, maximum and mean mjd.
     mag_first, mag_last : float or None
         Magnitudes of the rows of mjd_first and mjd_last.
     mjd_last_detected, mag_last_detected : float or None
@@ -71,7 +71,7 @@ class ColumnSummary:
         As in flux, over the magnitudes: rows with a flux of zero or less have none, which makes these too bright for a
         source near the noise.
     median_snr, best_snr, worst_snr : float or None
-        Median, greatest and least S/N.
+        Median, maximum and minimum S/N.
     frame_rate : float or None
         One over the median positive difference of successive times [Hz].
     medians, minima, maxima, stds : dict of str to float or None
@@ -278,7 +278,7 @@ def robust(values: npt.ArrayLike) -> tuple[float, float]:
     Parameters
     ----------
     values : array_like of float, shape (n,)
-        In any unit; what is not finite is left out.
+        In any unit; non-finite values are ignored.
 
     Returns
     -------
@@ -386,7 +386,7 @@ def _mean_and_std(values: FloatArray, mask: Rows | None = None) -> tuple[FloatAr
 
 
 def _ends(values: FloatArray, mask: Rows | None) -> tuple[FloatArray, FloatArray]:
-    """Return the least and the greatest values along the last axis, of those that are kept."""
+    """Return minimum and maximum of the unmasked values along the last axis."""
     if mask is None:
         return values.min(axis=-1), values.max(axis=-1)
     return np.where(mask, values, np.inf).min(axis=-1), np.where(mask, values, -np.inf).max(axis=-1)

@@ -39,7 +39,7 @@ BRIGHTNESS = FLUX + MAG
 FLUXERR = "fluxerr"
 MAGERR = "magerr"
 
-#: A magnitude of at least this size stands for "not measured" (99.999, -99, 100): it counts as absent.
+#: A magnitude of at least this size means "not measured" (99.999, -99, 100) and counts as absent.
 SENTINEL_MAG = 40.0
 
 _MAX_LABEL_LENGTH = 80
