@@ -41,7 +41,7 @@ STATISTIC = """
 FUNCTION = """
 
 @dataclass(frozen=True)
-class WiderSummary(Summary):
+class WiderSummary(ColumnSummary):
     time_span: float | None = None
 
 
@@ -50,7 +50,7 @@ _narrow = summarize
 
 def summarize(*arguments, **more):
     found = _narrow(*arguments, **more)
-    known = {name: getattr(found, name) for name in Summary.__dataclass_fields__}
+    known = {name: getattr(found, name) for name in ColumnSummary.__dataclass_fields__}
     return WiderSummary(**known, time_span=found.mjd_last - found.mjd_first)
 """
 
@@ -69,7 +69,7 @@ from photseries.server.hats.layout import Layout
 from photseries.server.http import server
 from photseries.server.http.openapi.document import document
 from photseries.server.http.pages import labels
-from photseries.server.http.pages.find import Input
+from photseries.server.http.pages.find import FormInput
 from photseries.server.services import opened
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import Observation
@@ -109,7 +109,7 @@ with opened(config) as services:
         told["columns"] = list(row)
     observation = Observation({**seen.fields, "separation": 0.0}, 1, {}, "http://service")
     told["vo"] = b"".join(conesearch.answer([observation], 3, 1, "http://service")).decode()
-told["labels"] = [Input(known, [""], "").label for known in parameters.CRITERIA]
+told["labels"] = [FormInput(known, [""], "").label for known in parameters.CRITERIA]
 told["hats"] = {field.name: str(field.type) for field in Layout().schema()}
 told["openapi"] = document(server.API, ["ztfg"])
 told["docs"] = [tables.metadata(), tables.statistics(), tables.parameters(), tables.observations(), tables.fields()]
