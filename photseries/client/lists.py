@@ -63,7 +63,7 @@ class ListQuery:
         if len(lists) != 1:
             raise InvalidError(f"Give exactly one of {', '.join((*LISTS, POSITIONS))}, not {len(lists)}.")
         ((self.by, entries),) = lists.items()
-        self.entries: list[Any] = entries
+        self.entries = entries
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield the bodies of the requests, each with the index of its first entry."""

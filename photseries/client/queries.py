@@ -139,7 +139,7 @@ def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _duration(value: Any, keyword: str) -> object:
+def _duration(value: object, keyword: str) -> object:
     """Write a timedelta or Quantity as the service takes a duration; any other value stays as it is."""
     if isinstance(value, timedelta):
         return f"{value.total_seconds()}s"

@@ -44,7 +44,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 T = TypeVar("T")
 
-#: Any valid token, regardless of its permissions.
+#: A valid token with any permissions.
 ANY = ANY_TOKEN
 
 #: Minimum length of an answer that is compressed in a thread and sent in pieces [bytes].

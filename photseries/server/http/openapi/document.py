@@ -20,6 +20,9 @@ from photseries.server.schemas.registries import CREATIONS
 
 __all__ = ["document", "path_of", "verbs_of"]
 
+#: A class of handlers, whose class attributes describe it.
+_Handler = type[Any]
+
 _ABOUT = """
 A store of photometric series: metadata of light curves in a database, tables as HDF5 files, and access over HTTP.
 
@@ -52,7 +55,7 @@ class _RouteOperation(NamedTuple):
 
     verb: str
     path: RoutePath
-    handler: type[Any]
+    handler: _Handler
     stated: Contract
     summary: str
     kind: str
@@ -101,7 +104,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
     return spec.to_dict()
 
 
-def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
+def verbs_of(handler: _Handler) -> Iterator[tuple[str, Contract, str]]:
     """Yield the verbs of a handler with what they state and their summary."""
     for verb in handler.needs:
         method: Callable[..., object] = getattr(handler, verb.lower())
@@ -174,7 +177,7 @@ def _header(header: Header) -> dict[str, object]:
     }
 
 
-def _body(name: str, handler: type[Any]) -> dict[str, object]:
+def _body(name: str, handler: _Handler) -> dict[str, object]:
     if handler.takes_any_file:
         about = (
             "The file itself, in any format that `photseries upload` reads except workbooks. Fields of the series "
