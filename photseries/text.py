@@ -1,4 +1,4 @@
-"""The one definition of valid text in names, queries, metadata and columns."""
+"""Valid text in names, queries and metadata, and the texts that messages share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 __all__ = [
+    "closest_names",
     "escape_unprintable",
     "file_name",
     "file_stem",
@@ -17,6 +18,7 @@ __all__ = [
     "is_unicode",
     "new_batch",
     "one_line",
+    "some_of",
     "suggestion",
 ]
 
@@ -79,6 +81,18 @@ def first_names(names: Sequence[str]) -> list[str]:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Ask, at the end of a message, whether the known name was meant that is closest; empty when none is close."""
+    close = closest_names(name, known, 1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def closest_names(name: str, known: Iterable[str], number: int, *, cutoff: float = 0.0) -> list[str]:
+    """Return the known names that are closest to a name, in any case, the closest first."""
     spellings = {spelling.lower(): spelling for spelling in known}
-    close = difflib.get_close_matches(name.lower()[:60], spellings, n=1, cutoff=0.6)
-    return f" Did you mean {spellings[close[0]]}?" if close else ""
+    close = difflib.get_close_matches(name.lower()[:_MAX_NAME_LENGTH], spellings, number, cutoff)
+    return [spellings[spelling] for spelling in close]
+
+
+def some_of(names: Sequence[str]) -> str:
+    """List names in a message; of many, the first ten and their number."""
+    listed = ", ".join(first_names(names))
+    return listed if len(names) <= _MAX_NAMES else f"{listed}, ... ({len(names)} in all)"

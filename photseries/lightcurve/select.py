@@ -22,6 +22,7 @@ from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
+from photseries.text import some_of, suggestion
 
 __all__ = ["curve_to_show", "derived", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
 
@@ -142,7 +143,10 @@ def select_counted(
         return _binned(frame, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)
     if missing := [name for name in names if name not in frame.columns]:
-        message = f"The table has no column {missing[0]!r:.80}. It has: {', '.join(map(str, frame.columns))}."
+        close = suggestion(missing[0], map(str, frame.columns))
+        message = (
+            f"The table has no column {missing[0]!r:.80}.{close} It has: {some_of(list(map(str, frame.columns)))}."
+        )
         raise InvalidError(message, fields={"columns": [message]})
     selected = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):

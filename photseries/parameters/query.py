@@ -204,7 +204,8 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             try:
                 value = parameter.kind.read(text)
             except ValueError:
-                problems[name] = [f"Invalid {name}: {_quote(text)}. It must be {parameter.kind.name}."]
+                close = suggestion(text, parameter.kind.schema.get("enum", ()))
+                problems[name] = [f"Invalid {name}: {_quote(text)}. It must be {parameter.kind.name}.{close}"]
                 break
             values[parameter.name] = [*values.get(parameter.name, []), value] if parameter.repeatable else value
     if problems:

@@ -11,7 +11,7 @@ from typing import Any
 from photseries.fields import PER_COLUMN
 from photseries.lightcurve.leap_seconds import mjd_of_utc
 from photseries.lightcurve.units import flux_unit_of
-from photseries.text import is_unicode
+from photseries.text import is_unicode, some_of
 
 __all__ = [
     "BIN",
@@ -83,7 +83,7 @@ def choice(*choices: str) -> ValueType:
             raise ValueError
         return text
 
-    return ValueType(f"one of {', '.join(choices)}", read, {"type": "string", "enum": list(choices)})
+    return ValueType(f"one of {some_of(choices)}", read, {"type": "string", "enum": list(choices)})
 
 
 def _text(text: str) -> str:
@@ -130,7 +130,7 @@ def choices(*known: str) -> ValueType:
 
     item_schema = {"type": "string", "enum": list(known)}
     return ValueType(
-        f"one or more of {', '.join(known)}, separated by commas, each once",
+        f"one or more of {some_of(known)}, separated by commas, each once",
         read,
         {**_list_of(item_schema), "uniqueItems": True},
     )
@@ -139,7 +139,7 @@ def choices(*known: str) -> ValueType:
 def any_of(*known: str) -> ValueType:
     """Return the type of several values of a field, each one of some texts."""
     return ValueType(
-        f"one or more of {', '.join(known)}, separated by commas",
+        f"one or more of {some_of(known)}, separated by commas",
         _split(choice(*known).read),
         _list_of({"type": "string", "enum": list(known)}),
     )

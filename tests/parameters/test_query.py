@@ -102,6 +102,13 @@ def test_all_problems_are_told_at_once():
     assert fields["minRMS"] == ['Invalid minRMS: "x". It must be a finite number.']
 
 
+def test_messages_name_a_few_of_many_values():
+    (message,) = refused({"sortBy": "mjd_lst"})["sortBy"]
+    assert message.startswith('Invalid sortBy: "mjd_lst". It must be one of id, ')
+    assert message.endswith(" in all). Did you mean mjd_last?")
+    assert len(message) < 300
+
+
 def test_a_refusal_shows_little_of_a_long_value_and_nothing_unprintable():
     (message,) = refused({"minRMS": "\x1b[31m" + "9" * 10**6})["minRMS"]
     assert len(message) < 150

@@ -15,7 +15,7 @@ from photseries.fields import FIELDS, SETTABLE, SHARING, Field
 from photseries.fields.values import MAX_DEPTH, MAX_IDS, MAX_UNIT_LENGTH, cast
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
-from photseries.text import first_names, suggestion
+from photseries.text import closest_names, first_names, suggestion
 
 __all__ = ["MetadataSchema", "load_metadata"]
 
@@ -43,10 +43,11 @@ class _TableField(fields.Field[object]):
             raise ValidationError(str(error)) from None
         is_filter = self.name == "filter"
         if (self.allowed or is_filter) and loaded not in self.allowed:
-            title, called = self.declared.name.replace("_", " ").capitalize(), "filters" if is_filter else "values"
-            raise ValidationError(
-                f"{title} {loaded[:60]} is not allowed. Allowed {called} are: {', '.join(self.allowed)}"
-            )
+            title = f"{self.declared.name.replace('_', ' ').capitalize()} {loaded[:60]} is not allowed."
+            if is_filter:
+                close = ", ".join(closest_names(loaded, self.allowed, 5))
+                raise ValidationError(f"{title} Allowed filters are: {close}, ... (GET /api/enum_types)")
+            raise ValidationError(f"{title} Allowed values are: {', '.join(self.allowed)}")
         return loaded
 
 

@@ -53,7 +53,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "peer 21 exp_time nan": ({"exp_time": "nan"}, "exp_time"),
     "exp_time zero": ({"exp_time": 0}, "exp_time"),
     "ra in words": ({"ra": "north"}, "Could not cast ra to the correct type"),
-    "filter": ({"filter": "mauve"}, "is not allowed. Allowed filters are:"),
+    "filter": (
+        {"filter": "sdss_r"},
+        "is not allowed. Allowed filters are: sdssr, sdssz, sdssu, sdssi, sdssg, ... (GET /api/enum_types)",
+    ),
     "alignment": ({"time_stamp_alignment": "noon"}, "Allowed values are: start, middle, end"),
     "time scale": ({"time_scale": "ut1"}, "Allowed values are: utc, tai, tt, tdb"),
     "unknown key": ({"colour": "red"}, "Unknown keys in metadata: ['colour']"),
