@@ -43,8 +43,8 @@ _STDOUT = Path("-")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Default: named after the source, the filter and the series.",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A file, or a folder for one named after the source, the filter and the series. Default: the current folder.",
 )
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), help="Default: the format of the file's extension, or hdf5."
@@ -56,9 +56,11 @@ def get(
     client: Client, series_id: int, output: Path | None, form: str | None, revision: int | None, force: bool
 ) -> None:
     """Download a series into a file; - is standard output."""
+    path = output or Path()
     if form is None:
-        form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
-    path = output or Path(file_name(client.get(series_id).metadata, WRITERS[form].suffixes[0]))
+        form = "hdf5" if path == _STDOUT or path.is_dir() else format_of(path, WRITERS)
+    if path.is_dir():
+        path /= file_name(client.get(series_id).metadata, WRITERS[form].suffixes[0])
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} exists already. Replace it with --force, or name another file with -o.")
     try:

@@ -120,6 +120,8 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / name).read_bytes()
     assert "Cannot write nowhere/a.h5" in run("get", series[0], "-o", "nowhere/a.h5", status=2).stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", name]
+    (tmp_path / "folder").mkdir()
+    assert run("get", series[0], "-o", "folder").stdout == f"folder/{name}\n"
 
 
 def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):

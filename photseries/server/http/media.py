@@ -19,7 +19,17 @@ ENCODINGS = ("identity", "gzip", "zstd")
 MAX_RANGES = 100
 
 # Other types count as JSON, because many clients do not set the type.
-_BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
+_FILES = (
+    "multipart/",
+    "application/x-hdf",
+    "application/octet-stream",
+    "image/",
+    "application/zip",
+    "text/csv",
+    "text/tab-separated-values",
+    "application/fits",
+    "application/vnd.apache.",
+)
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:
@@ -77,9 +87,10 @@ def check_media(
         return
     if any_file and kind.startswith("multipart/"):
         raise UnsupportedMediaTypeError("The body must be the file itself, as of curl --data-binary @FILE.")
-    if not any_file and kind.startswith(_BINARY_TYPES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
+    if not any_file and kind.startswith(_FILES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
-        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.")
+        others = " POST files of other formats to /api/photometric_series/file." if takes_files else ""
+        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.{others}")
     encodings = ENCODINGS if takes_files else ENCODINGS[:1]
     if encoding_of(headers) not in encodings:
         raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(encodings)}.")

@@ -257,6 +257,12 @@ def test_other_media_types(admin):
         check_error(answer, 415, "unsupported_media_type")
 
 
+def test_files_of_other_formats_are_sent_to_their_address(admin):
+    answer = admin.post("/api/photometric_series", content=b"mjd,flux\n", headers={"Content-Type": "text/csv"})
+    error = check_error(answer, 415, "unsupported_media_type")
+    assert error["message"].endswith("POST files of other formats to /api/photometric_series/file.")
+
+
 def test_json_without_a_media_type_is_json(admin, world):
     content = json.dumps(world.fields(data=columns(), series_name="no media type")).encode()
     assert admin.post("/api/photometric_series", content=content).status_code == 200

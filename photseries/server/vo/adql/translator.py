@@ -117,7 +117,7 @@ class _Translator(Expressions):
                 return self._set(node, outer, limit)
             if isinstance(node, exp.Select):
                 return self._select(node, outer, limit)
-            raise refused(f"QUERY must be a SELECT statement, not {name_of(node)}.")
+            raise refused("QUERY must be a SELECT statement.")
         finally:
             del self._tables_with[known:]
 
