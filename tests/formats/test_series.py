@@ -83,7 +83,7 @@ def test_fluxes_and_magnitudes_that_disagree_are_refused():
 
 
 def test_a_zero_point_of_vega_brings_nothing_to_microjansky():
-    with pytest.raises(InvalidError, match="The zero points of 'zp' are in the system Vega"):
+    with pytest.raises(InvalidError, match="The zero points of the column 'zp' are in the system Vega"):
         made(curve(flux=[10.0], zp=[25.0], zpsys=["Vega"]))
 
 
