@@ -80,7 +80,7 @@ def first_names(names: Sequence[str]) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Ask, at the end of a message, whether the known name was meant that is closest; empty when none is close."""
+    """Return " Did you mean NAME?" with the closest known name, or an empty text if none is close."""
     close = closest_names(name, known, 1, cutoff=0.6)
     return f" Did you mean {close[0]}?" if close else ""
 

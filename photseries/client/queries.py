@@ -50,7 +50,7 @@ KEYWORDS: Mapping[str, str] = {snake_case(name): name for known in _TABLE for na
 
 _PART: Final = {snake_case(known.name): known.name for known in PART}
 
-#: Of the parameters of a part those that are durations, and those that are times.
+#: Parameters of a part that are durations, and those that are times.
 _DURATIONS: Final = frozenset(("bin", "detrend"))
 _BOUNDS: Final = ("mjdMin", "mjdMax")
 
@@ -123,24 +123,30 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     for name in _DURATIONS & arguments.keys():
         arguments[name] = _duration(arguments[name], name)
     for name in _BOUNDS:
-        if _is_time(arguments.get(name)) or isinstance(arguments.get(name), date):
-            keyword = snake_case(name)
+        value, keyword = arguments.get(name), snake_case(name)
+        if _is_time(value) or isinstance(value, date | np.datetime64):
             raise _invalid(keyword, f"{keyword} must be an MJD in the time scale of the series, such as time.tdb.mjd.")
+        if value is not None:
+            arguments[name] = in_unit(value, "d", keyword)
     return {name: str(value) for name, value in arguments.items()}
 
 
 def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Write the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time."""
+    """Encode the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time."""
     return {
-        re.sub(r"_([a-z])", lambda found: found[1].upper(), name): (
-            _duration(value, name) if name in _DURATIONS else in_unit(value, "d", name)
+        re.sub(r"_([a-z])", lambda match: match[1].upper(), name): (
+            _duration(value, name) if name in _DURATIONS else _days(value, name)
         )
         for name, value in parameters.items()
     }
 
 
+def _days(value: object, keyword: str) -> object:
+    return value / timedelta(days=1) if isinstance(value, timedelta) else in_unit(value, "d", keyword)
+
+
 def _duration(value: object, keyword: str) -> object:
-    """Write a timedelta or Quantity as the service takes a duration; any other value stays as it is."""
+    """Encode a timedelta or Quantity as a duration; return any other value unchanged."""
     if isinstance(value, timedelta):
         return f"{value.total_seconds()}s"
     seconds = in_unit(value, "s", keyword)

@@ -135,7 +135,7 @@ def calibrated(
             return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
         except ValueError as error:
             raise invalid(str(error)) from error
-    return _in_unknown_unit(unit) if unit is not None else _guess_unit(frame, roles, options)
+    return _in_unit_of_file(unit) if unit is not None else _guess_unit(frame, roles, options)
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
@@ -263,21 +263,24 @@ def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, 
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
     system = column_called(frame.columns, _SYSTEMS)
-    for one in (system_of_header(header),) if system is None else counts_of(frame[system]):
-        _require_ab(f"column {name!r:.60}", one)
+    if system is not None:
+        for value in counts_of(frame[system]):
+            _require_ab(f"column {name!r:.60}", value)
+    elif warns:
+        _require_ab("header", system_of_header(header))
     zeros = frame[name].to_numpy(np.float64)
-    none = no_values(zeros, "mag")
-    if none.all():
+    sentinels = no_values(zeros, "mag")
+    absent = sentinels | ~np.isfinite(zeros)
+    if absent.all():
         raise invalid(f"The column {name!r:.60} has no zero point: state one (zero_point), or the unit (flux_unit).")
     warnings: tuple[str, ...] = ()
     if warns:
         warnings = (f"The fluxes were brought to uJy by the AB zero points of the column {name}.",)
-    if none.any():
-        shown = ", ".join(f"{value:g}" for value in dict.fromkeys(zeros[none].tolist()[:5]))
-        warnings += (
-            f"{int(none.sum())} of the zero points in {name} stand for none: their fluxes became null: {shown}.",
-        )
-    factor = 10 ** (0.4 * (AB_ZERO_POINT - np.where(none, np.nan, zeros)))
+    if absent.any():
+        values = ", ".join(f"{value:g}" for value in dict.fromkeys(zeros[sentinels].tolist()[:5]))
+        which = f"missing or sentinels ({values})" if values else "missing"
+        warnings += (f"{int(absent.sum())} zero points in {name} are {which}; the fluxes of these rows are null.",)
+    factor = 10 ** (0.4 * (AB_ZERO_POINT - np.where(absent, np.nan, zeros)))
     return Fluxes(factor, {}, {}, warnings, f"zero points of {name}")
 
 
@@ -288,7 +291,7 @@ def _require_ab(place: str, system: str | None) -> None:
         )
 
 
-def _in_unknown_unit(text: str) -> Fluxes:
+def _in_unit_of_file(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
@@ -308,7 +311,7 @@ def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    fluxes, unit = _in_unknown_unit(text), known_unit(text)
+    fluxes, unit = _in_unit_of_file(text), known_unit(text)
     if unit is None or unit.microjansky is None:
         return fluxes
     return Fluxes(fields={"flux_unit": unit.name}, why=fluxes.why)

@@ -158,9 +158,7 @@ def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
         lower = _flags(frame[name]).str.startswith(">") if is_text(frame[name]) else np.zeros(1, bool)
         if lower.any():
             row = int(np.argmax(lower)) + 1
-            raise invalid(
-                f"The flux of row {row} is a lower limit (> in {name!r:.60}), which no series has: remove it."
-            )
+            raise invalid(f"The flux of row {row} is a lower limit ('>' in {name!r:.60}). Remove the row.")
 
 
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:

@@ -173,7 +173,7 @@ def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
     absent = 0 if column is None else int(_texts(rows[column]).isna().sum())
     if not 0 < absent < len(rows):
         return ()
-    return (f"{absent} of the values of {column} are missing: their rows were taken as the others.",)
+    return (f"{absent} of the values of {column} are missing: these rows are assumed to have the same filter.",)
 
 
 def _require_one_object(rows: pd.DataFrame) -> None:

@@ -184,7 +184,7 @@ class _Series:
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         selected = made
         if options.limit == "drop" and limits:
-            selected = made[~np.logical_or.reduce([np.isfinite(warning) for warning in limits.values()])]
+            selected = made[~np.logical_or.reduce([np.isfinite(values) for values in limits.values()])]
         require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
         column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [

@@ -237,8 +237,8 @@ def _column_names(
     counts = []
     for line in reversed(before):
         bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
-        for name in dict.fromkeys((separator, ",", _SPACES)):
-            names = _without_commas(*(_split([bare], name) or [[]]))
+        for split_at in dict.fromkeys((separator, ",", _SPACES)):
+            names = _without_commas(*(_split([bare], split_at) or [[]]))
             if len(names) == len(first) and not any(map(_is_number, names)):
                 return names, rows
             counts.append(len(names))

@@ -225,12 +225,12 @@ def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
-    faintest, brightest = USUAL_MAGNITUDES
-    usual = np.count_nonzero((flux > faintest) & (flux < brightest))
+    least, greatest = USUAL_MAGNITUDES
+    usual = np.count_nonzero((flux > least) & (flux < greatest))
     if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
-    return bool(faintest < low and high < brightest and high - low < faintest / 5)
+    return bool(least < low and high < greatest and high - low < least / 5)
 
 
 def _sentinel_warnings(frame: pd.DataFrame) -> Iterator[str]:

@@ -211,7 +211,7 @@ def summarize_block(
 
     Returns
     -------
-    list of Summary
+    list of ColumnSummary
         Equal to those of :func:`summarize` to rounding.
     """
     with np.errstate(all="ignore"):

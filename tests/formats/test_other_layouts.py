@@ -506,7 +506,7 @@ def test_rows_without_a_filter_are_told():
     content = b"mjd,mag,band\n59000,15,ztfg\n59001,16,\n"
     reading = one_of(read_bytes(content, "curve.csv", ReadOptions()))
     assert reading.fields["filter"] == "ztfg"
-    assert reading.warnings == ("1 of the values of band are missing: their rows were taken as the others.",)
+    assert reading.warnings == ("1 of the values of band are missing: these rows are assumed to have the same filter.",)
     assert one_of(read_bytes(content, "curve.csv", ReadOptions(where="band=ztfg"))).warnings == ()
 
 

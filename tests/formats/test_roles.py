@@ -184,7 +184,7 @@ def test_types_of_pandas_that_lose_nothing_are_taken():
         }
     )
     got = mapped(frame)
-    assert got.warnings == ("1 of the values of band are missing: their rows were taken as the others.",)
+    assert got.warnings == ("1 of the values of band are missing: these rows are assumed to have the same filter.",)
     assert [column.dtype.kind for _, column in got.frame.items()] == list("ffifbO")
     assert got.frame["flux"].dtype == np.float32
     assert got.frame["n"].tolist() == [1, 2**60 + 1]

@@ -87,6 +87,14 @@ def test_a_zero_point_of_vega_brings_nothing_to_microjansky():
         made(curve(flux=[10.0], zp=[25.0], zpsys=["Vega"]))
 
 
+def test_fluxes_without_a_zero_point_become_null():
+    with pytest.raises(InvalidError, match="has no zero point: state one"):
+        made(curve(flux=[10.0, 10.0], zp=[NAN, 99.0]))
+    got = made(curve(flux=[10.0, 20.0, 30.0], zp=[23.9, NAN, 99.0]))
+    np.testing.assert_allclose(got.frame["flux"], [10.0, NAN, NAN])
+    assert "2 zero points in zp are missing or sentinels (99); the fluxes of these rows are null." in got.warnings
+
+
 @pytest.mark.parametrize(
     ("mags", "expected"),
     [

@@ -180,7 +180,7 @@ class BulkUpload:
 
         Yields
         ------
-        list of Outcome
+        list of BulkOutcome
             Empty if more will follow: first when the number of series is known.
 
         Raises
@@ -250,7 +250,7 @@ class _Run:
                 if failure is not None:
                     self._fail(portion.valid, failure, portion.outcomes)
                 elif portion.files is not None and portion.valid:
-                    failure = self._store(portion.valid, portion.outcomes, self._require_recent(portion.files))
+                    failure = self._store(portion.valid, portion.outcomes, self._recent_or_removed(portion.files))
                 failure = self._resolve_repeated(portion, failure)
                 yield _in_order(portion.outcomes)
                 if failure is not None:
@@ -380,7 +380,7 @@ class _Run:
                 outcomes[index] = BulkOutcome(index, error=_repeated_key_error(one.new.values, first))
             elif failure is not None:
                 self._fail([one], failure, outcomes)
-            elif self._options.abort:  # the earlier series has an error, so that nothing is stored
+            elif self._options.abort or self._options.dry_run:  # the earlier series has an error: nothing is stored
                 outcomes[index] = BulkOutcome(index, None, "valid", one.new.warnings)
             else:
                 failure = self._store([one], outcomes)
@@ -429,7 +429,7 @@ class _Run:
             return error
         return None
 
-    def _require_recent(self, files: _Files) -> _Files | None:
+    def _recent_or_removed(self, files: _Files) -> _Files | None:
         """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
         if self._blobs.is_recent(files.began):
             return files

@@ -43,7 +43,7 @@ class Star:
     ra, dec : float
         [deg, ICRS]
     instrument_id : int
-    cadence : SpaceMission or Ground
+    cadence : SpaceMission or GroundSurvey
     bands : mapping
         By filter.
     truth : mapping

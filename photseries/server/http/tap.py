@@ -233,9 +233,9 @@ class JobsHandler(VOHandler):
         """Submit a queued job to the threads for jobs, once."""
         if job_id in self.shared.queued_jobs:
             return
-        self.shared.queued_jobs.add(job_id)
         job, jobs = self.jobs.get(self.principal, job_id), self.jobs
         context = self.context(job.duration)
+        self.shared.queued_jobs.add(job_id)  # after all that a leaving client can interrupt
 
         def work() -> None:
             try:

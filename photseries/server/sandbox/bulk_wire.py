@@ -16,14 +16,13 @@ import numpy as np
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array
-from photseries.server.sandbox.wire import not_an_answer, require
+from photseries.server.sandbox.wire import SIZE_BYTES, not_an_answer, require
 
 __all__ = ["Columns", "ReceivedSlab", "pack", "pack_end", "pack_error", "pack_number", "receive"]
 
 MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
 MAX_TEXT_LENGTH: Final = 2000
 
-_PREFIX: Final = 8  # size of the header's length [bytes]
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
 Columns = dict[str, tuple[str, list[Array]]]
@@ -88,7 +87,7 @@ def pack_end() -> Iterator[bytes | memoryview]:
 
 def _header(header: dict[str, object]) -> Iterator[bytes]:
     encoded = json.dumps(header).encode()
-    yield len(encoded).to_bytes(_PREFIX, "little") + encoded
+    yield len(encoded).to_bytes(SIZE_BYTES, "little") + encoded
 
 
 def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSlab | None:
@@ -103,7 +102,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
 
     Returns
     -------
-    int, Received or None
+    int, ReceivedSlab or None
         The number of series, a slab, or None at the end.
 
     Raises
@@ -115,7 +114,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
     InvalidError
         When the body is refused.
     """
-    size = int.from_bytes(read(_PREFIX), "little")
+    size = int.from_bytes(read(SIZE_BYTES), "little")
     require(size <= MAX_HEADER_SIZE)
     try:
         header = json.loads(read(size))

@@ -85,6 +85,7 @@ class Sandbox:
         self._counting = threading.Lock()
         self._fork_server: _ForkServer | None = None
         self._idle: list[_Child] = []
+        self._timer: threading.Timer | None = None
         self._started = False
 
     def start(self) -> None:
@@ -113,6 +114,9 @@ class Sandbox:
         """End the fork server and all jobs."""
         with self._lock:
             self._started = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             while self._idle:
                 self._idle.pop().close()
             if self._fork_server is not None:
@@ -235,7 +239,8 @@ class Sandbox:
             fork_server = self._send([upload.fileno(), answers.fileno(), statuses.fileno(), sizes.fileno()])
             for end in (answers, statuses, sizes):
                 end.close()
-            return _Child(owner, size, upload, size_pipe, answer, status, fork_server, stack.pop_all().close)
+            deadline = time.monotonic() + self._settings.deadline
+            return _Child(owner, size, deadline, upload, size_pipe, answer, status, fork_server, stack.pop_all().close)
 
     def _keep(self, child: _Child, answer: wire.WorkerResponse | None) -> bool:
         """Return whether a child has read a table; let it then wait for another file of its owner, or end it."""
@@ -245,10 +250,27 @@ class Sandbox:
             with self._lock:
                 if self._started:
                     self._idle.append(child)
+                    self._timer = self._timer or self._new_timer()
                     surplus = self._idle.pop(0) if len(self._idle) > self._settings.workers else None
         if surplus is not None:
             surplus.close()
         return succeeded
+
+    def _new_timer(self) -> threading.Timer:
+        timer = threading.Timer(self._settings.deadline, self._close_ended)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _close_ended(self) -> None:
+        """Free the files of idle children that the fork server has ended at their deadline."""
+        now = time.monotonic()
+        with self._lock:
+            ended = [child for child in self._idle if child.deadline <= now]
+            self._idle = [child for child in self._idle if child.deadline > now]
+            self._timer = self._new_timer() if self._idle else None
+        for child in ended:
+            child.close()
 
     def _deadline(self) -> float:
         return time.monotonic() + self._settings.deadline + PATIENCE
@@ -325,7 +347,7 @@ class FileSandbox(Sandbox):
             When no worker became free in time, or none can be started.
         """
         encoded = json.dumps(request).encode()
-        answer = self._answer(len(encoded).to_bytes(8, "little"), encoded, content)
+        answer = self._answer(len(encoded).to_bytes(wire.SIZE_BYTES, "little"), encoded, content)
         self._count("refused" if answer.found is None else "read")
         if answer.found is None:
             message = answer.error or "The file holds no table."
@@ -340,18 +362,21 @@ class _Child:
     Attributes
     ----------
     owner : int or None
-        The user whose files the child reads; None for one file of anyone.
+        The user whose files the child reads; None if it reads a single file.
     room : int
         The size of the file with the upload, which the child has mapped [bytes].
+    deadline : float
+        When the fork server ends the child, in seconds of time.monotonic.
     upload, size, answer, status : file
         That file; pipes for the size of an upload, for the answer to it, and for the report of how the child ended.
     fork_server : _ForkServer
     close : callable
-        Close the files, whereupon a waiting child ends.
+        Close the files; a waiting child then ends.
     """
 
     owner: int | None
     room: int
+    deadline: float
     upload: IO[bytes]
     size: IO[bytes]
     answer: IO[bytes]

@@ -2,7 +2,8 @@
 
 The fork server imports numpy, h5py and the safe reader once, has one thread, and never reads an uploaded byte.
 For a job the service sends four descriptors: the file for uploads, a pipe for the child's answers, a pipe on which the
-fork server reports how the child ended, and a pipe with the sizes of the uploads. Each child inherits the imports and
+fork server reports how the child ended, and a pipe with the sizes of the uploads (for bulk uploads, a file with the
+request). Each child inherits the imports and
 drops its privileges. It reads and answers until the service, which may reuse it for files of the same user, closes the
 last pipe.
 """

@@ -46,7 +46,8 @@ class _TableField(fields.Field[object]):
             title = f"{self.declared.name.replace('_', ' ').capitalize()} {loaded[:60]} is not allowed."
             if is_filter:
                 close = ", ".join(closest_names(loaded, self.allowed, 5))
-                raise ValidationError(f"{title} Allowed filters are: {close}, ... (GET /api/enum_types)")
+                more = ", ... (GET /api/enum_types)" if len(self.allowed) > 5 else ""
+                raise ValidationError(f"{title} Allowed filters are: {close}{more}")
             raise ValidationError(f"{title} Allowed values are: {', '.join(self.allowed)}")
         return loaded
 

@@ -69,11 +69,11 @@ def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
     """
     if form == "json":
         return json.dumps(
-            {str(order_cells): numbers for order_cells, numbers in {**cells, order: cells.get(order, [])}.items()}
+            {str(level): numbers for level, numbers in {**cells, order: cells.get(order, [])}.items()}
         ).encode()
     if form == "fits":
         return _fits_table(cells, order)
-    parts = [f"{order_cells}/{','.join(_ranges(numbers))}" for order_cells, numbers in cells.items()]
+    parts = [f"{level}/{','.join(_ranges(numbers))}" for level, numbers in cells.items()]
     return " ".join(parts if order in cells else [*parts, f"{order}/"]).encode() + b"\n"
 
 
@@ -88,7 +88,7 @@ def _ranges(numbers: list[int]) -> list[str]:
 
 def _fits_table(cells: dict[int, list[int]], order: int) -> bytes:
     """Write a table of NUNIQ numbers, 4 * 4**order + number (MOC 2.0, section 4.3.1)."""
-    numbers = sorted(4 * 4**order_cells + number for order_cells, several in cells.items() for number in several)
+    numbers = sorted(4 * 4**level + number for level, several in cells.items() for number in several)
     primary: dict[str, str | int] = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}
     table: dict[str, str | int] = {
         "XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": len(numbers), "PCOUNT": 0,

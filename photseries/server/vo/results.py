@@ -53,7 +53,7 @@ class QueryResult:
 
     Parameters
     ----------
-    columns : sequence of Column
+    columns : sequence of TapColumn
     batches : iterable of sequence of rows
     query : str
         In ADQL.

@@ -14,11 +14,11 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_queries import BATCH, Context
 from photseries.server.settings import VOSettings
 from photseries.server.vo import results
-from photseries.server.vo.adql import translate
+from photseries.server.vo.adql import UploadedTable, translate
 from photseries.server.vo.fetching import fetch
 from photseries.server.vo.results import QueryResult, ResultFormat
 from photseries.server.vo.tables import MAX_TEXT, TapColumn
-from photseries.server.vo.uploads import read_votable, temporary_table
+from photseries.server.vo.uploads import MAX_CELLS, read_votable, temporary_table
 
 __all__ = ["LANGUAGES", "TapRequest", "execute", "parse_request", "uploads_of"]
 
@@ -156,7 +156,10 @@ def execute(
     TooLargeError
         When the result, or an upload, is too large.
     """
-    uploads = [read_votable(name, content, settings.upload_rows) for name, content in request.uploads.items()]
+    uploads: list[UploadedTable] = []
+    for name, content in request.uploads.items():
+        cells = sum(len(upload.rows) * len(upload.columns) for upload in uploads)
+        uploads.append(read_votable(name, content, settings.upload_rows, MAX_CELLS - cells))
     translation = translate(request.query, uploads, request.rows + 1)
     tables = [temporary_table(number, item) for number, item in enumerate(uploads)]
     size = 0

@@ -45,7 +45,8 @@ class _ReadState:
     """The state of reading a VOTable; ``data`` is the element with the rows, after its start."""
 
     name: str
-    most_rows: int
+    max_rows: int
+    max_cells: int
     columns: list[TapColumn] = field(default_factory=list)
     nulls: list[str | None] = field(default_factory=list)
     rows: list[list[object]] = field(default_factory=list)
@@ -109,10 +110,10 @@ class _ReadState:
         ------
         TooLargeError
         """
-        if len(self.rows) >= self.most_rows:
-            raise TooLargeError(f"UPLOAD {self.name}: the table has more than {self.most_rows:,} rows.")
-        if (len(self.rows) + 1) * len(self.columns) > MAX_CELLS:
-            raise TooLargeError(f"UPLOAD {self.name}: the table has more than {MAX_CELLS:,} cells.")
+        if len(self.rows) >= self.max_rows:
+            raise TooLargeError(f"UPLOAD {self.name}: the table has more than {self.max_rows:,} rows.")
+        if (len(self.rows) + 1) * len(self.columns) > self.max_cells:
+            raise TooLargeError(f"UPLOAD {self.name}: the tables have more than {MAX_CELLS:,} cells.")
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
         self.rows.append(row)
@@ -216,22 +217,23 @@ def _reader(column: TapColumn) -> Callable[[memoryview, int], tuple[object, int]
     return text
 
 
-def read_votable(name: str, content: bytes, most_rows: int) -> UploadedTable:
+def read_votable(name: str, content: bytes, max_rows: int, max_cells: int = MAX_CELLS) -> UploadedTable:
     """Read the first table of a VOTable.
 
     Parameters
     ----------
     name : str
         The name of the table in queries, after TAP_UPLOAD.
+    max_rows, max_cells : int
 
     Raises
     ------
     InvalidError
         When it is no VOTable, or declares entities or a document type.
     TooLargeError
-        When it has too many rows.
+        When it has too many rows or cells.
     """
-    reading = _ReadState(name, most_rows)
+    reading = _ReadState(name, max_rows, max_cells)
     parser = expat.ParserCreate()
 
     def refuse(*_: object) -> None:

@@ -347,8 +347,11 @@ def test_a_waiting_child_ends_at_its_deadline():
     sandbox = Sandbox(dataclasses.replace(SETTINGS, deadline=1.0), LIMITS)
     sandbox.start()
     try:
+        wait_for(lambda: not workers(fork_server(sandbox)))
+        before = descriptors()
         sandbox.decode(table(0), owner=1)
         wait_for(lambda: not workers(fork_server(sandbox)))
+        wait_for(lambda: descriptors() == before)
         assert sandbox.decode(table(1), owner=1).metadata == {"number": 1}
     finally:
         sandbox.close()

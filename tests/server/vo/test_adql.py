@@ -96,7 +96,7 @@ def test_examples_are_printed_with_words_of_the_list(example):
         ("SELECT id FROM photseries.series GROUP BY ROLLUP(id)", "ROLLUP is not accepted"),
         ("SELECT id FROM photseries.series TABLESAMPLE BERNOULLI (1)", "not accepted"),
         ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n FROM x) SELECT * FROM x", "RECURSIVE is not accepted"),
-        ("WITH x AS (DELETE FROM sources RETURNING *) SELECT * FROM x", "not"),
+        ("WITH x AS (DELETE FROM sources RETURNING *) SELECT * FROM x", "must be a SELECT statement"),
         ("SELECT id FROM LATERAL (SELECT 1) AS x", "FROM accepts"),
         ("SELECT DISTINCT ON (id) id FROM photseries.series", "not accepted"),
         ("SELECT COUNT(*) FILTER (WHERE id > 1) FROM photseries.series", "not accepted"),

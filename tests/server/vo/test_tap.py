@@ -398,6 +398,8 @@ def hollow(size, content):
     )
 
 
+_EMPTY_ROW = b"<TR>" + 200 * b"<TD/>" + b"</TR>"
+
 INT = '<FIELD name="x" datatype="int"/>'
 TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 
@@ -433,6 +435,13 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 def test_uploads_that_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
+
+
+def test_the_cells_of_all_uploads_count_together(ask):
+    table = table_of(INT + "".join(f'<FIELD name="x{number}" datatype="int"/>' for number in range(199)), "")
+    table = table.replace(b"<TABLEDATA></TABLEDATA>", b"<TABLEDATA>" + 8_000 * _EMPTY_ROW + b"</TABLEDATA>")
+    answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.a", files={"a": table, "b": table}, upload="a,param:a;b,param:b")
+    refused(answer, 413, "UPLOAD b: the tables have more than 3,000,000 cells")
 
 
 def test_uploads_that_name_something_else(ask, service):

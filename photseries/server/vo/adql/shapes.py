@@ -105,7 +105,7 @@ class Shapes(ABC):
         relation, _, visible = scope.resolve(node)
         if relation is None or relation.position is None or visible.column.xtype != "adql:REGION":
             raise refused(f"The column {node.name!r} is not a shape: use POINT(ra, dec).")
-        lon, lat = (relation.columns[name].sql for name in relation.position)
+        lon, lat = (relation.columns[index].sql for index in relation.position)
         return Point(lon, lat, None, relation, relation.position)
 
     def _point(self, lon: exp.Expr, lat: exp.Expr, scope: Scope) -> Point:
@@ -117,9 +117,9 @@ class Shapes(ABC):
             return Point(self.bind(ra), self.bind(numbers[1]), (ra, numbers[1]))
         printed = self.sql(lon, scope), self.sql(lat, scope)
         if isinstance(lon, exp.Column) and isinstance(lat, exp.Column):
-            (longitude, first, _), (other, second, _) = scope.resolve(lon), scope.resolve(lat)
-            if longitude is not None and longitude is other:
-                return Point(*printed, None, longitude, (first, second))
+            (relation, first, _), (other, second, _) = scope.resolve(lon), scope.resolve(lat)
+            if relation is not None and relation is other:
+                return Point(*printed, None, relation, (first, second))
         return Point(*printed)
 
     def _as_point(self, node: exp.Expr, scope: Scope) -> Point:

@@ -414,11 +414,14 @@ class _Translator(Expressions):
 
 
 def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
-    """Read a single table through its view in the order of the first key of ORDER BY, if there is one."""
+    """Read a single table through its view in the order of the first key of ORDER BY, if that is a column of it."""
     order = node.args.get("order")
     if order is None or len(joins) != 1 or node.args.get("group") or node.args.get("distinct"):
         return
     key, relation = order.expressions[0], joins[0].relation
+    aliases = {one.alias.lower() for one in node.expressions if isinstance(one, exp.Alias)}
+    if key.this.name.lower() in aliases or any(one.find(exp.AggFunc) for one in node.expressions):
+        return
     if relation.source and isinstance(key.this, exp.Column):
         view = ordered(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
