@@ -60,7 +60,7 @@ RUNS = {
     "features": (["--rows", "2000", "--repeats", "1"], "von_neumann            sorted  min "),
     "lists": (["--series", "6", "--different", "2", "--rounds", "1"], "| get_many(series_obj_ids) | "),
     "night": (["--series", "3", "--tess", "2", "--single", "2"], "| a: bulk / single (at least 10); by CPU | "),
-    "reader": (["--repeats", "2"], "| safe, in its confined worker | "),
+    "reader": (["--repeats", "2"], "| safe, in a new confined worker | "),
     "soak": (["--minutes", "0.1", "--heavy-rows", "2000"], "unexpected answers: 0 []"),
 }
 
