@@ -115,20 +115,20 @@ def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
 
 def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     """Encode the keywords of a part of a table as query arguments; omit None."""
-    arguments = {_PART[name]: value for name, value in options.items() if value is not None}
-    if "columns" in arguments:
-        arguments["columns"] = joined(names_of(arguments["columns"]))
-    if "derive" in arguments:
-        arguments["derive"] = ",".join(names_of(arguments["derive"]))
-    for name in _DURATIONS & arguments.keys():
-        arguments[name] = _duration(arguments[name], name)
+    query = {_PART[name]: value for name, value in options.items() if value is not None}
+    if "columns" in query:
+        query["columns"] = joined(names_of(query["columns"]))
+    if "derive" in query:
+        query["derive"] = ",".join(names_of(query["derive"]))
+    for name in _DURATIONS & query.keys():
+        query[name] = _duration(query[name], name)
     for name in _BOUNDS:
-        value, keyword = arguments.get(name), snake_case(name)
+        value, keyword = query.get(name), snake_case(name)
         if _is_time(value) or isinstance(value, date | np.datetime64):
             raise _invalid(keyword, f"{keyword} must be an MJD in the time scale of the series, such as time.tdb.mjd.")
         if value is not None:
-            arguments[name] = in_unit(value, "d", keyword)
-    return {name: str(value) for name, value in arguments.items()}
+            query[name] = in_unit(value, "d", keyword)
+    return {name: str(value) for name, value in query.items()}
 
 
 def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
