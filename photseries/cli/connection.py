@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate
 
@@ -31,7 +32,9 @@ def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[...
     @click.option("--retries", type=click.IntRange(0, 20), default=6, help="Maximum number of retries.")
     @functools.wraps(command)
     def run(url: str | None, retries: int, **options: object) -> None:
-        with reported(), photseries.Client(url, retries=retries) as client:
+        with reported(), warnings.catch_warnings(), photseries.Client(url, retries=retries) as client:
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
             command(client, **options)
 
     return run

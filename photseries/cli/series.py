@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-import warnings
 import webbrowser
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -64,15 +63,11 @@ def get(
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} exists already. Replace it with --force, or name another file with -o.")
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            _save(client, series_id, path, form, revision)
+        _save(client, series_id, path, form, revision)
     except BrokenPipeError:
         raise  # the reader of standard output has gone, as `head` does
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from error
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
 
 
 def _save(client: Client, series_id: int, path: Path, form: str, revision: int | None) -> None:

@@ -24,7 +24,7 @@ from photseries.client.keys import Key, key_of, same_key_error
 from photseries.client.payload import Message, json_of, query_of
 from photseries.client.search import SERIES
 from photseries.client.transport import Transport
-from photseries.client.uploads import FATAL, Outcome, Uploaded
+from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
 from photseries.errors import InvalidError, OutcomeUnknownError, PhotseriesError
 from photseries.extras import is_installed
 from photseries.fields import FIELDS, SETTABLE
@@ -183,11 +183,11 @@ class BatchedUpload:
     def _series(self, numbered: Iterable[tuple[int, object]]) -> Iterator[Item]:
         """Yield the series to send together; send the others alone, and record errors."""
         for index, item in numbered:
-            data, item_fields = item if isinstance(item, tuple) else (item, {})
-            is_single = isinstance(data, str | os.PathLike) and not self._files
             try:
+                data, item_fields = data_and_fields(item)
+                is_single = isinstance(data, str | os.PathLike) and not self._files
                 series_items = (
-                    [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(item_fields))]
+                    [] if is_single else [Item(index, item, *series) for series in self._read(data, item_fields)]
                 )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))

@@ -9,7 +9,7 @@ from itertools import chain
 
 from photseries.client.bulk import split
 from photseries.client.keys import UploadTracker
-from photseries.client.uploads import FATAL, Outcome, Uploader, split_options
+from photseries.client.uploads import FATAL, Outcome, Uploader, data_and_fields, split_options
 from photseries.errors import PhotseriesError
 from photseries.formats import Reading, ReadOptions, collect
 
@@ -67,10 +67,9 @@ class ManyUploader:
 
     def _outcomes(self, index: int, item: object) -> list[Outcome]:
         """Return the outcome of each series of an item."""
-        data, item_fields = item if isinstance(item, tuple) else (item, {})
         outcomes: list[Outcome] = []
         try:
-            for reading, fields in self.read(data, dict(item_fields)):
+            for reading, fields in self.read(*data_and_fields(item)):
                 try:
                     uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self._reached)
                 except PhotseriesError as error:

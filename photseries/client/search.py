@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -124,6 +125,8 @@ def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> 
     """Yield the fields of series, page by page with a cursor."""
     while True:
         answer = ask(page)
+        for text in answer.get("warnings", ()):
+            warnings.warn(text, stacklevel=2)
         yield from map(_without_table, answer["series"])
         if not answer["cursor"]:
             return

@@ -25,7 +25,7 @@ from photseries.formats.selection import filter_hint
 from photseries.parameters import MAX_PER_PAGE
 from photseries.parameters.value_types import joined
 
-__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "split_options"]
+__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "data_and_fields", "split_options"]
 
 #: The warning for a skipped series whose stored table differs.
 _OTHER_TABLE: Final = (
@@ -186,6 +186,21 @@ def _skipped(existing: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Skip an existing series; warn if its table differs."""
     other = () if is_of(existing["content_hash"], reading) else (_OTHER_TABLE,)
     return Uploaded(int(existing["id"]), "skipped", (*reading.warnings, *other))
+
+
+def data_and_fields(item: object) -> tuple[object, dict[str, object]]:
+    """Return the data of an item of several uploads, and its own fields if it is a pair.
+
+    Raises
+    ------
+    InvalidError
+        When it is a tuple, but not of data and a mapping.
+    """
+    if not isinstance(item, tuple):
+        return item, {}
+    if len(item) != 2 or not isinstance(item[1], Mapping):
+        raise InvalidError(f"An item must be data or a pair of data and a dict of fields, not {item!r:.80}.")
+    return item[0], dict(item[1])
 
 
 def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +11,7 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.fields import Operator
+from photseries.lightcurve.epochs import JULIAN_DATES
 from photseries.lightcurve.time_scales import in_every_scale
 from photseries.parameters.table import (
     CONTROLS,
@@ -22,7 +23,7 @@ from photseries.parameters.table import (
     Parameter,
 )
 from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, joined
-from photseries.text import suggestion
+from photseries.text import closest_names, suggestion
 
 __all__ = [
     "Condition",
@@ -31,6 +32,7 @@ __all__ = [
     "Positions",
     "Query",
     "cone_of",
+    "likely_mistakes",
     "parse",
     "parse_criteria",
     "positions_of",
@@ -213,6 +215,32 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     return values
 
 
+def likely_mistakes(query: Query, filters: Collection[str]) -> list[str]:
+    """Return a warning for each value of the criteria that probably explains why nothing matches.
+
+    Parameters
+    ----------
+    query : Query
+    filters : collection of str
+        The filters that the archive allows.
+    """
+    unknown_filters = [
+        f"This archive has no filter {_quote(name)}. The closest are "
+        f"{', '.join(closest_names(name, filters, 5))}, ... (GET /api/enum_types)"
+        for condition in query.restrictions
+        if condition.field == "filter"
+        for name in condition.value
+        if name not in filters
+    ]
+    julian_dates = [
+        f"{condition.criterion.name} is compared with MJD, and {condition.value:.15g} looks like a Julian date: "
+        "MJD = JD - 2400000.5."
+        for condition in query.restrictions
+        if condition.criterion.kind is MOMENT and JULIAN_DATES[0] <= condition.value < JULIAN_DATES[1]
+    ]
+    return unknown_filters + julian_dates
+
+
 def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:
     """Return the restrictions in parameter values."""
     robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
@@ -317,6 +345,8 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     for name, value in body.items():
         if isinstance(value, list) and len(value) > MAX_VALUES:
             raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_quote(name)}.")
+        if value == [] and name not in repeatable:
+            raise _invalid(name[:MAX_NAME_LENGTH], f"The list {_quote(name)} is empty. Give a value, or leave it out.")
         try:
             if not isinstance(value, list):
                 texts[name] = [_plain(value)]

@@ -68,6 +68,17 @@ def test_find_reports_the_number_of_further_series(run, series):
     assert run("find", "--object-id", "nowhere").stderr == "No series matches.\n"
 
 
+def test_find_says_why_nothing_matches(run, series):
+    unknown, nothing = run("find", "--filter", "ztf_r").stderr.splitlines()
+    assert unknown.startswith('Warning: This archive has no filter "ztf_r". The closest are ztfr, ')
+    assert nothing == "No series matches."
+    # JD 2459000.5 is MJD 59000
+    assert run("find", "--start-after", "2459000.5").stderr.startswith(
+        "Warning: startAfter is compared with MJD, and 2459000.5 looks like a Julian date"
+    )
+    assert run("find", "--filter", "ztfr,ztf_r").stderr == ""
+
+
 def test_find_as_csv_and_chosen_columns(run, series):
     rows = list(csv.DictReader(io.StringIO(run("find", "--csv", "--sort-by", "id").stdout)))
     assert [int(row["id"]) for row in rows] == series

@@ -378,6 +378,15 @@ def test_many(client, world, fields):
     assert {outcome.uploaded.status for outcome in again} == {"skipped"}
 
 
+def test_items_that_are_no_pair_of_data_and_fields_are_rejected(client, fields):
+    items = [(1, 2), (frame(), fields, 3), (frame(), {"series_obj_id": "pair"})]
+    for bulk in (False, True):
+        outcomes = list(client.upload_many(items, bulk=bulk, if_exists="replace", **fields))
+        messages = {outcome.index: str(outcome.error) for outcome in outcomes if outcome.error}
+        assert set(messages) == {0, 1}
+        assert all(text.startswith("An item must be data or a pair") for text in messages.values())
+
+
 def test_upload_many_consumes_items_lazily(client, fields):
     name, taken = fields.pop("series_name"), []
 

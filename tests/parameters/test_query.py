@@ -223,7 +223,7 @@ def test_a_body_is_read_like_arguments():
     }
     arguments = {"filter": ['ztfg,"a,b"'], "instrumentID": ["1,2"], "minExpTime": ["0.1"], "detected": ["t"]}
     assert parse(texts_of(body)) == parse({**arguments, "stat": ["stds.a<1"]})
-    for value in (None, {}, [None], [[1]], [{}]):
+    for value in (None, {}, [], [None], [[1]], [{}]):
         with pytest.raises(InvalidError) as caught:
             texts_of({"filter": value})
         assert set(caught.value.fields) == {"filter"}

@@ -24,7 +24,16 @@ from photseries.errors import (
     QuotaExceededError,
     UnreadableFileError,
 )
-from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMARY_CRITERIA, Condition, Query
+from photseries.parameters import (
+    CONTROLS,
+    CRITERIA,
+    OF_SOURCE,
+    ONE_SERIES,
+    SUMMARY_CRITERIA,
+    Condition,
+    Query,
+    likely_mistakes,
+)
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
 from photseries.server.catalogue.series_queries import SeriesRecord
@@ -102,6 +111,8 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
+            if not page.found and (warnings := likely_mistakes(query, self.services.archive.filters)):
+                around["warnings"] = warnings
             listed = [_without_table(record) for record in page.found] if query.data_format == "none" else []
             return query.data_format, page.found, around, success({"series": listed, **around})
 

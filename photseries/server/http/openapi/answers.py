@@ -135,9 +135,9 @@ def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         {name: examples.SERIES[name] for name in ("id", "revision", "obj_id", "filename", "hash")},
     )
     around = {"numPerPage": 100, "pageNumber": 1, "cursor": None}
-    page = {"series": several(ref("Series")), **_page(), "cursor": nullable(TEXT)}
+    page = {"series": several(ref("Series")), **_page(), "cursor": nullable(TEXT), "warnings": WARNINGS}
     example = {"series": [dict(examples.SERIES)], "totalMatches": 1, **around}
-    yield "SeriesPage", record(page, ("totalMatches",)), example
+    yield "SeriesPage", record(page, ("totalMatches", "warnings")), example
     yield "Summary", *_summary()
     event = {
         "revision": INTEGER,

@@ -12,7 +12,7 @@ from photseries.errors import InvalidError
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.positions import angle
 from photseries.lightcurve.table import TIME
-from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
+from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query, likely_mistakes
 from photseries.parameters.value_types import FLAG, MOMENT
 from photseries.server.catalogue.series_queries import SeriesPage
 from photseries.server.http.base import ANY
@@ -122,6 +122,7 @@ class FindHandler(PageHandler):
             "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
             "instruments": {item["id"]: item["name"] for item in instruments},
             "filters": self.services.archive.filters,
+            "mistakes": likely_mistakes(query, self.services.archive.filters),
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
             "found": [item.fields for item in page.found],
