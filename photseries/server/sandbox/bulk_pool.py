@@ -13,7 +13,8 @@ from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire, descriptors
 from photseries.server.sandbox.bulk_request import BulkRequest
 from photseries.server.sandbox.bulk_wire import ReceivedSlab
-from photseries.server.sandbox.pool import PATIENCE, Sandbox
+from photseries.server.sandbox.children import PATIENCE
+from photseries.server.sandbox.pool import Sandbox
 from photseries.server.sandbox.worker import FAILED, LATE
 from photseries.server.settings import SandboxSettings
 

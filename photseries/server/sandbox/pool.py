@@ -1,36 +1,29 @@
-"""The service's side of the worker processes that read uploads."""
+"""Pools of the confined processes that read uploads."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
 from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
 from photseries.hdf5 import StoredContent, frames
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
+from photseries.server.sandbox.children import PATIENCE, Child, ForkServer
 from photseries.server.sandbox.semaphore import FairSemaphore
 from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
 from photseries.server.settings import SandboxSettings
 
 __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
-#: Additional time that the service waits for an answer, beyond the fork server's deadline [s].
-PATIENCE: Final = 5.0
 #: How long an upload waits for a worker [s]; short, because a waiting upload occupies a thread.
 QUEUE: Final = 5.0
 
@@ -44,12 +37,6 @@ OUTCOMES: Final = ("read", "refused", "busy", "crashed", "late", "out of process
 _ENDS: Final = {NOT_FORKED: "not started", LATE: "late", signal.SIGXCPU: "out of processor time"}
 
 log = logging.getLogger(__name__)
-
-# -I keeps the environment and the current folder out of the module path, which is then the service's own.
-_BOOT: Final = (
-    "import importlib, json, sys; a = json.loads(sys.argv[1]); sys.path[:] = a['path']; "
-    "importlib.import_module(a['module']).main(a)"
-)
 
 
 class Sandbox:
@@ -83,8 +70,8 @@ class Sandbox:
         self._gate = FairSemaphore(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
         self._counting = threading.Lock()
-        self._fork_server: _ForkServer | None = None
-        self._idle: list[_Child] = []
+        self._fork_server: ForkServer | None = None
+        self._idle: list[Child] = []
         self._timer: threading.Timer | None = None
         self._started = False
 
@@ -225,8 +212,8 @@ class Sandbox:
             raise self._error_of_outcome(ended)
         return answer
 
-    def _new_child(self, size: int, owner: int | None) -> _Child:
-        if size > _MAX_ROOM:
+    def _new_child(self, size: int, owner: int | None) -> Child:
+        if size > _MAX_ROOM or not self._settings.reuse:
             owner = None
         if owner is not None:
             size = max(_MIN_ROOM, size + size // 4)
@@ -240,12 +227,12 @@ class Sandbox:
             for end in (answers, statuses, sizes):
                 end.close()
             deadline = time.monotonic() + self._settings.deadline
-            return _Child(owner, size, deadline, upload, size_pipe, answer, status, fork_server, stack.pop_all().close)
+            return Child(owner, size, deadline, upload, size_pipe, answer, status, fork_server, stack.pop_all().close)
 
-    def _keep(self, child: _Child, answer: wire.WorkerResponse | None) -> bool:
+    def _keep(self, child: Child, answer: wire.WorkerResponse | None) -> bool:
         """Return whether a child has read a table; let it then wait for another file of its owner, or end it."""
         succeeded = answer is not None and answer.table is not None
-        surplus: _Child | None = child
+        surplus: Child | None = child
         if succeeded and child.owner is not None:
             with self._lock:
                 if self._started:
@@ -287,7 +274,7 @@ class Sandbox:
         }
         return UnreadableFileError(f"The {self.label} cannot be read: {why[outcome]}.")
 
-    def _send(self, numbers: list[int]) -> _ForkServer:
+    def _send(self, numbers: list[int]) -> ForkServer:
         """Send a job to the fork server, or to a new one if the last one has ended."""
         with self._lock:
             if not self._started:
@@ -302,10 +289,10 @@ class Sandbox:
                 self._fork_server.send(numbers)
             return self._fork_server
 
-    def _new_fork_server(self) -> _ForkServer:
-        return _ForkServer(self.worker, self._settings, self._limits, self._warm_up_file)
+    def _new_fork_server(self) -> ForkServer:
+        return ForkServer(self.worker, self._settings, self._limits, self._warm_up_file)
 
-    def _drop(self, fork_server: _ForkServer) -> None:
+    def _drop(self, fork_server: ForkServer) -> None:
         """End an unresponsive fork server, unless another thread has already replaced it."""
         with self._lock:
             if self._fork_server is fork_server:
@@ -353,100 +340,3 @@ class FileSandbox(Sandbox):
             message = answer.error or "The file holds no table."
             raise InvalidError(message, fields={"data": [message]})
         return answer.found
-
-
-@dataclass(frozen=True, eq=False)
-class _Child:
-    """A reading child, from the service's side.
-
-    Attributes
-    ----------
-    owner : int or None
-        The user whose files the child reads; None if it reads a single file.
-    room : int
-        The size of the file with the upload, which the child has mapped [bytes].
-    deadline : float
-        When the fork server ends the child, in seconds of time.monotonic.
-    upload, size, answer, status : file
-        That file; pipes for the size of an upload, for the answer to it, and for the report of how the child ended.
-    fork_server : _ForkServer
-    close : callable
-        Close the files; a waiting child then ends.
-    """
-
-    owner: int | None
-    room: int
-    deadline: float
-    upload: IO[bytes]
-    size: IO[bytes]
-    answer: IO[bytes]
-    status: IO[bytes]
-    fork_server: _ForkServer
-    close: Callable[[], None]
-
-    def read(self, pieces: Sequence[bytes | memoryview], deadline: float, limits: Limits) -> wire.WorkerResponse:
-        size = sum(map(len, pieces))
-        wire.require(size <= self.room)
-        self.upload.seek(0)
-        self.upload.writelines(pieces)
-        self.upload.flush()
-        self.size.write(size.to_bytes(wire.SIZE_BYTES, "little"))
-        return wire.receive(lambda size: descriptors.read(self.answer, size, deadline), limits)
-
-
-class _ForkServer:
-    """The process of :mod:`photseries.server.sandbox.worker`, and the service's end of its channel."""
-
-    def __init__(self, worker: str, settings: SandboxSettings, limits: Limits, warm_up_file: bytes) -> None:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._channel.settimeout(PATIENCE)
-        arguments = {
-            "module": worker,
-            "path": [os.path.abspath(folder) for folder in sys.path],
-            "channel": theirs.fileno(),
-            "sandbox": dataclasses.asdict(settings),
-            "limits": dataclasses.asdict(limits),
-        }
-        with theirs, descriptors.unnamed_file(warm_up_file) as warm_up:
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
-                [sys.executable, "-I", "-c", _BOOT, json.dumps(arguments)],
-                stdin=warm_up,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                cwd="/",
-                env=_environment(),
-                start_new_session=True,  # Ctrl-C must reach only the service, which then ends the fork server
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def send(self, numbers: list[int]) -> None:
-        socket.send_fds(self._channel, [b"J"], numbers)
-
-    def close(self) -> None:
-        """Close the channel, whereupon the fork server kills its children and ends."""
-        self._channel.close()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def _environment() -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    return inherited | {
-        "ARROW_DEFAULT_MEMORY_POOL": "system",  # other allocators start threads, after which a fork is not safe
-        "ARROW_IO_THREADS": "1",
-        "HDF5_PLUGIN_PATH": "",  # nor a search for plugins when a file is not HDF5
-        "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
-        "HDF5_USE_FILE_LOCKING": "FALSE",
-        "HOME": "/nonexistent",  # astropy searches for its configuration there
-        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # one thread, or a fork is not safe
-        "LC_ALL": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",  # the same
-        "OPENBLAS_NUM_THREADS": "1",
-        "PATH": "/usr/bin:/bin",
-    }

@@ -169,6 +169,7 @@ class SandboxSettings:
     cpu: int = 20  # [s]
     memory: int = 3 * 1024 * MIB  # [bytes]
     workers: int = 4
+    reuse: bool = True
     user: int = 60_800
     require: tuple[str, ...] = ()
 

@@ -324,6 +324,17 @@ def test_files_of_one_owner_share_a_child():
     assert descriptors() == before
 
 
+def test_without_reuse_every_file_gets_a_new_child():
+    sandbox = Sandbox(dataclasses.replace(SETTINGS, reuse=False), LIMITS)
+    sandbox.start()
+    try:
+        for number in range(2):
+            assert sandbox.decode(table(number), owner=1).metadata == {"number": number}
+            wait_for(lambda: not workers(fork_server(sandbox)))
+    finally:
+        sandbox.close()
+
+
 def test_a_file_too_large_for_a_waiting_child_gets_a_new_one(sandbox):
     sandbox.decode(table(0), owner=1)
     first = workers(fork_server(sandbox))
