@@ -67,7 +67,7 @@ def metadata():
     for field in (FIELDS[name] for name in SETTABLE):
         values = f": {', '.join(field.values)}" if field.values else ""
         need = "required" if field.required else f"default {field.default}" if field.default else ""
-        rows.append([f"`{field.name}`", field.description + values, field.unit or "", need])
+        rows.append([f"`{field.name}`", field.description + values, field.units, need])
     return table(["field", "what", "unit", ""], rows)
 
 
@@ -121,7 +121,7 @@ def fields():
 
 
 def statistics(names=STATISTICS):
-    rows = [[f"`{name}`", FIELDS[name].description, FIELDS[name].unit or ""] for name in names]
+    rows = [[f"`{name}`", FIELDS[name].description, FIELDS[name].units] for name in names]
     return table(["statistic", "what", "unit"], rows)
 
 

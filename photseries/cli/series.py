@@ -27,6 +27,7 @@ from photseries.cli.table import shown, table_lines
 from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
 from photseries.lightcurve.calibration import unit_in
+from photseries.lightcurve.meaning import meaning
 from photseries.text import file_name
 
 if TYPE_CHECKING:
@@ -220,12 +221,13 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name:<{wide}}  {shown(value, name)}{f' {unit}' if unit else ''}"
     columns = metadata.get("medians") or {}
     rows = [
-        {"column": column} | {title: (metadata.get(name) or {}).get(column) for name, title in _OF_COLUMNS.items()}
+        {"column": column, "unit": meaning(column, metadata).unit}
+        | {title: (metadata.get(name) or {}).get(column) for name, title in _OF_COLUMNS.items()}
         for column in columns
     ]
     if rows:
         yield ""
-        yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
+        yield from table_lines(rows, ["column", "unit", *_OF_COLUMNS.values()], None)
 
 
 COMMANDS = (get, show, open_page, delete, purge, restore, undo, periods)

@@ -142,6 +142,8 @@ class Field:
         A phrase without a full stop.
     unit : str, optional
         In VOUnits spelling.
+    brightness_unit : str, optional
+        In place of a unit: a pattern of the unit of the quantity that ``features_of`` names, such as "{}/d".
     digits : int, optional
         Digits after the decimal point in tables and on pages.
     ucd : str, optional
@@ -173,6 +175,7 @@ class Field:
     label: str
     description: str
     unit: str | None = None
+    brightness_unit: str = ""
     digits: int | None = None
     ucd: str | None = None
     required: bool = False
@@ -208,9 +211,14 @@ class Field:
         return (self.ucd or "").startswith("phot.mag")
 
     @property
+    def units(self) -> str:
+        """The unit, or the units that it may have; empty for none."""
+        return self.unit or " or ".join(dict.fromkeys(map(self.brightness_unit.format, ("mag", "flux"))))
+
+    @property
     def sentence(self) -> str:
         """The description with the unit."""
-        return f"{self.description} [{self.unit}]" if self.unit else self.description
+        return f"{self.description} [{self.units}]" if self.units else self.description
 
     @property
     def displayed_unit(self) -> str:

@@ -158,6 +158,10 @@ def with_fields_of_altdata(fields: Mapping[str, object], *, prefer_altdata: bool
 def unit_in(field: Field, metadata: Mapping[str, object]) -> str | None:
     """Return the unit of a field in a series: AB or Vega for its magnitudes, its own for statistics of its fluxes."""
     calibration = calibration_of(metadata)
+    if field.brightness_unit:
+        flux = "1" if calibration.unit == RELATIVE else calibration.unit
+        unit = field.brightness_unit.format("mag" if metadata.get("features_of") == "mag" else flux)
+        return None if unit == "1" else unit
     if field.is_magnitude:
         return {"vega": "Vega", "ab": "AB"}.get(calibration.magsys, field.unit)
     if field.unit == MICROJANSKY:

@@ -53,7 +53,8 @@ PERIODOGRAM: tuple[Parameter, ...] = (
         name="maxPoints",
         kind=integer(4, 20_000),
         default=2000,
-        sentence="Maximum number of frequencies in the answer; of each interval the extremes are kept, for a plot.",
+        sentence="Maximum number of frequencies in the answer, for a plot: half are the lowest; of each interval of "
+        "the others the extremes are kept.",
     ),
     _UNIT,
     _QUALITY,

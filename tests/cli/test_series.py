@@ -101,7 +101,7 @@ def test_show_draws_and_lists_fields(run, series):
     assert any(0x2800 < ord(character) < 0x2900 for character in drawing)
     assert re.search(r"^ra +10.00000 deg$", facts, re.MULTILINE)
     assert re.search(r"^num_exp +50$", facts, re.MULTILINE)
-    assert re.search(r"^flux +\S+ +\S+ +\S+ +\S+$", facts, re.MULTILINE)
+    assert re.search(r"^flux +uJy +\S+ +\S+ +\S+ +\S+$", facts, re.MULTILINE)
     assert run("show", series[0], "--mag", "--height", 8).stdout.startswith("AB magnitude\n")
     assert run("show", series[2]).stdout.startswith("AB magnitude\n")
     assert "\x1b" not in run("show", series[1], "--no-plot").stdout

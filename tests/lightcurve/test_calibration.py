@@ -250,6 +250,19 @@ def test_units_of_fields_follow_the_series():
     assert unit_in(FIELDS["mean_flux"], {"flux_unit": "relative"}) is None
 
 
+@pytest.mark.parametrize(
+    ("metadata", "units"),
+    [
+        ({"features_of": "mag", "flux_unit": "mJy"}, ["mag", "mag/d", None, "d"]),
+        ({"features_of": "flux", "flux_unit": "electron/s"}, ["electron/s", "electron/s/d", None, "d"]),
+        ({"features_of": "flux", "flux_unit": "mJy"}, ["uJy", "uJy/d", None, "d"]),
+        ({"features_of": "flux", "flux_unit": "relative"}, [None, "1/d", None, "d"]),
+    ],
+)
+def test_features_have_the_unit_of_what_they_are_computed_from(metadata, units):
+    assert [unit_in(FIELDS[name], metadata) for name in ("amplitude", "slope", "skewness", "span")] == units
+
+
 #: What clients wrote before there was a field.
 OLD = {"flux_calibrated": False}
 

@@ -369,8 +369,13 @@ class Analysis:
 
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
-    """Return the facts about a search for an answer."""
-    selected = minmax_decimate(search.power, max_points)
+    """Return the facts about a search for an answer.
+
+    Half of the points are the lowest frequencies: on a logarithmic axis of periods they take most of the room.
+    """
+    lowest = min(max_points // 2, len(search.power))
+    rest = lowest + minmax_decimate(search.power[lowest:], max_points - lowest)
+    selected = np.concatenate([np.arange(lowest), rest])
     return {
         **search.grid.periods,
         "limited": search.limited,

@@ -53,5 +53,6 @@ def _create(services: Services, principal: Principal, number: int, star: Star) -
     for name, columns in tables(star):
         magref = star.bands[name].magref
         reference = {} if magref is None else {"magref": magref, "e_magref": 0.02}
-        services.archive.create(principal, {**shared, **reference, "filter": name, "data": columns})
+        flagged = {"flag_column": "quality"} if "quality" in columns else {}
+        services.archive.create(principal, {**shared, **reference, **flagged, "filter": name, "data": columns})
     return len(star.bands)

@@ -38,6 +38,9 @@ def test_a_periodogram_of_selected_points(services, principal, found):
     assert len(computed["peaks"]) <= 3
     assert len(computed["frequency"]) == len(computed["power"]) <= 50 < computed["num_frequencies"]
     assert 0.5 <= computed["min_period"] < computed["max_period"] == pytest.approx(1.5)
+    steps = np.diff(computed["frequency"])
+    assert steps[:24] == pytest.approx(steps[0])
+    assert steps[24:].max() > 2 * steps[0], "only the lowest half of the frequencies is complete"
 
 
 def test_a_folded_light_curve(services, principal, found):

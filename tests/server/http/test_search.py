@@ -2,10 +2,11 @@
 
 import itertools
 
+import httpx
 import pytest
 
 from tests.server.http.test_errors import check_error
-from tests.support import columns
+from tests.support import PATIENCE, columns
 
 STARS = {"north": (10.0, 89.9999), "meridian": (359.99999, 0.0), "beside": (0.00001, 0.0), "south": (200.0, -45.0)}
 
@@ -217,3 +218,18 @@ def test_ids_that_no_id_can_be_match_nothing_of_their_own(admin, world):
         found = search(admin, **{name: f"{value},-1,{10**17}"}, seriesName="large ids")
         assert [one["id"] for one in found["series"]] == [series]
     assert search(admin, followupRequestID=f"1,{10**17}", assignmentID="-1582,5627515155")["totalMatches"] == 0
+
+
+def test_an_empty_answer_says_what_is_probably_wrong(service, admin):
+    params = {"filter": "ztfrr", "startAfter": "2459000.5"}
+    answer = admin.get("/api/photometric_series", params=params).json()["data"]
+    assert answer["series"] == []
+    unknown, julian = answer["warnings"]
+    assert unknown.startswith('This archive has no filter "ztfrr". The closest are ztfr, ')
+    assert julian.endswith("MJD = JD - 2400000.5.")
+    with httpx.Client(base_url=service.url, timeout=PATIENCE) as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        page = browser.get("/", params=params)
+    assert page.status_code == 200
+    assert "has no filter &quot;ztfrr&quot;" in page.text
+    assert "looks like a Julian date" in page.text

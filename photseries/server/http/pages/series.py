@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from photseries.errors import NotFoundError
-from photseries.fields import FIELDS, METADATA, PER_COLUMN, Section
+from photseries.fields import FIELDS, METADATA, PER_COLUMN, Section, displayed
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import brightness_spellings
+from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.positions import sexagesimal
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
 from photseries.server.http.analysis import PlotHandler
@@ -64,6 +65,7 @@ class SeriesPageHandler(PageHandler):
             "features": written(fields, Section.FEATURE),
             "period": written(fields, Section.PERIOD),
             "per_column": [FIELDS[name] for name in PER_COLUMN],
+            "unit_of": lambda column: displayed(meaning(column, fields).unit),
             "history": self.services.reader.history(self.principal, series_id),
             "formats": [writer.name for writer in WRITERS.values() if writer.is_installed],
             "snippets": of_series(origin_of(self.request, self.services.config.server), series_id),

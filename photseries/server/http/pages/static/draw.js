@@ -193,7 +193,8 @@ export function paintAxes(pen, frame, xs, ys, { xLabel, yLabel }, ticks) {
 
 /** @param {any} pen @param {Line[]} lines @param {Scale} xs @param {Frame} frame */
 export function paintLines(pen, lines, xs, frame) {
-  for (const [i, { x, text, colour: paint = "--soft" }] of lines.entries()) {
+  const sorted = [...lines].sort((one, other) => one.x - other.x); // neighbours get their texts at different heights
+  for (const [i, { x, text, colour: paint = "--soft" }] of sorted.entries()) {
     if (x < xs.start || x > xs.end) continue;
     const across = xs.pixel(x);
     Object.assign(pen, { strokeStyle: colour(paint), fillStyle: colour(paint), lineWidth: 1, globalAlpha: 0.8, font: FONT, textAlign: "left" });
