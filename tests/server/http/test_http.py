@@ -268,3 +268,9 @@ def test_a_client_that_reads_slowly_gets_all_of_it(tmp_path, archive_url):
                 time.sleep(0.4)
         assert taken == length
         assert time.monotonic() - begun > 2.0  # longer than the timeout, which is on progress
+
+
+def test_the_link_to_the_documentation_leads_to_what_there_is(admin):
+    is_built = "not built" not in admin.get("/docs/").text
+    page = admin.get("/docs", follow_redirects=True)
+    assert (page.status_code, page.url.path) == (200, "/docs/" if is_built else "/docs/http")

@@ -49,14 +49,15 @@ _NOT_BUILT: Final = b"""<!doctype html>
 
 
 class SiteFolderHandler(BaseHandler):
-    """The URL of the site without its slash."""
+    """The URL of the site without its slash: the target of every link to the documentation."""
 
     needs: ClassVar = {"GET": None}
 
     async def get(self) -> None:
-        """Redirect to the site."""
-        self.set_status(308)
-        self.set_header("Location", "/docs/")
+        """Redirect to the site, or to the page of the interface if the site is not built."""
+        is_built = await self.run(lambda: bool(_files()))
+        self.set_status(308 if is_built else 307)
+        self.set_header("Location", "/docs/" if is_built else "/docs/http")
         await self.send([])
 
 
