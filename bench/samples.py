@@ -15,7 +15,7 @@ from bench.client import MARK, Connection, Request
 from photseries.fields import METADATA
 from tests.support import TESS, RunningService, recipe_read, recipe_write
 
-__all__ = ["PATH", "Sample", "create_references", "made", "one", "posted", "samples"]
+__all__ = ["PATH", "Sample", "create_references", "made", "posted", "samples", "single_request"]
 
 PATH = "/api/photometric_series"
 
@@ -78,7 +78,7 @@ def posted(service: RunningService, connection: Connection, sample: Sample) -> i
     return int(orjson.loads(connection.require(sample.post(service.token))[0])["data"]["id"])
 
 
-def one(service: RunningService, operation: str, series_id: int) -> Request:
+def single_request(service: RunningService, operation: str, series_id: int) -> Request:
     """Return the request that gets one series, or changes its metadata."""
     path = f"{PATH}/{series_id}"
     if operation == "PATCH":

@@ -95,7 +95,7 @@ with opened(config) as services:
 
     def found(**arguments):
         query = parameters.parse({name: [text] for name, text in arguments.items()})
-        return [one.fields["series_name"] for one in services.reader.find(principal, query)[0].found]
+        return [one.fields["series_name"] for one in services.reader.find(principal, query)[0].records]
 
     told["criteria"] = [found(minAirPressure="900"), found(maxTimeSpan="2"), found(minTimeSpan="2")]
     told["sorted"] = [found(sortBy="air_pressure"), found(sortBy="time_span")]

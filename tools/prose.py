@@ -54,12 +54,12 @@ def texts_of(path: Path) -> Iterator[tuple[int, str]]:
 def problems_of(path: Path) -> Iterator[str]:
     """Yield a line for each banned construction in a file."""
     for first, text in texts_of(path):
-        found = [
-            (match, better) for known, better in BANNED.items() for match in re.finditer(known, text, re.IGNORECASE)
+        matches = [
+            (match, better) for pattern, better in BANNED.items() for match in re.finditer(pattern, text, re.IGNORECASE)
         ]
         if path.suffix == ".py" and (word := _FIRST_WORDS.match(text)):
-            found.append((word, "Return, Yield, Compute, ..."))
-        for match, better in found:
+            matches.append((word, "Return, Yield, Compute, ..."))
+        for match, better in matches:
             line = first + text.count("\n", 0, match.start())
             yield f"{path.relative_to(ROOT)}:{line}: {match[0].strip()!r}: write {better}"
 

@@ -54,8 +54,8 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> 
 
 def _lines(file: Path, about: list[Description]) -> Iterator[str]:
     """Write what a file is taken for."""
-    several = f", {len(about)} series" if len(about) > 1 else ""
-    yield f"{file}: {about[0]['survey'] or 'no known survey'}{several}"
+    series_count = f", {len(about)} series" if len(about) > 1 else ""
+    yield f"{file}: {about[0]['survey'] or 'no known survey'}{series_count}"
     yield from (f"  {line}" for line in table_lines(about[0]["columns"], ["role", "column", "why"], None))
     if about[0]["filters"]:
         yield f"  filters (rows)  {', '.join(f'{name} ({rows})' for name, rows in about[0]['filters'].items())}"
@@ -78,23 +78,23 @@ def _command(file: Path, about: list[Description], options: ReadOptions, fields:
         value = getattr(options, name)
         if value is not None and options.given(name):
             texts = value if name == "where" and not isinstance(value, str) else [value]
-            words += [word for text in texts for word in (f"--{name.replace('_', '-')}", _text(text))]
+            words += [word for text in texts for word in (f"--{name.replace('_', '-')}", _format_value(text))]
     maps = [part["filter_map"] for part in about if part["filter_map"]]
     if maps and options.filter_map is None and "filter" not in fields:
-        known = [
+        column_maps = [
             f"{part['filter']}={part['fields']['filter']}"
             for part in about
             if part["filter"] and not part["filter_map"]
         ]
-        words += ["--filter-map", ",".join([*known, *maps])]
-    words += [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", _text(value))]
+        words += ["--filter-map", ",".join([*column_maps, *maps])]
+    words += [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", _format_value(value))]
     mapped = {"filter"} if maps else set()
     missing = [name for name in about[0]["missing"] if name not in mapped]
     words += [word for name in missing for word in (f"--{name.replace('_', '-')}", name.upper())]
     return shlex.join(words)
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}={entry}" for name, entry in value.items())
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

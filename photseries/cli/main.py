@@ -36,8 +36,8 @@ class Commands(click.Group):
 
     def sections(self) -> Mapping[str, Mapping[str, CommandEntry]]:
         """Return the tables of commands by purpose."""
-        others = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
-        return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in others)))
+        server_sections = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
+        return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in server_sections)))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names, in the order of the help."""

@@ -50,8 +50,8 @@ class SectionedCommand(click.Command):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
-        others = sections.pop("Options", [])
-        for title, records in (*sections.items(), ("Options", others)):
+        other_options = sections.pop("Options", [])
+        for title, records in (*sections.items(), ("Options", other_options)):
             with formatter.section(title):
                 formatter.write_dl(records)
 

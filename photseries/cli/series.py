@@ -120,8 +120,8 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
     """Delete a series after confirmation."""
     if not yes:
         _require_terminal()
-        known = client.get(series_id).metadata
-        label = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
+        metadata = client.get(series_id).metadata
+        label = ", ".join(shown(metadata[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
         click.confirm(f"Delete series {series_id} ({label})?", abort=True)
     client.delete(series_id, if_match=if_match)
 

@@ -98,8 +98,8 @@ class UploadTally:
             return
         for title, notes in self._notes.items():
             for text, files in islice(notes.items(), _REASONS):
-                several = f" ({len(files):,} files)" if len(files) > 1 else ""
-                click.echo(f"{title}{several}: {in_options(safe(text))}", err=True)
+                file_count = f" ({len(files):,} files)" if len(files) > 1 else ""
+                click.echo(f"{title}{file_count}: {in_options(safe(text))}", err=True)
                 for file in files[:_NAMED]:
                     click.echo(f"    {safe(str(file))}", err=True)
                 if len(files) > _NAMED:

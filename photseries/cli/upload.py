@@ -136,9 +136,9 @@ def _outcomes(
     for file, own in bodies:
         for outcome in client.upload_many(file, by=columns, **{**more, **own}):
             yield replace(outcome, item=(file, own))
-    others = [item for item in items if item not in bodies]
-    if others:
-        yield from client.upload_many(others, by=columns, bulk=bulk, in_flight=jobs, **more)
+    other_items = [item for item in items if item not in bodies]
+    if other_items:
+        yield from client.upload_many(other_items, by=columns, bulk=bulk, in_flight=jobs, **more)
 
 
 def _items(

@@ -429,8 +429,8 @@ class Client:
             As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
             series near several positions occurs several times.
         """
-        found = search.near(self._transport, positions, radius, arguments(criteria))
-        return search.framed(found, ("position", "separation"))
+        matches = search.near(self._transport, positions, radius, arguments(criteria))
+        return search.framed(matches, ("position", "separation"))
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""

@@ -121,20 +121,20 @@ class Collection:
         series_list = get_list(self._transport, ListQuery(self._lists, self._unordered), files=False)
         return list({series.id: series.metadata for series in series_list}.values())
 
-    def _batch(self, several: Sequence[Fields]) -> list[Series]:
+    def _batch(self, metadata_list: Sequence[Fields]) -> list[Series]:
         is_cached = self._cache is not None
         loaded = {
             metadata["id"]: self._cached(metadata)
-            for metadata in several
+            for metadata in metadata_list
             if is_cached and self._path(metadata).exists()
         }
-        missing = [metadata["id"] for metadata in several if metadata["id"] not in loaded]
+        missing = [metadata["id"] for metadata in metadata_list if metadata["id"] not in loaded]
         for series in get_list(self._transport, ListQuery({"ids": missing}, {})) if missing else ():
             if is_cached:
                 self._write(series.metadata, series.blob)
             loaded[series.id] = self._cached(series.metadata) if is_cached else series
         # A series that was deleted meanwhile or is damaged raises its error when its table is requested.
-        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in several]
+        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in metadata_list]
 
     def _path(self, fields: Fields) -> Path:
         content, file = str(fields["content_hash"]), str(fields["hash"])

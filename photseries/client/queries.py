@@ -95,7 +95,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif keyword == "obj_id" and isinstance(value, str):
             body[name] = [value]  # the name of a source may contain commas
         elif value is not None:
-            body[name] = _plain(in_unit(value, _UNITS.get(name), keyword), scale)
+            body[name] = _json_value(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     return texts_of(body if scale is None else {"timeScale": scale, **body})
@@ -251,7 +251,7 @@ def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
     return first.scale if first.scale in FIELDS["time_scale"].values else "tdb", False
 
 
-def _plain(value: object, scale: str | None = None) -> object:
+def _json_value(value: object, scale: str | None = None) -> object:
     """Convert a value to JSON types; an astropy Time becomes an MJD in a scale."""
     if isinstance(value, np.datetime64):
         value = value.astype("M8[us]").item()
@@ -260,9 +260,9 @@ def _plain(value: object, scale: str | None = None) -> object:
     if isinstance(value, date):
         return value.isoformat()
     if _is_time(value):
-        return _plain(np.asarray(getattr(value, scale or "utc").mjd))
+        return _json_value(np.asarray(getattr(value, scale or "utc").mjd))
     if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
+        return _json_value(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return value

@@ -77,7 +77,7 @@ def series_of(transport: Transport, metadata: dict[str, object], part: Mapping[s
     return Series(metadata, functools.partial(fetch, part), None if part else functools.partial(fetch, _PREVIEW))
 
 
-def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
+def _file(transport: Transport, fields: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
     """Get the file of a series, or of a part of it, and the fields of the same revision.
 
     The known fields are requested again only if the series has changed since.
@@ -90,14 +90,14 @@ def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) 
         When a whole file differs from the stored one.
     """
     for _ in range(_ATTEMPTS):
-        file = transport.download(f"{path_of(known['id'])}/data", part)
-        if file.revision != known["revision"]:
-            known = metadata(transport, known["id"])
-        if file.revision == known["revision"]:
+        file = transport.download(f"{path_of(fields['id'])}/data", part)
+        if file.revision != fields["revision"]:
+            fields = metadata(transport, fields["id"])
+        if file.revision == fields["revision"]:
             if not part:
-                require_hash(md5(file.content), known.get("hash"))
-            return known, file.content
-    raise ConflictError(f"Series {known['id']} changes all the time.")
+                require_hash(md5(file.content), fields.get("hash"))
+            return fields, file.content
+    raise ConflictError(f"Series {fields['id']} changes all the time.")
 
 
 def walk(transport: Transport, query: Arguments) -> Iterator[dict[str, object]]:

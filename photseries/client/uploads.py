@@ -176,8 +176,8 @@ class Uploader:
         """Find a series by its key; return None also when the key is incomplete."""
         if key is None:
             return None
-        known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
-        query = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
+        pairs = zip(CRITERIA_OF_KEY.values(), key, strict=False)
+        query = {criterion: joined([text]) for criterion, text in pairs if criterion and text is not None}
         page = self._transport.read(SERIES, {**query, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
         return next((series for series in page["series"] if key_of(series) == key), None)
 

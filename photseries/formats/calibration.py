@@ -139,10 +139,10 @@ def calibrated(
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
-    known = None if unit is None else known_unit(unit)
-    if known is not None and known.microjansky is not None:
+    definition = None if unit is None else known_unit(unit)
+    if definition is not None and definition.microjansky is not None:
         raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
-    magnitude, flags = zero_point_of(zero, unit if known is None else known.name, bandpass)
+    magnitude, flags = zero_point_of(zero, unit if definition is None else definition.name, bandpass)
     warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if warns else ()
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
@@ -204,8 +204,8 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
         return None
     systems: Counter[str] = Counter()
     for word, count in texts.items():
-        usual = {} if is_certain else {word: declared or "ab"}
-        systems[_SYSTEM_WORDS.get(word) or usual.get(word) or _known_system(word, f"column {name!r:.60}")] += count
+        defaults = {} if is_certain else {word: declared or "ab"}
+        systems[_SYSTEM_WORDS.get(word) or defaults.get(word) or _known_system(word, f"column {name!r:.60}")] += count
     if len(systems) > 1:
         shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())
         raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
@@ -227,8 +227,8 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
 
 def _known_system(word: str, place: str) -> str:
     if word not in _SYSTEM_WORDS:
-        known = ", ".join(_KNOWN_SYSTEMS)
-        raise invalid(f"The system {word!r:.40} of the {place} is not one of {known}: state it (magsys).")
+        names = ", ".join(_KNOWN_SYSTEMS)
+        raise invalid(f"The system {word!r:.40} of the {place} is not one of {names}: state it (magsys).")
     return _SYSTEM_WORDS[word]
 
 

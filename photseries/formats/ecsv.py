@@ -64,7 +64,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
         "datatype": [
-            _described(column, name, notes.get(name), as_json=column.name in changed)
+            _column_header(column, name, notes.get(name), as_json=column.name in changed)
             for column, name in zip(columns, names, strict=True)
         ],
         "delimiter": ",",
@@ -89,7 +89,7 @@ def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 
-def _described(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
+def _column_header(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
     kind = column.values.dtype.kind
     about = {
         "name": name,

@@ -163,9 +163,9 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     """
     matching = with_suffix(path.suffix, formats)
     if matching is None:
-        usual = ", ".join(file_format.suffixes[0] for file_format in formats.values())
+        suffixes = ", ".join(file_format.suffixes[0] for file_format in formats.values())
         raise InvalidError(
-            f"The name {path.name!r:.80} does not say which format is meant: end it in one of {usual}, or name a "
+            f"The name {path.name!r:.80} does not say which format is meant: end it in one of {suffixes}, or name a "
             "format."
         )
     return matching.name

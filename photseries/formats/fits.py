@@ -102,8 +102,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
         same_columns = [
             name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
         ]
-        others = listed(same_columns)
-        several = f"{len(same_columns)} tables have the same columns, {others}; {names[index]} was read (table)."
+        table_names = listed(same_columns)
+        warning = f"{len(same_columns)} tables have the same columns, {table_names}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; other files may use its keywords in another sense.
@@ -111,7 +111,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # The primary header describes the star and takes precedence over the table, which may describe its software.
         primary, header = dict(hdus[0].header), dict(table.header)
-        warnings = () if options.table or len(same_columns) == 1 else (several,)
+        warnings = () if options.table or len(same_columns) == 1 else (warning,)
         beside = _header_fields({**primary, **header}, table, pairs)
         return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
@@ -152,7 +152,7 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     notes = column_notes(columns, names, _note_of_loss)
     written = []
     for column, name in zip(columns, names, strict=True):
-        code, unit, values, zero = _written(column, notes.get(name, {}))
+        code, unit, values, zero = _encode_column(column, notes.get(name, {}))
         written.append(astropy_fits.Column(name, code, unit, array=values, bzero=zero))
     table = astropy_fits.BinTableHDU.from_columns(written, name="PHOTOMETRY")
     header = table.header
@@ -210,7 +210,7 @@ def _note_of_loss(column: OutputColumn) -> Note:
     return note_of_text(column.values, _ESCAPED)
 
 
-def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
+def _encode_column(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
     """Return the format of a column, its unit, its values as written, and their TZERO."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":

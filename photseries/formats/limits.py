@@ -189,29 +189,29 @@ def no_values(values: npt.NDArray[np.number], role: str) -> Any:
     """Return the rows whose value, in any unit of flux or in mag, stands for none."""
     finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
-        usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
-        others = values[finite & ~usual]
-        if not usual.any() or not others.size:
+        suspects = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
+        other_values = values[finite & ~suspects]
+        if not suspects.any() or not other_values.size:
             return infinite
-        away = np.maximum(others.min() - values, values - others.max())
-        return infinite | (usual & (away > _FAR_FLUX * np.ptp(others.astype(np.float64))))
+        away = np.maximum(other_values.min() - values, values - other_values.max())
+        return infinite | (suspects & (away > _FAR_FLUX * np.ptp(other_values.astype(np.float64))))
     with np.errstate(invalid="ignore"):
         none = infinite | (finite & (np.abs(values) >= SENTINEL_MAG))
-        usual = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
-    others = values[finite & ~none & ~usual]
-    if not others.size:
+        suspects = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
+    other_values = values[finite & ~none & ~suspects]
+    if not other_values.size:
         return none
-    away = np.maximum(others.min() - values, values - others.max())
+    away = np.maximum(other_values.min() - values, values - other_values.max())
     with np.errstate(invalid="ignore"):
-        return none | (usual & (away > _FAR)) | (finite & (np.abs(values - np.median(others)) > _TOO_FAR))
+        return none | (suspects & (away > _FAR)) | (finite & (np.abs(values - np.median(other_values)) > _TOO_FAR))
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
     if errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
-    least, usual = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
+    limit, sentinels = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= least) | np.isin(errors, usual)))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= limit) | np.isin(errors, sentinels)))
 
 
 def _masked(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

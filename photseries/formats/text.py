@@ -81,10 +81,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
         When there is no table or header line, or a row has more or fewer cells than names; the message has the line.
     """
     text, warnings = decoded(content)
-    known = _known_layout(text)
-    if known is not None:
+    layout = _known_layout(text)
+    if layout is not None:
         needs("astropy")
-        return _read_with_astropy(text, known, warnings)
+        return _read_with_astropy(text, layout, warnings)
     comments: list[_Line] = []
     rows: list[_Line] = []
     is_comment = _COMMENT.match
@@ -187,8 +187,8 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
 def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:
     """Detect the separator: it gives the sampled rows as many cells as their first line, or as names."""
     words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
-    if stated is not None and (known := words.get(stated.lower(), stated)) in _SEPARATORS:
-        return known
+    if stated is not None and (stated_separator := words.get(stated.lower(), stated)) in _SEPARATORS:
+        return stated_separator
     sample = rows[: _SAMPLE + 1]
     best, best_score = _SPACES, 0.0
     for separator in _SEPARATORS:
@@ -198,10 +198,10 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) 
             continue
         row_counts = counts[1:] or counts
         named = len(names) or counts[0]
-        usual = named if named in row_counts else max(set(row_counts), key=row_counts.count)
-        if usual < 2:
+        column_count = named if named in row_counts else max(set(row_counts), key=row_counts.count)
+        if column_count < 2:
             continue
-        score = row_counts.count(usual) / len(row_counts) + (named == usual)
+        score = row_counts.count(column_count) / len(row_counts) + (named == column_count)
         if score > best_score:
             best, best_score = separator, score
     return best
@@ -370,5 +370,5 @@ def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
     if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers
     return pd.Series(
-        pd.array([int(cell) if known else None for cell, known in zip(cells, present, strict=True)], "Int64")
+        pd.array([int(cell) if has_value else None for cell, has_value in zip(cells, present, strict=True)], "Int64")
     )

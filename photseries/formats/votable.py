@@ -93,9 +93,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
 def _file_fields(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
     """Return the metadata of the file: all fields if it is from the service, else the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
-    said = fields_in(own.get(_METADATA))
-    if said:
-        return {"file_metadata": said, "notes": notes_in(own.get(_NOTES))}
+    own_metadata = fields_in(own.get(_METADATA))
+    if own_metadata:
+        return {"file_metadata": own_metadata, "notes": notes_in(own.get(_NOTES))}
     params = params_of(file, parsed)
     fields, warnings = fields_of_params(params)
     frames = time_systems(file, parsed)
@@ -114,28 +114,30 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
-    head, foot = _described(metadata, columns, types, _private_params(metadata, columns))
+    head, foot = _series_elements(metadata, columns, types, _private_params(metadata, columns))
     stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
 
 def without_data(columns: Sequence[OutputColumn], metadata: Mapping[str, object]) -> str:
     """Write the VOTable of a series without rows, for formats that store these differently."""
-    return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
+    return "".join(_series_elements(metadata, columns, [_typed(column) for column in columns]))
 
 
 def _private_params(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
     """Write the PARAMs that only the client reads, for a lossless round trip."""
     notes = column_notes(columns, _names(columns), _note_of_loss)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
-    return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
+    return "".join(
+        param(json.dumps(document), f"{words}, as JSON", name=name) for name, (words, document) in documents.items()
+    )
 
 
 def _names(columns: Sequence[OutputColumn]) -> list[str]:
     return distinct(clean(column.name) for column in columns)
 
 
-def _described(
+def _series_elements(
     metadata: Mapping[str, object],
     columns: Sequence[OutputColumn],
     types: Sequence[tuple[dict[str, object], Array]],
@@ -225,18 +227,18 @@ def _typed(column: OutputColumn) -> tuple[dict[str, object], Array]:
     if values.dtype.kind == "b":
         return {"datatype": "boolean"}, np.where(values, b"T", b"F")
     if values.dtype.kind == "M":
-        return _text(jsonable(pd.Series(values)), xtype="timestamp")
+        return _encode_texts(jsonable(pd.Series(values)), xtype="timestamp")
     if column.is_text:
-        return _text(noted_texts(values, _note_of_loss(column)))
+        return _encode_texts(noted_texts(values, _note_of_loss(column)))
     if values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
     datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]
     if values.dtype == np.uint64 and values.max(initial=0) >= 2**63:
-        return _text(map(str, values.tolist()))
+        return _encode_texts(map(str, values.tolist()))
     return {"datatype": datatype}, values.astype(written)
 
 
-def _text(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, object], Array]:
+def _encode_texts(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, object], Array]:
     present = ["" if text is None else text for text in texts]
     plain = all(map(str.isascii, present))
     encoded = [text.encode("ascii" if plain else "utf-16-be") for text in present]

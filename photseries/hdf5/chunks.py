@@ -58,9 +58,9 @@ def check_filters(filters: Sequence[Filter]) -> None:
     codes = [step.code for step in filters]
     for code in codes:
         if code not in FILTERS:
-            known = ", ".join(name for name, _ in FILTERS.values())
+            supported = ", ".join(name for name, _ in FILTERS.values())
             name = f"{code} ({_UNREAD[code]})" if code in _UNREAD else code
-            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {known}")
+            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {supported}")
     if len(codes) > MAX_FILTERS or len(set(codes)) < len(codes):
         raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MAX_FILTERS} different ones are read")
 

@@ -148,7 +148,7 @@ def _storable(column: pd.Series, texts: set[str]) -> Array:
     if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
         return np.asarray(column).astype(dtype.newbyteorder("="), copy=False)
     if _is_text(dtype):
-        return _text(column, texts)
+        return _text_values(column, texts)
     if isinstance(dtype, pd.DatetimeTZDtype):
         raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
     possible = "integers, floats, booleans, text and datetimes can be stored"
@@ -167,7 +167,7 @@ def _is_text(dtype: object) -> bool:
     return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
 
 
-def _text(column: pd.Series, texts: set[str]) -> Array:
+def _text_values(column: pd.Series, texts: set[str]) -> Array:
     values: Array = column.to_numpy(dtype=object, na_value=np.nan)
     present = values[~pd.isna(values)].tolist()
     if not set(map(type, present)) <= {str}:

@@ -110,13 +110,13 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
                 units = {name: text for name, dataset in datasets.items() if (text := _unit(dataset))}
     except _DAMAGE:
         return None
-    plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
+    plain = {name: _native_values(values) for name, values in columns.items() if values.ndim == 1}
     return (pd.DataFrame(plain, index), units, left_out) if plain else None
 
 
 def _unit(dataset: h5py.Dataset) -> str | None:
     named = {str(name).lower(): name for name in dataset.attrs}
-    return next((_text(dataset.attrs[named[name]]) for name in ("unit", "units") if name in named), None)
+    return next((_decode_text(dataset.attrs[named[name]]) for name in ("unit", "units") if name in named), None)
 
 
 def _fixed(group: h5py.Group) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
@@ -137,7 +137,7 @@ def _names(dataset: h5py.Dataset) -> list[str]:
 
 def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
     """Return values, as datetimes if an attribute says so: pandas stores datetimes as integers."""
-    kind = _text(dataset.attrs.get(attribute))
+    kind = _decode_text(dataset.attrs.get(attribute))
     values: npt.NDArray[np.generic] = dataset[()]
     if not kind.startswith("datetime64"):
         return values
@@ -146,7 +146,7 @@ def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
 
 def _index(axis: h5py.Dataset) -> pd.Index | None:
     """Return an index of numbers or datetimes; None for the default index."""
-    name = _text(axis.attrs.get("name"))
+    name = _decode_text(axis.attrs.get("name"))
     values = _moments(axis, "kind")
     is_counted = name in ("", _NO_NAME) and values.dtype.kind in "iu"
     if is_counted or values.dtype.kind not in "iufM":
@@ -155,11 +155,11 @@ def _index(axis: h5py.Dataset) -> pd.Index | None:
     return index
 
 
-def _text(value: object) -> str:
+def _decode_text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
-def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _native_values(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind == "S":
         return np.char.decode(values.astype(np.bytes_, copy=False), "utf-8").astype(object)

@@ -61,7 +61,7 @@ def read(
         When the file is damaged, is not a single pandas table, or exceeds a limit; the message has the reason.
     """
     try:
-        return _read(memoryview(blob), limits, metadata, key)
+        return _read_image(memoryview(blob), limits, metadata, key)
     except _DAMAGE as error:
         raise UnreadableFileError("The HDF5 file cannot be read: it is damaged.") from error
     except UnreadableFileError as error:
@@ -73,7 +73,7 @@ def _sentence(message: str) -> str:
     return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
 
 
-def _read(image: memoryview, limits: Limits, metadata: str, requested_key: str | None) -> RawTable:
+def _read_image(image: memoryview, limits: Limits, metadata: str, requested_key: str | None) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.

@@ -107,14 +107,14 @@ def _counted(
     if parts is None or len(parts) != len(template.parts):
         return None
     counts = []
-    for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
-        if isinstance(one, bytes) and isinstance(two, bytes) and len(one) == len(two):
-            for offset in _places_of_numbers(one, two):
-                if offset + _NUMBER.size > len(one):
+    for number, (part, other_part) in enumerate(zip(template.parts, parts, strict=True)):
+        if isinstance(part, bytes) and isinstance(other_part, bytes) and len(part) == len(other_part):
+            for offset in _places_of_numbers(part, other_part):
+                if offset + _NUMBER.size > len(part):
                     return None
-                (before,), (after,) = _NUMBER.unpack_from(one, offset), _NUMBER.unpack_from(two, offset)
+                (before,), (after,) = _NUMBER.unpack_from(part, offset), _NUMBER.unpack_from(other_part, offset)
                 counts.append((number, offset, step * (after - before)))
-        elif one != two:
+        elif part != other_part:
             return None
     return replace(template, counts=tuple(counts))
 

@@ -270,7 +270,7 @@ def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool
     for start, content in rows_of(fields):
         dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
     stored = sorted((dataset.get_chunk_info(number) for number in range(-(-rows // chunk))), key=_first_row)
-    return [(one.byte_offset, one.byte_offset + one.size) for one in stored]
+    return [(stored_chunk.byte_offset, stored_chunk.byte_offset + stored_chunk.size) for stored_chunk in stored]
 
 
 def _first_row(chunk: h5d.StoreInfo) -> int:

@@ -100,16 +100,16 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
     import erfa
 
     derived = np.full(mjd.shape, np.nan)
-    known = np.isfinite(mjd)
-    if not known.any() or _problem(name, metadata) is not None:
+    is_finite = np.isfinite(mjd)
+    if not is_finite.any() or _problem(name, metadata) is not None:
         return derived
     scale, target = FRAMES[name]
     try:
         with quiet(erfa.ErfaWarning):  # about dates without known leap seconds
-            utc, tt, tdb = _scales(mjd[known], metadata)
-            derived[known] = utc if scale == "utc" else tdb
+            utc, tt, tdb = _scales(mjd[is_finite], metadata)
+            derived[is_finite] = utc if scale == "utc" else tdb
             if target not in (None, metadata["time_refpos"]):
-                derived[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
+                derived[is_finite] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
         message = f"{name} cannot be derived: a time of the series is no date."
         raise InvalidError(message, fields={"derive": [message]}) from None

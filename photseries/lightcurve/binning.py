@@ -48,8 +48,8 @@ class BinnedSamples:
         """Return a table with mjd, brightness, its two errors and the count."""
         points = self.samples
         name, error = points.unit, f"{points.unit}err"
-        known = np.full(len(points.mjd), np.nan) if points.error is None else points.error
-        columns = {"mjd": points.mjd, name: points.value, error: known, f"{error}_scatter": self.scatter}
+        errors = np.full(len(points.mjd), np.nan) if points.error is None else points.error
+        columns = {"mjd": points.mjd, name: points.value, error: errors, f"{error}_scatter": self.scatter}
         return pd.DataFrame({**columns, "count": self.count})
 
 

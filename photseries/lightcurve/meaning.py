@@ -90,8 +90,8 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:
         return Meaning("mag", "phot.mag", calibration_of(metadata).label("mag"))
-    known, units = _MEANINGS.get(column, Meaning()), metadata.get("column_units")
-    return known if known.unit or not isinstance(units, Mapping) else replace(known, unit=units.get(column))
+    default, units = _MEANINGS.get(column, Meaning()), metadata.get("column_units")
+    return default if default.unit or not isinstance(units, Mapping) else replace(default, unit=units.get(column))
 
 
 def time_scale(metadata: Mapping[str, object]) -> str:

@@ -225,12 +225,12 @@ def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
-    least, greatest = USUAL_MAGNITUDES
-    usual = np.count_nonzero((flux > least) & (flux < greatest))
-    if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
+    brightest, faintest = USUAL_MAGNITUDES
+    in_range = np.count_nonzero((flux > brightest) & (flux < faintest))
+    if flux.size < 2 or in_range < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
-    return bool(least < low and high < greatest and high - low < least / 5)
+    return bool(brightest < low and high < faintest and high - low < brightest / 5)
 
 
 def _sentinel_warnings(frame: pd.DataFrame) -> Iterator[str]:

@@ -131,5 +131,5 @@ def numbers_of(frame: pd.DataFrame, column: str, parameter: str) -> FloatArray:
 
 
 def _complete(error: FloatArray) -> FloatArray | None:
-    known = np.isfinite(error)
-    return np.where(known, error, np.median(error[known])) if known.any() else None
+    is_finite = np.isfinite(error)
+    return np.where(is_finite, error, np.median(error[is_finite])) if is_finite.any() else None

@@ -179,8 +179,8 @@ def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.ND
     new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {}
     if part.detrend is not None:
         trend = running_median(curve.mjd, value, part.detrend)
-        known = trend[np.isfinite(trend)]
-        value = value - trend + (np.median(known) if known.size else np.nan)
+        finite_trend = trend[np.isfinite(trend)]
+        value = value - trend + (np.median(finite_trend) if finite_trend.size else np.nan)
         new_columns = {f"{unit}_trend": trend, f"{unit}_detrended": value}
     return new_columns if part.clip is None else {**new_columns, "clipped": far_from_median(value, part.clip)}
 

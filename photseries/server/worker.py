@@ -112,7 +112,7 @@ class Worker(threading.Thread):
         with self._process as process:
             given_up = [number for number, deaths in self._killers.items() if deaths >= DEATHS]
             # Through the pipe, because the settings contain secrets.
-            values = {**_plain(self._config), "database.url": self._catalogue.current_url()}
+            values = {**_all_settings(self._config), "database.url": self._catalogue.current_url()}
             self._follow(process, orjson.dumps({"settings": values, "given_up": given_up}))
         running, self.running, self._process = self.running, None, None
         if self._stopping.is_set() or process.returncode == 0:
@@ -139,7 +139,7 @@ class Worker(threading.Thread):
                 log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)
 
 
-def _plain(config: Config) -> dict[str, object]:
+def _all_settings(config: Config) -> dict[str, object]:
     """Return all settings in the format of :func:`photseries.server.settings.load`."""
     return {
         f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)

@@ -192,7 +192,7 @@ def test_positions_are_brought_to_icrs(system, frame):
         assert of_columns.warnings == ()
     else:
         assert (of_columns.fields["ra"], of_columns.fields["dec"]) == pytest.approx(here, abs=1e-12)
-        assert of_columns.warnings[0].startswith("ra and dec were brought to ICRS from")
+        assert of_columns.warnings[0].startswith("ra and dec were converted to ICRS from")
     assert of_columns.frame["ra"].tolist() == [10.5] * 3
 
 

@@ -150,9 +150,9 @@ def test_very_many_keys_are_not_looked_up(comparisons):
 def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata):
     pytest.importorskip("simdjson")
     read = []
-    original = json_arrays._ValueReader._plain
+    original = json_arrays._ValueReader._python_value
     monkeypatch.setattr(
-        json_arrays._ValueReader, "_plain", lambda self, *given: (read.append(1), original(self, *given))[1]
+        json_arrays._ValueReader, "_python_value", lambda self, *given: (read.append(1), original(self, *given))[1]
     )
     body = f'{{"altdata":{altdata},{DATA}}}'.encode()
     assert json_arrays.parse(body, LIMITS) is None
@@ -162,7 +162,7 @@ def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata)
 
 def test_a_column_of_text_is_read_at_once(monkeypatch):
     pytest.importorskip("simdjson")
-    monkeypatch.setattr(json_arrays._ValueReader, "_plain", None)
+    monkeypatch.setattr(json_arrays._ValueReader, "_python_value", None)
     names = [f"star {number}" for number in range(5_000)]
     flags = [True, False] * 2_500
     body = json.dumps({"data": {"name": names, "good": flags}}).encode()

@@ -168,7 +168,7 @@ class Analysis:
         series, chosen = self._select(principal, series, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
-        search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
+        search = search_for(chosen.mjd, value, chosen.error, self._limit_options(options))
         return series, {
             **calibration_of(series.fields).described(chosen.unit),
             "method": method,
@@ -213,7 +213,7 @@ class Analysis:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, series, points)
                 bands[series.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
-        search = search_bands(list(bands.values()), self._limited(options))
+        search = search_bands(list(bands.values()), self._limit_options(options))
         number = sum(len(band.mjd) for band in bands.values())
         return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
 
@@ -343,7 +343,7 @@ class Analysis:
             form=form,
         )
 
-    def _limited(self, options: SearchOptions) -> SearchOptions:
+    def _limit_options(self, options: SearchOptions) -> SearchOptions:
         """Return the options of a search within the limits of the settings."""
         return replace(options, max_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 

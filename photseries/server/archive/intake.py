@@ -199,10 +199,10 @@ class Intake:
             Naming every problem at once.
         """
         decoded = self._sandbox.decode(file)
-        known = {name: value for name, value in fields.items() if name != "owner_id"}
+        body_fields = {name: value for name, value in fields.items() if name != "owner_id"}
         file_says = without_ignored(decoded.metadata) if use_file_metadata else {}
         sent = SentRows.of(decoded.frame)
-        layers = {"inferred": sent.inferred, "file": file_says, "fields": known}
+        layers = {"inferred": sent.inferred, "file": file_says, "fields": body_fields}
         merged = merge({name: with_fields_of_altdata(layer) for name, layer in layers.items()})
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
@@ -223,8 +223,8 @@ class Intake:
             When there is no table, or a field beside it.
         """
         upload = self.parse_body(principal, body)
-        if others := [name for name in upload.fields if name != "batch"]:
-            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(others))}.")
+        if other_fields := [name for name in upload.fields if name != "batch"]:
+            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(other_fields))}.")
         return self._required(principal, upload), upload.fields
 
     def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
@@ -294,8 +294,8 @@ class Intake:
                     problems.add(f"data.{column}", message)
             else:
                 warnings = [*quality.problems.values(), *warnings]
-        known = {name: metadata.get(name) for name in METADATA}
-        return ValidUpload(known, sharing, tuple(warnings), plain=plain)
+        values = {name: metadata.get(name) for name in METADATA}
+        return ValidUpload(values, sharing, tuple(warnings), plain=plain)
 
     def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
@@ -449,7 +449,7 @@ def _refuse_unknown(
     problems: Problems, metadata: Mapping[str, object], sharing: Sharing, references: References
 ) -> None:
     """Add a problem for every reference that does not exist, or that the principal may not use."""
-    for name, exists in references.known.items():
+    for name, exists in references.exists.items():
         if not exists:
             problems.add(name, f"Invalid {name}: {metadata[name]}")
     if isinstance(sharing.group_ids, list):

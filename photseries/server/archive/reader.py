@@ -120,7 +120,7 @@ class SeriesReader:
         """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
-            if matches := self.find(principal, cone)[0].found:
+            if matches := self.find(principal, cone)[0].records:
                 return matches[0]
         return None
 
@@ -128,7 +128,7 @@ class SeriesReader:
         """Yield all visible series that match, with one page at a time in memory."""
         while True:
             page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
-            yield from page.found
+            yield from page.records
             if page.next is None:
                 return
             query = replace(query, cursor=page.next)
@@ -225,7 +225,7 @@ class SeriesReader:
         InvalidError
             When the table has no such part.
         """
-        return self._read(principal, series, lambda seen: self._document(seen, data_format, part))
+        return self._read_with_retry(principal, series, lambda seen: self._document(seen, data_format, part))
 
     def file(
         self, principal: Principal, series: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
@@ -234,27 +234,29 @@ class SeriesReader:
 
         Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
-        return self._read(principal, series, lambda seen: self._file(seen, part, file_format))
+        return self._read_with_retry(principal, series, lambda seen: self._file(seen, part, file_format))
 
     def stored_range(
         self, principal: Principal, series: SeriesRecord, start: int, stop: int
     ) -> tuple[SeriesRecord, bytes]:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
+        return self._read_with_retry(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
 
     def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, StoredContent]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: read_table(self._store, seen.blob))
+        return self._read_with_retry(principal, series, lambda seen: read_table(self._store, seen.blob))
 
     def cached_table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
         """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
+        return self._read_with_retry(
+            principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store))
+        )
 
     def columns(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
         """Return the table of :meth:`table` as plain arrays."""
-        return self._read(principal, series, lambda seen: read_raw(self._store, seen.blob))
+        return self._read_with_retry(principal, series, lambda seen: read_raw(self._store, seen.blob))
 
-    def _read(
+    def _read_with_retry(
         self, principal: Principal, series: SeriesRecord, read: Callable[[SeriesRecord], T]
     ) -> tuple[SeriesRecord, T]:
         """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""

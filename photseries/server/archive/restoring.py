@@ -211,8 +211,8 @@ def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
 
 def _require_references(connection: Connection, principal: Principal, values: dict[str, object]) -> None:
     """Raise MissingReferenceError unless every entry that a series refers to exists."""
-    known = look_up_references(connection, principal, values, [], []).known
-    missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not known.get(name, True)}
+    exists = look_up_references(connection, principal, values, [], []).exists
+    missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not exists.get(name, True)}
     if missing:
         named = ", ".join(f"{name} {values[name]}" for name in missing)
         raise MissingReferenceError(f"Create what was deleted first, with the same id: {named}.", fields=missing)

@@ -101,14 +101,14 @@ def _key(principal: Principal, query: Query) -> ColumnElement[Any]:
     if name == SEPARATION and query.cone is not None:
         return squared_chord(query.cone.ra, query.cone.dec)
     if name not in SERIES:
-        return func.left(_shared(principal, streams=name.startswith("stream")), MAX_KEY_LENGTH, type_=Text)
+        return func.left(_shared_ids(principal, streams=name.startswith("stream")), MAX_KEY_LENGTH, type_=Text)
     column: ColumnElement[object] = SERIES[name]
     if isinstance(column.type, JSON):
         return func.left(func.nullif(cast(column, Text), "null"), MAX_KEY_LENGTH, type_=Text)
     return column
 
 
-def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
+def _shared_ids(principal: Principal, *, streams: bool) -> ColumnElement[str]:
     """Return the visible group or stream ids of a row as text."""
     number = func.unnest(SERIES.audience).column_valued("number")
     is_kind = number < 0 if streams else number > 0

@@ -42,8 +42,8 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     if not is_complete and not in_order:
         return query, True
     named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MAX_NAMES]))
-    others = tuple(restriction for restriction in query.restrictions if restriction is not portion)
-    return dataclasses.replace(query, restrictions=(*others, named)), is_complete
+    other_restrictions = tuple(restriction for restriction in query.restrictions if restriction is not portion)
+    return dataclasses.replace(query, restrictions=(*other_restrictions, named)), is_complete
 
 
 def names_like(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:

@@ -119,7 +119,7 @@ def create(
     connection: Connection, values: Mapping[str, object], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:
     """Insert a series with its sharing, in one statement, and return its id; raise what :func:`refused` raises."""
-    return _inserted(_CREATE, connection, values, group_ids, stream_ids)
+    return _insert(_CREATE, connection, values, group_ids, stream_ids)
 
 
 def take_over(
@@ -138,10 +138,10 @@ def take_over(
     changed : mapping
         What its history says of the import.
     """
-    _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
+    _insert(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
 
 
-def _inserted(
+def _insert(
     statement: CompiledStatement,
     connection: Connection,
     values: Mapping[str, Any],

@@ -126,14 +126,14 @@ def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int
 def _entering(context: Context) -> dict[str, object]:
     principal = context.principal
     listeners = ",".join(map(str, audience(principal.group_ids, principal.stream_ids)))
-    known = {
+    settings = {
         "everything": str(principal.is_admin).lower(),
         "everyone_reads": str(not principal.is_anonymous).lower(),
         "listeners": f"{{{listeners}}}",
         "service": context.service,
         "did": context.did,
     }
-    return {**known, "timeout": str(int(context.timeout * 1000)), "role": context.role}
+    return {**settings, "timeout": str(int(context.timeout * 1000)), "role": context.role}
 
 
 def _setting(name: str, value: object) -> ColumnElement[object]:

@@ -37,6 +37,7 @@ def export() -> None:
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="A numeric column to add to the light curves.")
 @click.option(
     "--most",
+    "max_weight",
     type=click.IntRange(1),
     default=MAX_WEIGHT,
     help="Maximum number of measurements in a partition; larger partitions are split.",
@@ -51,7 +52,7 @@ def hats(
     target: str,
     rows: str,
     columns: tuple[str, ...],
-    most: int,
+    max_weight: int,
     scheduler: str | None,
     adopt: bool,
     as_json: bool,
@@ -64,7 +65,7 @@ def hats(
     patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)
     with opened(dataclasses.replace(config, database=patient), existing=True) as services:
         to = Target(target, adopted=adopt)
-        done = export_(services, OPERATOR, to, layout, most=most, scheduler=scheduler, progress=progress)
+        done = export_(services, OPERATOR, to, layout, max_weight=max_weight, scheduler=scheduler, progress=progress)
     printed(dataclasses.asdict(done), as_json)
 
 

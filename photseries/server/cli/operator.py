@@ -58,7 +58,7 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
     if config.server.processes == 1:
         serve_on(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
     else:
-        command = _like_this([one.fileno() for one in sockets])
+        command = _like_this([listener.fileno() for listener in sockets])
         supervise(command, config.server.processes, sockets, announce, config.server.stop_timeout)
 
 

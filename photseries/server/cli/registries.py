@@ -133,10 +133,10 @@ def _with_fields(command: Callable[..., None], kind: str, argument: str | None) 
         if name == argument:
             command = click.argument(name, metavar=name.removesuffix("_id").upper())(command)
         elif name != "group_ids":
-            several = isinstance(field, Ids | fields.List)
+            is_list = isinstance(field, Ids | fields.List)
             kinds = int if isinstance(field, IdField) else float if isinstance(field, Number) else str
             option = _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}")
-            command = click.option(option, name, type=kinds, multiple=several, required=field.required)(command)
+            command = click.option(option, name, type=kinds, multiple=is_list, required=field.required)(command)
     return command
 
 

@@ -365,9 +365,9 @@ class BaseHandler(RequestHandler):
     def _logged_query(self) -> str:
         """Return the query for the log; of unknown parameters, only the names."""
         contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
-        known = {parameter.name for parameter in contract.query} if contract else set()
+        names = {parameter.name for parameter in contract.query} if contract else set()
         pairs = parse_qsl(self.request.query, keep_blank_values=True)
-        return "&".join(f"{name}={value if name in known else '...'}" for name, value in pairs)
+        return "&".join(f"{name}={value if name in names else '...'}" for name, value in pairs)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """Send the written data; while the service stops, close the connection after it."""

@@ -101,19 +101,19 @@ class BulkHandler(BaseHandler):
         except PhotseriesError as error:
             if not began:
                 raise
-            yield _written(failed(error))
+            yield _encode_line(failed(error))
             return
         total = {"series": counts.total(), **{name: counts[name] for name in _COUNTED}}
-        yield _written({"status": "success", "data": total, "version": __version__})
+        yield _encode_line({"status": "success", "data": total, "version": __version__})
 
 
 def _line(outcome: BulkOutcome) -> bytes:
     """Encode the outcome for a series like the answer to a single POST, with its position."""
     if outcome.error is not None:
-        return _written({**failed(outcome.error), "index": outcome.index})
+        return _encode_line({**failed(outcome.error), "index": outcome.index})
     data = {"id": outcome.id, "outcome": outcome.status, "warnings": outcome.warnings}
-    return _written({"status": "success", "data": data, "version": __version__, "index": outcome.index})
+    return _encode_line({"status": "success", "data": data, "version": __version__, "index": outcome.index})
 
 
-def _written(line: dict[str, object]) -> bytes:
+def _encode_line(line: dict[str, object]) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

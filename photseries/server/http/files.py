@@ -60,7 +60,7 @@ class RangeError(PhotseriesError):
 class _File:
     """A file or a range of it; no content if the client's copy is current. ``stored``: whether it is the blob."""
 
-    found: SeriesRecord
+    record: SeriesRecord
     form: Format
     tag: str
     content: bytes | None = None
@@ -148,10 +148,10 @@ class FileHandler(BaseHandler):
             await self.send([])
             return
         self.set_header("Content-Type", file.form.media_type)
-        self.set_header("Content-Disposition", _disposition(file.found.fields, file.form.extension))
+        self.set_header("Content-Disposition", _disposition(file.record.fields, file.form.extension))
         self.set_header("Accept-Ranges", "bytes")
         if file.stored:
-            digest = b64encode(bytes.fromhex(file.found.blob.hash)).decode()
+            digest = b64encode(bytes.fromhex(file.record.blob.hash)).decode()
             self.set_header("Repr-Digest", f"md5=:{digest}:")
         await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
 

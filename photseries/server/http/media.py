@@ -89,8 +89,8 @@ def check_media(
         raise UnsupportedMediaTypeError("The body must be the file itself, as of curl --data-binary @FILE.")
     if not any_file and kind.startswith(_FILES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
-        others = " POST files of other formats to /api/photometric_series/file." if takes_files else ""
-        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.{others}")
+        hint = " POST files of other formats to /api/photometric_series/file." if takes_files else ""
+        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.{hint}")
     encodings = ENCODINGS if takes_files else ENCODINGS[:1]
     if encoding_of(headers) not in encodings:
         raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(encodings)}.")

@@ -102,8 +102,8 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
-            listed = [_without_table(record) for record in page.found] if query.data_format == "none" else []
-            return query.data_format, page.found, around, success({"series": listed, **around})
+            listed = [_without_table(record) for record in page.records] if query.data_format == "none" else []
+            return query.data_format, page.records, around, success({"series": listed, **around})
 
         data_format, records, around, content = await self.run(find)
         if data_format == "none":

@@ -50,14 +50,14 @@ class UploadHandler(BaseHandler):
         arguments = self.arguments()
         spellings = {spelling for parameter in accepted for spelling in parameter.spellings}
         parameter_texts = {name: texts for name, texts in arguments.items() if name in spellings}
-        others = {name: texts for name, texts in arguments.items() if name not in spellings}
+        field_texts = {name: texts for name, texts in arguments.items() if name not in spellings}
         limits = self.services.config.limits
         headers = self.request.headers
         with self.content() as content:
             if media_type_of(headers) in FILE_TYPES:
-                body = {**fields_of_texts(others), "data": content}
+                body = {**fields_of_texts(field_texts), "data": content}
             elif media_type_of(headers) == FORM:
-                body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
+                body = {**fields_of_texts(field_texts), **_form(headers["Content-Type"], content)}
             else:
                 body, parameter_texts = json_columns.parse(content, limits), arguments
             require_short_fields(body, MAX_FIELDS_SIZE * limits.metadata)
@@ -98,13 +98,13 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
         parse_multipart_form_data(boundary.encode(), content, texts, files)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
-    several = [file for group in files.values() for file in group]
-    if len(several) != 1:
-        raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
+    sent_files = [file for group in files.values() for file in group]
+    if len(sent_files) != 1:
+        raise InvalidError(f"The form must have one file, not {len(sent_files)}.", fields={"data": ["One file."]})
     if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
         raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
-    return {**fields_of_texts(decoded), "data": several[0]["body"]}
+    return {**fields_of_texts(decoded), "data": sent_files[0]["body"]}
 
 
 def inflated(content: bytes, encoding: str, limit: int) -> bytes:

@@ -79,8 +79,10 @@ class ConeSearchHandler(_QueryHandler):
             return
         service = self.origin
         instrument = self._instruments()
-        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
-        observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
+        records = self.services.reader.find_all(self.principal, query) if limit else iter(())
+        observations = (
+            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in records
+        )
         yield from conesearch.answer(observations, verbosity, limit, service)
 
     def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:

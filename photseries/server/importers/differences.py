@@ -48,7 +48,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
         if isinstance(value, Mapping):
             pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, value, ours)
         else:
-            pair = (_plain(theirs), value)
+            pair = (_finite_or_none(theirs), value)
             if _are_equal(*pair, scale=ours.get(_SPREADS.get(field, ""))):
                 continue
         if pair[0] != pair[1]:
@@ -104,7 +104,7 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
     unit : {"deg", "arcsec"}
         Of ra_unc and dec_unc in SkyPortal.
     """
-    fields = {name: _plain(series.fields[name]) for name in FIELDS}
+    fields = {name: _finite_or_none(series.fields[name]) for name in FIELDS}
     for name in ("channel", "origin"):
         fields[name] = fields[name] or None
     if unit == "arcsec":
@@ -148,9 +148,9 @@ def _columns(
     differing = [
         name
         for name, value in values.items()
-        if name in theirs and not _are_equal(_plain(theirs[name]), value, scale=scales.get(name))
+        if name in theirs and not _are_equal(_finite_or_none(theirs[name]), value, scale=scales.get(name))
     ][:MAX_COLUMNS]
-    return {name: _plain(theirs[name]) for name in differing}, {name: values[name] for name in differing}
+    return {name: _finite_or_none(theirs[name]) for name in differing}, {name: values[name] for name in differing}
 
 
 def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
@@ -161,7 +161,7 @@ def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
 
 def _equal(row: object, file: object) -> bool:
     """Return whether an untrusted value in a file equals that of the row."""
-    row, file = (None if value == "" else _plain(value) for value in (row, file))
+    row, file = (None if value == "" else _finite_or_none(value) for value in (row, file))
     if isinstance(row, list) and isinstance(file, list):
         return sorted(map(str, row)) == sorted(map(str, file))
     if isinstance(row, float) and isinstance(file, float):
@@ -169,6 +169,6 @@ def _equal(row: object, file: object) -> bool:
     return bool(row == file)
 
 
-def _plain(value: object) -> Any:
+def _finite_or_none(value: object) -> Any:
     """Return a number, or None where it is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -325,7 +325,7 @@ def _uniform(
             )
             continue
         first, last = int(bounds[start]), int(bounds[stop])
-        columns = {name: _plain(values.slice(first, last - first)) for name, values in flat.items()}
+        columns = {name: _column_buffers(values.slice(first, last - first)) for name, values in flat.items()}
         yield from _halved(Slab(rows[start:stop].tolist(), columns, slab_fields), request)
 
 
@@ -353,7 +353,7 @@ def _slice_buffers(kind: str, buffers: list[Array], first: int, rows: int) -> tu
     return kind, [buffers[0][first : first + rows], buffers[1][before : before + length]]
 
 
-def _plain(values: pa.Array) -> tuple[str, list[Array]]:
+def _column_buffers(values: pa.Array) -> tuple[str, list[Array]]:
     """Return the dtype of a column and its buffers, as a slab has them."""
     kind = values.type
     if pa.types.is_null(kind):
@@ -425,7 +425,7 @@ class _Plan:
 
 def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> _Plan:
     """Find the series by first appearance, and their rows."""
-    known: dict[tuple[object, ...], int] = {}
+    numbers_by_key: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
     lengths: list[IntArray] = []
     total = 0
@@ -442,8 +442,8 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         for group in np.argsort(first).tolist():
             row = int(starts[first[group]])
             key = tuple(column[row].as_py() for column in columns)
-            numbers[group] = known.setdefault(key, len(known))
-            if len(known) > request.series:
+            numbers[group] = numbers_by_key.setdefault(key, len(numbers_by_key))
+            if len(numbers_by_key) > request.series:
                 raise _too_many(request)
         runs.append(numbers[inverse.ravel()])
         lengths.append(np.diff(np.append(starts, batch.num_rows)))
@@ -452,9 +452,9 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
     if not runs:
         raise InvalidError(_EMPTY)
     series, counts = np.concatenate(runs), np.concatenate(lengths)
-    rows = np.bincount(series, counts, len(known)).astype(np.int64)
+    rows = np.bincount(series, counts, len(numbers_by_key)).astype(np.int64)
     heads = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))  # a run may continue in the next batch
-    return _Plan(len(known), rows, series[heads], np.add.reduceat(counts, heads))
+    return _Plan(len(numbers_by_key), rows, series[heads], np.add.reduceat(counts, heads))
 
 
 def _codes(column: pa.Array) -> IntArray:

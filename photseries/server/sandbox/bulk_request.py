@@ -48,10 +48,10 @@ class BulkRequest:
     @classmethod
     def from_json(cls, text: bytes | memoryview) -> BulkRequest:
         """Decode the output of :meth:`to_json`."""
-        known = json.loads(bytes(text))
+        values = json.loads(bytes(text))
         return cls(
-            **{name: frozenset(value) if name in _SETS else value for name, value in known.items()}
-            | {"by": tuple(known["by"])}
+            **{name: frozenset(value) if name in _SETS else value for name, value in values.items()}
+            | {"by": tuple(values["by"])}
         )
 
 

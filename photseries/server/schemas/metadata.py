@@ -117,7 +117,7 @@ def load_metadata(
         for name in SETTABLE
         if name in cast_values or (name in cleared and name not in absent)
     }
-    return loaded, InvalidError(_joined(sentences), fields=problems) if problems else None
+    return loaded, InvalidError(_join_sentences(sentences), fields=problems) if problems else None
 
 
 def _cleared_value(name: str) -> object:
@@ -145,7 +145,7 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
     return problems, sentences
 
 
-def _joined(sentences: Sequence[str]) -> str:
+def _join_sentences(sentences: Sequence[str]) -> str:
     return " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in sentences)
 
 

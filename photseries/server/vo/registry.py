@@ -68,7 +68,7 @@ def record(name: str, url: str, settings: VOSettings) -> str:
         "data": _related("IsServedBy", "TAP", f"{authority}/tap")
         + _related("IsServedBy", "cone search", f"{authority}/scs"),
     }
-    text = _described(name, identity, url, settings, related.get(name, "")) + content
+    text = _service_resource(name, identity, url, settings, related.get(name, "")) + content
     written = f' xsi:type="{kind.get(name, "vr:Organisation")}" created="{_CREATED}" updated="{_CREATED}"'
     return (
         f'{DECLARATION}<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
@@ -76,7 +76,7 @@ def record(name: str, url: str, settings: VOSettings) -> str:
     )
 
 
-def _described(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
+def _service_resource(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
     titles = {"tap": " (TAP)", "scs": " (cone search)", "authority": " (publisher)"}
     contact = element("name", escaped(settings.contact_name))
     contact += element("email", escaped(settings.contact_email)) if settings.contact_email else ""

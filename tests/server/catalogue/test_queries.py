@@ -54,7 +54,7 @@ class Table:
     def find(self, **arguments):
         """Give the fields of a page of series, how many match, and the cursor."""
         page, total = self.services.reader.find(OPERATOR, parsed(arguments))
-        return [one.fields for one in page.found], total, page.cursor
+        return [one.fields for one in page.records], total, page.cursor
 
     def ids(self, **arguments):
         return [one["id"] for one in self.find(**arguments)[0]]
@@ -148,7 +148,7 @@ def test_wildcards_are_plain_characters(table, part, scan, order):
         with table.services.catalogue.transaction() as connection:
             connection.exec_driver_sql(f"SET LOCAL enable_seqscan = {scan}")
             page = series_queries.find(connection, OPERATOR, parsed({parameter: part, "sortBy": order}))
-        assert {one.fields[field] for one in page.found} == {text for text in texts if part in text}
+        assert {one.fields[field] for one in page.records} == {text for text in texts if part in text}
 
 
 #: MJD of one instant by scale, from astropy; None is the unknown scale, which is compared as it is.
@@ -273,7 +273,7 @@ def test_an_order_by_groups_compares_only_those_that_the_principal_sees(table, c
     found = {}
     for name, principal in (("operator", OPERATOR), ("member", member)):
         page, _ = table.services.reader.find(principal, parsed({"sortBy": column}))
-        found[name] = [one.fields["id"] for one in page.found]
+        found[name] = [one.fields["id"] for one in page.records]
     assert found == {"operator": [second, first], "member": [first, second]}  # equal for the member: by id
 
 

@@ -56,7 +56,7 @@ def test_statements_per_request(services):
     for wanted in (1, 2):
         with counted(services) as many:
             page, total = services.reader.find(services.accounts.authenticate(token), Query(per_page=wanted))
-        assert (len(page.found), total) == (wanted, 2)
+        assert (len(page.records), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 2], "the total of a list of one page needs no statement"
 
@@ -65,7 +65,7 @@ def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
     services.archive.create(principal, body(0))
     monkeypatch.setattr(services.store, "read", lambda key: pytest.fail(f"read {key}"))
     page, _ = services.reader.find(principal, Query())
-    document = orjson.loads(b"".join(services.reader.document(principal, page.found[0])[1].pieces()))
+    document = orjson.loads(b"".join(services.reader.document(principal, page.records[0])[1].pieces()))
     assert (document["num_exp"], document["data"]) == (10, None)
 
 

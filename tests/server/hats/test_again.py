@@ -157,6 +157,6 @@ def test_the_export_of_another_copy_of_the_database_is_left_alone(services, ids,
         exported(most=ROWS * 100)
     assert contents(folder) == before
     target = Target(str(folder), adopted=True)
-    assert exporting.export(services, OPERATOR, target, Layout(), most=ROWS).written == 0
+    assert exporting.export(services, OPERATOR, target, Layout(), max_weight=ROWS).written == 0
     assert orjson.loads((folder / "photseries.mark").read_bytes())["epoch"] == 2
     exported(most=ROWS)

@@ -127,7 +127,9 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
 
 
 def _query() -> dict[str, object]:
-    parameters = {known.name: _member(known.kind.schema, known.sentence) for known in (*CRITERIA, *CONTROLS)}
+    parameters = {
+        parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in (*CRITERIA, *CONTROLS)
+    }
     positions = {
         "type": "array",
         "items": _CONE,
@@ -144,11 +146,11 @@ def _query() -> dict[str, object]:
 
 def _export() -> dict[str, object]:
     shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
-    members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
+    members = {parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in shaping}
     size = {"type": "array", "minItems": 1, "maxItems": MAX_ENTRIES}
     lists: dict[str, object] = {
-        name: {**size, "items": known.schema, "description": f"Series whose {known.field} is one of these."}
-        for name, known in LISTS.items()
+        name: {**size, "items": parameter.schema, "description": f"Series whose {parameter.field} is one of these."}
+        for name, parameter in LISTS.items()
     }
     around = "Series around these centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not."
     lists[POSITIONS] = {**size, "items": _CONE, "description": around}

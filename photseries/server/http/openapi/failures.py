@@ -91,10 +91,10 @@ def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[st
     for error in sorted(errors, key=lambda error: error.code):
         by_status.setdefault(error.status, []).append(error)
     named = {}
-    for status, alike in sorted(by_status.items()):
-        name = ".".join([str(status), *(error.code for error in alike)])
+    for status, same_status in sorted(by_status.items()):
+        name = ".".join([str(status), *(error.code for error in same_status)])
         if name not in spec.components.responses:
-            spec.components.response(name, _response(status, alike))
+            spec.components.response(name, _response(status, same_status))
         named[str(status)] = name
     return named
 

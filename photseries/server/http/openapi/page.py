@@ -117,7 +117,7 @@ def page(document: Mapping[str, Any]) -> bytes:
         schemas=document["components"]["schemas"],
         marked=_marked,
         kind=kind_of,
-        written=_written,
+        written=_format_value,
         data_of=_data_of,
     )
 
@@ -178,7 +178,7 @@ def _command(verb: str, path: str, is_secured: bool, body: object) -> str:
     if is_secured:
         parts.append('-H "Authorization: token $PHOTSERIES_TOKEN"')
     if body is not None:
-        quoted = _written(body).replace("'", "'\\''")
+        quoted = _format_value(body).replace("'", "'\\''")
         parts.append(f"-H 'Content-Type: application/json' -d '{quoted}'")
     return " ".join([*parts, f'"$PHOTSERIES_URL{path}"'])
 
@@ -199,7 +199,7 @@ def _marked(text: str) -> str:
     return re.sub(r"``?([^`]+)``?", r"<code>\1</code>", xhtml_escape(text))
 
 
-def _written(value: object, *, indented: bool = False) -> str:
+def _format_value(value: object, *, indented: bool = False) -> str:
     if isinstance(value, str) and not indented:
         return value
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
@@ -218,9 +218,9 @@ def kind_of(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(kind_of(schema_option) for schema_option in schema["anyOf"])
     if "const" in schema:
-        return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
+        return f"<code>{xhtml_escape(_format_value(schema['const']))}</code>"
     if "enum" in schema:
-        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
+        shown = [f"<code>{xhtml_escape(_format_value(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
         more = len(schema["enum"]) - len(shown)
         return f"one of {', '.join(shown)}" + (f" and {more} more" if more else "")
     if schema.get("type") == "array":

@@ -78,7 +78,11 @@ def interpret(
     """
     criteria = {name: list(texts) for name, texts in arguments.items() if name != BOX}
     if "filter" in criteria:
-        named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
+        named = [
+            filter_name
+            for text in criteria["filter"][-1].split(",")
+            for filter_name in usual_filters(text.strip(), filters)
+        ]
         criteria["filter"] = [joined(named)] if len(named) > 1 else named
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
     if len(text) > _MAX_TEXT_LENGTH:
