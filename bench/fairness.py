@@ -22,7 +22,7 @@ import pandas as pd
 import photseries
 from bench.beside import Beside
 from bench.client import Connection, Request, percentiles
-from bench.samples import PATH, create_references, made, posted, single_request
+from bench.samples import PATH, create_references, make_sample, posted, single_request
 from bench.service import judged
 from tests.support import RunningService
 
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the heavy user's series")
     options = parser.parse_args()
-    sample = made("a", 1_000, 4)
+    sample = make_sample("a", 1_000, 4)
     with (
         tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder,
         RunningService(Path(folder) / "data") as service,

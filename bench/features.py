@@ -21,7 +21,7 @@ from photseries.lightcurve.periods import PERIODS_VERSION
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue.models import Series
-from photseries.server.services import Services, opened
+from photseries.server.services import Services, open_services
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder:
         directory = str(Path(folder) / "data")
-        with opened(settings.load(None, {}, {"data.directory": directory})) as services:
+        with open_services(settings.load(None, {}, {"data.directory": directory})) as services:
             with Rows(services.catalogue.current_url()) as rows:
                 _fill(services, rows, options.rows)
             _measure(services, options.repeats)

@@ -23,7 +23,7 @@ from bench.beside import Beside
 from bench.client import Connection, Request, percentiles
 from bench.processes import Tree
 from bench.rows import Rows
-from bench.samples import PATH, Sample, create_references, made, posted, single_request
+from bench.samples import PATH, Sample, create_references, make_sample, posted, single_request
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--different", type=int, default=100)
     options = parser.parse_args()
-    kinds = [made(f"a{place}", 1_000 + place, 4) for place in range(options.different)]
+    kinds = [make_sample(f"a{place}", 1_000 + place, 4) for place in range(options.different)]
     with (
         tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder,
         RunningService(Path(folder) / "data") as service,

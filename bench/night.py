@@ -19,7 +19,7 @@ import photseries
 from bench.beside import Beside
 from bench.client import Request, percentiles
 from bench.processes import Tree, database_of
-from bench.samples import PATH, Sample, create_references, made, samples
+from bench.samples import PATH, Sample, create_references, make_sample, samples
 from photseries.client import Outcome
 from tests.support import RunningService
 
@@ -44,7 +44,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="photseries-night-") as folder,
         RunningService(Path(folder) / "data", log__level="warning") as service,
     ):
-        short, real = made("a", 1_000, 4), samples()["b"]
+        short, real = make_sample("a", 1_000, 4), samples()["b"]
         create_references(service, [short, real])
         for sample, number in ((short, options.series), (real, options.tess)):
             if number:

@@ -18,7 +18,7 @@ import orjson
 from bench.client import Connection, Request, percentiles
 from bench.fairness import HeavyUser
 from bench.processes import Tree
-from bench.samples import PATH, create_references, made, samples, single_request
+from bench.samples import PATH, create_references, make_sample, samples, single_request
 from tests.support import RunningService
 
 CLIENTS = 64
@@ -36,7 +36,7 @@ class Soak:
 
     def __init__(self, service: RunningService) -> None:
         self.service = service
-        self.samples = {"json": made("a", 1_000, 4), "hdf5": samples()["b"]}
+        self.samples = {"json": make_sample("a", 1_000, 4), "hdf5": samples()["b"]}
         self.ids: list[int] = []
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.statuses: Counter[tuple[str, int]] = Counter()

@@ -70,7 +70,7 @@ from photseries.server.http import server
 from photseries.server.http.openapi.document import document
 from photseries.server.http.pages import labels
 from photseries.server.http.pages.find import FormInput
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import Observation
 from tools import tables
@@ -81,7 +81,7 @@ migrations.upgrade(catalogue.engine)
 catalogue.close()
 config = settings.load(None, {}, {"database.url": url, "data.directory": directory})
 told = {}
-with opened(config) as services:
+with open_services(config) as services:
     services.accounts.bootstrap(services.token_file)
     principal = services.accounts.authenticate(services.token_file.read_text().strip())
     services.accounts.create(OPERATOR, "sources", {"id": "star", "ra": 10, "dec": -20})
@@ -103,7 +103,7 @@ with opened(config) as services:
     told["answer"] = {name: seen.fields[name] for name in ("air_pressure", "time_span")}
     stored = stored_file.decode(content).metadata
     told["file"] = [stored.get("air_pressure"), "time_span" in stored]
-    told["page"] = [labels.written(seen.fields, part) for part in (fields.Section.METADATA, fields.Section.STATISTIC)]
+    told["page"] = [labels.field_rows(seen.fields, s) for s in (fields.Section.METADATA, fields.Section.STATISTIC)]
     with services.catalogue.engine.connect() as connection:
         row = connection.exec_driver_sql("SELECT air_pressure, time_span FROM photometric_series WHERE id = 1").one()
         told["columns"] = list(row)

@@ -26,7 +26,7 @@ from photseries.text import suggestion
 if TYPE_CHECKING:
     from photseries.client import Client
 
-__all__ = ["COMMANDS", "given", "options_of"]
+__all__ = ["COMMANDS", "given_options", "options_of"]
 
 EXAMPLES = """\b
 photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
@@ -75,7 +75,7 @@ def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]
     return decorate
 
 
-def given(criteria: Mapping[str, object]) -> dict[str, Any]:
+def given_options(criteria: Mapping[str, object]) -> dict[str, Any]:
     """Return the options that were given, as the client takes them."""
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
     return {name: value for name, value in lists.items() if value not in (None, [])}
@@ -93,7 +93,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
     The output is a table with as many columns as fit the terminal, CSV, or JSON with one object per line.
     """
-    given_criteria = given(criteria)
+    given_criteria = given_options(criteria)
     names = [name.strip() for name in columns.split(",")] if columns else None
     if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
         given_criteria["features"] = True
@@ -106,7 +106,8 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
         _write_csv(series_fields, names)
     else:
         rows = list(series_fields)
-        for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
+        width = None if names or not sys.stdout.isatty() else shutil.get_terminal_size().columns
+        for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), width):
             click.echo(line)
         criteria_alone = {name: value for name, value in given_criteria.items() if name not in _OF_ORDER}
         if limit and len(rows) == limit and (total := client.count(**criteria_alone)) > limit:
@@ -129,13 +130,9 @@ def _having(names: Sequence[str], series_fields: Iterable[Mapping[str, object]])
 
 
 def _present(rows: Sequence[Mapping[str, object]], sort_by: str | None) -> list[str]:
-    """Return the columns that hold anything, the one that orders the rows among the first."""
+    """Return the columns with values; the column that orders the rows is among the first."""
     columns = dict.fromkeys((*OVERVIEW[:2], *filter(None, [sort_by]), *OVERVIEW))
     return [name for name in columns if any(row.get(name) is not None for row in rows)]
-
-
-def _width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:

@@ -21,7 +21,7 @@ __all__ = ["main"]
 #: The group of entry points; each is a table like :data:`photseries.cli.commands.SECTIONS`.
 GROUP = "photseries.commands"
 
-#: The server's commands need what the server is made of, and hold text as it does.
+#: The server's commands need the dependencies of the server, and represent text like it.
 SERVER = "photseries.server."
 
 #: The exit status of a program that writes to a pipe which nobody reads, as shells report it.
@@ -29,7 +29,7 @@ SIGPIPE_STATUS: Final = 141
 
 
 class Commands(click.Group):
-    """All commands; a module is imported when one of its commands is asked for.
+    """All commands; a module is imported when one of its commands is requested.
 
     So the HTTP commands and the help do not import the dependencies of the server.
     """

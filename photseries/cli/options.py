@@ -16,7 +16,7 @@ __all__ = [
     "force_option",
     "if_match_option",
     "json_option",
-    "printed",
+    "print_entries",
     "reported",
     "safe",
     "series_argument",
@@ -64,7 +64,7 @@ def reported() -> Iterator[None]:
         raise failure(error) from error
 
 
-def printed(
+def print_entries(
     value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool, lines: Iterable[str] | None = None
 ) -> None:
     """Print an entry or a list of entries: as JSON, or as lines, by default one for each entry."""

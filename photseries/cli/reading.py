@@ -81,7 +81,7 @@ def in_options(text: str) -> str:
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
-    """Return, once each, the files that names stand for: files, patterns, and folders with all that they hold.
+    """Return the files that match names, each once: names of files or folders (searched recursively), or patterns.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     Raises
     ------
     click.UsageError
-        When one of the names stands for no file.
+        When a name matches no file.
     """
     files_by_path: dict[Path, None] = {}
     for name in names:

@@ -44,7 +44,7 @@ class SectionedCommand(click.Command):
     """A command whose help lists the options by section, in the order of their first options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options; those of no section come last."""
+        """Write the options by section; options without a section come last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)

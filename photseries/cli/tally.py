@@ -69,18 +69,18 @@ class UploadTally:
 
     @property
     def done(self) -> int:
-        """How many files are there."""
+        """The number of files."""
         return self._counts.total() - self.failed
 
     def count(self, outcome: Outcome) -> None:
         """Count an upload."""
         file = outcome.item[0]
         if outcome.error is not None:
-            self.refused(file, outcome.error)
+            self.count_failure(file, outcome.error)
         elif outcome.uploaded is not None:
             self._uploaded(file, outcome.uploaded)
 
-    def refused(self, file: Path, error: PhotseriesError) -> None:
+    def count_failure(self, file: Path, error: PhotseriesError) -> None:
         """Count one that failed."""
         self._counts["failed"] += 1
         self._reason = error.message

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchedUpload",
     "BulkUploader",
+    "as_items",
     "is_body",
     "is_table",
     "is_unparsed",
-    "listed",
     "shared_fields",
     "split",
     "with_metadata",
@@ -81,7 +81,7 @@ class Item:
 
     @property
     def merged(self) -> dict[str, object]:
-        """All fields; those of the file have the lowest precedence."""
+        """All fields; fields of the file have the lowest precedence."""
         merged = {**without_ignored(self.reading.file_metadata), **self.fields}
         return {name: value for name, value in merged.items() if value is not None}
 
@@ -105,7 +105,7 @@ def is_table(items: object) -> bool:
     )
 
 
-def listed(items: Any) -> Iterable[object]:
+def as_items(items: Any) -> Iterable[object]:
     """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
     return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
@@ -116,7 +116,7 @@ def shared_fields(metadata: object) -> Mapping[str, object]:
 
 
 def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
-    """Return a table with the fields of each series, which a DataFrame has beside the columns that tell them apart.
+    """Return a table with the fields of each series; a DataFrame also has the columns that identify the series.
 
     Raises
     ------

@@ -22,7 +22,7 @@ import pandas as pd
 from photseries.client.downloads import md5, require_hash
 from photseries.client.payload import message
 from photseries.client.queries import OF_PART, list_arguments, pairs_of
-from photseries.client.search import SERIES, framed
+from photseries.client.search import SERIES, series_frame
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
@@ -151,7 +151,7 @@ class SeriesList(Sequence[Series]):
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
         pairs = zip(self.places, self._series, strict=True)
-        return framed(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
+        return series_frame(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
@@ -288,7 +288,7 @@ def _fetch(
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if file is None:
-        raise InvalidError(problem or "The file of this series was not asked for.")
+        raise InvalidError(problem or "The file of this series was not requested.")
     blob = answer.read(file)
     if is_whole:
         require_hash(md5(blob), fields.get("hash"))

@@ -63,7 +63,7 @@ def blob_of(reading: Reading, *, as_read: bool = False) -> bytes | None:
 
 
 def is_of(known_hash: str, reading: Reading) -> bool:
-    """Return whether a content hash from the service is that of a table."""
+    """Return whether a table has a content hash from the service."""
     if content_hash(reading.frame) == known_hash:
         return True
     # Writing to a file may change the hash: datetimes, for instance, become nanoseconds.

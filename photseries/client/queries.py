@@ -12,7 +12,7 @@ import numpy as np
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
 from photseries.parameters import CONTROLS, CRITERIA, PART, Parameter, snake_case, texts_of
-from photseries.parameters.value_types import MOMENT, joined
+from photseries.parameters.value_types import MOMENT, join_values
 from photseries.text import suggestion
 
 __all__ = [
@@ -117,7 +117,7 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     """Encode the keywords of a part of a table as query arguments; omit None."""
     query = {_PART[name]: value for name, value in options.items() if value is not None}
     if "columns" in query:
-        query["columns"] = joined(names_of(query["columns"]))
+        query["columns"] = join_values(names_of(query["columns"]))
     if "derive" in query:
         query["derive"] = ",".join(names_of(query["derive"]))
     for name in _DURATIONS & query.keys():

@@ -22,7 +22,7 @@ from photseries.formats import base64_text
 from photseries.parameters import MAX_PER_PAGE
 from photseries.parameters.query import MAX_POSITIONS
 
-__all__ = ["SERIES", "entries", "framed", "get", "metadata", "near", "path_of", "series_of", "walk"]
+__all__ = ["SERIES", "entries", "get", "metadata", "near", "path_of", "series_frame", "series_of", "walk"]
 
 #: The path of all series.
 SERIES: Final = "/api/photometric_series"
@@ -140,8 +140,8 @@ def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
             return
 
 
-def framed(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> pd.DataFrame:
-    """Make a frame of fields; without any it has the same columns: those of a list, and more."""
+def series_frame(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a frame of fields; an empty one has the same columns: the listed fields and ``more``."""
     rows = list(documents)
     return SearchResult(rows) if rows else SearchResult(columns=[*LISTED, *more])
 

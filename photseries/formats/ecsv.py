@@ -73,16 +73,14 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     }
     header = yaml.dump(described, Dumper=_Header, sort_keys=False, default_flow_style=None, width=2**20)
     head = "".join(f"# {line}\n" for line in ("%ECSV 1.0", "---", *header.splitlines()))
-    rows = frame.assign(**{name: frame[name].map(_json) for name in changed}).set_axis(names, axis=1)
+    rows = frame.assign(
+        **{name: frame[name].map(lambda text: json.dumps(text if isinstance(text, str) else None)) for name in changed}
+    ).set_axis(names, axis=1)
     return head.encode() + rows_of_text(rows, b"\n")
 
 
 def _is_changed(column: pd.Series) -> bool:
     return any(isinstance(text, str) and _CHANGED.search(text) for text in column)
-
-
-def _json(text: object) -> str:
-    return json.dumps(text if isinstance(text, str) else None)
 
 
 def _note_of_loss(column: OutputColumn) -> Note:

@@ -22,11 +22,11 @@ from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, OutputColumn, columns_of
 from photseries.formats.json_columns import jsonable
-from photseries.formats.options import ReadOptions, chosen, invalid, listed
+from photseries.formats.options import ReadOptions, invalid, list_names, table_index
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import frame_of_header
-from photseries.lightcurve.barycentre import FRAMES, framed
+from photseries.lightcurve.barycentre import FRAMES, with_time_frame
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.table import MAG
@@ -97,12 +97,12 @@ def read(content: bytes, options: ReadOptions) -> Table:
         if not tables:
             raise invalid("there is no table in it")
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
-        index = chosen(names, options) if options.table else _first(tables)
+        index = table_index(names, options) if options.table else _first(tables)
         table = tables[index]
         same_columns = [
             name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
         ]
-        table_names = listed(same_columns)
+        table_names = list_names(same_columns)
         warning = f"{len(same_columns)} tables have the same columns, {table_names}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
@@ -165,7 +165,7 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     if metadata.get("time_scale"):
         header["TIMESYS"] = (time_scale(metadata), "scale of the times")
     else:
-        header["COMMENT"] = "No TIMESYS: nobody said what the scale of the times is. It need not be UTC."
+        header["COMMENT"] = "No TIMESYS: the time scale is unknown. It need not be UTC."
     header["TREFPOS"] = (time_refpos(metadata), "where the times are measured")
     header["MJDREF"] = (0.0, "times are MJD")
     header["TIMEUNIT"] = "d"
@@ -189,7 +189,7 @@ def _describe(header: Header, number: int, column: OutputColumn, metadata: Mappi
     """Describe a column, as a time if its scale is known, because readers assume UTC without a scale."""
     if column.meaning.description:
         header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
-    column_metadata = framed(column.name, metadata)
+    column_metadata = with_time_frame(column.name, metadata)
     if column.name in FRAMES:
         header.set(f"TRPOS{number}", time_refpos(column_metadata), after=f"TFORM{number}")
     if column.name in TIMES and column_metadata.get("time_scale"):

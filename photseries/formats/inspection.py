@@ -18,7 +18,7 @@ from photseries.formats.selection import suggested_filter
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
-__all__ = ["described", "inspect", "selecting"]
+__all__ = ["describe", "inspect", "selecting"]
 
 
 def inspect(
@@ -61,7 +61,7 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
     return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
-def described(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
+def describe(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
     """Describe a series in plain values.
 
     Parameters

@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "measured", "no_values"]
+__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "no_values", "separate_limits"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -74,7 +74,7 @@ class MeasuredColumn:
     changed: bool = False
 
 
-def measured(
+def separate_limits(
     frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
@@ -110,7 +110,7 @@ def measured(
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
-            warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
+            warnings += (f"{int(no_error.sum())} of the errors in {error} mean 'no value', and became null.",)
         errors = _masked(errors, absent | no_error)
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
@@ -186,7 +186,7 @@ def _mark_column(frame: pd.DataFrame) -> str | None:
 
 
 def no_values(values: npt.NDArray[np.number], role: str) -> Any:
-    """Return the rows whose value, in any unit of flux or in mag, stands for none."""
+    """Return the rows whose value, in any unit of flux or in mag, means 'not measured'."""
     finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
         suspects = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
@@ -226,7 +226,7 @@ def _limit_warnings(none: npt.NDArray[np.number], column: str, limits: int, role
     warnings = []
     if none.size:
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
-        warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
+        warnings.append(f"{none.size} of the values of {column} mean 'not measured', and became null: {shown}.")
     if limits:
         outcomes = {"": "were left out with their rows"}
         became = outcomes.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")

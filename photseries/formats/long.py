@@ -22,7 +22,7 @@ from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.select import derived, metadata_of_selection, select
+from photseries.lightcurve.select import derived_values, metadata_of_selection, select
 from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
@@ -178,7 +178,7 @@ class LongLayout:
 
     def _frame_columns(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
-        made = derived(self.derive, curve, frame, metadata)
+        made = derived_values(self.derive, curve, frame, metadata)
 
         def column(name: str) -> FloatArray:
             if name in made:

@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from photseries.formats.moments import is_clock
-from photseries.formats.options import ReadOptions, invalid, listed, require_column
+from photseries.formats.options import ReadOptions, invalid, list_names, require_column
 from photseries.formats.reading import Role, Table
 from photseries.formats.units import known_unit
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
@@ -107,7 +107,7 @@ def roles_of(
     Returns
     -------
     dict of str to Role
-        By ``mjd``, ``flux``, ``mag``, ``fluxerr``, ``magerr``; an error only beside its value.
+        By ``mjd``, ``flux``, ``mag``, ``fluxerr``, ``magerr``; an error only with its value.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _has_values(column: pd.Series) -> bool:
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
     if TIME_ROLE not in roles:
-        raise invalid(f"No column is known to be the time: name it (time_col); there are {listed(frame.columns)}.")
+        raise invalid(f"No column is known to be the time: name it (time_col); there are {list_names(frame.columns)}.")
     if options.mag_col and not options.flux_col:
         roles.pop("flux", None)
     if options.flux_col and not options.mag_col and roles["flux"] == roles.get("mag"):
@@ -150,7 +150,7 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
     if "flux" not in roles and "mag" not in roles:
         raise invalid(
             "No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are "
-            f"{listed(frame.columns)}."
+            f"{list_names(frame.columns)}."
         )
     for error, value in _VALUE_OF.items():
         if value not in roles:
@@ -176,7 +176,7 @@ def _value(
     """Find the times, the fluxes or the magnitudes: the first source that names a column."""
     is_time = role == TIME_ROLE
     sources = [
-        (table.time if is_time and table.time in frame.columns else None, "the file says so"),
+        (table.time if is_time and table.time in frame.columns else None, "the file states it"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
         (_column_with_unit(names) if role == "flux" and is_foreign else None, "the unit in its name"),
@@ -201,7 +201,7 @@ def _guess(role: str, names: list[str]) -> str | None:
         like = list(filter(_days_in, names))
         same = [name for name in like if _days_in(name)[0] == _days_in(like[0])[0]]
         if len(same) > 1:
-            raise invalid(f"Several columns may be the time: {listed(same)}. Name one (time_col).")
+            raise invalid(f"Several columns may be the time: {list_names(same)}. Name one (time_col).")
         return next(iter(like), None)
     if role == "mag":
         like = [name for name in names if _ANY_MAG.fullmatch(name)]
@@ -282,7 +282,7 @@ def usual_time(columns: Iterable[str]) -> str | None:
 
 
 def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:
-    """Return the new names of columns: those of their roles; rename columns that would conflict with a role."""
+    """Return the new names of columns, by role; rename columns that would conflict with a role."""
     new = {column: role for role, column in roles.items() if column not in KNOWN[role]}
     aside = {name: f"{name}_as_read" for role in KNOWN for name in KNOWN[role] if _stands_in_the_way(name, role, roles)}
     return {**{name: other for name, other in aside.items() if name in frame.columns}, **new}

@@ -150,7 +150,7 @@ def suggested_filter(value: str) -> str | None:
 
 def filter_hint(value: str) -> str:
     """Return a hint about how to specify the bandpass of a filter in the file."""
-    return f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
+    return f"The file's filter is {value!r}: map it with filter_map={value}={suggested_filter(value) or 'NAME'}."
 
 
 def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
@@ -169,7 +169,7 @@ def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
 
 
 def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
-    """Return a warning of rows that do not say their filter, among others that do."""
+    """Return a warning about rows without a filter, if other rows have one."""
     absent = 0 if column is None else int(_texts(rows[column]).isna().sum())
     if not 0 < absent < len(rows):
         return ()

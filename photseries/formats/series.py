@@ -20,14 +20,14 @@ from photseries.formats.calibration import (
     NO_UNIT,
     SCALED,
     Fluxes,
-    calibrated,
+    calibrate,
     flux_unit_of_header,
     in_stored_unit,
     system_of,
     zero_point_of_header,
 )
 from photseries.formats.headers import fields_of
-from photseries.formats.limits import LIMITING_MAG, limit_column, measured
+from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
 from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.own_files import is_stored, names_series, restored
@@ -127,7 +127,9 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
             "or relative, or a zero point (zero_point)."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
-    return () if is_ours else (f"The column {name} has no unit, and was taken as uJy: flux_unit states another.",)
+    return (
+        () if is_ours else (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
+    )
 
 
 def _unit_column(frame: pd.DataFrame) -> str | None:
@@ -268,7 +270,7 @@ class _Series:
         warnings: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
-                measurement = measured(
+                measurement = separate_limits(
                     frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
                 )
                 warnings += measurement.warnings
@@ -289,7 +291,7 @@ class _Series:
         name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
         header = self.table.header
-        return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
+        return calibrate(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
 
     def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Rename the columns to the names that the service knows."""

@@ -50,7 +50,7 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - MJD_ZERO, fields=_BARYCENTRIC),
     "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - MJD_ZERO, fields=_BARYCENTRIC, time_scale="tcb"),
     "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
-    "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
+    "iso": TimeFormat("dates and times as text, UTC unless they state a time zone", fields={"time_scale": "utc"}),
 }
 
 #: A format with another origin: ``hjd-2450000``.
@@ -142,7 +142,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
     column : str
         The column of the times.
     table : Table
-        What the file states of them.
+        The time frame that the file states.
     options : ReadOptions
         The format of the times, where it is not that of the file, or of the name or the type of the column; and the
         scale of dates.
@@ -216,7 +216,7 @@ def _times_of_numbers(
             f"The times in {column.name!r} have no unit, and as {stated.unit} since MJD {sum(stated.origin or ()):g} "
             "cannot be right: state their format (time_format), such as mjd."
         )
-    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
+    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header states their origin", stated)
 
 
 def _in_format(
@@ -308,7 +308,7 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.
             f"The dates in {column!r:.60} have no time of day, and {other!r:.60} is not read as one: put both into one "
             "column, such as 2024-01-31T22:30:00."
         )
-    return dates, (f"The dates in {column} have no time of day: each is taken as 0 h.",)
+    return dates, (f"The dates in {column} have no time of day: 0 h is assumed.",)
 
 
 def without_odd(times: Times, column: pd.Series) -> Times:
@@ -340,7 +340,7 @@ def without_odd(times: Times, column: pd.Series) -> Times:
             f"The time of row {row + 1}, {column.iloc[row]!s:.40}, is far from all others: correct or remove it."
         )
     warning = (
-        f"{int(odd.sum())} of the times stand for none, and became null: {', '.join(map(str, cells.unique()[:5]))}."
+        f"{int(odd.sum())} of the times mean 'no time', and became null: {', '.join(map(str, cells.unique()[:5]))}."
     )
     return replace(times, mjd=np.where(odd, np.nan, mjd), warnings=(*times.warnings, warning))
 

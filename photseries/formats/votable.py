@@ -15,7 +15,7 @@ from photseries.extras import quiet
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, OutputColumn, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
-from photseries.formats.options import ReadOptions, chosen
+from photseries.formats.options import ReadOptions, table_index
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.votable_metadata import (
@@ -27,7 +27,7 @@ from photseries.formats.votable_metadata import (
 )
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, identities, param
 from photseries.lightcurve.bandpasses import profile_of
-from photseries.lightcurve.barycentre import FRAMES, framed
+from photseries.lightcurve.barycentre import FRAMES, with_time_frame
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
@@ -71,7 +71,7 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def looks_like_votable(content: bytes) -> bool:
-    """Return whether the beginning of a file is that of a VOTable."""
+    """Return whether a file begins like a VOTable."""
     return b"<VOTABLE" in content[:4096].upper()
 
 
@@ -85,7 +85,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         file = parse(io.BytesIO(content))
         tables = [candidate for candidate in file.iter_tables() if len(candidate.array)]
         names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
-        parsed = tables[chosen(names, options)] if tables else file.get_first_table()
+        parsed = tables[table_index(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
     return table_of(table, uses=("table",), **_file_fields(file, parsed, table))
 
@@ -153,7 +153,7 @@ def _series_elements(
     systems = element("COOSYS", ID=_COOSYS, system="ICRS") + _time_system(_TIMESYS, metadata)
     for column in columns:
         if column.name in _FRAMES:
-            systems += _time_system(_FRAMES[column.name], framed(column.name, metadata))
+            systems += _time_system(_FRAMES[column.name], with_time_frame(column.name, metadata))
     params = "".join(_metadata(name, value) for name, value in metadata.items())
     table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields_of_table}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"

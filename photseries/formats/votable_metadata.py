@@ -158,7 +158,7 @@ def position_in_icrs(
     if system is None or system.system == "ICRS":
         return {}, ()
     if system.system not in _SYSTEMS:
-        return {}, (f"Positions are in the system {system.system!s:.40}, and are taken for ICRS: give ra and dec.",)
+        return {}, (f"Positions are in the system {system.system!s:.40}, and are assumed to be ICRS: give ra and dec.",)
     from astropy.coordinates import SkyCoord
 
     position = {name: value for name in ("ra", "dec") if (value := _degrees(name, params, table)) is not None}

@@ -82,7 +82,7 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
         As said.
     """
     if sorted(span.row for span in spans) != list(starts):
-        raise UnreadableFileError("its table does not have each of its chunks exactly once")
+        raise UnreadableFileError("its table lacks or repeats chunks")
     end = 0
     for span in sorted(spans, key=lambda span: span.offset):
         if span.offset < end or span.size < 0 or span.offset + span.size > image:

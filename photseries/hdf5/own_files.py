@@ -313,7 +313,7 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     # After the entries comes the key that ends the last one for libhdf5.
     expected[-1] = (0, 0, begins[-1] or chunk, width, 0)
     begin = start + _NODE.size
-    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
+    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key is of no chunk
 
 
 def _reads_alike(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:

@@ -14,7 +14,7 @@ from photseries.errors import InvalidError
 from photseries.extras import quiet
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["FRAMES", "PLACE", "derived_time", "framed", "require_frames"]
+__all__ = ["FRAMES", "PLACE", "derived_time", "require_frames", "with_time_frame"]
 
 #: The time scale and reference position of each derived time column; None: those of the series.
 FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -32,7 +32,7 @@ _LIGHT: Final = 299_792_458.0  # [m/s]
 _AU: Final = 149_597_870_700.0  # [m]
 
 
-def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
+def with_time_frame(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
     """Return the metadata of a series with the time scale and reference position of one of its time columns."""
     if column not in FRAMES:
         return metadata

@@ -25,7 +25,7 @@ __all__ = [
     "PixelColumns",
     "Points",
     "envelope",
-    "plotted",
+    "plot_values",
 ]
 
 #: What a point is; the number of a kind is its place.
@@ -83,7 +83,7 @@ class Envelope:
     columns: Annotated[list[PixelColumns], "Intervals by kind, if there are many points."]
 
 
-def plotted(
+def plot_values(
     curve: LightCurve, snr: FloatArray, flagged: npt.NDArray[np.bool_], unit: Unit, threshold: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return the value, the error and the kind of each row of a light curve, shape (n,).

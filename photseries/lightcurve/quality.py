@@ -266,16 +266,12 @@ def _contradiction_warnings(
         elif field in ("ra", "dec"):
             scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
             apart = abs(_wrap(inferred_value - stated)) * scale
-            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _circular_std(rows[name], inferred_value):
+            spread = scale * np.std(_wrap(_finite(rows[name].to_numpy()) - inferred_value))
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * spread:
                 yield (
                     f"The column {name!r} has the median {inferred_value:.6f}, {apart:,.1f} arcsec from "
                     f"{field}={stated:.6f}; that was given and is used."
                 )
-
-
-def _circular_std(column: pd.Series, median: float) -> float:
-    """Return the standard deviation of angles [deg]."""
-    return float(np.std(_wrap(_finite(column.to_numpy()) - median)))
 
 
 def _wrap(degrees: _Degrees) -> _Degrees:

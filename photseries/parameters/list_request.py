@@ -40,10 +40,6 @@ def _parse_text(value: object) -> str:
     return text
 
 
-def _text_or_number(value: object) -> str:
-    return _parse_text(str(value) if type(value) is int else value)
-
-
 @dataclass(frozen=True)
 class _List:
     """A kind of list: the field that its entries equal, their name in messages, their parser, and their JSON schema."""
@@ -61,7 +57,10 @@ LISTS: Final[Mapping[str, _List]] = {
     "ids": _List("id", "an integer", _id, {"type": "integer"}),
     "obj_ids": _List("obj_id", "a string", _parse_text, _STRING),
     "series_obj_ids": _List(
-        "series_obj_id", "a string or an integer", _text_or_number, {"anyOf": [_STRING, {"type": "integer"}]}
+        "series_obj_id",
+        "a string or an integer",
+        lambda value: _parse_text(str(value) if type(value) is int else value),
+        {"anyOf": [_STRING, {"type": "integer"}]},
     ),
     "hashes": _List("hash", "a string", _parse_text, _STRING),
 }

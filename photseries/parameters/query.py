@@ -21,7 +21,7 @@ from photseries.parameters.table import (
     Criterion,
     Parameter,
 )
-from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, joined
+from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, join_values
 from photseries.text import suggestion
 
 __all__ = [
@@ -323,7 +323,7 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
             elif name in repeatable:
                 texts[name] = [_format_value(item) for item in value]
             else:
-                texts[name] = [joined([_format_value(item) for item in value])]
+                texts[name] = [join_values([_format_value(item) for item in value])]
         except TypeError:
             raise _invalid(
                 name[:MAX_NAME_LENGTH],

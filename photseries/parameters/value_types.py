@@ -41,7 +41,7 @@ __all__ = [
     "choice",
     "choices",
     "integer",
-    "joined",
+    "join_values",
 ]
 
 MAX_TEXT_LENGTH = 1000
@@ -145,7 +145,7 @@ def any_of(*names: str) -> ValueType:
     )
 
 
-def joined(texts: Sequence[str]) -> str:
+def join_values(texts: Sequence[str]) -> str:
     """Join values with commas; the types of several values parse the result."""
     return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
 
@@ -207,10 +207,6 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[st
         return number
 
     return read
-
-
-def _right_ascension(text: str) -> float:
-    return _between(0, 360)(text) % 360
 
 
 _DURATION = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})(s|min|h|d)$")
@@ -290,7 +286,9 @@ MOMENT = ValueType(
     {"anyOf": [{"type": "number", "maximum": _LAST_MJD}, _DATE, _TIME]},
 )
 RIGHT_ASCENSION = ValueType(
-    "an angle from 0 to 360 degrees", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360}
+    "an angle from 0 to 360 degrees",
+    lambda text: _between(0, 360)(text) % 360,
+    {"type": "number", "minimum": 0, "maximum": 360},
 )
 DECLINATION = ValueType(
     "an angle from -90 to 90 degrees", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90}

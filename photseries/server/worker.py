@@ -79,7 +79,7 @@ class Worker(threading.Thread):
         pause = BEGIN
         while not self._stopping.wait(pause):
             try:
-                with self._catalogue.elected(ANALYSIS) as is_free:
+                with self._catalogue.task_lock(ANALYSIS) as is_free:
                     pass
                 if is_free:
                     self._work()
@@ -166,7 +166,7 @@ def _search(config: Config, given_up: Sequence[int]) -> None:
     """Search, and print each id before its search and the outcome after it, as JSON lines."""
     catalogue = Catalogue(str(config.database.url), config.database, connections=2)
     searcher = PeriodSearcher(catalogue, unclaimed_store(config), config.analysis)
-    with catalogue.elected(ANALYSIS) as won:
+    with catalogue.task_lock(ANALYSIS) as won:
         for series_id in given_up:
             searcher.give_up(series_id)
         while won:

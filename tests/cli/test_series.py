@@ -138,7 +138,7 @@ def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
 @pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.csv.gz", "a"])
 def test_get_refuses_a_name_of_no_format(run, series, tmp_path, name):
     outcome = run("get", series[0], "-o", tmp_path / name, status=2)
-    assert "does not say which format is meant: end it in one of .h5, .json, .csv, " in outcome.stderr
+    assert "does not identify a format: end it in one of .h5, .json, .csv, " in outcome.stderr
     assert list(tmp_path.iterdir()) == []
 
 

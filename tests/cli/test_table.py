@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from photseries.cli.options import safe
-from photseries.cli.table import shown, table_lines
+from photseries.cli.table import format_field, table_lines
 
 ROWS = [
     {"id": 1, "obj_id": "WASP-12 b", "ra": 97.6366453, "filter": "ztfg", "is_detected": True},
@@ -44,7 +44,7 @@ def test_no_rows_are_a_head():
 def test_control_characters_are_not_printed(text):
     assert safe(text).isprintable()
     assert len(safe(text)) == len(text)
-    assert shown(text) == shown(text).replace("\x1b", "")
+    assert format_field(text) == format_field(text).replace("\x1b", "")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_control_characters_are_not_printed(text):
     ],
 )
 def test_values(value, text):
-    assert shown(value) == text
+    assert format_field(value) == text
 
 
 def test_digits_go_by_the_field():
-    assert shown(1.25e-8, "period_error") == "1.25e-08"
-    assert shown(59000.123456, "mjd_first") == "59000.12346"
+    assert format_field(1.25e-8, "period_error") == "1.25e-08"
+    assert format_field(59000.123456, "mjd_first") == "59000.12346"

@@ -220,7 +220,7 @@ def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path
         assert ["same key" in line["message"] for line in lines if line["status"] == "failed"] == [True]
     written(folder, ["one.csv"], bg=1.0)
     outcome = run("upload", folder / "one.csv", *words)
-    assert "warning: The series that is there has the same key and another table" in outcome.stderr
+    assert "warning: The stored series has the same key and another table" in outcome.stderr
 
 
 def test_warnings_of_the_service_are_printed(run, world, admin, tmp_path):

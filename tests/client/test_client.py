@@ -453,7 +453,7 @@ def test_skipping_a_different_table_causes_a_warning(client, fields, change):
         assert client.upload(frame(**change), if_exists="skip", **fields).warnings == ()
         corrected = client.upload(frame(**change).assign(fluxerr=2.0), if_exists="skip", **fields)
         assert corrected.status == "skipped"
-        assert [warning for warning in corrected.warnings if "another table; this one was not stored" in warning]
+        assert [warning for warning in corrected.warnings if "another table; the new one was not stored" in warning]
 
 
 def test_many_ids_take_little_memory():

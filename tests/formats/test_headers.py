@@ -201,7 +201,7 @@ def test_another_system_is_warned_about():
         SYSTEM + '<COOSYS ID="cs" system="ecl_FK5"/>', param("ra", 10.5, ref="cs") + param("dec", 1.0, ref="cs")
     )
     assert got.fields["ra"] == 10.5
-    assert got.warnings == ("Positions are in the system ecl_FK5, and are taken for ICRS: give ra and dec.",)
+    assert got.warnings == ("Positions are in the system ecl_FK5, and are assumed to be ICRS: give ra and dec.",)
 
 
 def test_profiles_of_bandpasses():

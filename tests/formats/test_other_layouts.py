@@ -396,7 +396,7 @@ REFUSED: dict[str, Any] = {
         {},
         "are in ct, and their fluxes in mJy",
     ),
-    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, and those of magnitudes"),
+    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, but errors of magnitudes"),
     "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
 }
 
@@ -493,7 +493,7 @@ def test_times_of_day_beside_dates_of_a_workbook():
 def test_dates_without_a_time_of_day_cause_a_warning():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
-    assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+    assert reading.warnings == ("The dates in date have no time of day: 0 h is assumed.",)
 
 
 def test_integers_with_gaps_keep_their_digits():

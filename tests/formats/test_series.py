@@ -40,9 +40,9 @@ def curve(**columns):
         ({"flux": [10.0, 20]}, {"zero_point": 26.4}, [1, 2], ""),
         ({"flux": [10.0, 10], "zp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column zp"),
         ({"flux": [10.0, 10], "z": [26.4, 23.9]}, {"zero_point": "z"}, [1, 10], ""),
-        ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "taken as mJy, because .* is 16.40"),
-        ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "taken as nJy"),
-        ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "taken as Jy"),
+        ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "assumed to be in mJy, because .* is 16.40"),
+        ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "assumed to be in nJy"),
+        ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "assumed to be in Jy"),
         ({"flux": [1.0, 10], "mag": [23.95, 21.45]}, {}, [1, 10], ""),
     ],
 )
@@ -272,7 +272,7 @@ def test_several_filters_are_refused_selected_or_split():
 
 def test_foreign_fluxes_without_a_unit_cause_a_warning():
     got = read("JD,flux\n2459000.5,150\n2459001.5,170\n")
-    assert got.warnings == ("The column flux has no unit, and was taken as uJy: flux_unit states another.",)
+    assert got.warnings == ("The column flux has no unit, and was assumed to be uJy: state another with flux_unit.",)
     assert made(curve(flux=[150.0, 170])).warnings == ()
 
 

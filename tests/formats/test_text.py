@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from photseries.errors import InvalidError
 from photseries.formats import ReadOptions, one_of, read_bytes
-from photseries.formats.decoding import inflated
+from photseries.formats.decoding import decompress
 from tests.formats.workbooks import workbook
 
 TIMES, MAGS, ERRORS = [59000.1, 59000.2], [15.25, 15.5], [0.01, 0.02]
@@ -77,12 +77,12 @@ def test_compressed_and_encoded(compress, encoding):
 
 def test_the_size_of_decompressed_content_is_limited():
     content = gzip.compress(bytes(10_000))
-    assert inflated(content, 10_000) == bytes(10_000)
+    assert decompress(content, 10_000) == bytes(10_000)
     with pytest.raises(InvalidError, match="more than 9,999 bytes when it is decompressed"):
-        inflated(content, 9_999)
+        decompress(content, 9_999)
     for damaged in (content[:20], b"BZh9 not", b"\xfd7zXZ\x00 not"):
         with pytest.raises(InvalidError, match="cannot be decompressed"):
-            inflated(damaged)
+            decompress(damaged)
 
 
 def test_latin_1_is_read_with_a_warning():

@@ -166,9 +166,9 @@ def one(**column):
 
 
 REFUSED_COLUMNS = {
-    "objects": (one(c=[{}, 1]), "mixes text with other things"),
-    "mixed": (one(c=["x", 1]), "mixes text with other things"),
-    "bytes": (one(c=[b"x", b"y"]), "mixes text with other things"),
+    "objects": (one(c=[{}, 1]), "mixes text with other types"),
+    "mixed": (one(c=["x", 1]), "mixes text with other types"),
+    "bytes": (one(c=[b"x", b"y"]), "mixes text with other types"),
     "NUL": (one(c=["x", "a\0"]), "NUL"),
     "a surrogate": (one(c=pd.Series(["x", "\ud800"], dtype=object)), "surrogate"),
     "complex": (one(c=[1j, 2]), "has the type complex128"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.appending import appended
+from photseries.lightcurve.appending import append_rows
 
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan])
 ROWS = st.lists(st.tuples(VALUES, VALUES, st.sampled_from(["a", "b", None])), min_size=1, max_size=8)
@@ -21,7 +21,7 @@ def table(rows):
 
 
 def append(frame, more, *, drop_repeats=True, from_json=False):
-    return appended(frame, more, drop_repeats=drop_repeats, from_json=from_json)
+    return append_rows(frame, more, drop_repeats=drop_repeats, from_json=from_json)
 
 
 def plain(row):

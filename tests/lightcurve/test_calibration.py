@@ -223,8 +223,8 @@ def test_samples_of_a_brightness_that_is_not_there_are_refused():
 def test_axes_are_labelled_with_what_they_are(fields, flux, mag):
     calibration = calibration_of(fields)
     assert (calibration.label("flux"), calibration.label("mag")) == (flux, mag)
-    assert calibration.described("flux")["label"] == flux
-    assert calibration.described("mag")["magsys"] == fields.get("magsys", "ab")
+    assert calibration.describe("flux")["label"] == flux
+    assert calibration.describe("mag")["magsys"] == fields.get("magsys", "ab")
 
 
 def test_columns_say_their_unit_and_system():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.envelope import DETECTED, FLAGGED, UNDETECTED, UNKNOWN, envelope, plotted
+from photseries.lightcurve.envelope import DETECTED, FLAGGED, UNDETECTED, UNKNOWN, envelope, plot_values
 
 NOISE = np.random.default_rng(22)
 MJD = 59000 + np.sort(NOISE.uniform(0, 10, 4000))
@@ -93,9 +93,9 @@ def test_what_a_row_is_and_upper_limits():
     curve = LightCurve(np.arange(5.0), flux, fluxerr, mag, magerr)
     snr = np.array([100, 0.5, -2.5, np.nan, 100])
     flagged = np.array([False, False, False, False, True])
-    value, error, kind = plotted(curve, snr, flagged, "mag", 3.0)
+    value, error, kind = plot_values(curve, snr, flagged, "mag", 3.0)
     assert kind.tolist() == [DETECTED, UNDETECTED, UNDETECTED, UNKNOWN, FLAGGED]
     limit = 23.9 - 2.5 * np.log10(3 * 2.0)
     np.testing.assert_allclose(value, [mag[0], limit, limit, mag[3], mag[4]])
     assert np.isnan(error[1:3]).all()
-    assert plotted(curve, snr, flagged, "flux", 3.0)[0] is flux, "fluxes are what they are"
+    assert plot_values(curve, snr, flagged, "flux", 3.0)[0] is flux, "fluxes are what they are"

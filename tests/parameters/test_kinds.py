@@ -20,7 +20,7 @@ from photseries.parameters.value_types import (
     choice,
     choices,
     integer,
-    joined,
+    join_values,
 )
 
 KINDS = {name: kind for name, kind in vars(value_types).items() if isinstance(kind, ValueType)} | {
@@ -210,7 +210,7 @@ def test_any_text_is_a_value_or_a_value_error(name, text):
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=1))
 def test_any_texts_can_be_listed(texts):
-    assert value_types.TEXTS.read(joined(texts)) == tuple(texts)
+    assert value_types.TEXTS.read(join_values(texts)) == tuple(texts)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))

@@ -104,7 +104,7 @@ class BulkOutcome:
 
 @dataclass(frozen=True)
 class _ValidSeries:
-    """A valid series: its place, what is to be stored, and its unique key."""
+    """A valid series: its place, its values to store, and its unique key."""
 
     entry: UploadedSeries
     new: NewSeries
@@ -130,7 +130,7 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Portion:
-    """A portion that was checked: what became of some series, those to store with their files, and those that exist.
+    """A checked portion: the outcomes of some series, the series to store with their files, and the existing series.
 
     ``repeated`` are the series whose key an earlier series of the body has.
     """
@@ -209,7 +209,7 @@ class BulkUpload:
 
 
 def request_of(limits: LimitSettings, media: str, by: tuple[str, ...] = ()) -> BulkRequest:
-    """Return what the reader of a body is asked."""
+    """Return the request for the reader of a body."""
     return BulkRequest(
         media=media,
         by=by,
@@ -241,7 +241,7 @@ class _Run:
         self._without_row: set[str] = set()
 
     def each(self, read: _Read) -> _Outcomes:
-        """Store the portions one after the other; a series that is refused stops no other one."""
+        """Store the portions one after the other; an invalid series does not stop the others."""
         with self._prepared_portions(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
@@ -301,7 +301,7 @@ class _Run:
 
     @contextmanager
     def _prepared_portions(self, read: _Read, *, write: bool) -> Iterator[Iterator[_Portion]]:
-        """Read, parse and check the portions, and write their files, in two threads ahead of the one that inserts rows.
+        """Read, parse and check the portions, and write their files, in two threads; the caller's thread inserts rows.
 
         Files that were not part of a transaction are removed at exit.
         """
@@ -334,7 +334,7 @@ class _Run:
     def _check(
         self, portion: _Parsed
     ) -> tuple[dict[int, BulkOutcome], list[_ValidSeries], list[tuple[_ValidSeries, KeyHolder]], list[_ValidSeries]]:
-        """Return what became of some series, those that are to be stored, those that exist, and those repeated."""
+        """Return the outcomes of some series, the series to store, the existing ones, and the repeated ones."""
         outcomes: dict[int, BulkOutcome] = {}
         valid: list[_ValidSeries] = []
         repeated: list[_ValidSeries] = []
@@ -372,7 +372,7 @@ class _Run:
             outcomes[item.entry.index] = self._resolve(item, holder)
 
     def _resolve_repeated(self, portion: _Portion, failure: PhotseriesError | None = None) -> PhotseriesError | None:
-        """Refuse series whose key an earlier, successful series has; try the others. Return what stops the upload."""
+        """Refuse series with the key of an earlier stored one; store the others. Return the error that ends the run."""
         outcomes = portion.outcomes
         self._note_successful([*portion.valid, *(item for item, _ in portion.existing)], outcomes)
         for item in portion.repeated:
@@ -417,7 +417,7 @@ class _Run:
     def _store(
         self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
-        """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
+        """Store series in one transaction; one by one if it fails. Return the error that ends the upload."""
         try:
             outcomes |= self._outcomes_of_stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
@@ -517,7 +517,7 @@ class _KeyTakenError(Exception):
 
 _Read = Callable[[], AbstractContextManager[Iterator[list[UploadedSeries]]]]
 
-#: The series of a portion, and what is to be stored or all problems of each.
+#: The series of a portion, and the values to store or all problems of each.
 _Parsed = list[tuple[UploadedSeries, NewSeries | InvalidError]]
 
 

@@ -279,7 +279,7 @@ class _Export:
             return metadata
         instrument = metadata["instrument_id"]
         if instrument not in self.places:
-            placed = self.reader.placed(metadata, part)
+            placed = self.reader.with_location(metadata, part)
             self.places[instrument] = {name: placed[name] for name in placed.keys() - metadata.keys()}
         return {**metadata, **self.places[instrument]}
 
@@ -337,7 +337,8 @@ class _Export:
         """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
-            read = None if is_sent else self._readable(series, self._read_file)
+            read_part = partial(self.reader.file, self.principal, part=self.part)
+            read = None if is_sent else self._readable(series, read_part)
         except InvalidError as error:
             read, problem = None, error.message
         if read is not None:
@@ -353,9 +354,6 @@ class _Export:
         extra |= {} if problem is None else {"data_error": problem}
         return orjson.dumps({**extra, **series.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
-    def _read_file(self, series: SeriesRecord) -> tuple[SeriesRecord, bytes]:
-        return self.reader.file(self.principal, series, self.part)
-
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
         """Open an unnamed file; a full disk raises UnavailableError."""
@@ -363,4 +361,6 @@ class _Export:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file
         except OSError as error:
-            raise UnavailableError("The disk of the service has no room for what an export has to note.") from error
+            raise UnavailableError(
+                "The disk of the service has no space for the temporary file of an export."
+            ) from error

@@ -69,7 +69,7 @@ class FileUploads:
         Returns
         -------
         mapping
-            ``series`` and ``more``: see :func:`photseries.formats.inspection.described`.
+            ``series`` and ``more``: see :func:`photseries.formats.inspection.describe`.
         """
         return self._sandbox.read_file(file.content, _request(file, fields, points)).about
 

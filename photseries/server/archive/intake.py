@@ -17,7 +17,7 @@ from photseries.errors import InvalidError
 from photseries.fields import METADATA, STATISTICS
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
-from photseries.lightcurve.bandpasses import allowed
+from photseries.lightcurve.bandpasses import allowed_filters
 from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash, content_hash_of
@@ -65,7 +65,7 @@ class Intake:
         self._sandbox = sandbox
         self._limits = config.limits
         self._detection_threshold = config.photometry.detection_threshold
-        self.filters = allowed(config.photometry.additional_bandpasses)
+        self.filters = allowed_filters(config.photometry.additional_bandpasses)
         self._schema = MetadataSchema(self.filters, config.limits.depth)
 
     def parse_body(self, principal: Principal, body: Mapping[str, object]) -> Upload:
@@ -109,7 +109,7 @@ class Intake:
         Raises
         ------
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         UnavailableError
             When no worker became free in time.
         """
@@ -130,7 +130,7 @@ class Intake:
         Returns
         -------
         list of NewSeries or InvalidError
-            Of each upload: what is to be stored, or all its problems.
+            For each upload: the values to store, or all its problems.
         """
         parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
             uploads
@@ -162,7 +162,7 @@ class Intake:
         return _PendingUpload(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
     def _ended(self, begun: _PendingUpload, references: References, principal: Principal) -> NewSeries | InvalidError:
-        """Complete an upload that was begun with what it refers to."""
+        """Complete a parsed upload with its references."""
         _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
         try:
             checked = _complete(begun.problems, begun.sent, begun.checked, references)
@@ -196,7 +196,7 @@ class Intake:
         UnreadableFileError
             When the worker refuses the file.
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         """
         decoded = self._sandbox.decode(file)
         body_fields = {name: value for name, value in fields.items() if name != "owner_id"}
@@ -261,7 +261,7 @@ class Intake:
         Raises
         ------
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         """
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
@@ -406,13 +406,13 @@ def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dic
 
 
 def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, MergedMetadata]:
-    """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
+    """Return a table with the fields inferred from it, and the metadata of a new series from all sources."""
     sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
 def _complete(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
-    """Add what the references say of a series; raise all problems if there are any."""
+    """Add the fields that follow from the references of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
     if sent is None:

@@ -127,7 +127,7 @@ class SeriesReader:
     def find_all(self, principal: Principal, query: Query) -> Iterator[SeriesRecord]:
         """Yield all visible series that match, with one page at a time in memory."""
         while True:
-            page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
+            page, _ = self._catalogue.with_retries(partial(self.find, principal, replace(query, include_total=False)))
             yield from page.records
             if page.next is None:
                 return
@@ -148,7 +148,7 @@ class SeriesReader:
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
 
-    def placed(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
+    def with_location(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
         """Add the location of the instrument to metadata if the selection needs it."""
         if not needs_place(part):
             return metadata
@@ -157,7 +157,7 @@ class SeriesReader:
             with self._catalogue.reading() as connection:
                 return registries.place(connection, metadata["instrument_id"])
 
-        return {**metadata, **self._catalogue.repeated(place)}
+        return {**metadata, **self._catalogue.with_retries(place)}
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
@@ -265,7 +265,7 @@ class SeriesReader:
         except DamagedError:
             if series.is_past:
                 raise
-            again = self._catalogue.repeated(lambda: self.get(principal, series.blob.series_id))
+            again = self._catalogue.with_retries(lambda: self.get(principal, series.blob.series_id))
             if again.blob == series.blob:
                 raise
             return again, read(again)
@@ -277,7 +277,7 @@ class SeriesReader:
                     frame = read_table(self._store, series.blob).frame
                     return SeriesDocument(series.document, (json_columns.encode(frame),))
                 table = self._tables.get(series.blob, partial(read_table, self._store))
-                metadata = self.placed(series.fields, part)
+                metadata = self.with_location(series.fields, part)
                 selected, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
                 return SeriesDocument(series.document, (json_columns.encode(selected),), rows)
             case "hdf5":
@@ -289,7 +289,7 @@ class SeriesReader:
         if part.is_whole and file_format is HDF5:
             return read_blob(self._store, series.blob)
         stored = read_table(self._store, series.blob)
-        metadata = self.placed(series.fields, part)
+        metadata = self.with_location(series.fields, part)
         frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
         return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 

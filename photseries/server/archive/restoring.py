@@ -16,7 +16,7 @@ from photseries.server.archive.changes import (
     ensure_current_revision,
     naming_holder,
     require_changeable,
-    retried,
+    retry_change,
 )
 from photseries.server.archive.intake import statistics_of
 from photseries.server.archive.upkeep import Upkeep
@@ -91,7 +91,7 @@ class Restorer:
             When the quotas of the owner would be exceeded.
         """
         self._upkeep.ownership.require()
-        return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
+        return retry_change(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
 
     def is_restorable(self, principal: Principal, series_id: int) -> bool:
         """Return whether a series is deleted and the principal may restore it while its file is kept."""

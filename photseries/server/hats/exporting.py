@@ -88,7 +88,7 @@ def export(
         The partitions written so far stay, and the next export continues from there.
     """
     _require_packages(scheduler)
-    with services.catalogue.elected(EXPORT) as won:
+    with services.catalogue.task_lock(EXPORT) as won:
         if not won:
             raise StartError("Another export of this archive is running.")
         planned = _plan(services, principal, target, layout, max_weight)

@@ -78,7 +78,7 @@ class AnalysisHandler(BaseHandler):
 
 
 def _options(values: Mapping[str, Any]) -> SearchOptions:
-    """Return the options of a search that a request asks for."""
+    """Return the options of the search that a request describes."""
     return SearchOptions(
         min_period=values.get("minPeriod"),
         max_period=values.get("maxPeriod"),

@@ -25,7 +25,7 @@ from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.server.http.etags import is_known, set_validators, tag_of
-from photseries.server.http.media import accepted
+from photseries.server.http.media import preferred_type
 from photseries.server.http.series import number_of
 from photseries.server.http.turns import MANY_ROWS
 from photseries.text import file_name, file_stem
@@ -182,7 +182,7 @@ class FileHandler(BaseHandler):
         if name is not None:
             return WRITERS[name]
         offers = {writer.plain_type: writer for writer in WRITERS.values() if writer.is_installed}
-        return offers[accepted(self.request.headers, list(offers))]
+        return offers[preferred_type(self.request.headers, list(offers))]
 
 
 class ExtensionHandler(FileHandler):

@@ -28,7 +28,7 @@ from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUM
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
 from photseries.server.catalogue.series_queries import SeriesRecord
-from photseries.server.http.answers import success, wrapped
+from photseries.server.http.answers import success, success_pieces
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.server.http.etags import is_known, revisions, set_validators, tag_of
@@ -78,7 +78,7 @@ class SeriesHandler(UploadHandler):
             if options["dryRun"]:
                 return self.services.archive.preview(self.principal, body, options.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
-            self.shared.metrics.uploaded()
+            self.shared.metrics.count_uploads()
             return created
 
         await self.reply(create, heavy=True)
@@ -221,14 +221,14 @@ class OneSeriesHandler(UploadHandler):
             if "revision" in values:
                 self.weigh(data_format == "json")
                 past = reader.revision(self.principal, series_id, values["revision"], data_format)
-                return None, wrapped(past.pieces())
+                return None, success_pieces(past.pieces())
             record = reader.get(self.principal, series_id)
             tag = tag_of(record, data_format, record.document)
             if is_known(self.request.headers, tag):
                 return tag, []
             self.weigh(data_format == "json" and record.fields["num_exp"] > MANY_ROWS)
             record, document = reader.document(self.principal, record, data_format, parameters.selection_of(values))
-            return tag_of(record, data_format, record.document), wrapped(document.pieces())
+            return tag_of(record, data_format, record.document), success_pieces(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:

@@ -51,7 +51,7 @@ class Slab:
         By name: the dtype, or "text", and the buffers: the values of all tables one after the other; of text the length
         of each cell in bytes, -1 for null, and all cells as UTF-8.
     fields : dict of str to list
-        The value of each series by field; None where there is none.
+        The value of each series by field; None without a value.
     error : str or None
         Why the one series is refused.
     """
@@ -70,7 +70,7 @@ def slabs(image: memoryview, request: BulkRequest) -> Generator[int | Slab, None
     UnreadableFileError
         When the body is damaged or cut short.
     InvalidError
-        When its columns cannot be those of series, or it exceeds a limit.
+        When its columns cannot belong to series, or it exceeds a limit.
     """
     try:
         source = _ArrowBody(image) if request.media == "arrow" else _ParquetBody(image, request)
@@ -132,7 +132,7 @@ class _ParquetBody:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The places of the columns of a body by what they are; ``names`` are those of all columns."""
+    """The places of the columns of a body by their meaning; ``names`` are the names of all columns."""
 
     names: list[str]
     table: list[int]
@@ -285,7 +285,7 @@ def _refusal(lengths: dict[str, int], request: BulkRequest) -> str:
 
 
 def _width(kind: pa.DataType) -> int:
-    """Return about what a value takes [bytes]."""
+    """Estimate the size of a value [bytes]."""
     return 16 if _is_text(kind) or pa.types.is_null(kind) else max(1, kind.bit_width // 8)
 
 
@@ -335,7 +335,7 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
-        yield Slab([0], {}, {}, f"The fields beside data take {size:,} bytes as JSON; that is too much.")
+        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much.")
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])

@@ -66,7 +66,7 @@ def _fetch(url: str, limit: int) -> bytes:
 
 @contextmanager
 def _ended(connection: socket.socket, seconds: float) -> Iterator[Callable[[], bool]]:
-    """End a connection after some time, also in the middle of a read: the timeout of a socket is that of one byte."""
+    """End a connection after some time, even during a read: the timeout of a socket applies to each byte only."""
     late = threading.Event()
     with connection.dup() as same:  # TLS takes the descriptor of the connection
 

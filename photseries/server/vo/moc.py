@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from photseries.errors import InvalidError
 
-__all__ = ["FORMATS", "MAX_ORDER", "USUAL_ORDER", "cells_of", "chosen", "write"]
+__all__ = ["FORMATS", "MAX_ORDER", "USUAL_ORDER", "cells_of", "parse_parameters", "write"]
 
 #: The order of the smallest pixels: 0.86 deg at 6, 3.4 arcmin at 10, 26 arcsec at 13.
 USUAL_ORDER: Final = 10
@@ -22,7 +22,7 @@ FORMATS: Final = {"ascii": "text/plain; charset=utf-8", "json": "application/jso
 _BLOCK: Final = 2880
 
 
-def chosen(name: str | None, order: str | None) -> tuple[str, int]:
+def parse_parameters(name: str | None, order: str | None) -> tuple[str, int]:
     """Parse the parameters of a request for the map: its format and its order.
 
     Raises

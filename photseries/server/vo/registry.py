@@ -26,7 +26,7 @@ _NAMESPACES: Final = (
 #: The date of this description, which registries require.
 _CREATED: Final = "2026-11-29T00:00:00Z"
 
-#: The records: what each describes.
+#: The records, with their subjects.
 RECORDS: Final[Mapping[str, str]] = {
     "tap": "TAP service",
     "scs": "cone search",

@@ -25,7 +25,7 @@ from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field, identities
 from photseries.server.vo.tables import PACKED, TapColumn
 
-__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed", "votable"]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "error_document", "parse_format", "votable", "with_database_types"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -95,7 +95,7 @@ class ResultFormat:
     package: str | None = None
 
 
-def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
+def with_database_types(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
     typed_columns = []
     for column, code in zip(columns, codes, strict=True):
@@ -106,7 +106,7 @@ def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]
     return typed_columns
 
 
-def chosen(name: str | None) -> ResultFormat:
+def parse_format(name: str | None) -> ResultFormat:
     """Return the format that RESPONSEFORMAT names; VOTable by default.
 
     Raises
@@ -327,7 +327,7 @@ def _fits_table(answer: QueryResult) -> Iterator[bytes]:
             columns.append(fits.Column(name, code, column.unit, array=array, **null))
     table = fits.BinTableHDU.from_columns(columns)
     for name, places in unknown.items():
-        table.data.view(np.ndarray)[name][places] = 0  # neither T nor F
+        table.data.view(np.ndarray)[name][places] = 0  # an invalid boolean is neither T nor F
     for number, column in enumerate(answer.columns, 1):
         if column.ucd:
             table.header[f"TUCD{number}"] = column.ucd

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from photseries.errors import NotAdoptedError
 from photseries.server.archive import Upkeep, store_ownership
 from photseries.server.postgres.binaries import find_programs
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from tests.conftest import database
 from tests.server.archive.test_order import body
 
@@ -49,7 +49,7 @@ def restored(services, server, tmp_path):
             database=dataclasses.replace(services.config.database, url=copy),
             data=dataclasses.replace(services.config.data, directory=str(tmp_path / "copy")),
         )
-        with opened(config) as cloned:
+        with open_services(config) as cloned:
             cloned.sandbox.start()
             yield cloned
 

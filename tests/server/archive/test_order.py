@@ -230,7 +230,7 @@ def test_the_sweep_removes_old_orphans_only(services, principal):
 
 
 def test_one_process_sweeps_at_a_time(services):
-    with services.catalogue.elected(7_302_002) as won:
+    with services.catalogue.task_lock(7_302_002) as won:
         assert won
         assert services.upkeep.sweep() is None
     assert services.upkeep.sweep() is not None

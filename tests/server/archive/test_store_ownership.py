@@ -10,7 +10,7 @@ from photseries.errors import StartError
 from photseries.server.archive import Upkeep
 from photseries.server.archive.store_ownership import OWNER_KEY, claim_store
 from photseries.server.principal import EVERYONE
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.storage import LocalStore, open_store
 from photseries.server.storage.objects import ObjectStore
 from tests.server.archive.test_order import body
@@ -83,7 +83,7 @@ def test_the_mark_is_not_swept(services, store):
 def test_the_configured_store_is_the_one_that_is_used(services, tmp_path):
     url = f"file://{tmp_path}/elsewhere"
     config = dataclasses.replace(services.config, store=dataclasses.replace(services.config.store, url=url))
-    with opened(config) as moved:
+    with open_services(config) as moved:
         moved.sandbox.start()
         moved.archive.create(moved.accounts.authenticate(services.token_file.read_text().strip()), body())
         assert list(moved.upkeep.verify()) == []

@@ -107,7 +107,7 @@ def test_each_measurement_of_a_source_says_what_its_time_is(services, principal,
 
 
 def test_a_cone_and_a_cross_match(ids, exported, folder):
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     catalogue = lsdb.open_catalog(folder)
     assert set(catalogue.cone_search(10.0, 41.0, 5).compute()["obj_id"]) == {"north"}
     assert set(catalogue.cone_search(10.0, 41.0, 60).compute()["obj_id"]) == {"north", "near north"}
@@ -121,7 +121,7 @@ def test_a_cone_and_a_cross_match(ids, exported, folder):
 
 def test_where_there_is_much_pixels_are_small(ids, exported, folder):
     assert exported().partitions == 2
-    done = exported(most=ROWS)
+    done = exported(max_weight=ROWS)
     assert (done.partitions, done.removed, done.rows) == (len(STARS), 1, len(ids))
     info = pd.read_csv(folder / "partition_info.csv")
     assert info["Norder"].max() > 3

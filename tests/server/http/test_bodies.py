@@ -193,7 +193,7 @@ def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(adm
     body["altdata"]["a"] = "x" * (most - len(json.dumps({"altdata": body["altdata"]}, separators=(",", ":"))))
     require_short_fields(body, most)
     body["altdata"]["a"] += "x"
-    refusal = f"The fields beside data take {most + 1:,} bytes as JSON; at most {most:,} are accepted."
+    refusal = f"The fields besides data take {most + 1:,} bytes as JSON; at most {most:,} are accepted."
     with pytest.raises(InvalidError, match=refusal):
         require_short_fields(body, most)
     for sent in ({"json": body}, {"data": {"altdata": json.dumps(body["altdata"])}, "files": {"data": b"x"}}):

@@ -22,7 +22,7 @@ from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.server.cli import options
 from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
-from photseries.server.http.media import accepted
+from photseries.server.http.media import preferred_type
 from photseries.server.http.spool import LONG, Body, SpoolBudget
 from photseries.server.http.throttle import Throttle, client_address
 from photseries.server.settings import ServerSettings
@@ -78,25 +78,25 @@ def test_throttle_counts_by_address_and_forgives_over_a_minute():
     throttle = Throttle(ServerSettings(token_failures=3), clock=lambda: now[0])
     for _ in range(3):
         throttle.check("a", "x")
-        throttle.failed("a")
+        throttle.record_failure("a")
     with pytest.raises(TooManyRequestsError):
         throttle.check("a", "x")
     throttle.check("b", "x")
     now[0] += 21
     throttle.check("a", "x")
-    throttle.failed("a")
-    throttle.failed("a")
+    throttle.record_failure("a")
+    throttle.record_failure("a")
     with pytest.raises(TooManyRequestsError):
         throttle.check("a", "x")
     assert throttle.user_of("valid") == 0
-    throttle.succeeded("valid", 7)
-    throttle.succeeded("valid")
+    throttle.record_success("valid", 7)
+    throttle.record_success("valid")
     assert throttle.user_of("valid") == 7
     throttle.check("a", "valid")
     now[0] += 61
     for _ in range(3):
         throttle.check("a", "x")
-        throttle.failed("a")
+        throttle.record_failure("a")
 
 
 def test_many_wrong_tokens_are_429(strict):
@@ -287,7 +287,7 @@ def test_what_of_a_long_header_is_looked_at(monkeypatch):
     seen.clear()
     range_of = media._range
     monkeypatch.setattr(media, "_range", lambda text: (seen.append(text), range_of(text))[1])
-    assert accepted({"Accept": "a/b, " * 10_000}, ["a/b"]) == "a/b"
+    assert preferred_type({"Accept": "a/b, " * 10_000}, ["a/b"]) == "a/b"
     assert len(seen) == media.MAX_RANGES
 
 

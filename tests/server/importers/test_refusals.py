@@ -10,7 +10,7 @@ from photseries.server.accounts import OPERATOR
 from photseries.server.importers import SkyPortalImport, import_lock, rows
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.principal import ADMIN, Principal
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from tests.conftest import database
 from tests.server.importers.peer import ROOT, Peer, plain
 from tests.support import command
@@ -20,7 +20,7 @@ from tests.support import command
 def services(archive_url, tmp_path):
     config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data")})
     (tmp_path / "data").mkdir()
-    with opened(config) as everything:
+    with open_services(config) as everything:
         yield everything
 
 
@@ -175,7 +175,7 @@ def test_users_without_a_group_of_their_own(import_, services, peer):
     peer.cursor.execute("DELETE FROM group_users WHERE group_id = 114")
     peer.cursor.execute("UPDATE groups SET single_user_group = NULL WHERE id = 114")
     checked, _ = import_()
-    assert any("1 users without a group of their own" in note for note in checked.notes)
+    assert any("1 users without a single-user group" in note for note in checked.notes)
     with services.catalogue.reading() as connection:
         own = rows.own_groups(connection)
     assert own[14] == 115

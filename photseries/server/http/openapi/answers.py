@@ -178,7 +178,7 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example
-    brightness, described = AB_MICROJANSKY.described("flux"), members_of(BrightnessDescription)
+    brightness, described = AB_MICROJANSKY.describe("flux"), members_of(BrightnessDescription)
     preview = {
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
         "sources": mapping({"enum": list(LAYERS)}),
@@ -219,7 +219,7 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
 
 
 def _about_analyses() -> Iterator[Answer]:
-    brightness = AB_MICROJANSKY.described("flux")
+    brightness = AB_MICROJANSKY.describe("flux")
     search = {
         "min_period": 0.1,
         "max_period": 0.7,

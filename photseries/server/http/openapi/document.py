@@ -30,7 +30,7 @@ Every request has a token, `Authorization: Bearer XXX` or `Authorization: token 
 the token get 404, like missing entries. Every answer has an `X-Request-Id`.
 """.strip()
 
-#: Tags in the order of the document, with what they hold.
+#: Tags in the order of the document, with their descriptions.
 TAGS: Mapping[str, str] = {
     "photometric_series": "Light curves: metadata, tables and history.",
     **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in RESOURCES},
@@ -44,7 +44,7 @@ _NAME = {"type": "string", "minLength": 1}
 
 
 class RoutePath(NamedTuple):
-    """A path with names in braces, and what stands for these."""
+    """A path with names in braces, and their parameters."""
 
     template: str
     parameters: list[dict[str, object]]
@@ -105,7 +105,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
 
 
 def verbs_of(handler: _Handler) -> Iterator[tuple[str, Contract, str]]:
-    """Yield the verbs of a handler with what they state and their summary."""
+    """Yield the verbs of a handler with their contract and summary."""
     for verb in handler.needs:
         method: Callable[..., object] = getattr(handler, verb.lower())
         yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
@@ -199,7 +199,7 @@ def _body(name: str, handler: _Handler) -> dict[str, object]:
     content |= {FILE_TYPES[0]: {}, FORM: {"schema": {**form, "required": ["data"]}}}
     about = (
         "JSON; or the HDF5 file itself, with the fields as query parameters; or a form with the file and the fields. "
-        "Each may be compressed, as Content-Encoding (gzip or zstd) says."
+        "Each may be compressed, as Content-Encoding (gzip or zstd) states."
     )
     return {"required": True, "description": about, "content": content}
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from photseries.server.catalogue.vo_views import ordered
+from photseries.server.catalogue.vo_views import ordered_view
 from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import PairCondition
@@ -137,7 +137,7 @@ class _Translator(Expressions):
         (left, columns), (right, right_columns) = self.query(node.this, outer), self.query(node.expression, outer)
         if len(columns) != len(right_columns):
             raise refused(
-                f"{_SETS[type(node)]} needs as many columns on both sides: {len(columns)}, {len(right_columns)}."
+                f"{_SETS[type(node)]} needs equally many columns on both sides: {len(columns)}, {len(right_columns)}."
             )
         word = _SETS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         scope = Scope([_result(columns)])
@@ -425,7 +425,7 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
     if key.this.name.lower() in aliases or any(expression.find(exp.AggFunc) for expression in node.expressions):
         return
     if relation.source and isinstance(key.this, exp.Column):
-        view = ordered(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
+        view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
 
 
