@@ -80,7 +80,7 @@ def test_a_user_whose_requests_may_not_wait():
         turns = Turns(None, 1, 0)
         for _ in range(2):
             async with turns.place("a"):
-                with pytest.raises(BusyError, match="1 heavy requests at work and 0 waiting"):
+                with pytest.raises(BusyError, match="1 heavy requests running and 0 waiting"):
                     await turns.place("a").__aenter__()
                 async with turns.place("b"):
                     assert turns.waiting == 0
@@ -94,7 +94,7 @@ def test_a_request_that_gives_up_frees_its_place():
         async with turns.place("a"):
             waiting = asyncio.create_task(turns.place("b").__aenter__())
             await asyncio.sleep(0)
-            with pytest.raises(BusyError, match="1 heavy requests at work and 1 waiting"):
+            with pytest.raises(BusyError, match="1 heavy requests running and 1 waiting"):
                 await turns.place("b").__aenter__()
             waiting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -252,7 +252,7 @@ def test_more_heavy_requests_than_a_user_may_have(narrow, database_url, pool, ki
         if kind != "periodogram":  # which looks for its series first
             error = check_error(ask(clients["anna"]), 429)
             assert error["data"]["code"] == "busy"
-            assert "2 heavy requests at work and 1 waiting" in error["message"]
+            assert "2 heavy requests running and 1 waiting" in error["message"]
             assert ask(clients["anna"]).headers["Retry-After"] == "5"
         assert clients["anna"].get("/api/enum_types").status_code == 200
         others = pool.submit(ask, clients["ben"])
