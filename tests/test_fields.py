@@ -270,7 +270,7 @@ USE_CASES = {
 @pytest.mark.parametrize(
     ("use_case", "permissions"), USE_CASES.items(), ids=lambda value: getattr(value, "__qualname__", "")
 )
-def test_a_use_case_declares_what_it_requires(use_case, permissions):
+def test_use_case_declares_its_permissions(use_case, permissions):
     assert {grant.permission for grant in requirement_of(use_case).grants} == permissions
 
 
@@ -305,7 +305,7 @@ def test_a_use_case_refuses_by_itself(services, principal):
         archive.delete(others, series)
 
 
-def test_documents_print_what_is_required():
+def test_documents_list_required_permissions():
     paths = document(server.API, ["ztfg"])["paths"]
     series = paths["/api/photometric_series/{id}"]
     needs = "Needs `Upload data` for your own series, `Manage photometry` for series that you see, or `System admin`."
@@ -320,7 +320,7 @@ def test_documents_print_what_is_required():
     assert needs.removeprefix("Needs ").removesuffix(".") in row
 
 
-def test_the_document_lists_what_the_code_does():
+def test_documented_permissions_equal_the_code():
     history = document(server.API, ["ztfg"])["components"]["schemas"]["History"]
     actions = history["properties"]["history"]["items"]["properties"]["action"]["enum"]
     assert set(actions) == {"create", "update", "share", "delete", "restore", "import", "purge"}

@@ -56,7 +56,7 @@ ROWS = "59000.1,15.25,0.01\n59000.2,15.5,0.02\n"
         (f"a,b,c\n{ROWS}", {"names": "mjd,mag,magerr"}),
     ],
 )
-def test_the_layout_is_found(text, options):
+def test_layout_of_a_text_file_is_detected(text, options):
     for name in ("curve.csv", "curve.tsv", "curve.txt", "curve.unknown"):
         assert_is_the_curve(read(text, name, **options).frame)
 
@@ -70,7 +70,7 @@ def test_files_of_astropy_are_read(form):
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_compressed_and_encoded(compress, encoding):
+def test_compressed_and_encoded_files_are_read(compress, encoding):
     content = f"mjd,mag,magerr\n{ROWS}".encode(encoding)
     assert_is_the_curve(read(compress(content), "curve.csv").frame)
 
@@ -165,7 +165,7 @@ def test_an_option_that_does_not_fit_is_an_error(options, message):
         read(f"mjd,mag,magerr\n{ROWS}", "curve.csv", **options)
 
 
-def test_names_are_for_text():
+def test_option_names_is_for_text_only():
     content = io.BytesIO()
     Table({"mjd": TIMES, "mag": MAGS}).write(content, format="fits")
     with pytest.raises(InvalidError, match="names is given, but this table has names"):

@@ -89,7 +89,7 @@ def test_errors_are_in_the_unit_of_fluxes_that_are_no_flux_densities():
         ({"mag": [18.0, 19.0], "exptime": [1.0, 2.0] * u.m}, "'exptime' is in m, which cannot be converted to s"),
     ],
 )  # fmt: skip
-def test_a_unit_that_is_something_else_is_refused(columns, message):
+def test_unit_of_another_quantity_is_refused(columns, message):
     with pytest.raises(InvalidError, match=message):
         collected(of(**columns))
 
@@ -147,7 +147,7 @@ def test_a_zero_point_for_flux_densities_is_refused(unit):
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_of_bins_the_middles_are_kept(tmp_path, saved):
+def test_binned_time_series_keep_the_bin_centres(tmp_path, saved):
     bins = BinnedTimeSeries(
         time_bin_start=Time(MJD, format="mjd", scale="tt"), time_bin_size=[12, 24] * u.h, data={"flux": [1, 2] * u.uJy}
     )

@@ -71,7 +71,7 @@ def test_tables_of_any_length_have_one_template(types, lengths):
         assert stored_file.encode(frame, {"ra": 1.0}) == by_libhdf5(frame, {"ra": 1.0})
 
 
-def test_templates_are_used(monkeypatch):
+def test_writer_uses_templates(monkeypatch):
     forget()
     metadata = {"obj_id": "one", "ra": 1.0}
     for rows in (777, 778, 5):

@@ -38,7 +38,7 @@ def test_peer_23_the_filter_of_tess_files_is_allowed():
         (("new", *BANDPASSES[2:]), 1, ["in sncosmo alone:    new", f"alone: {BANDPASSES[0]}, {BANDPASSES[1]}"]),
     ],
 )
-def test_the_tool_tells_both_directions(tmp_path, names, status, said):
+def test_tool_reports_added_and_missing_names(tmp_path, names, status, said):
     (tmp_path / "sncosmo.py").write_text(
         "class bandpasses:\n"
         "    class _BANDPASSES:\n"

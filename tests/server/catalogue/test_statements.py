@@ -79,7 +79,7 @@ def test_the_columns_are_the_fields(services):
     assert len(ANSWERED) == len(set(ANSWERED))
 
 
-def test_a_server_that_drops_its_connections_is_found_again(services, principal):
+def test_dropped_connections_are_replaced(services, principal):
     services.archive.create(principal, body(0))
     with services.catalogue.engine.connect() as connection:
         connection.exec_driver_sql(
@@ -92,7 +92,7 @@ def test_a_server_that_drops_its_connections_is_found_again(services, principal)
     assert services.reader.find(principal, Query())[1] == 1
 
 
-def test_a_used_up_pool_is_a_503(services, monkeypatch):
+def test_exhausted_pool_gives_503(services, monkeypatch):
     monkeypatch.setattr(services.catalogue.engine.pool, "_timeout", 0.05)
     with contextlib.ExitStack() as stack:
         for _ in range(max_connections(services.config)):

@@ -27,7 +27,7 @@ def written(folder):
     return {path: path.stat().st_ino for path in folder.glob("dataset/**/Npix=*.parquet")}
 
 
-def test_what_did_not_change_is_not_written(ids, exported, folder):
+def test_unchanged_partitions_are_not_written(ids, exported, folder):
     exported(max_weight=ROWS)
     before = written(folder)
     again = exported(max_weight=ROWS)
@@ -36,7 +36,7 @@ def test_what_did_not_change_is_not_written(ids, exported, folder):
 
 
 @pytest.mark.parametrize("by_source", [False, True])
-def test_changes_and_deletions_are_followed(services, principal, ids, exported, folder, by_source):
+def test_export_follows_changes_and_deletions(services, principal, ids, exported, folder, by_source):
     exported(max_weight=ROWS, by_source=by_source)
     before = written(folder)
     services.archive.update(principal, ids["south", "ztfg"], {"altdata": {"note": "changed"}})
@@ -80,7 +80,7 @@ main()
 """
 
 
-def test_after_a_kill_the_rest_is_written(ids, exported, folder, environment, tmp_path):
+def test_killed_export_is_completed(ids, exported, folder, environment, tmp_path):
     words = ["export", "hats", str(folder), "--most", str(ROWS)]
     command = [sys.executable, "-c", _KILLED, *words]
     outcome = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, timeout=PATIENCE)
@@ -141,7 +141,7 @@ def test_a_series_that_changes_meanwhile_is_read_again(services, principal, ids,
     assert exported(max_weight=ROWS).written == 0
 
 
-def test_one_export_at_a_time(services, ids, exported):
+def test_concurrent_export_is_refused(services, ids, exported):
     with services.catalogue.task_lock(exporting.EXPORT) as won:
         assert won
         with pytest.raises(StartError, match="Another export"):
