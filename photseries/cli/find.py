@@ -106,8 +106,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
         _write_csv(series_fields, names)
     else:
         rows = list(series_fields)
-        width = None if names or not sys.stdout.isatty() else shutil.get_terminal_size().columns
-        for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), width):
+        for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
             click.echo(line)
         criteria_alone = {name: value for name, value in given_criteria.items() if name not in _OF_ORDER}
         if limit and len(rows) == limit and (total := client.count(**criteria_alone)) > limit:
@@ -147,3 +146,7 @@ def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[st
 
 
 COMMANDS = (find,)
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -213,18 +213,16 @@ def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.N
             raise UnreadableFileError(
                 f"a chunk of its table takes {chunk * dtype.itemsize:,} bytes; at most {limits.chunk:,} are read"
             )
-        filters = [_filter(plan, number) for number in range(plan.get_nfilters())]
+        filters = [
+            chunks.Filter(code, tuple(parameters))
+            for code, _, parameters, _ in map(plan.get_filter, range(plan.get_nfilters()))
+        ]
         spans = _spans(dataset, -(-rows // chunk))
     else:
         raise UnreadableFileError("its table is virtual or compact; only contiguous and chunked ones are read")
     chunks.check_filters(filters)
     chunks.check_spans(spans, range(0, rows, chunk), len(image))
     return chunks.assemble(image, spans, filters, dtype, rows, chunk)
-
-
-def _filter(plan: h5p.PropDCID, number: int) -> chunks.Filter:
-    code, _, parameters, _ = plan.get_filter(number)
-    return chunks.Filter(code, tuple(parameters))
 
 
 def _spans(dataset: h5d.DatasetID, expected: int) -> list[chunks.Span]:

@@ -271,13 +271,9 @@ def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool
     _describe(dataset, _row_attributes(fields))
     for start, content in rows_of(fields):
         dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
-    stored = sorted((dataset.get_chunk_info(number) for number in range(-(-rows // chunk))), key=_first_row)
-    return [(stored_chunk.byte_offset, stored_chunk.byte_offset + stored_chunk.size) for stored_chunk in stored]
-
-
-def _first_row(chunk: h5d.StoreInfo) -> int:
-    (row,) = chunk.chunk_offset
-    return int(row)
+    stored = [dataset.get_chunk_info(number) for number in range(-(-rows // chunk))]
+    in_order = sorted(stored, key=lambda stored_chunk: stored_chunk.chunk_offset)
+    return [(stored_chunk.byte_offset, stored_chunk.byte_offset + stored_chunk.size) for stored_chunk in in_order]
 
 
 def _row_type(fields: Sequence[RowField], size: int) -> h5t.TypeID:

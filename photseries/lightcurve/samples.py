@@ -112,7 +112,7 @@ def samples(
         mask &= curve.mjd <= mjd_max
     rows = np.flatnonzero(mask)
     if not rows.size:
-        raise InvalidError(f"No requested row of this series has a time and a {unit}.")
+        raise InvalidError(f"No row of this series has a time and a {unit} in the requested part.")
     rows = rows[np.argsort(curve.mjd[rows], kind="stable")]
     return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]), signal_to_noise(curve)[rows])
 

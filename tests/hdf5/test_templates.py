@@ -80,6 +80,6 @@ def test_writer_uses_templates(monkeypatch):
     assert template is not None
     assert {part for part in template.parts if not isinstance(part, bytes)} == {METADATA, METADATA_JSON, 0}
     assert {growth for *_, growth in template.counts} == {1, 24}  # rows, and the bytes of one
-    monkeypatch.setattr(templates, "written", None)
+    monkeypatch.setattr(templates, "write_with_positions", None)
     frame = pd.DataFrame({"mjd": np.arange(9.0), "flux": np.arange(9.0)})
     assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)

@@ -101,8 +101,7 @@ class ForkServer:
         warnings.simplefilter("ignore")  # to show a warning, Python would open the source, which kills a child
         for name in _CODECS:
             codecs.lookup(name)
-        for _ in range(_WARM if self._warm_up_content else 0):
-            self._read(memoryview(self._warm_up_content), self._limits)
+        self._warm_up()
         gc.collect()
         gc.freeze()
         gc.disable()  # a collection in a child would copy shared pages
@@ -184,6 +183,11 @@ class ForkServer:
             code = 0
         finally:
             os._exit(code)
+
+    def _warm_up(self) -> None:
+        """Read one of the service's own files a few times."""
+        for _ in range(_WARM if self._warm_up_content else 0):
+            self._read(memoryview(self._warm_up_content), self._limits)
 
     def _prepare(self, upload: int, more: int) -> Answers:
         """Map the files, while that is allowed, and return the function that yields the buffers of all answers."""

@@ -44,7 +44,7 @@ def test_too_many_columns_for_hdf5_are_refused(services, principal, tmp_path):
 
 def test_full_disk_and_damaged_files_end_an_export(services, principal, tmp_path):
     for form in ("hdf5", "zip"):
-        with pytest.raises(UnavailableError, match="no room"):
+        with pytest.raises(UnavailableError, match="no space"):
             list(export(services, principal, form, tmp_path / "nowhere"))
     services.archive.create(principal, {**BODY, "data": columns(2)})
     (file,) = (tmp_path / "data" / "store").rglob("*.h5")
