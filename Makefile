@@ -1,23 +1,23 @@
-# Bare `make` lists the verbs. Each brings .venv up to date first; PYTHON=... chooses the interpreter that makes it.
-# ARGS=... is passed on to what the verb runs.
+# `make` without a target lists the targets. Each target updates .venv first; PYTHON=... selects its interpreter.
+# ARGS=... is passed to the command that a target runs.
 
 BIN := .venv/bin
-# The rooms that make coverage measures: the others kill processes, which then write nothing of what they ran.
+# The tests of make coverage: the others kill processes, which then write no coverage data.
 MEASURED := $(addprefix tests/,cli client formats hdf5 lightcurve parameters server)
 PARALLEL := -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 export PYTHON MESSAGE
-# Without cached bytecode, every process compiles all modules anew: 4 of the 5 seconds in which a service starts.
+# Without cached bytecode every process compiles all modules: 4 of the 5 seconds that a service needs to start.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup server run demo test check fix migrate migration test-slow test-client test-extras test-hats test-readers test-scale \
 	test-vo hostile fuzz interface bench crash docs docs-site pictures coverage changelog dist clean
 
 help:
-	@echo 'make VERB [ARGS="..."], where VERB is one of'
+	@echo 'make TARGET [ARGS="..."], where TARGET is one of'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r verb text; do \
 		printf '  %-14s %s\n' "$$verb" "$$text"; done
 
-setup: ## Make the Python environment in .venv, or bring it up to date.
+setup: ## Create or update the Python environment in .venv.
 	@tools/setup.sh
 
 server:
@@ -27,13 +27,13 @@ run: server ## Serve on http://127.0.0.1:5000, with a database and a store in ./
 	$(BIN)/photseries migrate
 	$(BIN)/photseries serve $(ARGS)
 
-demo: server ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
+demo: server ## Serve sample light curves on http://127.0.0.1:5000 from a temporary archive, deleted on exit.
 	$(BIN)/photseries demo $(ARGS)
 
 test: check ## Run the checks, then the tests that are not slow.
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(ARGS)
 
-test-slow: setup ## Run the slow tests: browser, drills, hostile suite, tutorials; brings a browser, where it may.
+test-slow: setup ## Run the slow tests: browser, drills, hostile suite, tutorials; as root, install a browser if necessary.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
 	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
@@ -47,65 +47,65 @@ check: setup ## Check format, style, types, imports, spelling and prose.
 	$(BIN)/python tools/prose.py
 	@tools/scripts.sh
 
-fix: setup ## Format, and mend the style where ruff can.
+fix: setup ## Format the code, and apply ruff's automatic fixes.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-migrate: server ## Bring the schema of the configured database to the newest revision.
+migrate: server ## Upgrade the schema of the configured database to the newest revision.
 	$(BIN)/photseries migrate $(ARGS)
 
-migration: setup ## Write a new migration from the models: make migration MESSAGE="what it does".
-	@test -n "$$MESSAGE" || { echo 'make migration MESSAGE="what it does"'; exit 2; }
+migration: setup ## Write a migration from the models: make migration MESSAGE="add a column".
+	@test -n "$$MESSAGE" || { echo 'make migration MESSAGE="add a column"'; exit 2; }
 	$(BIN)/python tools/new_migration.py "$$MESSAGE"
 	$(BIN)/ruff format -q migrations
 
-test-client: ## Install the client alone, in an environment of its own, and test it; on macOS and Windows too.
+test-client: ## Install only the client, in a separate environment, and test it; also on macOS and Windows.
 	$(or $(PYTHON),python3) tests/client/alone.py $(ARGS)
 
-test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
+test-extras: setup ## Test the file readers with lightkurve and pandas 2, in a separate environment.
 	$(BIN)/python -m tests.formats.extras $(ARGS)
 
-test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environment of their own.
+test-hats: setup ## Test the export to HATS with LSDB and Dask, in a separate environment.
 	$(BIN)/python -m tests.server.hats.environment $(ARGS)
 
-test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
+test-readers: setup ## Read the stored file with every supported version of pandas, each in a separate environment.
 	$(BIN)/python tests/pandas_versions/run.py $(ARGS)
 
-test-scale: setup ## Kill services behind a balancer; stop, slow and refuse the object storage; ask for 10,000 cones.
+test-scale: setup ## Kill services behind a balancer; stop, slow down and block the object storage; search 10,000 cones.
 	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
 		tests/crash/test_object_faults.py tests/server/catalogue/test_cones.py $(ARGS)
 
-test-vo: setup ## Test the services of the Virtual Observatory, with STILTS, which is installed where it may be.
+test-vo: setup ## Test the Virtual Observatory services with STILTS; as root, install STILTS if necessary.
 	VO_TESTS=all DEPLOY_TESTS=required $(BIN)/python -m pytest tests/server/vo $(ARGS)
 
-hostile: setup ## Put every attack, and every valid variation, to a running service.
+hostile: setup ## Send every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile
 
-fuzz: setup ## Put mutated files to the readers of all formats: make fuzz MINUTES=5
+fuzz: setup ## Read mutated files with the readers of all formats: make fuzz MINUTES=5
 	$(BIN)/python -m tests.hostile.fuzz $(or $(MINUTES),1) $(ARGS)
 	FUZZ_MINUTES=$(or $(MINUTES),1) $(BIN)/python -m pytest tests/formats/test_damaged.py
 
-interface: setup ## Put every boundary of the interface, as it describes itself, to a running service.
+interface: setup ## Test a running service at every limit that its OpenAPI document states.
 	INTERFACE=all $(BIN)/python -m pytest tests/server/http/test_openapi.py -k machine $(ARGS)
 
-crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
+crash: setup ## Kill the service at every step of every operation, fill its disk, disconnect its database.
 	CRASH=all $(BIN)/python -m pytest $(PARALLEL) tests/crash $(ARGS)
 
 bench: setup ## Measure the service: make bench ARGS="service"; without ARGS, list the benches.
 	$(BIN)/python -m bench $(ARGS)
 
-docs: setup ## Write the tables of the documents anew from the code.
+docs: setup ## Regenerate the tables of the documents from the code.
 	$(BIN)/python tools/tables.py $(ARGS)
 
-docs-site: setup ## Build the documentation site in docs/_site, which the service shows under /docs/.
+docs-site: setup ## Build the documentation site in docs/_site, which the service serves at /docs/.
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .sphinx docs docs/_site $(ARGS)
 	$(BIN)/python tools/links.py docs/_site
 
-pictures: setup ## Run the tutorials, and write their outputs and the pictures of the documents anew.
+pictures: setup ## Run the tutorials, and regenerate their outputs and the pictures of the documents.
 	$(BIN)/python -m tests.tutorials $(ARGS)
 	PICTURES=write $(BIN)/python -m pytest tests/browser/test_pictures.py
 
-coverage: setup ## Run tests and print the branches that they do not reach, in the servers they start too.
+coverage: setup ## Run tests, and print the branches that neither they nor the servers they start reach.
 	rm -f .coverage .coverage.*
 	-$(BIN)/coverage run -m pytest $(PARALLEL) -m "not slow" $(or $(ARGS),$(MEASURED))
 	$(BIN)/coverage combine -q

@@ -100,9 +100,9 @@ class Clients:
         """Let each client ask once; return the body of the last answer."""
         return [connection.require(request)[0] for connection, request in self._pairs][-1]
 
-    def run(self, tree: Tree, seconds: float, least: int) -> tuple[list[float], float]:
-        """Let all ask for some time, ``least`` times or more; return all times [s] and the mean CPU of a tree [ms]."""
-        used, share, end = tree.cpu(), math.ceil(least / len(self._pairs)), time.perf_counter() + seconds
+    def run(self, tree: Tree, seconds: float, min_requests: int) -> tuple[list[float], float]:
+        """Send ``min_requests`` or more requests; return their times [s] and the mean CPU of a tree [ms]."""
+        used, share, end = tree.cpu(), math.ceil(min_requests / len(self._pairs)), time.perf_counter() + seconds
 
         def repeat(connection: Connection, request: Request) -> list[float]:
             times: list[float] = []
@@ -115,6 +115,6 @@ class Clients:
         return times, (tree.cpu() - used) / len(times) * 1000
 
 
-def percentiles(times: Sequence[float], wanted: Sequence[float]) -> list[float]:
+def percentiles(times: Sequence[float], percents: Sequence[float]) -> list[float]:
     """Return percentiles of times [s] in milliseconds."""
-    return [float(value) * 1000 for value in np.percentile(times, wanted)]
+    return [float(value) * 1000 for value in np.percentile(times, percents)]

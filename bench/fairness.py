@@ -22,7 +22,7 @@ import pandas as pd
 import photseries
 from bench.beside import Beside
 from bench.client import Connection, Request, percentiles
-from bench.samples import PATH, create_references, made, one, posted
+from bench.samples import PATH, create_references, make_sample, posted, single_request
 from bench.service import judged
 from tests.support import RunningService
 
@@ -45,8 +45,8 @@ class HeavyUser:
     def __init__(self, service: RunningService, rows: int) -> None:
         with photseries.Client(service.url, service.token) as admin, service.client() as http:
             user = admin.create("users", username="heavy")
-            asked = {"user_id": user, "permissions": ["Upload data"]}
-            token = http.post("/api/tokens", json=asked).raise_for_status().json()["data"]["token"]
+            body = {"user_id": user, "permissions": ["Upload data"]}
+            token = http.post("/api/tokens", json=body).raise_for_status().json()["data"]["token"]
             admin.create("sources", id="heavy", ra=1, dec=1)
             instrument = admin.create("instrument", name="heavy")
         noise = np.random.default_rng(rows)
@@ -90,21 +90,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the heavy user's series")
     options = parser.parse_args()
-    sample = made("a", 1_000, 4)
+    sample = make_sample("a", 1_000, 4)
     with (
         tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder,
         RunningService(Path(folder) / "data") as service,
         closing(Connection(service.url)) as connection,
     ):
         create_references(service, [sample])
-        small = one(service, "GET none", posted(service, connection, sample))
+        small = single_request(service, "GET none", posted(service, connection, sample))
         heavy = HeavyUser(service, options.rows)
         with Beside(service, small, 0) as alone:
             time.sleep(options.seconds / 5)
         with heavy, Beside(service, small, 0) as beside:
             time.sleep(options.seconds)
     print("| small requests | tries | p50 [ms] | p95 [ms] | longest [ms] |\n| --- | --- | --- | --- | --- |")
-    for name, found, most in (("alone", alone, 0.0), ("beside heavy requests", beside, MAX_P95)):
-        p50, p95, longest = percentiles(found.times, (50, 95, 100))
-        print(f"| {name} | {len(found.times):,} | {p50:.1f} | {judged(p95, most)} | {longest:.1f} |")
+    for name, user, max_p95 in (("alone", alone, 0.0), ("beside heavy requests", beside, MAX_P95)):
+        p50, p95, longest = percentiles(user.times, (50, 95, 100))
+        print(f"| {name} | {len(user.times):,} | {p50:.1f} | {judged(p95, max_p95)} | {longest:.1f} |")
     print(f"heavy requests by status: {dict(Counter(heavy.statuses))}")

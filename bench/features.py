@@ -21,7 +21,7 @@ from photseries.lightcurve.periods import PERIODS_VERSION
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue.models import Series
-from photseries.server.services import Services, opened
+from photseries.server.services import Services, open_services
 
 __all__ = ["main"]
 
@@ -36,13 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench features", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=20)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder:
         directory = str(Path(folder) / "data")
-        with opened(settings.load(None, {}, {"data.directory": directory})) as services:
+        with open_services(settings.load(None, {}, {"data.directory": directory})) as services:
             with Rows(services.catalogue.current_url()) as rows:
-                _fill(services, rows, asked.rows)
-            _measure(services, asked.repeats)
+                _fill(services, rows, options.rows)
+            _measure(services, options.repeats)
 
 
 def _fill(services: Services, rows: Rows, number: int) -> None:
@@ -90,8 +90,8 @@ def _measure(services: Services, repeats: int) -> None:
         if greatest is None:
             continue
         sorted_ = {"sortBy": [name], "includeTotal": ["false"]}
-        for kind, asked in (("found", {greatest: [str(SELECTIVE)]}), ("sorted", sorted_)):
-            query, walls = parameters.parse(asked), []
+        for kind, arguments in (("found", {greatest: [str(SELECTIVE)]}), ("sorted", sorted_)):
+            query, walls = parameters.parse(arguments), []
             services.reader.find(user, query)
             while len(walls) < repeats and sum(walls) < MAX_SEARCH_TIME:
                 begin = time.monotonic()

@@ -38,7 +38,7 @@ def parts(operation: str, sample: Sample, series_id: int, rows: Rows, folder: Pa
     if kind == "POST":
         decode, frame = (_json_parts if word == "json" else _hdf5_parts)(sample)
         return {**decode, "statistics": lambda: summarize(frame), **_kept(frame, sample, series_id, rows, folder)}
-    select: Parts = {"SELECT": rows.one(series_id)}
+    select: Parts = {"SELECT": rows.select_one(series_id)}
     if word == "none":
         return select
     content = stored_file.encode(sample.frame, sample.metadata)

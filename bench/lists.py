@@ -23,7 +23,7 @@ from bench.beside import Beside
 from bench.client import Connection, Request, percentiles
 from bench.processes import Tree
 from bench.rows import Rows
-from bench.samples import PATH, Sample, create_references, made, one, posted
+from bench.samples import PATH, Sample, create_references, make_sample, posted, single_request
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
@@ -39,14 +39,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--different", type=int, default=100)
     options = parser.parse_args()
-    kinds = [made(f"a{place}", 1_000 + place, 4) for place in range(options.different)]
+    kinds = [make_sample(f"a{place}", 1_000 + place, 4) for place in range(options.different)]
     with (
         tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder,
         RunningService(Path(folder) / "data") as service,
     ):
         create_references(service, kinds)
         series_id = _filled(service, kinds, options.series // options.different - 1)
-        _compare(service, one(service, "GET none", series_id), options.rounds)
+        _compare(service, single_request(service, "GET none", series_id), options.rounds)
 
 
 def _filled(service: RunningService, kinds: list[Sample], copies: int) -> int:
@@ -69,8 +69,11 @@ def _filled(service: RunningService, kinds: list[Sample], copies: int) -> int:
 
 def _compare(service: RunningService, small: Request, rounds: int) -> None:
     with photseries.Client(service.url, service.token) as client, closing(Connection(service.url)) as connection:
-        found = client.find()
-        ids, names = found["id"].tolist(), sorted({name for name in found["series_obj_id"] if name.startswith("copy")})
+        series = client.find()
+        ids, names = (
+            series["id"].tolist(),
+            sorted({name for name in series["series_obj_id"] if name.startswith("copy")}),
+        )
 
         def taken(request: Request) -> Callable[[], object]:
             return lambda: connection.require(request, keep=False)

@@ -19,7 +19,7 @@ import photseries
 from bench.beside import Beside
 from bench.client import Request, percentiles
 from bench.processes import Tree, database_of
-from bench.samples import PATH, Sample, create_references, made, samples
+from bench.samples import PATH, Sample, create_references, make_sample, samples
 from photseries.client import Outcome
 from tests.support import RunningService
 
@@ -44,7 +44,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="photseries-night-") as folder,
         RunningService(Path(folder) / "data", log__level="warning") as service,
     ):
-        short, real = made("a", 1_000, 4), samples()["b"]
+        short, real = make_sample("a", 1_000, 4), samples()["b"]
         create_references(service, [short, real])
         for sample, number in ((short, options.series), (real, options.tess)):
             if number:
@@ -55,7 +55,7 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
     fields = {name: value for name, value in sample.metadata.items() if name not in ("series_obj_id", "channel")}
     trees = [Tree(service.process.pid), database_of(service)]
     small = Request("GET", f"{PATH}?numPerPage=1&includeTotal=false", service.token)
-    found = {}
+    costs = {}
     with photseries.Client(service.url, service.token) as client:
         some, night = list(_items(sample, single)), list(_night(sample, number))  # the clock is for uploads alone
         ways: dict[str, tuple[int, Iterator[Outcome]]] = {
@@ -71,14 +71,15 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
             if failed:
                 raise RuntimeError(f"{len(failed)} uploads failed: {failed[0]}")
             cpu = sum(tree.cpu() for tree in trees) - before + time.process_time() - own
-            found[name] = rate, cpu / count
+            costs[name] = rate, cpu / count
             (p95,), called = percentiles(beside.times, [95]), f"{sample.name}, {name}"
             print(f"| {called}: series/s; CPU of all processes [ms a series] | {rate:.1f}; {cpu / count * 1000:.2f} |")
             print(f"| {called}: a small GET beside it, p95 [ms] (at most {MAX_P95:g}) | {p95:.0f} |")
             print(f"| {called}: memory of the service [MiB] (at most {MAX_MEMORY:g}) | {beside.memory:.0f} |")
-    (one, its), (many, theirs) = found["single"], found["bulk"]
-    least = MIN_SPEED_UP[sample.name]
-    print(f"| {sample.name}: bulk / single (at least {least:g}); by CPU | {many / one:.1f}; {its / theirs:.1f} |")
+    (single_rate, single_cpu), (bulk_rate, bulk_cpu) = costs["single"], costs["bulk"]
+    min_ratio = MIN_SPEED_UP[sample.name]
+    ratios = f"{bulk_rate / single_rate:.1f}; {single_cpu / bulk_cpu:.1f}"
+    print(f"| {sample.name}: bulk / single (at least {min_ratio:g}); by CPU | {ratios} |")
 
 
 def _items(sample: Sample, count: int) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:

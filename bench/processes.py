@@ -18,11 +18,11 @@ __all__ = ["Tree", "database_of", "timed"]
 READINGS, PAUSE = 400, 0.005  # [s]
 
 
-def timed(act: Callable[[], object], seconds: float, least: int = 3) -> float:
+def timed(act: Callable[[], object], seconds: float, min_tries: int = 3) -> float:
     """Repeat a function for some time, after one try that does not count; return its mean processor time [ms]."""
     act()
     tries, begin, used = 0, time.perf_counter(), time.process_time()
-    while tries < least or time.perf_counter() - begin < seconds:
+    while tries < min_tries or time.perf_counter() - begin < seconds:
         act()
         tries += 1
     return (time.process_time() - used) / tries * 1000

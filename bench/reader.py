@@ -44,10 +44,10 @@ def main() -> None:
             times[name].append(time.perf_counter() - begin)
         print(f"{options.file.name}, {len(content):,} bytes, {options.repeats} reads, missing: {sandbox.missing}")
     print("| reader | p50 [ms] | p95 [ms] |\n| --- | --- | --- |")
-    for name, several in times.items():
-        p50, p95 = percentiles(several, (50, 95))
+    for name, samples in times.items():
+        p50, p95 = percentiles(samples, (50, 95))
         print(f"| {name} | {p50:.1f} | {p95:.1f} |")
-    new, waiting, pandas = (percentiles(several, (50,))[0] for several in times.values())
+    new, waiting, pandas = (percentiles(samples, (50,))[0] for samples in times.values())
     print(f"medians relative to the last: {new / pandas:.2f}, {waiting / pandas:.2f}")
 
 

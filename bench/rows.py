@@ -73,7 +73,7 @@ class Rows:
         """Remove what :meth:`commit` has inserted."""
         self.cursor.execute("DELETE FROM photometric_series WHERE filename LIKE 'floor %'")
 
-    def one(self, series_id: int) -> Callable[[], object]:
+    def select_one(self, series_id: int) -> Callable[[], object]:
         """Return a function that selects one series as JSON, made by PostgreSQL."""
         query = "SELECT row_to_json(r)::text FROM (SELECT {} FROM photometric_series WHERE id = %s) r"
         return self._selecting(query, series_id)

@@ -15,7 +15,7 @@ from bench.client import MARK, Connection, Request
 from photseries.fields import METADATA
 from tests.support import TESS, RunningService, recipe_read, recipe_write
 
-__all__ = ["PATH", "Sample", "create_references", "made", "one", "posted", "samples"]
+__all__ = ["PATH", "Sample", "create_references", "make_sample", "posted", "samples", "single_request"]
 
 PATH = "/api/photometric_series"
 
@@ -40,10 +40,10 @@ def samples() -> dict[str, Sample]:
     content = TESS.read_bytes()
     frame, metadata = recipe_read(content)
     real = _sample("b", frame, metadata, content, "B before the rest")
-    return {"a": made("a", 1_000, 4), "b": real, "c": made("c", 100_000, 6)}
+    return {"a": make_sample("a", 1_000, 4), "b": real, "c": make_sample("c", 100_000, 6)}
 
 
-def made(name: str, rows: int, columns: int) -> Sample:
+def make_sample(name: str, rows: int, columns: int) -> Sample:
     """Make a series of float64 columns: times, fluxes and their errors, and others."""
     rng = np.random.default_rng(rows)
     frame = pd.DataFrame(rng.normal(100, 3, (rows, columns)), columns=[f"column{n}" for n in range(columns)])
@@ -78,7 +78,7 @@ def posted(service: RunningService, connection: Connection, sample: Sample) -> i
     return int(orjson.loads(connection.require(sample.post(service.token))[0])["data"]["id"])
 
 
-def one(service: RunningService, operation: str, series_id: int) -> Request:
+def single_request(service: RunningService, operation: str, series_id: int) -> Request:
     """Return the request that gets one series, or changes its metadata."""
     path = f"{PATH}/{series_id}"
     if operation == "PATCH":

@@ -23,7 +23,7 @@ from bench.null import NullServer
 from bench.processes import Tree, timed
 from bench.recipe import recipe
 from bench.rows import Rows
-from bench.samples import PATH, Sample, create_references, one, posted, samples
+from bench.samples import PATH, Sample, create_references, posted, samples, single_request
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
@@ -59,24 +59,24 @@ class Figure:
 
     def line(self, operation: str, series: str) -> str:
         """Return a row of the table; what misses a target is bold."""
-        least = sum(self.floor.values())
+        floor = sum(self.floor.values())
         most_cpu, most_ratio = MAX_COST.get(operation, (0, 0)) if series == "b" else (0, 0)
         cells = (
             f"{operation} {series}",
             judged(self.service, most_cpu),
             f"{self.recipe:.2f}",
-            f"{least:.2f}",
-            judged(self.service / least, most_ratio),
+            f"{floor:.2f}",
+            judged(self.service / floor, most_ratio),
             f"{self.p50:.2f}, {self.p95:.2f}",
             ", ".join(f"{name} {cost:.2f}" for name, cost in self.floor.items()),
         )
         return f"| {' | '.join(cells)} |"
 
 
-def judged(value: float, most: float) -> str:
+def judged(value: float, limit: float) -> str:
     """Return a number with its target, if there is one; bold where it misses it."""
-    text = f"{value:.2f}" if not most or value <= most else f"**{value:.2f}**"
-    return f"{text} (≤{most:g})" if most else text
+    text = f"{value:.2f}" if not limit or value <= limit else f"**{value:.2f}**"
+    return f"{text} (≤{limit:g})" if limit else text
 
 
 def main() -> None:
@@ -89,14 +89,14 @@ def main() -> None:
     options = parser.parse_args()
     series = samples()
     steps = [*itertools.product(OPERATIONS, series.values()), *((f"list of {count}", series["b"]) for count in LISTED)]
-    wanted = [(operation, sample) for operation, sample in steps if options.only in f"{operation} {sample.name}"]
+    selected = [(operation, sample) for operation, sample in steps if options.only in f"{operation} {sample.name}"]
     print(f"| {HEAD} |\n|{' --- |' * (HEAD.count('|') + 1)}")
-    found = dict(_measured(wanted, options))
+    figures = dict(_measured(selected, options))
     if options.out:
-        options.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        options.out.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
 
 
-def _measured(wanted: Sequence[tuple[str, Sample]], options: argparse.Namespace) -> Iterator[tuple[str, Figure]]:
+def _measured(steps: Sequence[tuple[str, Sample]], options: argparse.Namespace) -> Iterator[tuple[str, Figure]]:
     """Measure operations on a service, print a row for each, and yield its name and figure."""
     half = options.seconds / 2
     with ExitStack() as stack:
@@ -104,8 +104,8 @@ def _measured(wanted: Sequence[tuple[str, Sample]], options: argparse.Namespace)
         service = stack.enter_context(RunningService(folder / "data"))
         null = stack.enter_context(NullServer())
         rows = stack.enter_context(Rows(stack.enter_context(EmbeddedServer(folder / "data")).start()))
-        ids = _filled(service, rows, {sample.name: sample for _, sample in wanted}, options.clients)
-        for operation, sample in wanted:
+        ids = _filled(service, rows, {sample.name: sample for _, sample in steps}, options.clients)
+        for operation, sample in steps:
             requests = _requests(service, operation, sample, ids[sample.name])
             with Clients(service.url, requests) as clients:
                 answer = clients.once()
@@ -120,12 +120,12 @@ def _measured(wanted: Sequence[tuple[str, Sample]], options: argparse.Namespace)
             yield f"{operation} {sample.name}", figure
 
 
-def _filled(service: RunningService, rows: Rows, wanted: Mapping[str, Sample], clients: int) -> dict[str, list[int]]:
+def _filled(service: RunningService, rows: Rows, samples: Mapping[str, Sample], clients: int) -> dict[str, list[int]]:
     """Post, for each client, a series that it alone may change; copy rows of series b so that lists are full."""
-    create_references(service, wanted.values())
+    create_references(service, samples.values())
     ids = {}
     with closing(Connection(service.url)) as connection:
-        for name, sample in wanted.items():
+        for name, sample in samples.items():
             ids[name] = [posted(service, connection, sample) for _ in range(clients)]
     if "b" in ids:
         rows.copy(ids["b"][0], max(LISTED))
@@ -141,4 +141,4 @@ def _requests(service: RunningService, operation: str, sample: Sample, ids: list
         return [Request("GET", f"{PATH}?dataFormat=none&numPerPage={count}", service.token)] * len(ids)
     if kind == "POST":
         return [sample.post(service.token, word)] * len(ids)
-    return [one(service, operation, series_id) for series_id in ids]
+    return [single_request(service, operation, series_id) for series_id in ids]

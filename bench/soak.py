@@ -18,7 +18,7 @@ import orjson
 from bench.client import Connection, Request, percentiles
 from bench.fairness import HeavyUser
 from bench.processes import Tree
-from bench.samples import PATH, create_references, made, one, samples
+from bench.samples import PATH, create_references, make_sample, samples, single_request
 from tests.support import RunningService
 
 CLIENTS = 64
@@ -36,7 +36,7 @@ class Soak:
 
     def __init__(self, service: RunningService) -> None:
         self.service = service
-        self.samples = {"json": made("a", 1_000, 4), "hdf5": samples()["b"]}
+        self.samples = {"json": make_sample("a", 1_000, 4), "hdf5": samples()["b"]}
         self.ids: list[int] = []
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.statuses: Counter[tuple[str, int]] = Counter()
@@ -54,7 +54,7 @@ class Soak:
                 return Request("GET", f"{PATH}?{criteria}", self.service.token)
             case "DELETE":
                 return Request("DELETE", f"{PATH}/{series_id}", self.service.token)
-        return one(self.service, what, series_id)
+        return single_request(self.service, what, series_id)
 
     def client(self, until: float) -> None:
         """Be one client until the time has come."""
@@ -69,7 +69,7 @@ class Soak:
                 if status not in EXPECTED:
                     self.unexpected.append((what, status, content[:300]))
                 elif what == "DELETE":
-                    self.ids = [known for known in self.ids if known != series_id]
+                    self.ids = [number for number in self.ids if number != series_id]
                 elif status == 200 and what.startswith("POST"):
                     self.ids.append(orjson.loads(content)["data"]["id"])
 
@@ -109,9 +109,9 @@ def main() -> int:
                 memory = soak.run(options.minutes)
         soak.report()
         print(f"heavy requests by status: {dict(Counter(heavy.statuses))}")
-        most = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
-        grown = max(most) / most[min(4, len(most) - 1)]
-        print(f"memory, the most in each minute [MiB]: {' '.join(f'{limit:.0f}' for limit in most)}")
+        peaks = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
+        grown = max(peaks) / peaks[min(4, len(peaks) - 1)]
+        print(f"memory, the most in each minute [MiB]: {' '.join(f'{limit:.0f}' for limit in peaks)}")
         print(f"the largest minute is {grown:.3f} of the fifth (or last), at most {GROWTH}")
         command = [sys.executable, "-m", "photseries", "verify", "--data", str(directory)]
         verified = subprocess.run(command, capture_output=True, text=True, cwd=folder)

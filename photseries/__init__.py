@@ -16,7 +16,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is asked for: the service needs neither it nor what it imports."""
+    """Import the client on first use: the service does not need it."""
     if name == "Client":
         return importlib.import_module("photseries.client").Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

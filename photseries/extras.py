@@ -19,7 +19,7 @@ _FILTERING = threading.Lock()
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package is there."""
+    """Whether a package is installed."""
     return importlib.util.find_spec(package) is not None
 
 
@@ -57,7 +57,7 @@ def require(package: str | None, purpose: str) -> None:
 
 @contextmanager
 def quiet(category: type[Warning]) -> Iterator[None]:
-    """Leave out the warnings of a package about what does not matter here.
+    """Suppress irrelevant warnings of a package.
 
     One thread at a time, because the filters of warnings are the whole process's.
     """

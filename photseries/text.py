@@ -79,15 +79,15 @@ def first_names(names: Sequence[str]) -> list[str]:
     return [name[:_MAX_NAME_LENGTH] for name in names[:_MAX_NAMES]]
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, candidates: Iterable[str]) -> str:
     """Return " Did you mean NAME?" with the closest known name, or an empty text if none is close."""
-    close = closest_names(name, known, 1, cutoff=0.6)
+    close = closest_names(name, candidates, 1, cutoff=0.6)
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def closest_names(name: str, known: Iterable[str], number: int, *, cutoff: float = 0.0) -> list[str]:
+def closest_names(name: str, candidates: Iterable[str], number: int, *, cutoff: float = 0.0) -> list[str]:
     """Return the known names that are closest to a name, in any case, the closest first."""
-    spellings = {spelling.lower(): spelling for spelling in known}
+    spellings = {spelling.lower(): spelling for spelling in candidates}
     close = difflib.get_close_matches(name.lower()[:_MAX_NAME_LENGTH], spellings, number, cutoff)
     return [spellings[spelling] for spelling in close]
 

@@ -25,7 +25,7 @@ from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.postgres.embedded import EmbeddedServer
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from tests.forked import ForkedService
 from tests.objects import ObjectServer
 from tests.support import drop
@@ -128,7 +128,7 @@ def services(archive_url, tmp_path, store_settings):
     store = {name.replace("__", "."): value for name, value in store_settings.items()}
     config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data"), **store})
     (tmp_path / "data").mkdir()
-    with opened(config) as everything:
+    with open_services(config) as everything:
         everything.sandbox._started = True  # the first file starts its fork server, which takes 0.4 s
         everything.accounts.bootstrap(everything.token_file)
         for kind, body in (

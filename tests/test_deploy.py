@@ -189,7 +189,7 @@ def test_the_compose_file_fits_together():
         assert name in services or name == "127"
 
 
-def test_what_the_compose_file_publishes_is_tls_or_on_the_loopback():
+def test_published_ports_use_tls_or_the_loopback():
     published = [port for service in compose()["services"].values() for port in service.get("ports", ())]
     assert published
     for port in published:

@@ -131,7 +131,7 @@ def test_the_tables_are_made_from_the_code():
     assert outcome.returncode == 0, outcome.stderr
 
 
-def test_links_lead_somewhere():
+def test_links_have_targets():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             is_generated = Path(target).parent.name == "reference" and Path(target).name in GENERATED

@@ -70,7 +70,7 @@ from photseries.server.http import server
 from photseries.server.http.openapi.document import document
 from photseries.server.http.pages import labels
 from photseries.server.http.pages.find import FormInput
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import Observation
 from tools import tables
@@ -81,7 +81,7 @@ migrations.upgrade(catalogue.engine)
 catalogue.close()
 config = settings.load(None, {}, {"database.url": url, "data.directory": directory})
 told = {}
-with opened(config) as services:
+with open_services(config) as services:
     services.accounts.bootstrap(services.token_file)
     principal = services.accounts.authenticate(services.token_file.read_text().strip())
     services.accounts.create(OPERATOR, "sources", {"id": "star", "ra": 10, "dec": -20})
@@ -95,7 +95,7 @@ with opened(config) as services:
 
     def found(**arguments):
         query = parameters.parse({name: [text] for name, text in arguments.items()})
-        return [one.fields["series_name"] for one in services.reader.find(principal, query)[0].found]
+        return [one.fields["series_name"] for one in services.reader.find(principal, query)[0].records]
 
     told["criteria"] = [found(minAirPressure="900"), found(maxTimeSpan="2"), found(minTimeSpan="2")]
     told["sorted"] = [found(sortBy="air_pressure"), found(sortBy="time_span")]
@@ -103,7 +103,7 @@ with opened(config) as services:
     told["answer"] = {name: seen.fields[name] for name in ("air_pressure", "time_span")}
     stored = stored_file.decode(content).metadata
     told["file"] = [stored.get("air_pressure"), "time_span" in stored]
-    told["page"] = [labels.written(seen.fields, part) for part in (fields.Section.METADATA, fields.Section.STATISTIC)]
+    told["page"] = [labels.field_rows(seen.fields, s) for s in (fields.Section.METADATA, fields.Section.STATISTIC)]
     with services.catalogue.engine.connect() as connection:
         row = connection.exec_driver_sql("SELECT air_pressure, time_span FROM photometric_series WHERE id = 1").one()
         told["columns"] = list(row)
@@ -270,7 +270,7 @@ USE_CASES = {
 @pytest.mark.parametrize(
     ("use_case", "permissions"), USE_CASES.items(), ids=lambda value: getattr(value, "__qualname__", "")
 )
-def test_a_use_case_declares_what_it_requires(use_case, permissions):
+def test_use_case_declares_its_permissions(use_case, permissions):
     assert {grant.permission for grant in requirement_of(use_case).grants} == permissions
 
 
@@ -305,7 +305,7 @@ def test_a_use_case_refuses_by_itself(services, principal):
         archive.delete(others, series)
 
 
-def test_documents_print_what_is_required():
+def test_documents_list_required_permissions():
     paths = document(server.API, ["ztfg"])["paths"]
     series = paths["/api/photometric_series/{id}"]
     needs = "Needs `Upload data` for your own series, `Manage photometry` for series that you see, or `System admin`."
@@ -320,7 +320,7 @@ def test_documents_print_what_is_required():
     assert needs.removeprefix("Needs ").removesuffix(".") in row
 
 
-def test_the_document_lists_what_the_code_does():
+def test_documented_permissions_equal_the_code():
     history = document(server.API, ["ztfg"])["components"]["schemas"]["History"]
     actions = history["properties"]["history"]["items"]["properties"]["action"]["enum"]
     assert set(actions) == {"create", "update", "share", "delete", "restore", "import", "purge"}

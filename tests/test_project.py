@@ -29,7 +29,7 @@ def verbs():
     return set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
-def test_the_workflows_are_there():
+def test_workflow_files_exist():
     assert [path.stem for path in WORKFLOWS] == ["nightly", "test", "wheels"]
 
 

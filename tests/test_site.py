@@ -31,7 +31,7 @@ def test_every_link_of_the_site_leads_somewhere_and_nothing_comes_from_elsewhere
     assert len(list(site.rglob("*.html"))) > 25
 
 
-def test_the_link_checker_finds_what_is_wrong(tmp_path):
+def test_link_checker_finds_broken_links(tmp_path):
     page = '<a href="#no"></a><a href="b.html"></a><script src="https://example.org/a.js"></script><script>1</script>'
     (tmp_path / "a.html").write_text(f'{page}<p id="yes"><a href="#yes">x</a><a href="https://example.org">y</a>')
     assert list(links.problems_of(tmp_path)) == [

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * PATIENCE)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_tutorial_runs_and_prints_what_it_shows(page, tmp_path):
+def test_tutorial_output_equals_the_documented_output(page, tmp_path):
     text = page.read_text("utf-8")
     blocks = blocks_of(text)
     assert blocks

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Print the path of a browser of Chromium's family for the tests of the pages: one that is installed, or else Debian's,
-# which is installed when apt-get may be used. CHROMIUM=/path/to/chromium chooses one; --find installs nothing.
+# Print the path of a Chromium-based browser for the tests of the pages. If none is found, root installs Debian's with
+# apt-get. CHROMIUM=/path/to/chromium selects a browser; --find installs nothing.
 set -euo pipefail
 
 find_browser() {

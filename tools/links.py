@@ -46,7 +46,7 @@ def problems_of(folder: Path) -> Iterator[str]:
         for target in page.loaded:
             if urlsplit(target).scheme not in ("", "data") or not target:
                 yield f"{name}: loads {target}"
-        for target in (*page.links, *(one for one in page.loaded if not one.startswith("data:"))):
+        for target in (*page.links, *(address for address in page.loaded if not address.startswith("data:"))):
             link = urlsplit(target)
             if link.scheme or link.netloc or target in SERVED:
                 continue

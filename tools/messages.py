@@ -34,20 +34,20 @@ def messages() -> Iterator[Message]:
             if isinstance(node, ast.Call) and node.args:
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 is_error = name.endswith("Error") and name not in INTERNAL
-                text = _text(node.args[0]) if is_error or name in FUNCTIONS else ""
+                text = _literal_text(node.args[0]) if is_error or name in FUNCTIONS else ""
                 if text.strip("{.} "):
                     yield Message(path.relative_to(ROOT), node.lineno, name, text)
 
 
-def _text(node: ast.expr) -> str:
+def _literal_text(node: ast.expr) -> str:
     """Return a text in the code, with ``{...}`` for expressions."""
     match node:
         case ast.Constant(value=str(text)):
             return text
         case ast.JoinedStr(values=values):
-            return "".join(_text(value) for value in values)
+            return "".join(_literal_text(value) for value in values)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _text(left) + _text(right)
+            return _literal_text(left) + _literal_text(right)
     return "{...}"
 
 

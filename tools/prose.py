@@ -36,6 +36,11 @@ BANNED = {
     r"\bin the making\b": "'partial'",
     r"\bthe (?:first|last|latest) (?:one )?first\b": "'oldest first', 'newest first'",
     r"[;,] (?:tell|say) whether\b": "'return whether'",
+    r"\b(?:told|tells?|telling) apart\b": "'distinguish', 'separate'",
+    r"\b(?:brought|brings?|bring) to (?:ICRS|AB|uJy|mJy|TDB)\b": "'convert to'",
+    r"\bwhere it may\b": "the condition",
+    r"\basked for\b": "'requested'",
+    r"\bstands? for (?:none|no)\b": "'means'",
 }
 _FIRST_WORDS = re.compile(r'^\s*"""(Give|Tell|Say|Gives|Tells|Says)\b', re.MULTILINE)
 
@@ -54,19 +59,20 @@ def texts_of(path: Path) -> Iterator[tuple[int, str]]:
 def problems_of(path: Path) -> Iterator[str]:
     """Yield a line for each banned construction in a file."""
     for first, text in texts_of(path):
-        found = [
-            (match, better) for known, better in BANNED.items() for match in re.finditer(known, text, re.IGNORECASE)
+        matches = [
+            (match, better) for pattern, better in BANNED.items() for match in re.finditer(pattern, text, re.IGNORECASE)
         ]
         if path.suffix == ".py" and (word := _FIRST_WORDS.match(text)):
-            found.append((word, "Return, Yield, Compute, ..."))
-        for match, better in found:
+            matches.append((word, "Return, Yield, Compute, ..."))
+        for match, better in matches:
             line = first + text.count("\n", 0, match.start())
             yield f"{path.relative_to(ROOT)}:{line}: {match[0].strip()!r}: write {better}"
 
 
 def main(paths: list[str]) -> None:
     """Print the problems of the given files, or of all; exit with status 1 if there are any."""
-    names = ("photseries/**/*.py", "migrations/**/*.py", "docs/*.md", "*.md")
+    names = ("photseries/**/*.py", "migrations/**/*.py", "bench/*.py", "docs/*.md", "docs/tutorials/*.md", "*.md")
+    names += ("Makefile", "tools/*.sh")
     files = [Path(path).resolve() for path in paths] or [path for name in names for path in sorted(ROOT.glob(name))]
     problems = [line for path in files if path.name != "CHANGELOG.md" for line in problems_of(path)]
     print("\n".join(problems))

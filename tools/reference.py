@@ -181,11 +181,13 @@ def _command(command: click.Command, name: str, level: int) -> Iterator[str]:
     context = click.Context(command, info_name=name)
     arguments = " ".join(command.collect_usage_pieces(context))
     text = " ".join((command.help or command.short_help or "").split())
-    yield f"{'#' * level} `{name}`\n\n`{name} {arguments}`\n\n{_plain(text)}"
+    yield f"{'#' * level} `{name}`\n\n`{name} {arguments}`\n\n{_escape_markdown(text)}"
     records = (
         param.get_help_record(context) for param in command.get_params(context) if isinstance(param, click.Option)
     )
-    rows = [[f"`{record[0]}`", _plain(record[1])] for record in records if record and "--help" not in record[0]]
+    rows = [
+        [f"`{record[0]}`", _escape_markdown(record[1])] for record in records if record and "--help" not in record[0]
+    ]
     if rows:
         yield tables.table(["option", "meaning"], rows)
     if isinstance(command, click.Group):
@@ -193,7 +195,7 @@ def _command(command: click.Command, name: str, level: int) -> Iterator[str]:
             yield from _command(command.get_command(context, inner), f"{name} {inner}", level + 1)
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """Escape Markdown markup."""
     return re.sub(r"([<>*_\[\]])", r"\\\1", text)
 
@@ -215,8 +217,13 @@ def _operation(operation: Operation) -> str:
     parts = [f"### {operation.verb.upper()} `{operation.path}`", f"{operation.summary} {operation.description}"]
     if operation.parameters:
         rows = [
-            [f"`{known['name']}`", known["in"], _text(kind_of(known["schema"])), known.get("description", "")]
-            for known in operation.parameters
+            [
+                f"`{parameter['name']}`",
+                parameter["in"],
+                _strip_tags(kind_of(parameter["schema"])),
+                parameter.get("description", ""),
+            ]
+            for parameter in operation.parameters
         ]
         few = rows if len(rows) <= 12 else [row for row in rows if row[1] != "query"]
         more = "" if few is rows else "The [query parameters](query.md) are the same everywhere."
@@ -230,7 +237,7 @@ def _operation(operation: Operation) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _text(html: str) -> str:
+def _strip_tags(html: str) -> str:
     return re.sub(r"<[^>]+>", "", html).replace("*", "\\*")
 
 

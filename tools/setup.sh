@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Make .venv, or bring it up to date: `setup.sh server` with what a service needs, `setup.sh` with the development tools
-# too. When nothing has changed this takes milliseconds; when it was interrupted it begins again.
-# PYTHON=/path/to/python chooses the interpreter. uv installs where it is there or pip can bring it, else pip.
+# Create or update .venv: `setup.sh server` with the dependencies of the service, `setup.sh` also with the development
+# tools. Without changes this takes milliseconds; an interrupted run starts again.
+# PYTHON=/path/to/python selects the interpreter. uv installs the packages if it is present or pip can install it, else pip.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 
-readonly least="3.11"
+readonly min_version="3.11"
 readonly env=".venv"
-readonly stamp="$env/.photseries-complete"    # what the finished environment was made from
-readonly started="$env/.photseries-unfinished" # stands while we work on it
-readonly wanted=${1:-dev}
+readonly stamp="$env/.photseries-complete"    # the inputs of the finished environment
+readonly started="$env/.photseries-unfinished" # exists during setup
+readonly kind=${1:-dev}
 
 fail() {
     printf 'photseries: %s\n' "$*" >&2
     exit 1
 }
 
-# The path counts too: the programs of an environment name it, so a moved checkout needs a new one.
+# The path is included: the programs of an environment contain it, so a moved checkout needs a new environment.
 fingerprint() {
     pwd -P
     cksum pyproject.toml constraints.txt tools/setup.sh
@@ -29,17 +29,17 @@ fingerprint() {
 is_current() {
     [ ! -e "$started" ] && [ -e "$stamp" ] && works "$env/bin/python" &&
         { [ "$(printf '%s\ndev' "$(fingerprint)")" = "$(cat "$stamp")" ] ||
-            [ "$(printf '%s\n%s' "$(fingerprint)" "$wanted")" = "$(cat "$stamp")" ]; }
+            [ "$(printf '%s\n%s' "$(fingerprint)" "$kind")" = "$(cat "$stamp")" ]; }
 }
 
 works() {
-    "$1" -c "import sys; sys.exit(sys.version_info < (${least/./, }))" > /dev/null 2>&1
+    "$1" -c "import sys; sys.exit(sys.version_info < (${min_version/./, }))" > /dev/null 2>&1
 }
 
 find_python() {
     local candidate
     if [ -n "${PYTHON:-}" ]; then
-        works "$PYTHON" || fail "PYTHON=$PYTHON is not a Python $least or newer."
+        works "$PYTHON" || fail "PYTHON=$PYTHON is not a Python $min_version or newer."
         command -v "$PYTHON"
         return
     fi
@@ -49,18 +49,18 @@ find_python() {
             return
         fi
     done
-    fail "Python $least or newer was not found. Install it, or name it: make PYTHON=/path/to/python"
+    fail "Python $min_version or newer was not found. Install it, or name it: make PYTHON=/path/to/python"
 }
 
 begin() {
-    mkdir -p "$env" && touch "$started" || fail "cannot write in $PWD. Work in a copy of this checkout that is yours."
+    mkdir -p "$env" && touch "$started" || fail "cannot write in $PWD. Work in a copy of this checkout that you own."
 }
 
 has_pip() {
     "$env/bin/python" -m pip --version > /dev/null 2>&1
 }
 
-# Debian leaves ensurepip out of its Python: then any other way to an environment with pip will do.
+# Debian's Python lacks ensurepip: then try other ways to create an environment with pip.
 make_environment() {
     local python=$1
     rm -rf "$env"
@@ -79,36 +79,36 @@ make_environment() {
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv > /dev/null
         if "$python" -m venv --clear "$env" && touch "$started" && has_pip; then return; fi
     fi
-    fail "$python cannot make a virtual environment with pip. Install python3-venv (or virtualenv) and try again."
+    fail "$python cannot create a virtual environment with pip. Install python3-venv (or virtualenv) and try again."
 }
 
-# uv does not read the configuration of pip, so it is told of an index that this names.
+# uv does not read the configuration of pip: pass it the index configured there.
 index_of_pip() {
     "$env/bin/python" -m pip config list 2> /dev/null | sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/\1/p" | head -n 1 || true
 }
 
-# What uv cannot install pip does, once it knows dependency groups.
+# If uv fails, pip installs the packages; its version must support dependency groups.
 install() {
-    local what=(-c constraints.txt -e '.[server]') attempt uv
-    [ "$wanted" = server ] || what+=(--group dev)
+    local packages=(-c constraints.txt -e '.[server]') attempt uv
+    [ "$kind" = server ] || packages+=(--group dev)
     uv=$(command -v uv || { "$env/bin/python" -m pip install -q uv > /dev/null 2>&1 && echo "$env/bin/uv"; } || true)
     if [ -n "$uv" ]; then
         [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] || UV_DEFAULT_INDEX=$(index_of_pip)
         [ -z "${UV_DEFAULT_INDEX:-}" ] || export UV_DEFAULT_INDEX
-        if "$uv" pip install -q -p "$env/bin/python" "${what[@]}"; then return; fi
-        echo "photseries: uv could not install the packages; pip does" >&2
+        if "$uv" pip install -q -p "$env/bin/python" "${packages[@]}"; then return; fi
+        echo "photseries: uv could not install the packages; trying pip" >&2
     fi
     for attempt in 1 2 3; do
         if "$env/bin/python" -m pip install -q --retries 5 --timeout 60 'pip>=25.1' &&
-            "$env/bin/python" -m pip install -q --retries 5 --timeout 60 "${what[@]}"; then return; fi
+            "$env/bin/python" -m pip install -q --retries 5 --timeout 60 "${packages[@]}"; then return; fi
         [ "$attempt" = 3 ] || { echo "photseries: trying again" && sleep $((attempt * 5)); }
     done
-    fail "the packages in pyproject.toml could not be installed; pip says why above."
+    fail "the packages in pyproject.toml could not be installed; see pip's messages above."
 }
 
 is_current && exit 0
 
-# Two runs at once would work on the same files; where there is no flock they are not kept apart.
+# A lock prevents concurrent runs; without flock there is no lock.
 exec 9< pyproject.toml
 if command -v flock > /dev/null; then
     flock 9
@@ -123,5 +123,5 @@ if [ -e "$started" ] || [ -n "$moved" ] || ! works "$env/bin/python" || ! has_pi
 fi
 begin
 install
-printf '%s\n%s\n' "$(fingerprint)" "$wanted" > "$stamp"
+printf '%s\n%s\n' "$(fingerprint)" "$kind" > "$stamp"
 rm "$started"

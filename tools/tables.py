@@ -71,12 +71,12 @@ def metadata():
     return table(["field", "what", "unit", ""], rows)
 
 
-def parameters(several=(*CRITERIA, *CONTROLS)):
+def parameters(listed=(*CRITERIA, *CONTROLS)):
     rows = []
-    for known in several:
-        names = ", ".join(f"`{name}`" for name in known.spellings)
-        default = "" if known.default is None else f" Default: {known.default}."
-        rows.append([names, known.kind.name, known.sentence + default])
+    for parameter in listed:
+        names = ", ".join(f"`{name}`" for name in parameter.spellings)
+        default = "" if parameter.default is None else f" Default: {parameter.default}."
+        rows.append([names, parameter.kind.name, parameter.sentence + default])
     return table(["parameter", "value", "meaning"], rows)
 
 
@@ -92,12 +92,15 @@ def formats():
 
 
 def readers():
-    rows = [[known.name, " ".join(known.suffixes), known.reader.sentence] for known in READERS.values()]
+    rows = [
+        [file_format.name, " ".join(file_format.suffixes), file_format.reader.sentence]
+        for file_format in READERS.values()
+    ]
     return table(["format", "names", "what"], rows)
 
 
 def time_formats():
-    rows = [[name, known.sentence] for name, known in TIME_FORMATS.items()]
+    rows = [[name, time_format.sentence] for name, time_format in TIME_FORMATS.items()]
     return table(["time_format", "what"], rows)
 
 
@@ -143,7 +146,7 @@ def reasons():
 def observations():
     rows = [
         [f"`{column.name}`", str(verbosity), column.unit or "", column.ucd, column.utype or "", column.description]
-        for column, verbosity in ((one.column, one.verbosity) for one in COLUMNS)
+        for column, verbosity in ((entry.column, entry.verbosity) for entry in COLUMNS)
     ]
     return table(["column", "VERB", "unit", "UCD", "utype", "what"], rows)
 
@@ -205,9 +208,9 @@ DOCUMENTS = {
 
 def criteria(is_cone):
     """Return the keys of a TypedDict of search criteria, each with its sentence as a docstring."""
-    known = [known for known in (*CRITERIA, *CONTROLS) if known.name in KEYWORDS.values()]
+    accepted = [accepted for accepted in (*CRITERIA, *CONTROLS) if accepted.name in KEYWORDS.values()]
     lines = []
-    for criterion in known:
+    for criterion in accepted:
         if (criterion.name in ("ra", "dec", "radius")) is is_cone:
             sentence = "\n    ".join(textwrap.wrap(f'"""{criterion.sentence}"""', 116))
             lines.append(

@@ -86,8 +86,8 @@ def fill_healpix(connection):
     """Compute the HEALPix numbers of existing rows, which SQL cannot."""
     last = 0
     while True:
-        found = "SELECT id, ra, dec FROM photometric_series WHERE id > :last ORDER BY id LIMIT :batch"
-        rows = connection.execute(sa.text(found), {"last": last, "batch": BATCH}).all()
+        statement = "SELECT id, ra, dec FROM photometric_series WHERE id > :last ORDER BY id LIMIT :batch"
+        rows = connection.execute(sa.text(statement), {"last": last, "batch": BATCH}).all()
         if not rows:
             return
         numbers = pixel([row.ra for row in rows], [row.dec for row in rows]).tolist()

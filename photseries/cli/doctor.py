@@ -12,7 +12,7 @@ import click
 
 import photseries
 from photseries.cli.connection import url_option
-from photseries.cli.options import json_option, printed, safe
+from photseries.cli.options import json_option, print_entries, safe
 from photseries.errors import PhotseriesError
 
 __all__ = ["COMMANDS"]
@@ -41,7 +41,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     It never prints the token. The exit status is always 0.
     """
     report = {name: safe(value) for name, value in _facts(url)}
-    printed(report, as_json, (f"{name:<12} {value}" for name, value in report.items()))
+    print_entries(report, as_json, (f"{name:<12} {value}" for name, value in report.items()))
 
 
 def _facts(url: str | None) -> Iterator[tuple[str, str]]:
@@ -63,7 +63,7 @@ def _installed(package: str) -> str:
 
 def _service(url: str | None) -> Iterator[tuple[str, str]]:
     """Yield the facts about the service; report a problem as a line."""
-    # Here, because it brings the whole client, which --help does without.
+    # Imported here, because --help does not need the client.
     from photseries.client.settings import TOKEN, URL, config_file
 
     names = [name for name in (URL, TOKEN) if os.environ.get(name)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from photseries.cli.connection import connected
-from photseries.cli.find import given, options_of
+from photseries.cli.find import given_options, options_of
 from photseries.cli.options import Failure, force_option
 from photseries.cli.sections import SectionedCommand
 from photseries.parameters import LISTS, LONG_TABLE, SUMMARY_CRITERIA
@@ -57,7 +57,7 @@ def download(
     names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
         lists: dict[str, Any] = {} if file_of_list is None else {by: _entries(file_of_list, by)}
-        click.echo(client.export(file, columns=names, derive=more, bin=bin, **lists, **given(criteria)))
+        click.echo(client.export(file, columns=names, derive=more, bin=bin, **lists, **given_options(criteria)))
     except OSError as error:
         raise Failure(f"Cannot write {file}: {error.strerror}.") from error
 

@@ -38,7 +38,7 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
         kind = (
             click.Choice(field.values)
             if field.values
-            else CheckedParamType(_METAVARS.get(field.type, "text"), partial(_read, field))
+            else CheckedParamType(_METAVARS.get(field.type, "text"), partial(_parse_value, field))
         )
         help_text = f"{field.sentence.replace('`', '')}."
         command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=help_text)(
@@ -76,12 +76,12 @@ def _setting(text: str) -> tuple[str, object]:
     if not equals or name not in SETTABLE:
         raise ValueError(f"{text!r} must be FIELD=VALUE; --help lists the fields.{suggestion(name, SETTABLE)}")
     try:
-        return name, None if value == "null" else _read(FIELDS[name], value)
+        return name, None if value == "null" else _parse_value(FIELDS[name], value)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _read(field: Field, text: str) -> object:
+def _parse_value(field: Field, text: str) -> object:
     """Read a text as a value of a field; lists have commas, objects are JSON."""
     value: object = text
     if field.type == "ids" and text != "all":

@@ -26,7 +26,7 @@ from photseries.text import suggestion
 if TYPE_CHECKING:
     from photseries.client import Client
 
-__all__ = ["COMMANDS", "given", "options_of"]
+__all__ = ["COMMANDS", "given_options", "options_of"]
 
 EXAMPLES = """\b
 photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
@@ -43,22 +43,24 @@ _METAVARS = {
 }  # fmt: skip
 
 
-def _require_valid(known: ValueType, text: str) -> str:
+def _require_valid(value_type: ValueType, text: str) -> str:
     """Check a value of a criterion, which is sent as it was written."""
     try:
-        known.read(text)
+        value_type.read(text)
     except ValueError:
-        raise ValueError(f"{text!r}: it must be {known.name}.") from None
+        raise ValueError(f"{text!r}: it must be {value_type.name}.") from None
     return text
 
 
-def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _option(section: str, parameter: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make the option of a parameter: its name in lower case with dashes."""
-    name = snake_case(known.name).replace("_", "-")
-    if known.kind is kind.FLAG:
-        return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
-    read = CheckedParamType(_METAVARS.get(known.kind, "VALUE"), partial(_require_valid, known.kind))
-    return option(section, f"--{name}", known.name, type=read, multiple=known.repeatable, help=known.sentence)
+    name = snake_case(parameter.name).replace("_", "-")
+    if parameter.kind is kind.FLAG:
+        return option(section, f"--{name}/--no-{name}", parameter.name, default=None, help=parameter.sentence)
+    read = CheckedParamType(_METAVARS.get(parameter.kind, "VALUE"), partial(_require_valid, parameter.kind))
+    return option(
+        section, f"--{name}", parameter.name, type=read, multiple=parameter.repeatable, help=parameter.sentence
+    )
 
 
 def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,14 +68,14 @@ def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for section, parameters in sections.items():
-            for known in reversed(parameters):
-                command = _option(section, known)(command)
+            for parameter in reversed(parameters):
+                command = _option(section, parameter)(command)
         return command
 
     return decorate
 
 
-def given(criteria: Mapping[str, object]) -> dict[str, Any]:
+def given_options(criteria: Mapping[str, object]) -> dict[str, Any]:
     """Return the options that were given, as the client takes them."""
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
     return {name: value for name, value in lists.items() if value not in (None, [])}
@@ -91,11 +93,11 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
     The output is a table with as many columns as fit the terminal, CSV, or JSON with one object per line.
     """
-    asked = given(criteria)
+    given_criteria = given_options(criteria)
     names = [name.strip() for name in columns.split(",")] if columns else None
     if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
-        asked["features"] = True
-    walked = islice(client.iter(**asked, num_per_page=min(limit or MAX_PER_PAGE, MAX_PER_PAGE)), limit or None)
+        given_criteria["features"] = True
+    walked = islice(client.iter(**given_criteria, num_per_page=min(limit or MAX_PER_PAGE, MAX_PER_PAGE)), limit or None)
     series_fields = _having(names or (), (series.metadata for series in walked))
     if as_json:
         for fields in series_fields:
@@ -106,7 +108,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
         rows = list(series_fields)
         for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
             click.echo(line)
-        criteria_alone = {name: value for name, value in asked.items() if name not in _OF_ORDER}
+        criteria_alone = {name: value for name, value in given_criteria.items() if name not in _OF_ORDER}
         if limit and len(rows) == limit and (total := client.count(**criteria_alone)) > limit:
             click.echo(f"{limit:,} of {total:,} series; --limit 0 prints all.", err=True)
         elif not rows:
@@ -127,13 +129,9 @@ def _having(names: Sequence[str], series_fields: Iterable[Mapping[str, object]])
 
 
 def _present(rows: Sequence[Mapping[str, object]], sort_by: str | None) -> list[str]:
-    """Return the columns that hold anything, the one that orders the rows among the first."""
+    """Return the columns with values; the column that orders the rows is among the first."""
     columns = dict.fromkeys((*OVERVIEW[:2], *filter(None, [sort_by]), *OVERVIEW))
     return [name for name in columns if any(row.get(name) is not None for row in rows)]
-
-
-def _width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:
@@ -148,3 +146,7 @@ def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[st
 
 
 COMMANDS = (find,)
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -9,8 +9,8 @@ import click
 
 import photseries
 from photseries.cli.connection import connected
-from photseries.cli.options import json_option, printed, reported, safe
-from photseries.cli.table import shown
+from photseries.cli.options import json_option, print_entries, reported, safe
+from photseries.cli.table import format_field
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -27,7 +27,7 @@ def login(url: str | None, token_stdin: bool) -> None:
     The command prompts for the token, without echo, and for the URL unless it is given. It saves both in
     ~/.config/photseries/config.yaml, which nobody else can read.
     """
-    # Here, because it brings the whole client, which --help does without.
+    # Imported here, because --help does not need the client.
     from photseries.client.settings import Settings, save
 
     if url is None:
@@ -49,7 +49,7 @@ def login(url: str | None, token_stdin: bool) -> None:
 def whoami(client: Client, as_json: bool) -> None:
     """Print the user and the permissions of the token."""
     me = {**client.whoami(), "url": client.url, "version": client.check()}
-    printed(me, as_json, (f"{name:<12} {shown(value)}" for name, value in me.items()))
+    print_entries(me, as_json, (f"{name:<12} {format_field(value)}" for name, value in me.items()))
 
 
 @click.command()
@@ -59,7 +59,7 @@ def usage(client: Client, as_json: bool) -> None:
     """Print the series, bytes and quotas (0: none) of the user, for System admin of all users."""
     result = client.usage()
     limits = {f"quota_{name}": limit for name, limit in result["limits"].items()}
-    printed(result if as_json else [{**used, **limits} for used in result["usage"]], as_json)
+    print_entries(result if as_json else [{**used, **limits} for used in result["usage"]], as_json)
 
 
 COMMANDS = (login, whoami, usage)

@@ -21,7 +21,7 @@ __all__ = ["main"]
 #: The group of entry points; each is a table like :data:`photseries.cli.commands.SECTIONS`.
 GROUP = "photseries.commands"
 
-#: The server's commands need what the server is made of, and hold text as it does.
+#: The server's commands need the dependencies of the server, and represent text like it.
 SERVER = "photseries.server."
 
 #: The exit status of a program that writes to a pipe which nobody reads, as shells report it.
@@ -29,15 +29,15 @@ SIGPIPE_STATUS: Final = 141
 
 
 class Commands(click.Group):
-    """All commands; a module is imported when one of its commands is asked for.
+    """All commands; a module is imported when one of its commands is requested.
 
     So the HTTP commands and the help do not import the dependencies of the server.
     """
 
     def sections(self) -> Mapping[str, Mapping[str, CommandEntry]]:
         """Return the tables of commands by purpose."""
-        others = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
-        return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in others)))
+        server_sections = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
+        return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in server_sections)))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names, in the order of the help."""

@@ -16,7 +16,7 @@ __all__ = [
     "force_option",
     "if_match_option",
     "json_option",
-    "printed",
+    "print_entries",
     "reported",
     "safe",
     "series_argument",
@@ -64,7 +64,7 @@ def reported() -> Iterator[None]:
         raise failure(error) from error
 
 
-def printed(
+def print_entries(
     value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool, lines: Iterable[str] | None = None
 ) -> None:
     """Print an entry or a list of entries: as JSON, or as lines, by default one for each entry."""
@@ -72,12 +72,12 @@ def printed(
         lines = [orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()]
     elif lines is None:
         entries = value if isinstance(value, Sequence) else [value]
-        lines = ("  ".join(f"{name}={_plain(field)}" for name, field in entry.items()) for entry in entries)
+        lines = ("  ".join(f"{name}={_format_value(field)}" for name, field in entry.items()) for entry in entries)
     for line in lines:
         click.echo(line)
 
 
-def _plain(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, Mapping | list):
         return safe(orjson.dumps(value).decode())
     return "-" if value is None else safe(str(value))

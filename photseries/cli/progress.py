@@ -26,7 +26,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error, if there is a total, and yield a function to call for each thing done."""
+    """Show a bar on standard error, if there is a total, and yield a function to call after each step."""
     if total is None:
         yield lambda: None
         return

@@ -60,9 +60,9 @@ _PLAIN = re.compile(r"(?<=\()(names|where|table|limit|format)(?=\))|(?<![\w-])(w
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of :class:`~photseries.formats.ReadOptions` to a command."""
     for name, sentence in reversed(list(OPTIONS.items())):
-        several = {"multiple": True} if name == "where" else {}
+        extra = {"multiple": True} if name == "where" else {}
         kind, help_text = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
-        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=help_text, **several)(command)
+        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=help_text, **extra)(command)
     return command
 
 
@@ -81,7 +81,7 @@ def in_options(text: str) -> str:
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
-    """Return, once each, the files that names stand for: files, patterns, and folders with all that they hold.
+    """Return the files that match names, each once: names of files or folders (searched recursively), or patterns.
 
     Parameters
     ----------
@@ -92,15 +92,17 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     Raises
     ------
     click.UsageError
-        When one of the names stands for no file.
+        When a name matches no file.
     """
     files_by_path: dict[Path, None] = {}
     for name in names:
-        paths = [Path(name)] if Path(name).exists() else [Path(one) for one in sorted(glob.glob(name, recursive=True))]
+        paths = (
+            [Path(name)] if Path(name).exists() else [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+        )
         files = [file for path in paths for file in (_files_in(path, any_ending) if path.is_dir() else [path])]
         if not files:
-            known = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
-            raise click.UsageError(f"{name} {known}" if paths else f"There is no file {name}.")
+            problem = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
+            raise click.UsageError(f"{name} {problem}" if paths else f"There is no file {name}.")
         files_by_path.update(dict.fromkeys(files))
     return list(files_by_path)
 

@@ -44,14 +44,14 @@ class SectionedCommand(click.Command):
     """A command whose help lists the options by section, in the order of their first options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options; those of no section come last."""
+        """Write the options by section; options without a section come last."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
-        others = sections.pop("Options", [])
-        for title, records in (*sections.items(), ("Options", others)):
+        other_options = sections.pop("Options", [])
+        for title, records in (*sections.items(), ("Options", other_options)):
             with formatter.section(title):
                 formatter.write_dl(records)
 

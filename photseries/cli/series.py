@@ -19,11 +19,11 @@ from photseries.cli.options import (
     force_option,
     if_match_option,
     json_option,
-    printed,
+    print_entries,
     series_argument,
     yes_option,
 )
-from photseries.cli.table import shown, table_lines
+from photseries.cli.table import format_field, table_lines
 from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
 from photseries.lightcurve.calibration import unit_in
@@ -92,7 +92,7 @@ def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, heigh
     """Draw the light curve and print the metadata and statistics."""
     series = client.get(series_id)
     picture = () if no_plot else _picture(series, flux, height)
-    printed(series.metadata, as_json, chain(picture, _facts(series.metadata)))
+    print_entries(series.metadata, as_json, chain(picture, _facts(series.metadata)))
 
 
 @click.command("open")
@@ -116,8 +116,8 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
     """Delete a series after confirmation."""
     if not yes:
         _require_terminal()
-        known = client.get(series_id).metadata
-        label = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
+        metadata = client.get(series_id).metadata
+        label = ", ".join(format_field(metadata[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
         click.confirm(f"Delete series {series_id} ({label})?", abort=True)
     client.delete(series_id, if_match=if_match)
 
@@ -163,7 +163,7 @@ def undo(client: Client, batch: str, dry_run: bool, as_json: bool) -> None:
     """Undo an upload batch: delete what it created, restore what it changed."""
     undone = client.undo(batch, dry_run=dry_run)
     lines = (f"{outcome} ({len(ids):,}): {' '.join(map(str, ids))}" for outcome, ids in undone.items() if ids)
-    printed(undone, as_json, lines)
+    print_entries(undone, as_json, lines)
 
 
 @click.command()
@@ -192,7 +192,7 @@ def periods(
         client.delete_periods(series_id, method)
     result = client.periods(series_id)
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
-    printed(result, as_json, table_lines(result, columns, None))
+    print_entries(result, as_json, table_lines(result, columns, None))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
@@ -218,7 +218,7 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
     wide = max(map(len, plain))
     for name, value in plain.items():
         unit = unit_in(FIELDS[name], metadata) if name in FIELDS else None
-        yield f"{name:<{wide}}  {shown(value, name)}{f' {unit}' if unit else ''}"
+        yield f"{name:<{wide}}  {format_field(value, name)}{f' {unit}' if unit else ''}"
     columns = metadata.get("medians") or {}
     rows = [
         {"column": column, "unit": meaning(column, metadata).unit}

@@ -10,12 +10,12 @@ from rich.cells import cell_len
 from photseries.cli.options import safe
 from photseries.fields import FIELDS
 
-__all__ = ["shown", "table_lines"]
+__all__ = ["format_field", "table_lines"]
 
 _GAP = "  "
 
 
-def shown(value: object, name: str = "") -> str:
+def format_field(value: object, name: str = "") -> str:
     """Format the value of a field; null is a dash."""
     if value is None:
         return "-"
@@ -28,7 +28,7 @@ def shown(value: object, name: str = "") -> str:
         return f"{value:.6g}"
     if isinstance(value, list):
         return ", ".join(
-            shown(item["name"] if isinstance(item, Mapping) and "name" in item else item) for item in value
+            format_field(item["name"] if isinstance(item, Mapping) and "name" in item else item) for item in value
         )
     return safe(orjson.dumps(value).decode() if isinstance(value, Mapping) else str(value))
 
@@ -52,18 +52,14 @@ def table_lines(rows: Sequence[Mapping[str, object]], columns: Sequence[str], wi
     room = width
     chosen: list[list[str]] = []
     for name in columns:
-        cells = [name, *(shown(row.get(name), name) for row in rows)]
+        cells = [name, *(format_field(row.get(name), name) for row in rows)]
         wide = max(map(cell_len, cells))
         if room is not None:
             room -= wide + (len(_GAP) if chosen else 0)
             if room < 0 and chosen:
                 break
         number = any(isinstance(row.get(name), int | float) for row in rows)
-        chosen.append([_padded(cell, wide, number) for cell in cells])
+        spaces = (" " * (wide - cell_len(cell)) for cell in cells)
+        chosen.append([space + cell if number else cell + space for cell, space in zip(cells, spaces, strict=True)])
     for line in zip(*chosen, strict=True):
         yield _GAP.join(line).rstrip()
-
-
-def _padded(cell: str, wide: int, right: bool) -> str:
-    space = " " * (wide - cell_len(cell))
-    return space + cell if right else cell + space

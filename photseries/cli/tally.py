@@ -69,18 +69,18 @@ class UploadTally:
 
     @property
     def done(self) -> int:
-        """How many files are there."""
+        """The number of files."""
         return self._counts.total() - self.failed
 
     def count(self, outcome: Outcome) -> None:
         """Count an upload."""
         file = outcome.item[0]
         if outcome.error is not None:
-            self.refused(file, outcome.error)
+            self.count_failure(file, outcome.error)
         elif outcome.uploaded is not None:
             self._uploaded(file, outcome.uploaded)
 
-    def refused(self, file: Path, error: PhotseriesError) -> None:
+    def count_failure(self, file: Path, error: PhotseriesError) -> None:
         """Count one that failed."""
         self._counts["failed"] += 1
         self._reason = error.message
@@ -98,8 +98,8 @@ class UploadTally:
             return
         for title, notes in self._notes.items():
             for text, files in islice(notes.items(), _REASONS):
-                several = f" ({len(files):,} files)" if len(files) > 1 else ""
-                click.echo(f"{title}{several}: {in_options(safe(text))}", err=True)
+                file_count = f" ({len(files):,} files)" if len(files) > 1 else ""
+                click.echo(f"{title}{file_count}: {in_options(safe(text))}", err=True)
                 for file in files[:_NAMED]:
                     click.echo(f"    {safe(str(file))}", err=True)
                 if len(files) > _NAMED:

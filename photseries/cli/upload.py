@@ -86,7 +86,8 @@ def upload(
     reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
     template = NameTemplate(from_name) if from_name else None
     files = found_files(paths, any_ending=reading.format is not None)
-    _require_permission(client)
+    if not {UPLOAD, ADMIN} & set(client.whoami()["permissions"]):  # before reading thousands of files
+        raise ForbiddenError(f"This token may not upload: it lacks the permission {UPLOAD!r}.")
     bar = len(files) > 1 and sys.stderr.isatty()
     tally = UploadTally(
         len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text", fields["batch"]
@@ -128,7 +129,7 @@ def update(client: Client, *, series_id: int, data: Path | None, if_match: int |
 def _outcomes(
     client: Client, items: Sequence[tuple[Path, dict[str, str]]], *, bulk: bool, by: str | None, jobs: int, **more: Any
 ) -> Iterator[Outcome]:
-    """Upload files; those of Arrow and Parquet, in bulk, one by one with all their series."""
+    """Upload files; a bulk upload sends Arrow and Parquet files one by one, each with all its series."""
     from photseries.client.bulk import is_body
 
     bodies = [item for item in items if bulk and is_body(item[0])]
@@ -136,9 +137,9 @@ def _outcomes(
     for file, own in bodies:
         for outcome in client.upload_many(file, by=columns, **{**more, **own}):
             yield replace(outcome, item=(file, own))
-    others = [item for item in items if item not in bodies]
-    if others:
-        yield from client.upload_many(others, by=columns, bulk=bulk, in_flight=jobs, **more)
+    other_items = [item for item in items if item not in bodies]
+    if other_items:
+        yield from client.upload_many(other_items, by=columns, bulk=bulk, in_flight=jobs, **more)
 
 
 def _items(
@@ -149,13 +150,7 @@ def _items(
         try:
             yield file, template.fields(file.name) if template else {}
         except InvalidError as error:
-            tally.refused(file, error)
-
-
-def _require_permission(client: Client) -> None:
-    """Refuse to read thousands of files for nothing: the token must let series be created."""
-    if not {UPLOAD, ADMIN} & set(client.whoami()["permissions"]):
-        raise ForbiddenError(f"This token may not upload: it lacks the permission {UPLOAD!r}.")
+            tally.count_failure(file, error)
 
 
 COMMANDS = (upload, update)

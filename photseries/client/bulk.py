@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchedUpload",
     "BulkUploader",
+    "as_items",
     "is_body",
     "is_table",
     "is_unparsed",
-    "listed",
     "shared_fields",
     "split",
     "with_metadata",
@@ -81,7 +81,7 @@ class Item:
 
     @property
     def merged(self) -> dict[str, object]:
-        """All fields; those of the file have the lowest precedence."""
+        """All fields; fields of the file have the lowest precedence."""
         merged = {**without_ignored(self.reading.file_metadata), **self.fields}
         return {name: value for name, value in merged.items() if value is not None}
 
@@ -105,7 +105,7 @@ def is_table(items: object) -> bool:
     )
 
 
-def listed(items: Any) -> Iterable[object]:
+def as_items(items: Any) -> Iterable[object]:
     """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
     return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
@@ -116,7 +116,7 @@ def shared_fields(metadata: object) -> Mapping[str, object]:
 
 
 def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
-    """Return a table with the fields of each series, which a DataFrame has beside the columns that tell them apart.
+    """Return a table with the fields of each series; a DataFrame also has the columns that identify the series.
 
     Raises
     ------
@@ -294,14 +294,14 @@ class BulkUploader:
         """
         start = 0
         for part, names in _parts(table, by, is_one=self._query["onError"] == "abort"):
-            for line in self._send(_written(_compact(part, by)), ARROW, by, fields):
+            for line in self._send(_arrow_stream(_compact(part, by)), ARROW, by, fields):
                 index = line["index"]
                 yield _outcome(line, start + index, names[index] if names else start + index, ())
             start += len(names) if names else part.num_rows
 
     def _sent_items(self, items: Sequence[Item]) -> list[Outcome]:
         try:
-            lines = self._send(_written(_nested(items)), ARROW, (), {})
+            lines = self._send(_arrow_stream(_nested(items)), ARROW, (), {})
         except FATAL:
             raise
         except PhotseriesError as error:
@@ -406,7 +406,7 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     """Write each series as one row: fields as text, columns of the table as lists, null if absent."""
     import pyarrow
 
-    fields = [{name: _text(name, value) for name, value in item.merged.items()} for item in items]
+    fields = [{name: _query_text(name, value) for name, value in item.merged.items()} for item in items]
     names = list(dict.fromkeys(name for item in fields for name in item))
     arrays = [pyarrow.array([item.get(name) for item in fields], pyarrow.large_string()) for name in names]
     columns = list(dict.fromkeys(str(name) for item in items for name in item.reading.frame))
@@ -417,10 +417,10 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     return pyarrow.Table.from_arrays([*arrays, *lists], schema=schema)
 
 
-def _text(name: str, value: object) -> str:
+def _query_text(name: str, value: object) -> str:
     """Format a field as a query argument of the service."""
-    known = FIELDS.get(name)
-    if isinstance(value, str) and (known is None or known.is_text):
+    field = FIELDS.get(name)
+    if isinstance(value, str) and (field is None or field.is_text):
         return value
     return json_of(name, value).decode()
 
@@ -452,7 +452,7 @@ def _compact(table: pyarrow.Table, by: Sequence[str]) -> pyarrow.Table:
     return table.combine_chunks()
 
 
-def _written(table: pyarrow.Table) -> memoryview:
+def _arrow_stream(table: pyarrow.Table) -> memoryview:
     """Write a table as an Arrow IPC stream; measure its size first, because growing the buffer is 5 times slower."""
     import pyarrow
 
@@ -522,4 +522,4 @@ def _content_of(path: Path) -> memoryview | Path:
     import pyarrow
 
     with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_file(source) as opened:
-        return _written(opened.read_all())
+        return _arrow_stream(opened.read_all())

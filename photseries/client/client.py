@@ -23,9 +23,9 @@ from photseries.client import changes, exports, search, settings
 from photseries.client.bulk import (
     BatchedUpload,
     BulkUploader,
+    as_items,
     is_table,
     is_unparsed,
-    listed,
     shared_fields,
     with_metadata,
 )
@@ -62,8 +62,8 @@ class Client:
     Parameters
     ----------
     url, token : str, optional
-        Default: the environment variables ``PHOTSERIES_URL`` and ``PHOTSERIES_TOKEN``, or what ``photseries login``
-        kept in ``~/.config/photseries/config.yaml``.
+        Default: the environment variables ``PHOTSERIES_URL`` and ``PHOTSERIES_TOKEN``, or the file
+        ``~/.config/photseries/config.yaml``, which ``photseries login`` writes.
     timeout : float
         Time to wait for each part of an answer [s].
     retries : int
@@ -257,7 +257,7 @@ class Client:
                 raise InvalidError(f"limit must be at least 0, not {limit}.")
             query.setdefault("numPerPage", [str(max(limit, 1))])
         more = ("separation",) * ("radius" in query) + FEATURES * (query.get("features") == ["true"])
-        return search.framed(islice(search.walk(self._transport, query), limit), more)
+        return search.series_frame(islice(search.walk(self._transport, query), limit), more)
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -429,8 +429,8 @@ class Client:
             As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
             series near several positions occurs several times.
         """
-        found = search.near(self._transport, positions, radius, arguments(criteria))
-        return search.framed(found, ("position", "separation"))
+        matches = search.near(self._transport, positions, radius, arguments(criteria))
+        return search.series_frame(matches, ("position", "separation"))
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""
@@ -514,7 +514,7 @@ class Client:
         self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
-        """Remove your own periods of a series: all, or the one of a method."""
+        """Remove your own periods of a series: all, or one method's."""
         query = {} if method is None else {"method": method}
         self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=query)
 
@@ -629,7 +629,7 @@ class Client:
 
         single = ManyUploader(self._uploader, columns, if_exists, dry_run, options, fields)
         alone = partial(single.upload, in_flight=in_flight)
-        return BatchedUpload(sender, single.read, alone, bulk).upload(listed(items))
+        return BatchedUpload(sender, single.read, alone, bulk).upload(as_items(items))
 
     def update(
         self,

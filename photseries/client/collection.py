@@ -16,7 +16,7 @@ from photseries.client.downloads import md5, partial
 from photseries.client.exports import export
 from photseries.client.lists import ListQuery, get_list, long_frame
 from photseries.client.queries import arguments
-from photseries.client.search import framed, series_of, walk
+from photseries.client.search import series_frame, series_of, walk
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.fields import FEATURES
@@ -78,7 +78,7 @@ class Collection:
     @property
     def statistics(self) -> pd.DataFrame:
         """The fields of the series, including statistics and features, by id."""
-        return framed(self.fields, FEATURES).set_index("id")
+        return series_frame(self.fields, FEATURES).set_index("id")
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -121,20 +121,20 @@ class Collection:
         series_list = get_list(self._transport, ListQuery(self._lists, self._unordered), files=False)
         return list({series.id: series.metadata for series in series_list}.values())
 
-    def _batch(self, several: Sequence[Fields]) -> list[Series]:
+    def _batch(self, metadata_list: Sequence[Fields]) -> list[Series]:
         is_cached = self._cache is not None
         loaded = {
             metadata["id"]: self._cached(metadata)
-            for metadata in several
+            for metadata in metadata_list
             if is_cached and self._path(metadata).exists()
         }
-        missing = [metadata["id"] for metadata in several if metadata["id"] not in loaded]
+        missing = [metadata["id"] for metadata in metadata_list if metadata["id"] not in loaded]
         for series in get_list(self._transport, ListQuery({"ids": missing}, {})) if missing else ():
             if is_cached:
                 self._write(series.metadata, series.blob)
             loaded[series.id] = self._cached(series.metadata) if is_cached else series
         # A series that was deleted meanwhile or is damaged raises its error when its table is requested.
-        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in several]
+        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in metadata_list]
 
     def _path(self, fields: Fields) -> Path:
         content, file = str(fields["content_hash"]), str(fields["hash"])
@@ -161,7 +161,7 @@ class Collection:
 
 
 def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iterator[T]:
-    """Yield what a function returns for each item, in order, while the next ones are computed in threads."""
+    """Yield the results of a function in the order of the items; threads compute the next ones meanwhile."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[T]] = deque()
         try:
@@ -177,7 +177,7 @@ def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iter
 
 
 def _with_progress(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:
-    """Show a bar while a program goes through series."""
+    """Show a progress bar during the iteration over series."""
     from rich.console import Console
     from rich.progress import track
 

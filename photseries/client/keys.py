@@ -48,7 +48,7 @@ def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key 
 class UploadTracker:
     """The series that the items of an upload have been stored in. Thread-safe.
 
-    It holds the keys of what is on its way, and a bit for each series: ids that were given one after the other share an
+    It contains the keys of uploads in flight, and a bit for each series: consecutive ids share an
     integer, so that millions of items take little memory.
     """
 

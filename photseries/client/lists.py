@@ -22,7 +22,7 @@ import pandas as pd
 from photseries.client.downloads import md5, require_hash
 from photseries.client.payload import message
 from photseries.client.queries import OF_PART, list_arguments, pairs_of
-from photseries.client.search import SERIES, framed
+from photseries.client.search import SERIES, series_frame
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
@@ -79,7 +79,11 @@ def given_lists(*lists: object) -> dict[str, Any]:
     InvalidError
         When one is no list.
     """
-    return {name: _entries(name, one) for name, one in zip((*LISTS, POSITIONS), lists, strict=True) if one is not None}
+    return {
+        name: _entries(name, entries)
+        for name, entries in zip((*LISTS, POSITIONS), lists, strict=True)
+        if entries is not None
+    }
 
 
 def _entries(name: str, entries: object) -> list[Any]:
@@ -87,7 +91,7 @@ def _entries(name: str, entries: object) -> list[Any]:
         return pairs_of(entries)
     if isinstance(entries, str) or not isinstance(entries, Iterable):
         raise InvalidError(f"{name} must be a list, not {entries!r:.60}.")
-    return [one.item() if isinstance(one, np.generic) else one for one in entries]
+    return [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
 
 
 class SeriesList(Sequence[Series]):
@@ -105,8 +109,8 @@ class SeriesList(Sequence[Series]):
         The ids of series whose file in the archive is damaged; the list does not contain them.
     """
 
-    def __init__(self, asked: list[object]) -> None:
-        self.asked = asked
+    def __init__(self, requested: list[object]) -> None:
+        self.asked = requested
         self.places: list[int] = []
         self.missing: list[object] = []
         self.damaged: list[int] = []
@@ -147,7 +151,7 @@ class SeriesList(Sequence[Series]):
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
         pairs = zip(self.places, self._series, strict=True)
-        return framed(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
+        return series_frame(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
@@ -162,8 +166,12 @@ class SeriesList(Sequence[Series]):
 def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
     """Put the tables of series, given with their places, under each other, each row with the id, obj_id and filter."""
     parts = []
-    for index, one, frame in _framed(series):
-        constants = {"asked": index, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
+    for index, item, frame in _framed(series):
+        constants = {
+            "asked": index,
+            "series_id": item.id,
+            **{name: item.metadata[name] for name in ("obj_id", "filter")},
+        }
         remaining = frame[[name for name in frame if name not in constants]]
         remaining = remaining.reset_index(drop=True)
         parts.append(pd.concat([pd.DataFrame(constants, index=remaining.index), remaining], axis=1))
@@ -196,7 +204,7 @@ def get_list(transport: Transport, request: ListQuery, *, files: bool = True) ->
     for first, body in request.portions():
         answer = _SharedAnswer()
         _download(transport, {**body, "format": "zip", "files": files}, answer.file)
-        _read(answer, first, series_list, is_whole=OF_PART.isdisjoint(body), files=files)
+        _add_answer(answer, first, series_list, is_whole=OF_PART.isdisjoint(body), files=files)
     return series_list
 
 
@@ -252,7 +260,7 @@ class _SharedAnswer:
             raise _incomplete(f"{name} is absent or damaged") from error
 
 
-def _read(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whole: bool, files: bool) -> None:
+def _add_answer(answer: _SharedAnswer, first: int, series_list: SeriesList, *, is_whole: bool, files: bool) -> None:
     """Add the series of an answer, which is checked against its manifest."""
     manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
     names = set(answer.zip.namelist())
@@ -280,7 +288,7 @@ def _fetch(
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if file is None:
-        raise InvalidError(problem or "The file of this series was not asked for.")
+        raise InvalidError(problem or "The file of this series was not requested.")
     blob = answer.read(file)
     if is_whole:
         require_hash(md5(blob), fields.get("hash"))

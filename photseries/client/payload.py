@@ -62,13 +62,13 @@ def blob_of(reading: Reading, *, as_read: bool = False) -> bytes | None:
     return reading.blob or stored_file.encode(reading.frame, reading.file_metadata)
 
 
-def is_of(known: str, reading: Reading) -> bool:
-    """Return whether a content hash from the service is that of a table."""
-    if content_hash(reading.frame) == known:
+def is_of(known_hash: str, reading: Reading) -> bool:
+    """Return whether a table has a content hash from the service."""
+    if content_hash(reading.frame) == known_hash:
         return True
     # Writing to a file may change the hash: datetimes, for instance, become nanoseconds.
     blob = blob_of(reading)
-    return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known
+    return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known_hash
 
 
 def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_read: bool = False) -> Message:

@@ -12,7 +12,7 @@ import numpy as np
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
 from photseries.parameters import CONTROLS, CRITERIA, PART, Parameter, snake_case, texts_of
-from photseries.parameters.value_types import MOMENT, joined
+from photseries.parameters.value_types import MOMENT, join_values
 from photseries.text import suggestion
 
 __all__ = [
@@ -95,7 +95,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif keyword == "obj_id" and isinstance(value, str):
             body[name] = [value]  # the name of a source may contain commas
         elif value is not None:
-            body[name] = _plain(in_unit(value, _UNITS.get(name), keyword), scale)
+            body[name] = _json_value(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     return texts_of(body if scale is None else {"timeScale": scale, **body})
@@ -117,7 +117,7 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     """Encode the keywords of a part of a table as query arguments; omit None."""
     query = {_PART[name]: value for name, value in options.items() if value is not None}
     if "columns" in query:
-        query["columns"] = joined(names_of(query["columns"]))
+        query["columns"] = join_values(names_of(query["columns"]))
     if "derive" in query:
         query["derive"] = ",".join(names_of(query["derive"]))
     for name in _DURATIONS & query.keys():
@@ -251,7 +251,7 @@ def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
     return first.scale if first.scale in FIELDS["time_scale"].values else "tdb", False
 
 
-def _plain(value: object, scale: str | None = None) -> object:
+def _json_value(value: object, scale: str | None = None) -> object:
     """Convert a value to JSON types; an astropy Time becomes an MJD in a scale."""
     if isinstance(value, np.datetime64):
         value = value.astype("M8[us]").item()
@@ -260,9 +260,9 @@ def _plain(value: object, scale: str | None = None) -> object:
     if isinstance(value, date):
         return value.isoformat()
     if _is_time(value):
-        return _plain(np.asarray(getattr(value, scale or "utc").mjd))
+        return _json_value(np.asarray(getattr(value, scale or "utc").mjd))
     if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
+        return _json_value(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [_json_value(item) for item in value]
     return value

@@ -23,7 +23,7 @@ from photseries.formats import base64_text
 from photseries.parameters import MAX_PER_PAGE
 from photseries.parameters.query import MAX_POSITIONS
 
-__all__ = ["SERIES", "entries", "framed", "get", "metadata", "near", "path_of", "series_of", "walk"]
+__all__ = ["SERIES", "entries", "get", "metadata", "near", "path_of", "series_frame", "series_of", "walk"]
 
 #: The path of all series.
 SERIES: Final = "/api/photometric_series"
@@ -78,7 +78,7 @@ def series_of(transport: Transport, metadata: dict[str, object], part: Mapping[s
     return Series(metadata, functools.partial(fetch, part), None if part else functools.partial(fetch, _PREVIEW))
 
 
-def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
+def _file(transport: Transport, fields: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
     """Get the file of a series, or of a part of it, and the fields of the same revision.
 
     The known fields are requested again only if the series has changed since.
@@ -91,14 +91,14 @@ def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) 
         When a whole file differs from the stored one.
     """
     for _ in range(_ATTEMPTS):
-        file = transport.download(f"{path_of(known['id'])}/data", part)
-        if file.revision != known["revision"]:
-            known = metadata(transport, known["id"])
-        if file.revision == known["revision"]:
+        file = transport.download(f"{path_of(fields['id'])}/data", part)
+        if file.revision != fields["revision"]:
+            fields = metadata(transport, fields["id"])
+        if file.revision == fields["revision"]:
             if not part:
-                require_hash(md5(file.content), known.get("hash"))
-            return known, file.content
-    raise ConflictError(f"Series {known['id']} changes all the time.")
+                require_hash(md5(file.content), fields.get("hash"))
+            return fields, file.content
+    raise ConflictError(f"Series {fields['id']} changes all the time.")
 
 
 def walk(transport: Transport, query: Arguments) -> Iterator[dict[str, object]]:
@@ -143,8 +143,8 @@ def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
             return
 
 
-def framed(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> pd.DataFrame:
-    """Make a frame of fields; without any it has the same columns: those of a list, and more."""
+def series_frame(documents: Iterable[dict[str, object]], more: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a frame of fields; an empty one has the same columns: the listed fields and ``more``."""
     rows = list(documents)
     return SearchResult(rows) if rows else SearchResult(columns=[*LISTED, *more])
 

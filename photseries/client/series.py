@@ -92,7 +92,7 @@ class Series:
         try:
             is_partial = self._preview is not None and len(self) > _PREVIEWED and "blob" not in vars(self)
             table = read_file(self._preview()[1]) if self._preview is not None and is_partial else self._decoded
-            curve = curve_of(table.frame, _described(table, self.metadata))
+            curve = curve_of(table.frame, _with_flux_unit(table, self.metadata))
         except PhotseriesError as error:
             return series_html(self.metadata, None, error.message)
         return series_html(self.metadata, curve)
@@ -188,7 +188,7 @@ class Series:
             When matplotlib is not installed: ``pip install 'photseries[plots]'``.
         """
         title = f"{self.metadata.get('obj_id')}, {self.metadata.get('filter')}"
-        return draw(curve_of(self.data, _described(self._decoded, self.metadata), unit), ax, title, style)
+        return draw(curve_of(self.data, _with_flux_unit(self._decoded, self.metadata), unit), ax, title, style)
 
     def to_hdf5(self, path: str | os.PathLike[str] = ".") -> Path:
         """Write :attr:`blob` to a file, or into a folder under the name of the series; return its path.
@@ -217,7 +217,7 @@ class Series:
         StartError
             When astropy is not installed.
         """
-        return time_series(self.data, _described(self._decoded, self.metadata))
+        return time_series(self.data, _with_flux_unit(self._decoded, self.metadata))
 
     def to_lightkurve(self) -> LightCurve:
         """Return a lightkurve ``LightCurve``, with ``flux`` derived from the magnitudes if there is no flux.
@@ -232,9 +232,9 @@ class Series:
         StartError
             When lightkurve is not installed.
         """
-        return light_curve(self.data, _described(self._decoded, self.metadata))
+        return light_curve(self.data, _with_flux_unit(self._decoded, self.metadata))
 
 
-def _described(table: StoredContent, metadata: dict[str, object]) -> dict[str, object]:
+def _with_flux_unit(table: StoredContent, metadata: dict[str, object]) -> dict[str, object]:
     """Return the metadata with the unit of the fluxes in the table; derived fluxes are in uJy."""
     return {**metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}

@@ -45,7 +45,7 @@ class Settings:
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", _plain(self.url))
+        object.__setattr__(self, "url", _normalize_url(self.url))
         try:
             parts = urlsplit(self.url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -85,7 +85,7 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
         raise StartError(f"No service is known: run `photseries login`, set {URL}, or give the url.")
     if token is None:
         raise StartError(
-            f"No token is known for {_plain(url)}: run `photseries login`, set {TOKEN}, or give the token."
+            f"No token is known for {_normalize_url(url)}: run `photseries login`, set {TOKEN}, or give the token."
         )
     return Settings(url, token)
 
@@ -134,8 +134,8 @@ def _saved(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
 
 
 def _are_equal(first: str | None, other: str | None) -> bool:
-    return first is None or other is None or _plain(first) == _plain(other)
+    return first is None or other is None or _normalize_url(first) == _normalize_url(other)
 
 
-def _plain(url: str) -> str:
+def _normalize_url(url: str) -> str:
     return url.strip().rstrip("/").removesuffix("/api")

@@ -23,14 +23,14 @@ from photseries.errors import (
 from photseries.formats import Reading, ReadOptions
 from photseries.formats.selection import filter_hint
 from photseries.parameters import MAX_PER_PAGE
-from photseries.parameters.value_types import joined
+from photseries.parameters.value_types import join_values
 
 __all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "data_and_fields", "split_options"]
 
 #: The warning for a skipped series whose stored table differs.
 _OTHER_TABLE: Final = (
-    "The series that is there has the same key and another table; this one was not stored: replace that series, or "
-    "give this one a key of its own."
+    "The stored series has the same key and another table; the new one was not stored: replace the stored series, or "
+    "give the new one another key."
 )
 
 #: Errors after which no other upload can succeed.
@@ -118,7 +118,7 @@ class Uploader:
         return uploaded
 
     def _tried(self, reading: Reading, fields: Mapping[str, object]) -> Uploaded:
-        """Let the service report what it would store."""
+        """Return the service's report of the series it would store."""
         written = message(fields, reading, as_read=True)
         report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
         existing = self._find(key_of(report["metadata"]))
@@ -176,8 +176,8 @@ class Uploader:
         """Find a series by its key; return None also when the key is incomplete."""
         if key is None:
             return None
-        known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
-        query = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
+        pairs = zip(CRITERIA_OF_KEY.values(), key, strict=False)
+        query = {criterion: join_values([text]) for criterion, text in pairs if criterion and text is not None}
         page = self._transport.read(SERIES, {**query, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
         return next((series for series in page["series"] if key_of(series) == key), None)
 
@@ -204,7 +204,7 @@ def data_and_fields(item: object) -> tuple[object, dict[str, object]]:
 
 
 def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
-    """Move the fields that say what the numbers of a table are to the options of reading it; make the others plain."""
+    """Move the fields that describe the numbers of a table to its read options; convert the others to plain values."""
     plain = plain_fields(fields)
     moved = {name: plain[name] for name in ("flux_unit", "magsys") if plain.get(name) is not None}
     remaining = {name: value for name, value in plain.items() if name not in moved}

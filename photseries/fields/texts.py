@@ -28,7 +28,7 @@ def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, object]:
         Not checked yet.
     """
     return {
-        name: [_value(text) for text in values] if len(values) > 1 else _read(name, values[0])
+        name: [_value(text) for text in values] if len(values) > 1 else _parse_field(name, values[0])
         for name, values in texts.items()
         if values
     }
@@ -81,7 +81,7 @@ class Template:
         return match.groupdict()
 
 
-def _read(name: str, text: str) -> object:
+def _parse_field(name: str, text: str) -> object:
     field = FIELDS.get(name)
     if field is not None and field.is_text:
         return text

@@ -156,7 +156,10 @@ def as_ids(name: str, value: object, *, kind: str, lone: bool) -> list[int] | st
     if lone and isinstance(value, int | str):
         value = [value]
     if not isinstance(value, list | tuple):
-        raise _no_list(name, lone=lone)
+        words = ", one ID, or the string 'all'" if lone else ""
+        raise ValueError(  # noqa: TRY004  as of other values that cannot be cast
+            f"Invalid {name} parameter value. Must be a list of IDs (integers){words}."
+        )
     if len(value) > MAX_IDS:
         raise ValueError(f"{name} must not have more than {MAX_IDS} IDs.")
     numbers = [_parsed_integer(item) for item in value]
@@ -201,21 +204,13 @@ def _units(name: str, value: object) -> dict[str, str] | None:
 
 def _values(name: str, value: object) -> list[int | str]:
     """Check a list of integers, texts or booleans; a single value becomes a list."""
-    values = [_integer(item) for item in (value if isinstance(value, list | tuple) else [value])]
+    items = value if isinstance(value, list | tuple) else [value]
+    values: list[Any] = [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
     if not 0 < len(values) <= MAX_IDS or any(not isinstance(item, int | str) for item in values):
         raise _uncastable(name, f"a list of 1 to {MAX_IDS} integers, texts or booleans is needed")
     if problem := _unstorable(values, 1):
         raise ValueError(f"{name} {problem}.")
     return values
-
-
-def _integer(value: object) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _no_list(name: str, *, lone: bool) -> ValueError:
-    words = ", one ID, or the string 'all'" if lone else ""
-    return ValueError(f"Invalid {name} parameter value. Must be a list of IDs (integers){words}.")
 
 
 def _uncastable(name: str, reason: str) -> ValueError:

@@ -30,7 +30,7 @@ _STREAM = b"\xff\xff\xff\xff"
 
 
 def looks_like_arrow(content: bytes) -> bool:
-    """Return whether the beginning of a file is that of an Arrow stream or file."""
+    """Return whether a file begins like an Arrow stream or file."""
     return content.startswith((_FILE, _STREAM))
 
 

@@ -83,9 +83,9 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
             units |= {} if unit is None else {name: unit}
         else:
             left_out.append(name)
-    several = f"Left out, as a row holds more than one plain value: {', '.join(left_out)}."
+    warning = f"Left out, as a row holds more than one plain value: {', '.join(left_out)}."
     options: dict[str, Any] = {"header": dict(table.meta), **beside}
-    options["warnings"] = (*options.get("warnings", ()), *((several,) if left_out else ()))
+    options["warnings"] = (*options.get("warnings", ()), *((warning,) if left_out else ()))
     return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **options)
 
 

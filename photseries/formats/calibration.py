@@ -26,7 +26,7 @@ __all__ = [
     "NO_UNIT",
     "SCALED",
     "Fluxes",
-    "calibrated",
+    "calibrate",
     "flux_unit_of_header",
     "in_stored_unit",
     "system_of",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 #: The reason for uJy if neither options, file nor survey states a unit.
-NO_UNIT: Final = "no unit: taken as uJy"
+NO_UNIT: Final = "no unit: assumed to be uJy"
 
 #: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
@@ -86,7 +86,7 @@ class Fluxes:
     why: str = ""
 
 
-def calibrated(
+def calibrate(
     frame: pd.DataFrame,
     roles: Mapping[str, str],
     unit: Unit,
@@ -120,7 +120,7 @@ def calibrated(
     if "flux" not in roles:
         ignored = options.given("zero_point", "flux_unit")
         if ignored:
-            cause = "A zero point brings fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
+            cause = "A zero point converts fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
             raise invalid(f"{cause}, and there is no flux.")
         return Fluxes()
     zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
@@ -139,11 +139,11 @@ def calibrated(
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, warns: bool) -> Fluxes:
-    known = None if unit is None else known_unit(unit)
-    if known is not None and known.microjansky is not None:
+    definition = None if unit is None else known_unit(unit)
+    if definition is not None and definition.microjansky is not None:
         raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
-    magnitude, flags = zero_point_of(zero, unit if known is None else known.name, bandpass)
-    warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if warns else ()
+    magnitude, flags = zero_point_of(zero, unit if definition is None else definition.name, bandpass)
+    warnings = (f"The fluxes were converted to uJy with the AB zero point {zero} of the file.",) if warns else ()
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
 
@@ -155,7 +155,7 @@ def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOpti
     if not _is_relative(frame[roles["flux"]].to_numpy(np.float64)):
         return Fluxes(why=NO_UNIT)
     warning = (
-        f"The fluxes have no unit and are around 1: they are taken as {RELATIVE}, and have no magnitudes. flux_unit "
+        f"The fluxes have no unit and are around 1: they are assumed {RELATIVE}, without magnitudes. flux_unit "
         "states another unit."
     )
     return Fluxes(fields={"flux_unit": RELATIVE}, warnings=(warning,), why="no unit, values around 1")
@@ -204,8 +204,8 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
         return None
     systems: Counter[str] = Counter()
     for word, count in texts.items():
-        usual = {} if is_certain else {word: declared or "ab"}
-        systems[_SYSTEM_WORDS.get(word) or usual.get(word) or _known_system(word, f"column {name!r:.60}")] += count
+        defaults = {} if is_certain else {word: declared or "ab"}
+        systems[_SYSTEM_WORDS.get(word) or defaults.get(word) or _known_system(word, f"column {name!r:.60}")] += count
     if len(systems) > 1:
         shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())
         raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
@@ -227,8 +227,8 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
 
 def _known_system(word: str, place: str) -> str:
     if word not in _SYSTEM_WORDS:
-        known = ", ".join(_KNOWN_SYSTEMS)
-        raise invalid(f"The system {word!r:.40} of the {place} is not one of {known}: state it (magsys).")
+        names = ", ".join(_KNOWN_SYSTEMS)
+        raise invalid(f"The system {word!r:.40} of the {place} is not one of {names}: state it (magsys).")
     return _SYSTEM_WORDS[word]
 
 
@@ -275,7 +275,7 @@ def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, 
         raise invalid(f"The column {name!r:.60} has no zero point: state one (zero_point), or the unit (flux_unit).")
     warnings: tuple[str, ...] = ()
     if warns:
-        warnings = (f"The fluxes were brought to uJy by the AB zero points of the column {name}.",)
+        warnings = (f"The fluxes were converted to uJy with the AB zero points of the column {name}.",)
     if absent.any():
         values = ", ".join(f"{value:g}" for value in dict.fromkeys(zeros[sentinels].tolist()[:5]))
         which = f"missing or sentinels ({values})" if values else "missing"
@@ -287,14 +287,14 @@ def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, 
 def _require_ab(place: str, system: str | None) -> None:
     if system is not None and system.lower() != "ab":
         raise invalid(
-            f"The zero points of the {place} are in the system {system:.40}: only those of AB bring fluxes to uJy."
+            f"The zero points of the {place} are in the system {system:.40}: only AB zero points convert fluxes to uJy."
         )
 
 
 def _in_unit_of_file(text: str) -> Fluxes:
     unit = known_unit(text)
     if unit is not None:
-        return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
+        return _in_unit(unit, f"the file states {text}" if text != RELATIVE else "relative")
     fluxes = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
     warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
     return replace(fluxes, warnings=(warning, *fluxes.warnings))
@@ -336,7 +336,7 @@ def _by_offset(offset: float) -> Fluxes:
     fluxes = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
     if name == MICROJANSKY:
         return fluxes
-    warning = f"The fluxes are taken as {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
+    warning = f"The fluxes are assumed to be in {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
     return replace(fluxes, warnings=(warning,))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from photseries.formats.options import invalid
 
-__all__ = ["MAX_INFLATED_BYTES", "SUFFIXES", "decoded", "inflated"]
+__all__ = ["MAX_INFLATED_BYTES", "SUFFIXES", "decode_text", "decompress"]
 
 #: Maximum decompressed size of a file [bytes].
 MAX_INFLATED_BYTES: Final = 2**31
@@ -29,7 +29,7 @@ _OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
-def inflated(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
+def decompress(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     """Decompress the content of a gzip, bzip2 or xz file; return other content unchanged.
 
     Raises
@@ -50,7 +50,7 @@ def inflated(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     return decompressed
 
 
-def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
+def decode_text(content: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, and a warning if it is not Unicode.
 
     Raises

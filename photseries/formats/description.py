@@ -14,7 +14,7 @@ class _Role(TypedDict):
 
 
 class Description(TypedDict):
-    """The description of a series; see :func:`photseries.formats.inspection.described`."""
+    """The description of a series; see :func:`photseries.formats.inspection.describe`."""
 
     survey: str | None
     columns: Annotated[list[_Role], "The columns with a role, and the reason."]

@@ -64,7 +64,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
         "datatype": [
-            _described(column, name, notes.get(name), as_json=column.name in changed)
+            _column_header(column, name, notes.get(name), as_json=column.name in changed)
             for column, name in zip(columns, names, strict=True)
         ],
         "delimiter": ",",
@@ -73,7 +73,9 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     }
     header = yaml.dump(described, Dumper=_Header, sort_keys=False, default_flow_style=None, width=2**20)
     head = "".join(f"# {line}\n" for line in ("%ECSV 1.0", "---", *header.splitlines()))
-    rows = frame.assign(**{name: frame[name].map(_json) for name in changed}).set_axis(names, axis=1)
+    rows = frame.assign(
+        **{name: frame[name].map(lambda text: json.dumps(text if isinstance(text, str) else None)) for name in changed}
+    ).set_axis(names, axis=1)
     return head.encode() + rows_of_text(rows, b"\n")
 
 
@@ -81,15 +83,11 @@ def _is_changed(column: pd.Series) -> bool:
     return any(isinstance(text, str) and _CHANGED.search(text) for text in column)
 
 
-def _json(text: object) -> str:
-    return json.dumps(text if isinstance(text, str) else None)
-
-
 def _note_of_loss(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 
-def _described(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
+def _column_header(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
     kind = column.values.dtype.kind
     about = {
         "name": name,

@@ -7,7 +7,7 @@ import io
 
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, chosen, invalid, names_of, numbered
+from photseries.formats.options import ReadOptions, invalid, names_of, numbered, table_index
 from photseries.formats.reading import Table
 
 __all__ = ["read"]
@@ -31,7 +31,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if not sheets:
         raise invalid("there is no table in it")
     names = list(sheets)
-    rows = [row for row in sheets[names[chosen(names, options)]] if any(cell != "" for cell in row)]
+    rows = [row for row in sheets[names[table_index(names, options)]] if any(cell != "" for cell in row)]
     head = names_of(options.names) or [str(cell).strip() for cell in rows[0]]
     body = rows if options.names else rows[1:]
     while head and not head[-1]:

@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.errors import InvalidError, StartError
 from photseries.formats import text
 from photseries.formats.astropy_tables import is_astropy, table_of
-from photseries.formats.decoding import MAX_INFLATED_BYTES, SUFFIXES, inflated
+from photseries.formats.decoding import MAX_INFLATED_BYTES, SUFFIXES, decompress
 from photseries.formats.numpy_types import plain_column
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
@@ -43,7 +43,7 @@ def read(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Re
     Raises
     ------
     InvalidError
-        When the file cannot be read, is not what its name says, or lacks a column; the message begins with its name.
+        When the file cannot be read, contradicts its name, or lacks a column; the message begins with its name.
     StartError
         When a package that the format needs is not installed.
     """
@@ -124,7 +124,7 @@ def read_bytes(
     """
     form = None
     try:
-        plain = inflated(content, most_inflated)
+        plain = decompress(content, most_inflated)
         form = _format_to_read(Path(name), plain, options, formats)
         return series_of(form.read(plain, options), options)
     except InvalidError as error:
@@ -163,10 +163,9 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     """
     matching = with_suffix(path.suffix, formats)
     if matching is None:
-        usual = ", ".join(file_format.suffixes[0] for file_format in formats.values())
+        suffixes = ", ".join(file_format.suffixes[0] for file_format in formats.values())
         raise InvalidError(
-            f"The name {path.name!r:.80} does not say which format is meant: end it in one of {usual}, or name a "
-            "format."
+            f"The name {path.name!r:.80} does not identify a format: end it in one of {suffixes}, or name a format."
         )
     return matching.name
 

@@ -22,11 +22,11 @@ from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, OutputColumn, columns_of
 from photseries.formats.json_columns import jsonable
-from photseries.formats.options import ReadOptions, chosen, invalid, listed
+from photseries.formats.options import ReadOptions, invalid, list_names, table_index
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import frame_of_header
-from photseries.lightcurve.barycentre import FRAMES, framed
+from photseries.lightcurve.barycentre import FRAMES, with_time_frame
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.table import MAG
@@ -97,13 +97,13 @@ def read(content: bytes, options: ReadOptions) -> Table:
         if not tables:
             raise invalid("there is no table in it")
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
-        index = chosen(names, options) if options.table else _first(tables)
+        index = table_index(names, options) if options.table else _first(tables)
         table = tables[index]
         same_columns = [
             name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
         ]
-        others = listed(same_columns)
-        several = f"{len(same_columns)} tables have the same columns, {others}; {names[index]} was read (table)."
+        table_names = list_names(same_columns)
+        warning = f"{len(same_columns)} tables have the same columns, {table_names}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; other files may use its keywords in another sense.
@@ -111,7 +111,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # The primary header describes the star and takes precedence over the table, which may describe its software.
         primary, header = dict(hdus[0].header), dict(table.header)
-        warnings = () if options.table or len(same_columns) == 1 else (several,)
+        warnings = () if options.table or len(same_columns) == 1 else (warning,)
         beside = _header_fields({**primary, **header}, table, pairs)
         return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 
@@ -152,7 +152,7 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     notes = column_notes(columns, names, _note_of_loss)
     written = []
     for column, name in zip(columns, names, strict=True):
-        code, unit, values, zero = _written(column, notes.get(name, {}))
+        code, unit, values, zero = _encode_column(column, notes.get(name, {}))
         written.append(astropy_fits.Column(name, code, unit, array=values, bzero=zero))
     table = astropy_fits.BinTableHDU.from_columns(written, name="PHOTOMETRY")
     header = table.header
@@ -165,7 +165,7 @@ def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     if metadata.get("time_scale"):
         header["TIMESYS"] = (time_scale(metadata), "scale of the times")
     else:
-        header["COMMENT"] = "No TIMESYS: nobody said what the scale of the times is. It need not be UTC."
+        header["COMMENT"] = "No TIMESYS: the time scale is unknown. It need not be UTC."
     header["TREFPOS"] = (time_refpos(metadata), "where the times are measured")
     header["MJDREF"] = (0.0, "times are MJD")
     header["TIMEUNIT"] = "d"
@@ -189,7 +189,7 @@ def _describe(header: Header, number: int, column: OutputColumn, metadata: Mappi
     """Describe a column, as a time if its scale is known, because readers assume UTC without a scale."""
     if column.meaning.description:
         header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
-    column_metadata = framed(column.name, metadata)
+    column_metadata = with_time_frame(column.name, metadata)
     if column.name in FRAMES:
         header.set(f"TRPOS{number}", time_refpos(column_metadata), after=f"TFORM{number}")
     if column.name in TIMES and column_metadata.get("time_scale"):
@@ -210,7 +210,7 @@ def _note_of_loss(column: OutputColumn) -> Note:
     return note_of_text(column.values, _ESCAPED)
 
 
-def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
+def _encode_column(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
     """Return the format of a column, its unit, its values as written, and their TZERO."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from photseries.errors import UnreadableFileError
 from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.options import ReadOptions, chosen, invalid, listed
+from photseries.formats.options import ReadOptions, invalid, list_names, table_index
 from photseries.formats.reading import Table
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.limits import Limits
-from photseries.hdf5.other_layouts import described_by_astropy, opened, read_columns, tables_in
+from photseries.hdf5.other_layouts import described_by_astropy, open_file, read_columns, tables_in
 from photseries.hdf5.stored_file import encode as write
 
 __all__ = ["read", "write"]
@@ -42,7 +42,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
 def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     """Read a table in another layout; None if there is none."""
     keys = tables_in(content)
-    key = keys[chosen(keys, options)] if keys else None
+    key = keys[table_index(keys, options)] if keys else None
     if key is not None and described_by_astropy(content, key):
         return _read_with_astropy(content, key)
     layout = None if key is None else read_columns(content, key)
@@ -51,7 +51,7 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     frame, units, left_out = layout
     if left_out:
         raise invalid(
-            f"Its columns {listed(left_out)} hold pickled text, which is not read: write the file with "
+            f"Its columns {list_names(left_out)} hold pickled text, which is not read: write the file with "
             "to_hdf(format='table'), or without them."
         )
     return Table(frame=frame, units=units, uses=("table",))
@@ -62,5 +62,5 @@ def _read_with_astropy(content: bytes, key: str) -> Table:
     needs("astropy")
     from astropy.io.misc.hdf5 import read_table_hdf5
 
-    with opened(content) as file:
+    with open_file(content) as file:
         return table_of(read_table_hdf5(file, key), uses=("table",))

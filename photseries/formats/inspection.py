@@ -18,7 +18,7 @@ from photseries.formats.selection import suggested_filter
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
-__all__ = ["described", "inspect", "selecting"]
+__all__ = ["describe", "inspect", "selecting"]
 
 
 def inspect(
@@ -61,7 +61,7 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
     return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
-def described(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
+def describe(reading: Reading, overrides: Mapping[str, object] | None = None) -> Description:
     """Describe a series in plain values.
 
     Parameters
@@ -73,20 +73,22 @@ def described(reading: Reading, overrides: Mapping[str, object] | None = None) -
     mjd = frame[required_column(frame, TIME)].to_numpy(np.float64)
     finite = mjd[np.isfinite(mjd)]
     fields = {**infer(frame), **reading.file_metadata, **reading.fields, **(overrides or {})}
-    known = {name: value for name, value in fields.items() if name in SETTABLE}
-    missing = [name for name in SETTABLE if FIELDS[name].required and known.get(name) is None]
+    settable = {name: value for name, value in fields.items() if name in SETTABLE}
+    missing = [name for name in SETTABLE if FIELDS[name].required and settable.get(name) is None]
     value = reading.filter
     likely = None if value is None or "filter" in reading.fields else suggested_filter(value)
     return {
         "survey": reading.survey,
-        "columns": [{"role": role, "column": one.column, "why": one.why} for role, one in reading.roles.items()],
+        "columns": [
+            {"role": role, "column": assigned.column, "why": assigned.why} for role, assigned in reading.roles.items()
+        ],
         "rows": len(frame),
         "first": _iso(finite.min()),
         "last": _iso(finite.max()),
         "filters": dict(reading.filters),
         "filter": value,
         "names": list(reading.names),
-        "fields": known,
+        "fields": settable,
         "missing": missing,
         "filter_map": None if value is None or "filter" in reading.fields else f"{value}={likely or 'FILTER'}",
         "warnings": list(reading.warnings),

@@ -85,7 +85,7 @@ class _ValueReader:
         self.lists = self.values = 0
 
     def document(self, root: object) -> dict[str, object]:
-        fields = self._object(root, lambda name, value: value if name == "data" else self._plain(value, 2))
+        fields = self._object(root, lambda name, value: value if name == "data" else self._python_value(value, 2))
         read = self._column
         return {**fields, "data": self._object(fields.get("data"), lambda _, value: read(value), self._limits.columns)}
 
@@ -99,7 +99,7 @@ class _ValueReader:
             raise _UnsupportedError
         return {name: read(name, value[name]) for name in names}
 
-    def _plain(self, value: object, level: int) -> object:
+    def _python_value(self, value: object, level: int) -> object:
         self.values += 1
         if self.values > _MAX_VALUES:
             raise _UnsupportedError
@@ -107,9 +107,9 @@ class _ValueReader:
             if level > self._limits.depth:
                 raise _UnsupportedError
             if isinstance(value, simdjson.Object):
-                return self._object(value, lambda _, child: self._plain(child, level + 1))
+                return self._object(value, lambda _, child: self._python_value(child, level + 1))
             self.lists += 1
-            return [self._plain(child, level + 1) for child in value]
+            return [self._python_value(child, level + 1) for child in value]
         return value
 
     def _column(self, value: object) -> object:

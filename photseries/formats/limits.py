@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "measured", "no_values"]
+__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "no_values", "separate_limits"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -74,7 +74,7 @@ class MeasuredColumn:
     changed: bool = False
 
 
-def measured(
+def separate_limits(
     frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
@@ -110,7 +110,7 @@ def measured(
     if errors is not None:
         no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
-            warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
+            warnings += (f"{int(no_error.sum())} of the errors in {error} mean 'no value', and became null.",)
         errors = _masked(errors, absent | no_error)
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
@@ -186,32 +186,32 @@ def _mark_column(frame: pd.DataFrame) -> str | None:
 
 
 def no_values(values: npt.NDArray[np.number], role: str) -> Any:
-    """Return the rows whose value, in any unit of flux or in mag, stands for none."""
+    """Return the rows whose value, in any unit of flux or in mag, means 'not measured'."""
     finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
-        usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
-        others = values[finite & ~usual]
-        if not usual.any() or not others.size:
+        suspects = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
+        other_values = values[finite & ~suspects]
+        if not suspects.any() or not other_values.size:
             return infinite
-        away = np.maximum(others.min() - values, values - others.max())
-        return infinite | (usual & (away > _FAR_FLUX * np.ptp(others.astype(np.float64))))
+        away = np.maximum(other_values.min() - values, values - other_values.max())
+        return infinite | (suspects & (away > _FAR_FLUX * np.ptp(other_values.astype(np.float64))))
     with np.errstate(invalid="ignore"):
         none = infinite | (finite & (np.abs(values) >= SENTINEL_MAG))
-        usual = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
-    others = values[finite & ~none & ~usual]
-    if not others.size:
+        suspects = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
+    other_values = values[finite & ~none & ~suspects]
+    if not other_values.size:
         return none
-    away = np.maximum(others.min() - values, values - others.max())
+    away = np.maximum(other_values.min() - values, values - other_values.max())
     with np.errstate(invalid="ignore"):
-        return none | (usual & (away > _FAR)) | (finite & (np.abs(values - np.median(others)) > _TOO_FAR))
+        return none | (suspects & (away > _FAR)) | (finite & (np.abs(values - np.median(other_values)) > _TOO_FAR))
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
     if errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
-    least, usual = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
+    limit, sentinels = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= least) | np.isin(errors, usual)))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= limit) | np.isin(errors, sentinels)))
 
 
 def _masked(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
@@ -226,7 +226,7 @@ def _limit_warnings(none: npt.NDArray[np.number], column: str, limits: int, role
     warnings = []
     if none.size:
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
-        warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
+        warnings.append(f"{none.size} of the values of {column} mean 'not measured', and became null: {shown}.")
     if limits:
         outcomes = {"": "were left out with their rows"}
         became = outcomes.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")

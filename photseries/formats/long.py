@@ -22,7 +22,7 @@ from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.select import derived, metadata_of_selection, select
+from photseries.lightcurve.select import derived_values, metadata_of_selection, select
 from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
@@ -101,9 +101,9 @@ def shared(series_id: int, fields: Mapping[str, object], asked: int | None = Non
         Its fields, or the metadata of its stored file.
     """
     calibration = calibration_of(fields)
-    known = {**fields, "series_id": series_id, "asked": asked}
-    known |= {"flux_unit": calibration.unit, "magsys": calibration.magsys}
-    return {name: known.get(name) for name in ASKED}
+    constants = {**fields, "series_id": series_id, "asked": asked}
+    constants |= {"flux_unit": calibration.unit, "magsys": calibration.magsys}
+    return {name: constants.get(name) for name in ASKED}
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class LongLayout:
 
     def _frame_columns(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
-        made = derived(self.derive, curve, frame, metadata)
+        made = derived_values(self.derive, curve, frame, metadata)
 
         def column(name: str) -> FloatArray:
             if name in made:
@@ -226,12 +226,12 @@ class SeriesBlock:
             yield SeriesBlock(self.series, np.maximum(counts, 0), values)
 
 
-def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator[SeriesBlock | None]:
+def blocks(series_list: Iterable[LongSeries | None], layout: LongLayout) -> Iterator[SeriesBlock | None]:
     """Compute the rows of series, in their order.
 
     Parameters
     ----------
-    several : iterable of LongSeries
+    series_list : iterable of LongSeries
         None means that more will follow.
 
     Yields
@@ -241,7 +241,7 @@ def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator
     """
     waiting: list[LongSeries] = []
     rows = 0
-    for series in several:
+    for series in series_list:
         if series is None:
             yield None
             continue
@@ -254,13 +254,13 @@ def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator
         yield _block(waiting, layout)
 
 
-def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
+def _block(series_list: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
     by_kind: dict[object, list[int]] = {}
-    for number, series in enumerate(several):
+    for number, series in enumerate(series_list):
         by_kind.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
-    pieces: list[list[FloatArray]] = [[] for _ in several]
+    pieces: list[list[FloatArray]] = [[] for _ in series_list]
     for numbers in by_kind.values():
-        block_rows = _rows([several[number] for number in numbers], layout)
+        block_rows = _rows([series_list[number] for number in numbers], layout)
         if len(by_kind) == 1:
             counts, values = block_rows
             break
@@ -271,7 +271,7 @@ def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
         columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
         values = dict(zip(layout.measured, columns, strict=True))
         counts = np.array([len(piece[0]) for piece in pieces])
-    return SeriesBlock([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
+    return SeriesBlock([shared(item.id, item.metadata, item.asked) for item in series_list], counts, values)
 
 
 def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
@@ -283,23 +283,23 @@ def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[st
     return calibration_of(series.metadata), names
 
 
-def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
+def _rows(series_list: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
     """Return the number of rows of each series, and the values of all rows."""
     if not layout.is_plain:
-        (series,) = several
+        (series,) = series_list
         values = layout.values(series)
         return np.array([len(next(iter(values.values())))]), values
-    _, names = _kind(several[0], layout)
-    tables = [{one.name: one.values for one in series.table.columns} for series in several]
+    _, names = _kind(series_list[0], layout)
+    tables = [{field.name: field.values for field in series.table.columns} for series in series_list]
     # float64 as in every numeric column; 64-bit integers are rounded as in single series.
     columns = {name: np.concatenate([table[name] for table in tables], dtype=np.float64) for name in names}
     frame = pd.DataFrame(columns, copy=False)
-    values = layout._frame_columns(frame, several[0].metadata)
-    counts = np.array([series.rows for series in several])
+    values = layout._frame_columns(frame, series_list[0].metadata)
+    counts = np.array([series.rows for series in series_list])
     low, high = layout.part.mjd_min, layout.part.mjd_max
     if low is None and high is None:
         return counts, values
-    mjd = light_curve(frame, calibration_of(several[0].metadata)).mjd
+    mjd = light_curve(frame, calibration_of(series_list[0].metadata)).mjd
     selected = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
     counts = np.add.reduceat(selected, np.cumsum(counts) - counts, dtype=np.int64)
     return counts, {name: column[selected] for name, column in values.items()}

@@ -18,7 +18,7 @@ __all__ = ["MANIFEST_KEY", "Manifest", "Sink", "batch_of", "long_arrow", "schema
 #: The key of the manifest in the metadata of a file.
 MANIFEST_KEY: Final = "photseries.manifest"
 
-#: Returns the manifest as JSON after all rows were written; None if there is none.
+#: Returns the manifest as JSON after all rows were written; None without a manifest.
 Manifest = Callable[[], bytes] | None
 
 
@@ -45,7 +45,7 @@ class Sink(io.RawIOBase):
         return len(self._written[-1])
 
     def take(self) -> bytes:
-        """Return and forget the bytes written since the last call."""
+        """Return the bytes written since the last call."""
         content = b"".join(self._written)
         self._written.clear()
         return content

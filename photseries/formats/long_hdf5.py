@@ -48,7 +48,7 @@ def long_hdf5(
     extent : Extent
         Of all rows; must be known in advance.
     manifest : mapping of str to bytes
-        Texts beside the table, by the names of their datasets.
+        Texts stored next to the table, by the names of their datasets.
     """
     kinds = {int: "<i8", float: "<f8"}
     types = [(name, kinds.get(kind) or f"S{extent.texts[name]}") for name, kind in layout.shared.items()]

@@ -65,14 +65,14 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """
     if not frame.columns.is_unique:
         return frame, ()
-    plain = {str(name): _plain(column) for name, column in frame.items() if _is_to_do(column)}
-    texts = [name for name, values in plain.items() if values.dtype.kind == "O" and _is_integer(frame[name])]
+    plain = {str(name): _to_numpy(column) for name, column in frame.items() if _is_to_do(column)}
+    texts = [
+        name
+        for name, values in plain.items()
+        if values.dtype.kind == "O" and getattr(frame[name].dtype, "kind", "") in "iu"
+    ]
     warning = f"Kept as text, as integers with gaps this long would lose their last digits: {', '.join(texts)}."
     return frame.assign(**plain) if plain else frame, (warning,) if texts else ()
-
-
-def _is_integer(column: pd.Series) -> bool:
-    return getattr(column.dtype, "kind", "") in "iu"
 
 
 def _is_to_do(column: pd.Series) -> bool:
@@ -90,7 +90,7 @@ def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
     return frame
 
 
-def _plain(column: pd.Series) -> Any:
+def _to_numpy(column: pd.Series) -> Any:
     if isinstance(column.dtype, pd.ArrowDtype):
         import pyarrow
 

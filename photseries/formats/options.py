@@ -14,15 +14,15 @@ __all__ = [
     "SHARED",
     "ReadOptions",
     "Unit",
-    "chosen",
     "column_called",
     "conditions_of",
     "invalid",
-    "listed",
+    "list_names",
     "map_of",
     "names_of",
     "numbered",
     "require_column",
+    "table_index",
 ]
 
 #: The read options by name, for the command line and for requests.
@@ -171,7 +171,7 @@ def map_of(option: Mapping[str, str] | str | None) -> dict[str, str]:
     return dict(_pair("filter_map", text) for text in (option.split(",") if option else ()))
 
 
-def chosen(names: Sequence[str], options: ReadOptions) -> int:
+def table_index(names: Sequence[str], options: ReadOptions) -> int:
     """Return the index of the table to read.
 
     Raises
@@ -182,10 +182,10 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
     if options.table is not None:
         index = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
         if index is None:
-            raise invalid(f"There is no table {options.table!r:.60} (table); there are {listed(names)}.")
+            raise invalid(f"There is no table {options.table!r:.60} (table); there are {list_names(names)}.")
         return index
     if len(names) > 1:
-        raise invalid(f"It has {len(names)} tables: {listed(names)}. Name one (table).")
+        raise invalid(f"It has {len(names)} tables: {list_names(names)}. Name one (table).")
     return 0
 
 
@@ -205,10 +205,10 @@ def require_column(columns: Iterable[object], name: str, option: str) -> None:
     """
     names = list(columns)
     if name not in names:
-        raise invalid(f"There is no column {name!r} ({option}); there are {listed(names)}.")
+        raise invalid(f"There is no column {name!r} ({option}); there are {list_names(names)}.")
 
 
-def listed(names: Iterable[object]) -> str:
+def list_names(names: Iterable[object]) -> str:
     """Return the first 30 of some names as text."""
     shown = list(map(str, names))
     return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")

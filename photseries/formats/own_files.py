@@ -212,10 +212,10 @@ def _restore_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[
     if name == "datetime64[ns]" and kind == "O":
         return np.array(["NaT" if text is None else text for text in values.tolist()], "M8[ns]")
     if name == "timedelta64[ns]" and kind == "f":
-        known = np.isfinite(values)
-        fraction, seconds = np.modf(np.where(known, values, 0))  # their product has more digits than a float
+        is_finite = np.isfinite(values)
+        fraction, seconds = np.modf(np.where(is_finite, values, 0))  # their product has more digits than a float
         counts = seconds.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
-        return np.where(known, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
+        return np.where(is_finite, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
     if name == "uint64" and kind == "O":
         return np.array([int(text) for text in values.tolist()], np.uint64)
     if name in _NUMBERS and kind in "biuf":

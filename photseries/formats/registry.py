@@ -37,7 +37,7 @@ class Reader:
     Parameters
     ----------
     read : callable
-        Reads a table from the content of a file; raises InvalidError, or whatever the package that parses it raises,
+        Reads a table from the content of a file; raises InvalidError, or the error of the package that parses it,
         when the content is something else.
     sentence : str
         For the documentation.
@@ -283,7 +283,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             ),
             writer=Writer(
                 write=ecsv.write,
-                types="all but datetimes and durations",
+                types="all except datetimes and durations",
                 units="yes",
                 metadata="as `meta`",
                 loses="datetimes are text, durations seconds [s]; ends of lines in names are U+FFFD; a column of text "
@@ -303,7 +303,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             ),
             writer=Writer(
                 write=parquet.write,
-                types="all but float16",
+                types="all except float16",
                 units="yes",
                 metadata="as JSON in `photseries`, as PARAMs of the VOTable in it",
                 loses="float16 becomes float32; durations are integers unless a reader knows Arrow's schema in it",
@@ -326,7 +326,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             ),
             writer=Writer(
                 write=arrow.write,
-                types="all but float16",
+                types="all except float16",
                 units="yes",
                 metadata="as JSON in `photseries`",
                 loses="float16 becomes float32",
@@ -369,7 +369,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             ),
             writer=Writer(
                 write=fits.write,
-                types="all but int8, float16, datetimes and durations",
+                types="all except int8, float16, datetimes and durations",
                 units="yes",
                 metadata="as standard keywords, and as JSON in `PHOTSER`",
                 loses="text that is missing is empty; in a column with characters beyond ASCII or spaces at the end of "
@@ -393,7 +393,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             suffixes=(".ndjson", ".jsonl"),
             media_type="application/x-ndjson",
             export=Export(
-                holds="one long table, a line of JSON for each row; null is what is not finite",
+                holds="one long table, a line of JSON for each row; non-finite values are null",
                 readers="jq, pandas (`read_json(lines=True)`), polars, DuckDB",
             ),
         ),
@@ -404,7 +404,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             export=Export(
                 holds="a file for each series, as it is stored; at the end `series.jsonl`, the fields of each, a line "
                 "each",
-                readers="whatever opens a zip, and [each file](#reading-them)",
+                readers="any zip program, and [each file](#reading-them)",
             ),
         ),
     )

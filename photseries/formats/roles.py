@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from photseries.formats.moments import is_clock
-from photseries.formats.options import ReadOptions, invalid, listed, require_column
+from photseries.formats.options import ReadOptions, invalid, list_names, require_column
 from photseries.formats.reading import Role, Table
 from photseries.formats.units import known_unit
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
@@ -91,7 +91,7 @@ def unknown_unit(name: str) -> str | None:
 
 
 def roles_of(
-    frame: pd.DataFrame, table: Table, options: ReadOptions, survey: Survey | None, *, usual: bool
+    frame: pd.DataFrame, table: Table, options: ReadOptions, survey: Survey | None, *, is_foreign: bool
 ) -> dict[str, Role]:
     """Find the column of each role.
 
@@ -101,13 +101,13 @@ def roles_of(
         A column that they name takes precedence.
     survey : Survey or None
         Its columns come next.
-    usual : bool
+    is_foreign : bool
         Whether to accept common names in addition to those of the service.
 
     Returns
     -------
     dict of str to Role
-        By ``mjd``, ``flux``, ``mag``, ``fluxerr``, ``magerr``; an error only beside its value.
+        By ``mjd``, ``flux``, ``mag``, ``fluxerr``, ``magerr``; an error only with its value.
 
     Raises
     ------
@@ -125,13 +125,13 @@ def roles_of(
             require_column(frame.columns, named, option)
         assigned = Role(named, option) if named is not None else None
         if assigned is None and role in _VALUE_OF:
-            assigned = _error(role, roles, frame, names, survey, usual)
+            assigned = _error(role, roles, frame, names, survey, is_foreign)
         elif assigned is None:
-            assigned = _value(role, frame, names, table, survey, usual)
+            assigned = _value(role, frame, names, table, survey, is_foreign)
         if assigned is not None:
             roles[role] = assigned
     _require(roles, options, frame)
-    if usual:
+    if is_foreign:
         _require_once(roles, frame)
     return roles
 
@@ -142,7 +142,7 @@ def _has_values(column: pd.Series) -> bool:
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
     if TIME_ROLE not in roles:
-        raise invalid(f"No column is known to be the time: name it (time_col); there are {listed(frame.columns)}.")
+        raise invalid(f"No column is known to be the time: name it (time_col); there are {list_names(frame.columns)}.")
     if options.mag_col and not options.flux_col:
         roles.pop("flux", None)
     if options.flux_col and not options.mag_col and roles["flux"] == roles.get("mag"):
@@ -150,7 +150,7 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
     if "flux" not in roles and "mag" not in roles:
         raise invalid(
             "No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are "
-            f"{listed(frame.columns)}."
+            f"{list_names(frame.columns)}."
         )
     for error, value in _VALUE_OF.items():
         if value not in roles:
@@ -171,20 +171,20 @@ def _require_once(roles: Mapping[str, Role], frame: pd.DataFrame) -> None:
 
 
 def _value(
-    role: str, frame: pd.DataFrame, names: list[str], table: Table, survey: Survey | None, usual: bool
+    role: str, frame: pd.DataFrame, names: list[str], table: Table, survey: Survey | None, is_foreign: bool
 ) -> Role | None:
     """Find the times, the fluxes or the magnitudes: the first source that names a column."""
     is_time = role == TIME_ROLE
     sources = [
-        (table.time if is_time and table.time in frame.columns else None, "the file says so"),
+        (table.time if is_time and table.time in frame.columns else None, "the file states it"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
-        (_column_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
+        (_column_with_unit(names) if role == "flux" and is_foreign else None, "the unit in its name"),
         (next((name for name in KNOWN[role] if name in names), None), "name"),
-        (_find_column(names, _NAMES[role]) if usual else None, "usual name"),
+        (_find_column(names, _NAMES[role]) if is_foreign else None, "usual name"),
     ]
     assigned = next((Role(column, why) for column, why in sources if column is not None), None)
-    guessed = _guess(role, names) if assigned is None and usual else None
+    guessed = _guess(role, names) if assigned is None and is_foreign else None
     return assigned if guessed is None else Role(guessed, GUESSED)
 
 
@@ -201,7 +201,7 @@ def _guess(role: str, names: list[str]) -> str | None:
         like = list(filter(_days_in, names))
         same = [name for name in like if _days_in(name)[0] == _days_in(like[0])[0]]
         if len(same) > 1:
-            raise invalid(f"Several columns may be the time: {listed(same)}. Name one (time_col).")
+            raise invalid(f"Several columns may be the time: {list_names(same)}. Name one (time_col).")
         return next(iter(like), None)
     if role == "mag":
         like = [name for name in names if _ANY_MAG.fullmatch(name)]
@@ -226,19 +226,19 @@ def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | No
 
 
 def _error(
-    role: str, roles: Mapping[str, Role], frame: pd.DataFrame, names: list[str], survey: Survey | None, usual: bool
+    role: str, roles: Mapping[str, Role], frame: pd.DataFrame, names: list[str], survey: Survey | None, is_foreign: bool
 ) -> Role | None:
     """Find the errors of a brightness by name; a column named just "error" needs a single brightness."""
     value = roles.get(_VALUE_OF[role])
     if value is None:
         return None
     declared = None if survey is None else survey.errors.get(value.column)
-    is_own = value.column in KNOWN[_VALUE_OF[role]] or not usual
+    is_own = value.column in KNOWN[_VALUE_OF[role]] or not is_foreign
     sources = [
         (declared if declared in frame.columns else None, "" if survey is None else survey.name),
         (role if is_own and role in frame.columns else None, "name"),
     ]
-    if usual:
+    if is_foreign:
         plain = _find_column(names, _NAMES[role])
         error_column = _find_column((name for name in names if name != value.column), tuple(_error_names(value.column)))
         is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
@@ -282,7 +282,7 @@ def usual_time(columns: Iterable[str]) -> str | None:
 
 
 def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:
-    """Return the new names of columns: those of their roles; rename columns that would conflict with a role."""
+    """Return the new names of columns, by role; rename columns that would conflict with a role."""
     new = {column: role for role, column in roles.items() if column not in KNOWN[role]}
     aside = {name: f"{name}_as_read" for role in KNOWN for name in KNOWN[role] if _stands_in_the_way(name, role, roles)}
     return {**{name: other for name, other in aside.items() if name in frame.columns}, **new}
@@ -292,8 +292,8 @@ def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
     """Return whether a column of this name would be used instead for the role or the brightness."""
     if name == roles.get(role) or name in roles.values():
         return False
-    known = KNOWN[role]
+    names = KNOWN[role]
     chosen = roles.get(role)
     if chosen is None:
         return (role == "flux" and "mag" in roles) or (role in _VALUE_OF and _VALUE_OF[role] in roles)
-    return chosen not in known or known.index(name) < known.index(chosen)
+    return chosen not in names or names.index(name) < names.index(chosen)

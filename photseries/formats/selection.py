@@ -64,7 +64,7 @@ class Part:
     name: str | None = None
 
 
-def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> list[Part]:
+def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, is_foreign: bool) -> list[Part]:
     """Select the rows of each series.
 
     Raises
@@ -72,7 +72,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     InvalidError
         When a condition names an unknown column or selects no row, or the rows of a series have several filters.
     """
-    column = _filter_column(frame, options, survey, usual=usual)
+    column = _filter_column(frame, options, survey, is_foreign=is_foreign)
     filters = {} if column is None else counts_of(frame[column])
     rows = frame
     for name, value in conditions_of(options.where):
@@ -88,9 +88,9 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         warnings = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
     else:
         groups, warnings = [(None, rows)], ()
-    if not usual and not options.given("filter_col", "filter_map", "split_by"):
+    if not is_foreign and not options.given("filter_col", "filter_map", "split_by"):
         return [Part(group) for _, group in groups]
-    for _, group in groups if usual else ():
+    for _, group in groups if is_foreign else ():
         _require_one_object(group)
     return [
         Part(group, column, filters, _only_filter(group, column), (*warnings, *_without_filter(group, column)), name)
@@ -98,14 +98,14 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     ]
 
 
-def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
+def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, is_foreign: bool) -> str | None:
     """Return the filter column, or None."""
     if options.filter_col is not None:
         require_column(frame.columns, options.filter_col, "filter_col")
         return options.filter_col
     if survey is not None and survey.filter_col in frame.columns:
         return survey.filter_col
-    if not usual:
+    if not is_foreign:
         return None
     like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
     column = column_called(frame.columns, _FILTERS) or next(like, None)
@@ -137,9 +137,9 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
         raise invalid(f"filter_map has no entry for {part.value!r} of the column {part.filter_col!r}.")
     if filter_map:
         return filter_map[str(part.value)]
-    known = {} if survey is None else survey.filters
+    survey_filters = {} if survey is None else survey.filters
     if part.value is not None:
-        return known.get(part.value) or (part.value if part.value in BANDPASSES else None)
+        return survey_filters.get(part.value) or (part.value if part.value in BANDPASSES else None)
     return None if survey is None else survey.filter
 
 
@@ -150,7 +150,7 @@ def suggested_filter(value: str) -> str | None:
 
 def filter_hint(value: str) -> str:
     """Return a hint about how to specify the bandpass of a filter in the file."""
-    return f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
+    return f"The file's filter is {value!r}: map it with filter_map={value}={suggested_filter(value) or 'NAME'}."
 
 
 def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
@@ -169,7 +169,7 @@ def _only_filter(rows: pd.DataFrame, column: str | None) -> str | None:
 
 
 def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
-    """Return a warning of rows that do not say their filter, among others that do."""
+    """Return a warning about rows without a filter, if other rows have one."""
     absent = 0 if column is None else int(_texts(rows[column]).isna().sum())
     if not 0 < absent < len(rows):
         return ()

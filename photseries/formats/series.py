@@ -20,14 +20,14 @@ from photseries.formats.calibration import (
     NO_UNIT,
     SCALED,
     Fluxes,
-    calibrated,
+    calibrate,
     flux_unit_of_header,
     in_stored_unit,
     system_of,
     zero_point_of_header,
 )
 from photseries.formats.headers import fields_of
-from photseries.formats.limits import LIMITING_MAG, limit_column, measured
+from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
 from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.own_files import is_stored, names_series, restored
@@ -96,12 +96,12 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
     plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
-    usual = not is_stored(table.file_metadata, frame)
-    survey = recognise(table.header, map(str, frame.columns)) if usual else None
-    parts = parts_of(frame, options, survey, usual=usual)
+    is_foreign = not is_stored(table.file_metadata, frame)
+    survey = recognise(table.header, map(str, frame.columns)) if is_foreign else None
+    parts = parts_of(frame, options, survey, is_foreign=is_foreign)
     table = replace(table, warnings=(*table.warnings, *index_warnings))
     return tuple(
-        _Series(table, part, options, survey, usual).reading(whole=part.frame is table.frame) for part in parts
+        _Series(table, part, options, survey, is_foreign).reading(is_whole=part.frame is table.frame) for part in parts
     )
 
 
@@ -127,7 +127,9 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
             "or relative, or a zero point (zero_point)."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
-    return () if is_ours else (f"The column {name} has no unit, and was taken as uJy: flux_unit states another.",)
+    return (
+        () if is_ours else (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
+    )
 
 
 def _unit_column(frame: pd.DataFrame) -> str | None:
@@ -154,19 +156,19 @@ class _Series:
     part: Part
     options: ReadOptions
     survey: Survey | None
-    usual: bool
+    is_foreign: bool
 
-    def reading(self, *, whole: bool) -> Reading:
+    def reading(self, *, is_whole: bool) -> Reading:
         """Run all steps."""
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
-        roles = roles_of(frame, table, options, survey, usual=self.usual)
+        roles = roles_of(frame, table, options, survey, is_foreign=self.is_foreign)
         columns = {role: assigned.column for role, assigned in roles.items()}
         times = times_of(frame, columns[TIME_ROLE], table, options, survey)
-        times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
+        times = without_odd(times, frame[columns[TIME_ROLE]]) if self.is_foreign else times
         stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
         brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
-        brought = in_written_units(brought, columns, self._written(columns))
+        brought = in_written_units(brought, columns, self._textual_units(columns))
         clean, limits, column_warnings = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
         unit = self._unit(unit, columns)
@@ -205,7 +207,7 @@ class _Series:
                 *fluxes.warnings,
                 *guessed,
             ),
-            table.blob if whole and selected is table.frame else None,
+            table.blob if is_whole and selected is table.frame else None,
             {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
             | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),
             None if survey is None else survey.name,
@@ -225,12 +227,14 @@ class _Series:
         }
         return {name: unit for name, unit in named.items() if name in frame and frame[name].dtype.kind != "m"}
 
-    def _written(self, columns: Mapping[str, str]) -> dict[str, str]:
+    def _textual_units(self, columns: Mapping[str, str]) -> dict[str, str]:
         """Return the textual units of columns: from the option, the file, or the name of the column."""
         stated = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
-        texts = {name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.usual}
-        known = {name: text for name, text in texts.items() if isinstance(text, str)}
-        return {**stated, **known}
+        texts = {
+            name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.is_foreign
+        }
+        units = {name: text for name, text in texts.items() if isinstance(text, str)}
+        return {**stated, **units}
 
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
         """Return the unit of the fluxes stated by the file or its survey."""
@@ -251,22 +255,22 @@ class _Series:
         if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
             raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
         if self.survey is not None:
-            usual = RELATIVE if self.survey.mission is not None else None
-            return self.survey.flux_unit.get(name, self.survey.flux_unit.get("*", usual))
+            default_unit = RELATIVE if self.survey.mission is not None else None
+            return self.survey.flux_unit.get(name, self.survey.flux_unit.get("*", default_unit))
         return None
 
     def _measured(
         self, frame: pd.DataFrame, columns: Mapping[str, str]
     ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
         """Remove limits and sentinels from the brightnesses; return the limits by role."""
-        if not self.usual:
+        if not self.is_foreign:
             return frame, {}, ()
         limits: dict[str, object] = {}
         new = {}
         warnings: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
-                measurement = measured(
+                measurement = separate_limits(
                     frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
                 )
                 warnings += measurement.warnings
@@ -281,13 +285,13 @@ class _Series:
 
     def _fluxes(self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit, filter_name: str | None) -> Fluxes:
         file_metadata = self.table.file_metadata
-        is_said = not self.usual or "flux_unit" in file_metadata or names_series(file_metadata)
+        is_said = not self.is_foreign or "flux_unit" in file_metadata or names_series(file_metadata)
         if is_said and not self.options.given("zero_point", "flux_unit"):
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
         name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
         header = self.table.header
-        return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
+        return calibrate(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
 
     def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Rename the columns to the names that the service knows."""
@@ -308,7 +312,7 @@ class _Series:
         """Return the fields of the series; later sources take precedence."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._column_fields() if self.usual else {}
+        of_columns = self._column_fields() if self.is_foreign else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
         fields |= {**of_columns, **times.fields, **table.fields, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
@@ -330,7 +334,7 @@ class _Series:
                 fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in file_metadata else {}
             fields |= {"altdata": altdata} if altdata else {}
         if (
-            self.usual
+            self.is_foreign
             and {"flux", "mag"} <= columns.keys()
             and not calibration_of({**file_metadata, **fields}).converts
         ):

@@ -19,9 +19,9 @@ import pandas as pd
 from photseries.errors import InvalidError
 from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.decoding import decoded
+from photseries.formats.decoding import decode_text
 from photseries.formats.numpy_types import EXACT
-from photseries.formats.options import ReadOptions, invalid, listed, names_of, numbered
+from photseries.formats.options import ReadOptions, invalid, list_names, names_of, numbered
 from photseries.formats.reading import Table
 
 __all__ = ["looks_like_text", "read"]
@@ -80,11 +80,11 @@ def read(content: bytes, options: ReadOptions) -> Table:
     InvalidError
         When there is no table or header line, or a row has more or fewer cells than names; the message has the line.
     """
-    text, warnings = decoded(content)
-    known = _known_layout(text)
-    if known is not None:
+    text, warnings = decode_text(content)
+    layout = _known_layout(text)
+    if layout is not None:
         needs("astropy")
-        return _read_with_astropy(text, known, warnings)
+        return _read_with_astropy(text, layout, warnings)
     comments: list[_Line] = []
     rows: list[_Line] = []
     is_comment = _COMMENT.match
@@ -187,8 +187,8 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
 def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:
     """Detect the separator: it gives the sampled rows as many cells as their first line, or as names."""
     words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
-    if stated is not None and (known := words.get(stated.lower(), stated)) in _SEPARATORS:
-        return known
+    if stated is not None and (stated_separator := words.get(stated.lower(), stated)) in _SEPARATORS:
+        return stated_separator
     sample = rows[: _SAMPLE + 1]
     best, best_score = _SPACES, 0.0
     for separator in _SEPARATORS:
@@ -198,10 +198,10 @@ def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) 
             continue
         row_counts = counts[1:] or counts
         named = len(names) or counts[0]
-        usual = named if named in row_counts else max(set(row_counts), key=row_counts.count)
-        if usual < 2:
+        column_count = named if named in row_counts else max(set(row_counts), key=row_counts.count)
+        if column_count < 2:
             continue
-        score = row_counts.count(usual) / len(row_counts) + (named == usual)
+        score = row_counts.count(column_count) / len(row_counts) + (named == column_count)
         if score > best_score:
             best, best_score = separator, score
     return best
@@ -217,7 +217,7 @@ def _split(lines: Iterable[_Line], separator: str) -> list[list[str]]:
     try:
         return [[cell.strip() for cell in row] for row in reader]
     except csv.Error as error:
-        raise invalid(f"its cells cannot be told apart: {error}.") from error
+        raise invalid(f"its cells cannot be separated: {error}.") from error
 
 
 def _is_number(cell: str) -> bool:
@@ -278,13 +278,13 @@ def _require_even_rows(names: list[str], rows: list[_Line], separator: str) -> t
     """
     counts = _counts(rows, separator)
     if len(counts) != len(rows):
-        raise invalid("its cells cannot be told apart: a quote is not closed.")
+        raise invalid("its cells cannot be separated: a quote is not closed.")
     if names and not names[-1] and len(names) - 1 in counts:  # the header has a trailing separator, the rows have none
         names = names[:-1]
     many = len(names)
     for line, count in zip(rows, counts, strict=True):
         if count != many and (count < many or separator == _SPACES or any(_split([line], separator)[0][many:])):
-            raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {listed(names)}.")
+            raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {list_names(names)}.")
     return numbered(names), max(counts)
 
 
@@ -307,7 +307,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
-        raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
+        raise invalid(f"its {len(rows):,} rows cannot be separated: {len(frame):,} were read.")
     texts = {
         str(name): column
         for name, column in frame.items()
@@ -370,5 +370,5 @@ def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
     if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers
     return pd.Series(
-        pd.array([int(cell) if known else None for cell, known in zip(cells, present, strict=True)], "Int64")
+        pd.array([int(cell) if has_value else None for cell, has_value in zip(cells, present, strict=True)], "Int64")
     )

@@ -50,7 +50,7 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - MJD_ZERO, fields=_BARYCENTRIC),
     "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - MJD_ZERO, fields=_BARYCENTRIC, time_scale="tcb"),
     "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
-    "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
+    "iso": TimeFormat("dates and times as text, UTC unless they state a time zone", fields={"time_scale": "utc"}),
 }
 
 #: A format with another origin: ``hjd-2450000``.
@@ -142,7 +142,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
     column : str
         The column of the times.
     table : Table
-        What the file states of them.
+        The time frame that the file states.
     options : ReadOptions
         The format of the times, where it is not that of the file, or of the name or the type of the column; and the
         scale of dates.
@@ -161,15 +161,19 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
         times = times.dt.strftime("%Y-%m-%d")  # a workbook may have times of day in a separate column
     if time_format is None and column in table.mjd:
         return Times(None, table.mjd[column], "times of astropy")
-    usual = survey if survey is not None and survey.time == column else None
+    time_survey = survey if survey is not None and survey.time == column else None
     stated = _stated_frame(table, column)
-    known = time_format or _format(times, column, table, stated, usual)
-    if known == "iso":
+    format_name = time_format or _format(times, column, table, stated, time_survey)
+    if format_name == "iso":
         texts, doubts = _with_clock(frame, times, column)
-        fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
+        fields = {
+            **TIME_FORMATS[format_name].fields,
+            **({} if time_survey is None else time_survey.times),
+            **stated.fields,
+        }
         mjd = mjd_of_texts(texts, column, options.time_scale or fields["time_scale"])
         return Times(stated.converted(mjd), fields, "ISO dates", (*stated.warnings, *doubts))
-    return _times_of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
+    return _times_of_numbers(frame[column], times, format_name, table.units.get(column), stated, time_survey)
 
 
 def _stated_frame(table: Table, column: str) -> TimeFrame:
@@ -181,10 +185,15 @@ def _stated_frame(table: Table, column: str) -> TimeFrame:
 
 
 def _times_of_numbers(
-    column: pd.Series, times: pd.Series, known: str | None, unit: object, stated: TimeFrame, usual: Survey | None
+    column: pd.Series,
+    times: pd.Series,
+    format_name: str | None,
+    unit: object,
+    stated: TimeFrame,
+    time_survey: Survey | None,
 ) -> Times:
     """Convert numbers to MJD, by their format or by the header."""
-    if known is None and stated.origin is None:
+    if format_name is None and stated.origin is None:
         formats = ", ".join(TIME_FORMATS)
         raise invalid(
             f"The format of the times in {column.name!r} is unknown. State it (time_format): {formats}, or one with an "
@@ -192,12 +201,14 @@ def _times_of_numbers(
         )
     if not is_numeric(times):
         row, cell = _first_text(times)
-        raise invalid(f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")
-    about = {} if usual is None else usual.times
-    if known is not None:
-        mjd, fields, why = _in_format(column, times, known, stated)
+        raise invalid(
+            f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {format_name} are numbers."
+        )
+    about = {} if time_survey is None else time_survey.times
+    if format_name is not None:
+        mjd, fields, why = _in_format(column, times, format_name, stated)
         return _warn_if_rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
-    named = _unit(unit) or ("d" if usual is not None and usual.time_format else None)
+    named = _unit(unit) or ("d" if time_survey is not None and time_survey.time_format else None)
     counted = stated.mjd(times.to_numpy(np.float64), named)
     finite = counted[np.isfinite(counted)]
     if named is None and finite.size and 0 <= np.median(finite) < NEAR_ZERO:
@@ -205,17 +216,17 @@ def _times_of_numbers(
             f"The times in {column.name!r} have no unit, and as {stated.unit} since MJD {sum(stated.origin or ()):g} "
             "cannot be right: state their format (time_format), such as mjd."
         )
-    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
+    return _warn_if_rounded(times, counted, {**about, **stated.fields}, "the header states their origin", stated)
 
 
 def _in_format(
-    column: pd.Series, times: pd.Series, known: str, stated: TimeFrame
+    column: pd.Series, times: pd.Series, format_name: str, stated: TimeFrame
 ) -> tuple[npt.NDArray[np.float64] | None, Mapping[str, str], str]:
     """Convert numbers in a format to MJD; None if the column is already in MJD."""
-    how = time_format(known)
+    how = time_format(format_name)
     values = times.to_numpy(np.float64)
-    why = f"{known} ({how.sentence})"
-    if known == "mjd":
+    why = f"{format_name} ({how.sentence})"
+    if format_name == "mjd":
         is_same = not stated.is_converted and not is_text(column)
         return None if is_same else stated.converted(values), how.fields, why
     mjd = TimeFrame(scale=how.time_scale or stated.scale).converted(values * how.scale + how.offset)
@@ -240,14 +251,14 @@ def _numbers(times: pd.Series) -> pd.Series:
         return times
 
 
-def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usual: Survey | None) -> str | None:
+def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time_survey: Survey | None) -> str | None:
     """Infer the format of times; None to use the time frame of the file."""
     if is_iso(times):
         return "iso"
-    is_certain = column == table.time or usual is not None
+    is_certain = column == table.time or time_survey is not None
     by_name = None if is_certain else _format_of_name(column)
     key = table.header.get(column)  # AAVSO states the format of the column DATE in a line #DATE=HJD
-    texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
+    texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
     return None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
@@ -297,7 +308,7 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.
             f"The dates in {column!r:.60} have no time of day, and {other!r:.60} is not read as one: put both into one "
             "column, such as 2024-01-31T22:30:00."
         )
-    return dates, (f"The dates in {column} have no time of day: each is taken as 0 h.",)
+    return dates, (f"The dates in {column} have no time of day: 0 h is assumed.",)
 
 
 def without_odd(times: Times, column: pd.Series) -> Times:
@@ -329,7 +340,7 @@ def without_odd(times: Times, column: pd.Series) -> Times:
             f"The time of row {row + 1}, {column.iloc[row]!s:.40}, is far from all others: correct or remove it."
         )
     warning = (
-        f"{int(odd.sum())} of the times stand for none, and became null: {', '.join(map(str, cells.unique()[:5]))}."
+        f"{int(odd.sum())} of the times mean 'no time', and became null: {', '.join(map(str, cells.unique()[:5]))}."
     )
     return replace(times, mjd=np.where(odd, np.nan, mjd), warnings=(*times.warnings, warning))
 
@@ -354,10 +365,12 @@ def require_mjd(mjd: npt.NDArray[np.generic], time_format: str | None) -> None:
     looks_like = likely_format(middle)
     if middle >= _EARLIEST and looks_like is None:
         return
-    known = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
-    if known is not None and known != time_format:
-        looks_like = f"They look like {known} (time_format={known})."
+    guess = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
+    if guess is not None and guess != time_format:
+        looks_like = f"They look like {guess} (time_format={guess})."
     elif NEAR_ZERO < (count := middle + MJD_ZERO) < LATEST:
-        usual = "jd-2400000, hjd-2400000 or mjd" if count > YEAR_1900 else "jd-2450000, hjd-2450000, btjd or bkjd"
-        looks_like = f"The values, around {count:.6g}, count from a later day: state it (time_format), such as {usual}."
+        examples = "jd-2400000, hjd-2400000 or mjd" if count > YEAR_1900 else "jd-2450000, hjd-2450000, btjd or bkjd"
+        looks_like = (
+            f"The values, around {count:.6g}, count from a later day: state it (time_format), such as {examples}."
+        )
     raise invalid(f"The times, around {middle:.6g} as MJD, cannot be right. {looks_like or ''}".rstrip())

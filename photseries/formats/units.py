@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_bring"]
 
-#: Units of errors that are those of fluxes.
+#: Units of errors that mean errors of fluxes.
 _NOT_OF_MAGNITUDES: Final = ("%", "percent", "ppm", "Jy", "mJy", "uJy", "nJy")
 
 #: The brightness that an error is one of.
@@ -32,7 +32,7 @@ def in_known_units(
 ) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
     """Convert flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds, positions to degrees.
 
-    Vega magnitudes and those of count rates, such as mag(electron/s), stay as they are.
+    Vega magnitudes and magnitudes of count rates, such as mag(electron/s), are unchanged.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def in_known_units(
         if name is None or unit is None or unit == target or not is_numeric(frame[name]):
             continue
         if isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
-            warnings.append(f"The column {name} is taken for {target}: nothing is known of its unit {unit}.")
+            warnings.append(f"The column {name} is assumed to be in {target}: its unit {unit} is unknown.")
         else:
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
     unit = text if text is None or of_fluxes is flux else MICROJANSKY
@@ -102,7 +102,7 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
     own = roles.get(MAGERR)
     if own is not None and units.get(own) in _NOT_OF_MAGNITUDES:
         raise invalid(
-            f"The errors in {own!r:.60} are in {units[own]}, and those of magnitudes are in mag: convert them."
+            f"The errors in {own!r:.60} are in {units[own]}, but errors of magnitudes are in mag: convert them."
         )
     columns = [roles[role] for role in ("mag", MAGERR) if role in roles]
     factors = {name: 1e-3 for name in columns if units.get(name) == "mmag"}
@@ -199,5 +199,7 @@ def _converted(values: npt.NDArray[np.generic], name: str, unit: UnitBase, targe
     try:
         converted: npt.NDArray[np.generic] = unit.to(target, values)
     except known.UnitsError as error:
-        raise invalid(f"The column {name!r} is in {unit}, which cannot be brought to {target}: convert it.") from error
+        raise invalid(
+            f"The column {name!r} is in {unit}, which cannot be converted to {target}: convert it yourself."
+        ) from error
     return converted

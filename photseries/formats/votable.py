@@ -15,7 +15,7 @@ from photseries.extras import quiet
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, OutputColumn, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
-from photseries.formats.options import ReadOptions, chosen
+from photseries.formats.options import ReadOptions, table_index
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.votable_metadata import (
@@ -27,7 +27,7 @@ from photseries.formats.votable_metadata import (
 )
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, identities, param
 from photseries.lightcurve.bandpasses import profile_of
-from photseries.lightcurve.barycentre import FRAMES, framed
+from photseries.lightcurve.barycentre import FRAMES, with_time_frame
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
@@ -71,7 +71,7 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def looks_like_votable(content: bytes) -> bool:
-    """Return whether the beginning of a file is that of a VOTable."""
+    """Return whether a file begins like a VOTable."""
     return b"<VOTABLE" in content[:4096].upper()
 
 
@@ -85,7 +85,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         file = parse(io.BytesIO(content))
         tables = [candidate for candidate in file.iter_tables() if len(candidate.array)]
         names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(tables, 1)]
-        parsed = tables[chosen(names, options)] if tables else file.get_first_table()
+        parsed = tables[table_index(names, options)] if tables else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
     return table_of(table, uses=("table",), **_file_fields(file, parsed, table))
 
@@ -93,9 +93,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
 def _file_fields(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
     """Return the metadata of the file: all fields if it is from the service, else the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
-    said = fields_in(own.get(_METADATA))
-    if said:
-        return {"file_metadata": said, "notes": notes_in(own.get(_NOTES))}
+    own_metadata = fields_in(own.get(_METADATA))
+    if own_metadata:
+        return {"file_metadata": own_metadata, "notes": notes_in(own.get(_NOTES))}
     params = params_of(file, parsed)
     fields, warnings = fields_of_params(params)
     frames = time_systems(file, parsed)
@@ -114,28 +114,30 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
-    head, foot = _described(metadata, columns, types, _private_params(metadata, columns))
+    head, foot = _series_elements(metadata, columns, types, _private_params(metadata, columns))
     stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
 
 def without_data(columns: Sequence[OutputColumn], metadata: Mapping[str, object]) -> str:
     """Write the VOTable of a series without rows, for formats that store these differently."""
-    return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
+    return "".join(_series_elements(metadata, columns, [_typed(column) for column in columns]))
 
 
 def _private_params(metadata: Mapping[str, object], columns: Sequence[OutputColumn]) -> str:
     """Write the PARAMs that only the client reads, for a lossless round trip."""
     notes = column_notes(columns, _names(columns), _note_of_loss)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
-    return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
+    return "".join(
+        param(json.dumps(document), f"{words}, as JSON", name=name) for name, (words, document) in documents.items()
+    )
 
 
 def _names(columns: Sequence[OutputColumn]) -> list[str]:
     return distinct(clean(column.name) for column in columns)
 
 
-def _described(
+def _series_elements(
     metadata: Mapping[str, object],
     columns: Sequence[OutputColumn],
     types: Sequence[tuple[dict[str, object], Array]],
@@ -151,7 +153,7 @@ def _described(
     systems = element("COOSYS", ID=_COOSYS, system="ICRS") + _time_system(_TIMESYS, metadata)
     for column in columns:
         if column.name in _FRAMES:
-            systems += _time_system(_FRAMES[column.name], framed(column.name, metadata))
+            systems += _time_system(_FRAMES[column.name], with_time_frame(column.name, metadata))
     params = "".join(_metadata(name, value) for name, value in metadata.items())
     table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields_of_table}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
@@ -225,18 +227,18 @@ def _typed(column: OutputColumn) -> tuple[dict[str, object], Array]:
     if values.dtype.kind == "b":
         return {"datatype": "boolean"}, np.where(values, b"T", b"F")
     if values.dtype.kind == "M":
-        return _text(jsonable(pd.Series(values)), xtype="timestamp")
+        return _encode_texts(jsonable(pd.Series(values)), xtype="timestamp")
     if column.is_text:
-        return _text(noted_texts(values, _note_of_loss(column)))
+        return _encode_texts(noted_texts(values, _note_of_loss(column)))
     if values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
     datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]
     if values.dtype == np.uint64 and values.max(initial=0) >= 2**63:
-        return _text(map(str, values.tolist()))
+        return _encode_texts(map(str, values.tolist()))
     return {"datatype": datatype}, values.astype(written)
 
 
-def _text(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, object], Array]:
+def _encode_texts(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, object], Array]:
     present = ["" if text is None else text for text in texts]
     plain = all(map(str.isascii, present))
     encoded = [text.encode("ascii" if plain else "utf-16-be") for text in present]

@@ -47,7 +47,7 @@ def _parent_resources(resources: Iterable[Resource], table: TableElement) -> lis
     """Return the parent resources of a table, the outermost first."""
     for resource in resources:
         inside = _parent_resources(resource.resources, table)
-        if inside or any(one is table for one in resource.tables):
+        if inside or any(member is table for member in resource.tables):
             return [resource, *inside]
     return []
 
@@ -112,10 +112,10 @@ def _value(param: Param, name: str) -> object:
 
 def _bandpass(value: object) -> str:
     name = str(value)
-    known = name if name in BANDPASSES else bandpass_of_profile(name)
-    if known is None:
+    bandpass = name if name in BANDPASSES else bandpass_of_profile(name)
+    if bandpass is None:
         raise ValueError(f"the filter {name!r:.60} is unknown to the service: give its filter.")
-    return known
+    return bandpass
 
 
 def time_systems(file: VOTableFile, table: TableElement) -> dict[str, TimeFrame]:
@@ -158,17 +158,16 @@ def position_in_icrs(
     if system is None or system.system == "ICRS":
         return {}, ()
     if system.system not in _SYSTEMS:
-        return {}, (f"Positions are in the system {system.system!s:.40}, and are taken for ICRS: give ra and dec.",)
+        return {}, (f"Positions are in the system {system.system!s:.40}, and are assumed to be ICRS: give ra and dec.",)
     from astropy.coordinates import SkyCoord
 
     position = {name: value for name in ("ra", "dec") if (value := _degrees(name, params, table)) is not None}
     if len(position) < 2:
         return {}, ()
-    frame, usual = _SYSTEMS[system.system]
-    here = SkyCoord(**position, unit="deg", frame=frame, equinox=system.equinox or usual).icrs
-    warning = (
-        f"ra and dec were brought to ICRS from {frame.upper()} {system.equinox or usual}; columns stay as they are."
-    )
+    frame, default_equinox = _SYSTEMS[system.system]
+    equinox = system.equinox or default_equinox
+    here = SkyCoord(**position, unit="deg", frame=frame, equinox=equinox).icrs
+    warning = f"ra and dec were converted to ICRS from {frame.upper()} {equinox}; columns are unchanged."
     return {"ra": float(here.ra.deg), "dec": float(here.dec.deg)}, (warning,)
 
 

@@ -64,20 +64,20 @@ def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
     taken : iterable of str
         The XML names of other elements.
     """
-    others = list(taken)
-    assigned = list(others)
+    reserved = list(taken)
+    assigned = list(reserved)
     for name in names:
         identity = _NO_NAME.sub("_", name)
         identity = identity if identity[:1].isalpha() else f"_{identity}"
         while identity in assigned:
             identity += "_"
         assigned.append(identity)
-    return assigned[len(others) :]
+    return assigned[len(reserved) :]
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:
     """Write a FIELD with a description."""
-    return _described("FIELD", words, attributes)
+    return _with_description("FIELD", words, attributes)
 
 
 def param(value: str | int | float, words: str | None = None, /, **attributes: object) -> str:
@@ -86,9 +86,9 @@ def param(value: str | int | float, words: str | None = None, /, **attributes: o
         kind = {"datatype": "char" if value.isascii() else "unicodeChar", "arraysize": "*"}
     else:
         kind = {"datatype": "double" if isinstance(value, float) else "long"}
-    return _described("PARAM", words, {**attributes, **kind, "value": value})
+    return _with_description("PARAM", words, {**attributes, **kind, "value": value})
 
 
-def _described(tag: str, words: str | None, attributes: dict[str, object]) -> str:
+def _with_description(tag: str, words: str | None, attributes: dict[str, object]) -> str:
     content = None if words is None else f"<DESCRIPTION>{escaped(words)}</DESCRIPTION>"
     return element(tag, content, **attributes)

@@ -84,15 +84,17 @@ def zero_point_of(requested: float | str, unit: Unit, bandpass: object) -> tuple
         if not math.isfinite(requested):
             raise invalid("The zero point must be finite.")
         return float(requested), {"flux_zero_point": float(requested)}
-    known = ZERO_POINTS.get(requested)
-    if known is None:
+    zero_point = ZERO_POINTS.get(requested)
+    if zero_point is None:
         raise invalid(f"There is no zero point {requested!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
-    is_its_unit = unit is None or unit.replace(" ", "") == known.unit  # astropy writes units with spaces
-    if not is_its_unit or bandpass not in (None, known.filter):
+    is_its_unit = unit is None or unit.replace(" ", "") == zero_point.unit  # astropy writes units with spaces
+    if not is_its_unit or bandpass not in (None, zero_point.filter):
         actual = unit if not is_its_unit else bandpass
-        raise invalid(f"The zero point {requested} is for {known.unit} in the filter {known.filter}, not for {actual}.")
-    return known.ab, {
-        "flux_zero_point": known.ab,
-        "flux_zero_point_error": known.error,
-        "flux_zero_point_source": known.source,
+        raise invalid(
+            f"The zero point {requested} is for {zero_point.unit} in the filter {zero_point.filter}, not for {actual}."
+        )
+    return zero_point.ab, {
+        "flux_zero_point": zero_point.ab,
+        "flux_zero_point_error": zero_point.error,
+        "flux_zero_point_source": zero_point.source,
     }

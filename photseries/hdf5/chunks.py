@@ -58,9 +58,9 @@ def check_filters(filters: Sequence[Filter]) -> None:
     codes = [step.code for step in filters]
     for code in codes:
         if code not in FILTERS:
-            known = ", ".join(name for name, _ in FILTERS.values())
+            supported = ", ".join(name for name, _ in FILTERS.values())
             name = f"{code} ({_UNREAD[code]})" if code in _UNREAD else code
-            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {known}")
+            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {supported}")
     if len(codes) > MAX_FILTERS or len(set(codes)) < len(codes):
         raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MAX_FILTERS} different ones are read")
 
@@ -82,7 +82,7 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
         As said.
     """
     if sorted(span.row for span in spans) != list(starts):
-        raise UnreadableFileError("its table does not have each of its chunks exactly once")
+        raise UnreadableFileError("its table lacks or repeats chunks")
     end = 0
     for span in sorted(spans, key=lambda span: span.offset):
         if span.offset < end or span.size < 0 or span.offset + span.size > image:

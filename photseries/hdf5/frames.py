@@ -129,7 +129,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
         null = f"_{null}_"
     cell = _text_size({*texts, null})
     row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
-    _check_sizes(list(arrays), rows, row + _index_size(index), limits)
+    _check_sizes(list(arrays), rows, row + (_text_size(index) if _is_text(index.dtype) else 8), limits)
     return Writable(arrays, index, null)
 
 
@@ -148,7 +148,7 @@ def _storable(column: pd.Series, texts: set[str]) -> Array:
     if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
         return np.asarray(column).astype(dtype.newbyteorder("="), copy=False)
     if _is_text(dtype):
-        return _text(column, texts)
+        return _text_values(column, texts)
     if isinstance(dtype, pd.DatetimeTZDtype):
         raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
     possible = "integers, floats, booleans, text and datetimes can be stored"
@@ -167,11 +167,11 @@ def _is_text(dtype: object) -> bool:
     return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
 
 
-def _text(column: pd.Series, texts: set[str]) -> Array:
+def _text_values(column: pd.Series, texts: set[str]) -> Array:
     values: Array = column.to_numpy(dtype=object, na_value=np.nan)
     present = values[~pd.isna(values)].tolist()
     if not set(map(type, present)) <= {str}:
-        raise ValueError("mixes text with other things, or holds objects that are neither text nor numbers")
+        raise ValueError("mixes text with other types, or contains objects that are neither text nor numbers")
     if "\0" in "".join(present):
         raise ValueError("holds the character NUL, which cannot be stored")
     different = set(present)
@@ -243,10 +243,6 @@ def _texts_of_index(index: pd.Index, name: str | None) -> pd.Index:
         raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
     texts: pd.Index = pd.Index(values, name=name)
     return texts
-
-
-def _index_size(index: pd.Index) -> int:
-    return _text_size(index) if _is_text(index.dtype) else 8
 
 
 def _index_problem(problem: str) -> InvalidError:

@@ -70,7 +70,7 @@ def plain(metadata: Mapping[str, object], depth: int) -> dict[str, object]:
     copied: dict[str, object] = {}
     for name, value in metadata.items():
         try:
-            copied[_plain_text(name)] = _plain(value, depth - 1)
+            copied[_plain_text(name)] = _plain_value(value, depth - 1)
         except ValueError as error:
             problems.setdefault(str(name), []).append(f"{name!s:.80} {error}.")
     if problems:
@@ -99,7 +99,7 @@ _CONSTANTS: Final = {None: b"N", False: b"I00\n", True: b"I01\n"}
 def _append_opcodes(value: object, opcodes: list[bytes]) -> None:
     match value:
         case str():
-            opcodes.append(_text(value) if len(value) > SHORT else _short_text(value))
+            opcodes.append(_pickled_text(value) if len(value) > SHORT else _short_text(value))
         case float():
             opcodes.append(b"F%s\n" % repr(value).encode())
         case None | bool():
@@ -121,16 +121,16 @@ def _append_opcodes(value: object, opcodes: list[bytes]) -> None:
             raise TypeError(type(value).__name__)
 
 
-def _text(text: str) -> bytes:
+def _pickled_text(text: str) -> bytes:
     for character in "\\\0\n\r\x1a":  # characters that end or escape the line
         text = text.replace(character, f"\\u{ord(character):04x}")
     return b"V" + text.encode("raw-unicode-escape") + b"\n"
 
 
-_short_text = functools.lru_cache(_text)
+_short_text = functools.lru_cache(_pickled_text)
 
 
-def _plain(value: object, depth: int) -> object:
+def _plain_value(value: object, depth: int) -> object:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, dict | list | tuple):
@@ -138,8 +138,8 @@ def _plain(value: object, depth: int) -> object:
     if depth <= 0:
         raise ValueError("is nested too deeply")
     if isinstance(value, dict):
-        return {_plain_text(name): _plain(item, depth - 1) for name, item in value.items()}
-    return [_plain(item, depth - 1) for item in value]
+        return {_plain_text(name): _plain_value(item, depth - 1) for name, item in value.items()}
+    return [_plain_value(item, depth - 1) for item in value]
 
 
 def _plain_scalar(value: object) -> bool | int | float | str | None:

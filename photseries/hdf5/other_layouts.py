@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["described_by_astropy", "opened", "read_columns", "tables_in"]
+__all__ = ["described_by_astropy", "open_file", "read_columns", "tables_in"]
 
 #: The pickle of None, which pandas stores for the name of an index.
 _NO_NAME = "N."
@@ -23,7 +23,7 @@ _NO_NAME = "N."
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
-def opened(content: bytes) -> h5py.File:
+def open_file(content: bytes) -> h5py.File:
     """Open a file for reading; the caller closes it."""
     return h5py.File(io.BytesIO(content), "r")
 
@@ -32,11 +32,12 @@ def tables_in(content: bytes) -> list[str]:
     """Return the paths of the tables in a file."""
     keys: list[str] = []
     try:
-        with opened(content) as file:
+        with open_file(content) as file:
             for path, node in _nodes(file):
                 if any(path.startswith(f"{key}/") for key in keys):
                     continue
-                if (isinstance(node, h5py.Group) and (_is_pandas(node) or _columns(node))) or _is_compound(node):
+                is_table = isinstance(node, h5py.Group) and ("pandas_type" in node.attrs or _columns(node))
+                if is_table or _is_compound(node):
                     keys.append(path)
     except _DAMAGE:
         return []
@@ -56,10 +57,6 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
             waiting += [(f"{path.rstrip('/')}/{name}", node[name]) for name in inside]
 
 
-def _is_pandas(group: h5py.Group) -> bool:
-    return "pandas_type" in group.attrs
-
-
 def _is_compound(node: object) -> bool:
     return isinstance(node, h5py.Dataset) and node.dtype.names is not None and node.ndim == 1 and len(node) > 0
 
@@ -77,7 +74,7 @@ def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 def described_by_astropy(content: bytes, key: str) -> bool:
     """Return whether astropy wrote a table together with its header."""
-    with opened(content) as file:
+    with open_file(content) as file:
         return f"{key}.__table_column_meta__" in file
 
 
@@ -96,7 +93,7 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     left_out: list[str] = []
     index: pd.Index | None = None
     try:
-        with opened(content) as file:
+        with open_file(content) as file:
             node = file[key]
             if _is_compound(node):
                 rows = node[()]
@@ -110,13 +107,13 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
                 units = {name: text for name, dataset in datasets.items() if (text := _unit(dataset))}
     except _DAMAGE:
         return None
-    plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
+    plain = {name: _native_values(values) for name, values in columns.items() if values.ndim == 1}
     return (pd.DataFrame(plain, index), units, left_out) if plain else None
 
 
 def _unit(dataset: h5py.Dataset) -> str | None:
     named = {str(name).lower(): name for name in dataset.attrs}
-    return next((_text(dataset.attrs[named[name]]) for name in ("unit", "units") if name in named), None)
+    return next((_decode_text(dataset.attrs[named[name]]) for name in ("unit", "units") if name in named), None)
 
 
 def _fixed(group: h5py.Group) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
@@ -137,7 +134,7 @@ def _names(dataset: h5py.Dataset) -> list[str]:
 
 def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
     """Return values, as datetimes if an attribute says so: pandas stores datetimes as integers."""
-    kind = _text(dataset.attrs.get(attribute))
+    kind = _decode_text(dataset.attrs.get(attribute))
     values: npt.NDArray[np.generic] = dataset[()]
     if not kind.startswith("datetime64"):
         return values
@@ -146,7 +143,7 @@ def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
 
 def _index(axis: h5py.Dataset) -> pd.Index | None:
     """Return an index of numbers or datetimes; None for the default index."""
-    name = _text(axis.attrs.get("name"))
+    name = _decode_text(axis.attrs.get("name"))
     values = _moments(axis, "kind")
     is_counted = name in ("", _NO_NAME) and values.dtype.kind in "iu"
     if is_counted or values.dtype.kind not in "iufM":
@@ -155,11 +152,11 @@ def _index(axis: h5py.Dataset) -> pd.Index | None:
     return index
 
 
-def _text(value: object) -> str:
+def _decode_text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
-def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _native_values(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind == "S":
         return np.char.decode(values.astype(np.bytes_, copy=False), "utf-8").astype(object)

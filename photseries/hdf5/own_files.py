@@ -157,8 +157,8 @@ def learn(blob: bytes | memoryview, parsed: RawTable) -> None:
     if kind is None or not _reads_alike(content, table, kind, parsed):
         return
     with _lock:
-        others = _kinds.pop(attributes, ())
-        _kinds[attributes] = (kind, *others)[:_MAX_TABLES]
+        other_kinds = _kinds.pop(attributes, ())
+        _kinds[attributes] = (kind, *other_kinds)[:_MAX_TABLES]
         while len(_kinds) > _MAX_KINDS:
             _kinds.popitem(last=False)
 
@@ -171,15 +171,15 @@ def _split(content: bytes) -> tuple[bytes, bytes, int] | None:
     start = content.find(METADATA.encode() + b"\0", _ATTRIBUTES, end) - _MESSAGE.size - _NAMED.size
     if start < _ATTRIBUTES:
         return None
-    pickled, text = _text(content, start, METADATA), b""
+    pickled, text = _attribute_text(content, start, METADATA), b""
     if pickled is not None:
-        text, last = _text(content, pickled[1], METADATA_JSON) or (b"", 0)
+        text, last = _attribute_text(content, pickled[1], METADATA_JSON) or (b"", 0)
         if last == end:
             return content[_ATTRIBUTES:start], text, end
     return None
 
 
-def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
+def _attribute_text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
     """Return the text of an attribute, and the offset of the next message."""
     if start + _MESSAGE.size + _NAMED.size > len(content):
         return None
@@ -313,7 +313,7 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     # After the entries comes the key that ends the last one for libhdf5.
     expected[-1] = (0, 0, begins[-1] or chunk, width, 0)
     begin = start + _NODE.size
-    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
+    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key is of no chunk
 
 
 def _reads_alike(content: bytes, start: int, kind: _Kind, parsed: RawTable) -> bool:

@@ -58,7 +58,7 @@ def check_kind(group: Attributes) -> None:
     UnreadableFileError
         With the remedy.
     """
-    kind, table = _text(group, "pandas_type"), _text(group, "table_type")
+    kind, table = _read_text(group, "pandas_type"), _read_text(group, "table_type")
     if kind in ("frame", "series"):
         raise UnreadableFileError(
             'The HDF5 file was written with format="fixed"; write it with '
@@ -107,7 +107,7 @@ def columns(
         raise UnreadableFileError("its attributes name other fields than its table has")
 
     own_nulls = bool(group.get("data_col_nan_rep"))
-    shared_null = _text(group, "nan_rep") or DEFAULT_NULL
+    shared_null = _read_text(group, "nan_rep") or DEFAULT_NULL
     by_label: dict[str, RawColumn] = {}
     for field in fields:
         labels = _pickled(table, limits, f"{field}_kind", list)
@@ -116,8 +116,8 @@ def columns(
         if len(labels) != block.shape[1] or not set(map(type, labels)) <= {str}:
             raise UnreadableFileError(f"its attributes do not name the columns of the field {field!r}")
         _check_block(table, field, labels, info)
-        stored = _text(table, f"{field}_dtype") or block.dtype.name
-        null = _text(table, f"{field}_nan_rep") if own_nulls else shared_null
+        stored = _read_text(table, f"{field}_dtype") or block.dtype.name
+        null = _read_text(table, f"{field}_nan_rep") if own_nulls else shared_null
         for index, label in enumerate(labels):
             if label in by_label:
                 raise UnreadableFileError(f"its column {label!r:.80} occurs twice")
@@ -129,7 +129,7 @@ def columns(
 
 def _check_block(table: Attributes, field: str, labels: list[str], info: dict[object, object]) -> None:
     shown = ", ".join(repr(label)[:80] for label in labels[:5])
-    if _text(table, f"{field}_meta") == "category":
+    if _read_text(table, f"{field}_meta") == "category":
         raise UnreadableFileError(f"The column {shown} is categorical; write it as text, df[...].astype(str).")
     about = info.get(field)
     if isinstance(about, dict) and about.get("tz") is not None:
@@ -148,8 +148,8 @@ def _column(name: str, values: npt.NDArray[np.generic], stored: str, null: str |
         return RawColumn(name, native.view(np.uint8) != 0)
     if native.dtype.name == stored:
         return RawColumn(name, native)
-    known = "integers, floats, booleans, text and datetimes are read"
-    raise UnreadableFileError(f"its column {name!r:.80} is of the type {stored!r:.40}; {known}")
+    supported = "integers, floats, booleans, text and datetimes are read"
+    raise UnreadableFileError(f"its column {name!r:.80} is of the type {stored!r:.40}; {supported}")
 
 
 def _datetime_type(stored: str) -> str | None:
@@ -164,11 +164,11 @@ def _index(
 ) -> RawColumn | None:
     values = records[field]
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
-    kind = _text(table, f"{field}_kind") or ""
+    kind = _read_text(table, f"{field}_kind") or ""
     about = info.get(field, {})
     about = about if isinstance(about, dict) else {}
     name = about.get("index_name") or ""
-    if values.ndim != 1 or not isinstance(name, str) or _text(table, f"{field}_meta") == "category":
+    if values.ndim != 1 or not isinstance(name, str) or _read_text(table, f"{field}_meta") == "category":
         raise _unknown_index("not one level of plain values with a text as its name")
     if about.get("tz") is not None:
         raise _unknown_index("in a time zone")
@@ -183,7 +183,7 @@ def _index(
     if kind.startswith("datetime64") and values.dtype == np.int64 and (moment := _datetime_type(kind)):
         return RawColumn(name, values.view(moment))
     if kind == "string" and values.dtype.kind == "S":
-        null = _text(table, f"{field}_nan_rep")
+        null = _read_text(table, f"{field}_nan_rep")
         return RawColumn(name, values, DEFAULT_NULL if null is None else null or None, encoding)
     raise _unknown_index(f"of the kind {kind!r:.40}")
 
@@ -223,13 +223,13 @@ def _index_field(group: Attributes, limits: Limits) -> str:
 
 
 def _encoding(group: Attributes) -> str:
-    encoding = _text(group, "encoding") or "utf-8"
+    encoding = _read_text(group, "encoding") or "utf-8"
     if encoding.lower() not in _ENCODINGS:
         raise UnreadableFileError(f"its text is encoded as {encoding!r:.40}; write it with encoding='UTF-8'")
     return _ENCODINGS[encoding.lower()]
 
 
-def _text(attributes: Attributes, name: str) -> str | None:
+def _read_text(attributes: Attributes, name: str) -> str | None:
     """Read a text; pandas pickles None, which PyTables returns as None."""
     value = attributes.get(name)
     if not isinstance(value, bytes):

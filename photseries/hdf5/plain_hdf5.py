@@ -61,22 +61,19 @@ def read(
         When the file is damaged, is not a single pandas table, or exceeds a limit; the message has the reason.
     """
     try:
-        return _read(memoryview(blob), limits, metadata, key)
+        return _read_image(memoryview(blob), limits, metadata, key)
     except _DAMAGE as error:
         raise UnreadableFileError("The HDF5 file cannot be read: it is damaged.") from error
     except UnreadableFileError as error:
-        raise UnreadableFileError(_sentence(error.message)) from error.__cause__
+        is_sentence = error.message[:1].isupper()
+        message = error.message if is_sentence else f"The HDF5 file cannot be read: {error.message}."
+        raise UnreadableFileError(message) from error.__cause__
 
 
-def _sentence(message: str) -> str:
-    """Name the file in an error, unless its message is a sentence already."""
-    return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
-
-
-def _read(image: memoryview, limits: Limits, metadata: str, requested_key: str | None) -> RawTable:
+def _read_image(image: memoryview, limits: Limits, metadata: str, requested_key: str | None) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
-    # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
+    # reads only the bytes that libhdf5 requests, and only from the image.
     content = Image(image)
     access.set_fileobj_driver(h5fd.fileobj_driver, content)
     access.set_fclose_degree(h5f.CLOSE_STRONG)  # also closes open objects of the file
@@ -198,7 +195,8 @@ def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.N
     if rows > limits.rows:
         raise UnreadableFileError(f"its table has {rows:,} rows, and at most {limits.rows:,} are accepted")
     dtype = _row_type(dataset.get_type(), limits)
-    size = rows * max(dtype.itemsize, sum(_field_size(dtype[name]) for name in dtype.names or ()))
+    fields = [dtype[name] for name in dtype.names or ()]
+    size = rows * max(dtype.itemsize, sum(cell_size(field.base) * math.prod(field.shape) for field in fields))
     if size > limits.table:
         raise UnreadableFileError(
             f"its table takes {size:,} bytes in memory, and at most {limits.table:,} are accepted"
@@ -215,7 +213,10 @@ def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.N
             raise UnreadableFileError(
                 f"a chunk of its table takes {chunk * dtype.itemsize:,} bytes; at most {limits.chunk:,} are read"
             )
-        filters = [_filter(plan, number) for number in range(plan.get_nfilters())]
+        filters = [
+            chunks.Filter(code, tuple(parameters))
+            for code, _, parameters, _ in map(plan.get_filter, range(plan.get_nfilters()))
+        ]
         spans = _spans(dataset, -(-rows // chunk))
     else:
         raise UnreadableFileError("its table is virtual or compact; only contiguous and chunked ones are read")
@@ -224,14 +225,9 @@ def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.N
     return chunks.assemble(image, spans, filters, dtype, rows, chunk)
 
 
-def _filter(plan: h5p.PropDCID, number: int) -> chunks.Filter:
-    code, _, parameters, _ = plan.get_filter(number)
-    return chunks.Filter(code, tuple(parameters))
-
-
 def _spans(dataset: h5d.DatasetID, expected: int) -> list[chunks.Span]:
     if dataset.get_num_chunks() != expected:
-        raise UnreadableFileError("its table does not have each of its chunks exactly once")
+        raise UnreadableFileError("its table lacks or repeats chunks")
     spans: list[chunks.Span] = []
 
     def add(stored: h5d.StoreInfo) -> None:
@@ -258,10 +254,6 @@ def _row_type(kind: h5t.TypeID, limits: Limits) -> np.dtype[np.void]:
     if end > kind.get_size():
         raise UnreadableFileError("fields of its table reach beyond the row")
     return np.dtype({"names": names, "formats": types, "offsets": offsets, "itemsize": kind.get_size()})
-
-
-def _field_size(field: np.dtype[np.generic]) -> int:
-    return cell_size(field.base) * math.prod(field.shape)
 
 
 def _field_type(kind: h5t.TypeID, name: str) -> np.dtype[np.generic]:

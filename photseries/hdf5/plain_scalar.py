@@ -73,11 +73,11 @@ def _is_text_code(code: str) -> bool:
 
 
 def _scalar(dtype: Dtype, payload: bytes) -> object:
-    known = np.dtype(dtype.code if dtype.order == "|" else dtype.order + dtype.code)
-    if known.itemsize != len(payload):
+    numpy_dtype = np.dtype(dtype.code if dtype.order == "|" else dtype.order + dtype.code)
+    if numpy_dtype.itemsize != len(payload):
         raise ValueError("a numpy scalar of the wrong length")
     if not payload:
-        return known.type().item()
-    if known.kind == "U":  # numpy raises SystemError for numbers beyond Unicode; the codec raises ValueError
-        return payload.decode("utf-32-be" if known.str[0] == ">" else "utf-32-le").rstrip("\0")
-    return np.frombuffer(payload, known)[0].item()
+        return numpy_dtype.type().item()
+    if numpy_dtype.kind == "U":  # numpy raises SystemError for numbers beyond Unicode; the codec raises ValueError
+        return payload.decode("utf-32-be" if numpy_dtype.str[0] == ">" else "utf-32-le").rstrip("\0")
+    return np.frombuffer(payload, numpy_dtype)[0].item()

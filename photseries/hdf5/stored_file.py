@@ -119,9 +119,9 @@ def read(blob: bytes | memoryview, limits: Limits = _UNLIMITED) -> RawTable:
     ------
     UnreadableFileError
     """
-    known = own_files.read(blob, limits)
-    if known is not None:
-        return known
+    own_table = own_files.read(blob, limits)
+    if own_table is not None:
+        return own_table
     table = plain_hdf5.read(blob, limits, metadata="json")
     own_files.learn(blob, table)
     return table

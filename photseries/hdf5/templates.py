@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, max_chunk_rows, rows_of, written
+from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, max_chunk_rows, rows_of, write_with_positions
 
 __all__ = ["write"]
 
@@ -50,7 +50,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     contents = _contents_of(attributes)
     shape = _shape_of(table, key, fields, contents)
     if deflate or shape is None:
-        return written(table, key, attributes, deflate=deflate).content
+        return write_with_positions(table, key, attributes, deflate=deflate).content
     with _lock:
         is_known, template = shape in _known, _known.get(shape)
         if is_known:
@@ -60,7 +60,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
         template = _counted(template, table, key, attributes, max_chunk_rows(fields))
         _keep(shape, template)
     if template is None:
-        file = written(table, key, attributes, deflate=False)
+        file = write_with_positions(table, key, attributes, deflate=False)
         if not is_known:
             parts = _parts(file, contents)
             _keep(shape, None if parts is None else _Template(rows, parts))
@@ -103,18 +103,18 @@ def _counted(
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
     other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
     contents = _contents_of(attributes)
-    parts = _parts(written(other, key, attributes, deflate=False), contents)
+    parts = _parts(write_with_positions(other, key, attributes, deflate=False), contents)
     if parts is None or len(parts) != len(template.parts):
         return None
     counts = []
-    for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
-        if isinstance(one, bytes) and isinstance(two, bytes) and len(one) == len(two):
-            for offset in _places_of_numbers(one, two):
-                if offset + _NUMBER.size > len(one):
+    for number, (part, other_part) in enumerate(zip(template.parts, parts, strict=True)):
+        if isinstance(part, bytes) and isinstance(other_part, bytes) and len(part) == len(other_part):
+            for offset in _places_of_numbers(part, other_part):
+                if offset + _NUMBER.size > len(part):
                     return None
-                (before,), (after,) = _NUMBER.unpack_from(one, offset), _NUMBER.unpack_from(two, offset)
+                (before,), (after,) = _NUMBER.unpack_from(part, offset), _NUMBER.unpack_from(other_part, offset)
                 counts.append((number, offset, step * (after - before)))
-        elif one != two:
+        elif part != other_part:
             return None
     return replace(template, counts=tuple(counts))
 

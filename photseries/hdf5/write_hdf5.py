@@ -21,7 +21,7 @@ from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
 from photseries.lightcurve.photometry import Array
 
-__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write", "written"]
+__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write", "write_with_positions"]
 
 #: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
 #: chunk again for every few rows read.
@@ -83,7 +83,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     bytes
         Deterministic; for HDF5 1.8 and later.
     """
-    return written(table, key, attributes, deflate=deflate).content
+    return write_with_positions(table, key, attributes, deflate=deflate).content
 
 
 class WrittenFile(NamedTuple):
@@ -93,7 +93,9 @@ class WrittenFile(NamedTuple):
     chunks: list[tuple[int, int]]
 
 
-def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> WrittenFile:
+def write_with_positions(
+    table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool
+) -> WrittenFile:
     """Write a file as :func:`write` does, and return the positions of its chunks."""
     fields = fields_of(table)
     access = h5p.create(h5p.FILE_ACCESS)
@@ -269,13 +271,9 @@ def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool
     _describe(dataset, _row_attributes(fields))
     for start, content in rows_of(fields):
         dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
-    stored = sorted((dataset.get_chunk_info(number) for number in range(-(-rows // chunk))), key=_first_row)
-    return [(one.byte_offset, one.byte_offset + one.size) for one in stored]
-
-
-def _first_row(chunk: h5d.StoreInfo) -> int:
-    (row,) = chunk.chunk_offset
-    return int(row)
+    stored = [dataset.get_chunk_info(number) for number in range(-(-rows // chunk))]
+    in_order = sorted(stored, key=lambda stored_chunk: stored_chunk.chunk_offset)
+    return [(stored_chunk.byte_offset, stored_chunk.byte_offset + stored_chunk.size) for stored_chunk in in_order]
 
 
 def _row_type(fields: Sequence[RowField], size: int) -> h5t.TypeID:

@@ -10,10 +10,10 @@ from pandas.api.extensions import ExtensionDtype
 from photseries.errors import InvalidError
 from photseries.lightcurve.table import is_text
 
-__all__ = ["appended"]
+__all__ = ["append_rows"]
 
 
-def appended(frame: pd.DataFrame, new_rows: pd.DataFrame, *, drop_repeats: bool, from_json: bool) -> pd.DataFrame:
+def append_rows(frame: pd.DataFrame, new_rows: pd.DataFrame, *, drop_repeats: bool, from_json: bool) -> pd.DataFrame:
     """Append new rows to a table.
 
     Parameters
@@ -89,10 +89,10 @@ def _cast(values: pd.Series, dtype: np.dtype[np.generic] | ExtensionDtype, from_
     """Cast values to another dtype; raise ValueError or TypeError where a value would be lost."""
     if from_json and dtype.kind == "M":
         if not values.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
-            raise ValueError("other texts than dates, which pandas may take for the present moment")
+            raise ValueError("texts that are not dates, which pandas may read as the present moment")
         return pd.to_datetime(values, format="ISO8601").astype(dtype)
     if {dtype.kind, values.dtype.kind} & {"m", "M"}:
-        raise TypeError("numbers, which pandas would take for nanoseconds")
+        raise TypeError("numbers, which pandas would read as nanoseconds")
     with np.errstate(over="ignore", invalid="ignore"):
         cast = values.astype(dtype)
     back = cast.astype(values.dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["BANDPASSES", "SNCOSMO_VERSION", "allowed", "bandpass_of_profile", "profile_of"]
+__all__ = ["BANDPASSES", "SNCOSMO_VERSION", "allowed_filters", "bandpass_of_profile", "profile_of"]
 
 #: The release of sncosmo that the list is from.
 SNCOSMO_VERSION = "2.13.1"
@@ -260,7 +260,7 @@ def bandpass_of_profile(profile: str) -> str | None:
     return _BANDPASSES_OF_PROFILES.get(profile)
 
 
-def allowed(additional: Iterable[str]) -> tuple[str, ...]:
+def allowed_filters(additional: Iterable[str]) -> tuple[str, ...]:
     """Return every allowed filter name.
 
     Parameters

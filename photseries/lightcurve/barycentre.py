@@ -14,7 +14,7 @@ from photseries.errors import InvalidError
 from photseries.extras import quiet
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["FRAMES", "PLACE", "derived_time", "framed", "require_frames"]
+__all__ = ["FRAMES", "PLACE", "derived_time", "require_frames", "with_time_frame"]
 
 #: The time scale and reference position of each derived time column; None: those of the series.
 FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -32,7 +32,7 @@ _LIGHT: Final = 299_792_458.0  # [m/s]
 _AU: Final = 149_597_870_700.0  # [m]
 
 
-def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
+def with_time_frame(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
     """Return the metadata of a series with the time scale and reference position of one of its time columns."""
     if column not in FRAMES:
         return metadata
@@ -100,16 +100,16 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
     import erfa
 
     derived = np.full(mjd.shape, np.nan)
-    known = np.isfinite(mjd)
-    if not known.any() or _problem(name, metadata) is not None:
+    is_finite = np.isfinite(mjd)
+    if not is_finite.any() or _problem(name, metadata) is not None:
         return derived
     scale, target = FRAMES[name]
     try:
         with quiet(erfa.ErfaWarning):  # about dates without known leap seconds
-            utc, tt, tdb = _scales(mjd[known], metadata)
-            derived[known] = utc if scale == "utc" else tdb
+            utc, tt, tdb = _scales(mjd[is_finite], metadata)
+            derived[is_finite] = utc if scale == "utc" else tdb
             if target not in (None, metadata["time_refpos"]):
-                derived[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
+                derived[is_finite] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
         message = f"{name} cannot be derived: a time of the series is no date."
         raise InvalidError(message, fields={"derive": [message]}) from None

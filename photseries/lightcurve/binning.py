@@ -48,8 +48,8 @@ class BinnedSamples:
         """Return a table with mjd, brightness, its two errors and the count."""
         points = self.samples
         name, error = points.unit, f"{points.unit}err"
-        known = np.full(len(points.mjd), np.nan) if points.error is None else points.error
-        columns = {"mjd": points.mjd, name: points.value, error: known, f"{error}_scatter": self.scatter}
+        errors = np.full(len(points.mjd), np.nan) if points.error is None else points.error
+        columns = {"mjd": points.mjd, name: points.value, error: errors, f"{error}_scatter": self.scatter}
         return pd.DataFrame({**columns, "count": self.count})
 
 
@@ -116,7 +116,7 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
     rows = rows[np.argsort(mjd[rows], kind="stable")]
     since = mjd[rows] - mjd[rows[0]]
     if since[-1] > _MAX_SPAN:
-        message = f"The times span more than {_MAX_SPAN:,.0f} d: ask for a part (mjdMin, mjdMax)."
+        message = f"The times span more than {_MAX_SPAN:,.0f} d: request a part (mjdMin, mjdMax)."
         raise InvalidError(message, fields={"detrend": [message]})
     index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")

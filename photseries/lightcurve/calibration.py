@@ -71,11 +71,6 @@ class Calibration:
         return self.flux_unit.name if self.flux_unit.microjansky is None else MICROJANSKY
 
     @property
-    def standard_unit(self) -> str | None:
-        """The unit in the spelling of files; None for fluxes without a unit."""
-        return self.flux_unit.standard if self.flux_unit.microjansky is None else MICROJANSKY
-
-    @property
     def system(self) -> str:
         """The system of the magnitudes in words: AB, Vega or instrumental.
 
@@ -84,7 +79,7 @@ class Calibration:
         is_silent = self.magsys == "ab" and self.flux_unit.microjansky is None and self.brightness != "mag"
         return "" if is_silent else _SYSTEMS[self.magsys]
 
-    def described(self, unit: Unit) -> BrightnessDescription:
+    def describe(self, unit: Unit) -> BrightnessDescription:
         """Describe the flux or magnitude of statistics and derived columns for an answer."""
         is_mag = unit == "mag"
         return {

@@ -49,18 +49,18 @@ def content_hash(frame: pd.DataFrame) -> str:
         SHA-256 in hexadecimal, of the bytes that the module's docstring lays out.
     """
     columns = ((str(name), column if is_text(column) else column.to_numpy()) for name, column in frame.items())
-    return _hashed(columns, len(frame.columns), len(frame))
+    return _hash(columns, len(frame.columns), len(frame))
 
 
 def content_hash_of(columns: Mapping[str, npt.NDArray[np.generic]]) -> str:
     """Hash a table without text, which is given as its columns; see :func:`content_hash`."""
-    return _hashed(columns.items(), len(columns), len(next(iter(columns.values()))))
+    return _hash(columns.items(), len(columns), len(next(iter(columns.values()))))
 
 
-def _hashed(columns: Iterable[tuple[str, npt.NDArray[np.generic] | pd.Series]], number: int, rows: int) -> str:
+def _hash(columns: Iterable[tuple[str, npt.NDArray[np.generic] | pd.Series]], number: int, rows: int) -> str:
     digest = hashlib.sha256(_integers(number, rows))
     for name, column in columns:
-        dtype, values = _plain(column) if isinstance(column, np.ndarray) else _text(column)
+        dtype, values = _encode_numbers(column) if isinstance(column, np.ndarray) else _encode_texts(column)
         for text in (name, dtype):
             encoded = text.encode()
             digest.update(_integers(len(encoded)))
@@ -70,14 +70,14 @@ def _hashed(columns: Iterable[tuple[str, npt.NDArray[np.generic] | pd.Series]], 
     return digest.hexdigest()
 
 
-def _plain(values: npt.NDArray[np.generic]) -> tuple[str, list[bytes | memoryview]]:
+def _encode_numbers(values: npt.NDArray[np.generic]) -> tuple[str, list[bytes | memoryview]]:
     if values.dtype.kind == "f" and (absent := np.isnan(values)).any():
         values = np.where(absent, values.dtype.type(np.nan), values)
     values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return values.dtype.str, [values.view(np.uint8).data]
 
 
-def _text(column: pd.Series) -> tuple[str, list[bytes | memoryview]]:
+def _encode_texts(column: pd.Series) -> tuple[str, list[bytes | memoryview]]:
     cells = [cell.encode() if isinstance(cell, str) else None for cell in column]
     lengths = np.array([-1 if cell is None else len(cell) for cell in cells], dtype="<i8")
     return "text", [lengths.tobytes(), b"".join(cell for cell in cells if cell is not None)]

@@ -25,7 +25,7 @@ __all__ = [
     "PixelColumns",
     "Points",
     "envelope",
-    "plotted",
+    "plot_values",
 ]
 
 #: What a point is; the number of a kind is its place.
@@ -83,7 +83,7 @@ class Envelope:
     columns: Annotated[list[PixelColumns], "Intervals by kind, if there are many points."]
 
 
-def plotted(
+def plot_values(
     curve: LightCurve, snr: FloatArray, flagged: npt.NDArray[np.bool_], unit: Unit, threshold: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return the value, the error and the kind of each row of a light curve, shape (n,).
@@ -156,15 +156,15 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
                 rows = slice(None) if count == len(mjd) else np.flatnonzero(kind == number)
                 columns.append(_columns(number, np.searchsorted(mjd[rows], edges), value[rows]))
     unflagged = _sampled(value[kind != FLAGGED] if counts["flagged"] else value)
-    known = _sampled(error)
-    known = known[np.isfinite(known)]
+    errors = _sampled(error)
+    errors = errors[np.isfinite(errors)]
     return Envelope(
         num_points=len(mjd),
         counts=counts,
         start=start,
         step=step,
         median=float(np.median(unflagged)) if unflagged.size else None,
-        error=float(np.median(known)) if known.size else None,
+        error=float(np.median(errors)) if errors.size else None,
         robust=_robust(unflagged),
         full=(float(value.min()), float(value.max())) if value.size else None,
         points=points,

@@ -172,11 +172,11 @@ class LombScargle:
         power = np.empty(grid.count)
         for begin in range(0, grid.count, _HARMONIC_BLOCK):
             piece = Grid(grid.first + begin * grid.step, grid.step, min(_HARMONIC_BLOCK, grid.count - begin))
-            several = [
+            weights = [
                 self._sums(transform, rows, piece, self._weight[np.newaxis], k + 1) for k in range(2 * harmonics)
             ]
             values = [self._sums(transform, rows, piece, self._weighted[np.newaxis], k + 1) for k in range(harmonics)]
-            power[begin : begin + piece.count] = _harmonic_power(np.concatenate(several), np.concatenate(values))
+            power[begin : begin + piece.count] = _harmonic_power(np.concatenate(weights), np.concatenate(values))
         return np.clip(power, 0, 1)
 
     def of_times(self, grid: Grid) -> FloatArray:

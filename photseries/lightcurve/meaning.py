@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from photseries.fields import FIELDS
-from photseries.lightcurve.barycentre import FRAMES, framed
+from photseries.lightcurve.barycentre import FRAMES, with_time_frame
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
@@ -83,15 +83,15 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     column = _LIKE.get(column, column)
     if column in TIMES:
         alignment = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
-        column_metadata = framed(column, metadata)
+        column_metadata = with_time_frame(column, metadata)
         frame = f"scale {time_scale(column_metadata)}, reference position {time_refpos(column_metadata)}"
         return Meaning("d", "time.epoch", f"MJD of the {alignment} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:
         return Meaning("mag", "phot.mag", calibration_of(metadata).label("mag"))
-    known, units = _MEANINGS.get(column, Meaning()), metadata.get("column_units")
-    return known if known.unit or not isinstance(units, Mapping) else replace(known, unit=units.get(column))
+    default, units = _MEANINGS.get(column, Meaning()), metadata.get("column_units")
+    return default if default.unit or not isinstance(units, Mapping) else replace(default, unit=units.get(column))
 
 
 def time_scale(metadata: Mapping[str, object]) -> str:

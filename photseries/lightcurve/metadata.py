@@ -175,18 +175,18 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     magref, e_magref, ref_flux, ref_fluxerr = (values.get(field) for field in REFERENCE)
     _require_values(values)
     if not calibration_of(values).converts:
-        if magref is not None and _agree(ref_flux, _plain(mag_to_flux(magref))):
+        if magref is not None and _agree(ref_flux, _finite_or_none(mag_to_flux(magref))):
             ref_flux = ref_fluxerr = None
         return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
     if magref is None:
-        magref = _plain(flux_to_mag(ref_flux)) if ref_flux is not None else None
-    elif not _agree(ref_flux, derived := _plain(mag_to_flux(magref))):
+        magref = _finite_or_none(flux_to_mag(ref_flux)) if ref_flux is not None else None
+    elif not _agree(ref_flux, derived := _finite_or_none(mag_to_flux(magref))):
         ref_flux = derived
     if ref_flux is None:
         ref_fluxerr = None
     elif e_magref is None:
-        e_magref = _plain(fluxerr_to_magerr(ref_flux, ref_fluxerr)) if ref_fluxerr is not None else None
-    elif not _agree(ref_fluxerr, derived := _plain(magerr_to_fluxerr(ref_flux, e_magref))):
+        e_magref = _finite_or_none(fluxerr_to_magerr(ref_flux, ref_fluxerr)) if ref_fluxerr is not None else None
+    elif not _agree(ref_fluxerr, derived := _finite_or_none(magerr_to_fluxerr(ref_flux, e_magref))):
         ref_fluxerr = derived
     return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
 
@@ -238,7 +238,7 @@ def _median(column: pd.Series, field: str) -> float | None:
     if values.size == 0:
         return None
     with np.errstate(all="ignore"):
-        return _plain(circular_median(values) if field == "ra" else np.median(values))
+        return _finite_or_none(circular_median(values) if field == "ra" else np.median(values))
 
 
 def _only_text(column: pd.Series) -> str | None:
@@ -248,5 +248,5 @@ def _only_text(column: pd.Series) -> str | None:
     return str(values[0]) if len(values) == 1 and isinstance(values[0], str) else None
 
 
-def _plain(value: FloatArray | np.float64) -> float | None:
+def _finite_or_none(value: FloatArray | np.float64) -> float | None:
     return float(value) if np.isfinite(value) else None

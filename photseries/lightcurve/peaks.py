@@ -114,8 +114,8 @@ def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: in
         list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, max_peaks))
     ]
     threshold = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
-    others = places[power[places] >= threshold][: _REFINED_WORK // (curve.count + _CALL)]
-    return np.union1d(listed, others)
+    other_places = places[power[places] >= threshold][: _REFINED_WORK // (curve.count + _CALL)]
+    return np.union1d(listed, other_places)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
     Raises
     ------
     InvalidError
-        When there are fewer than 5 points, all are at one time, or more frequencies are asked for than are allowed.
+        When there are fewer than 5 points, all are at one time, or more frequencies are requested than allowed.
     """
     span = float(mjd[-1] - mjd[0])
     if len(mjd) < MIN_POINTS or span <= 0:
@@ -151,7 +151,7 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
         return Grid(first, (last - first) / (needed - 1), needed), needed
     if options.min_period is not None:
         raise InvalidError(
-            f"This needs {needed:,} frequencies, and {options.max_frequencies:,} are allowed: ask for a longer "
+            f"This needs {needed:,} frequencies, and {options.max_frequencies:,} are allowed: request a longer "
             f"minPeriod, fewer samplesPerPeak, or less of the time (mjdMin, mjdMax)."
         )
     return Grid(first, step, options.max_frequencies), needed

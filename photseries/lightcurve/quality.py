@@ -225,12 +225,12 @@ def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
-    least, greatest = USUAL_MAGNITUDES
-    usual = np.count_nonzero((flux > least) & (flux < greatest))
-    if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
+    brightest, faintest = USUAL_MAGNITUDES
+    in_range = np.count_nonzero((flux > brightest) & (flux < faintest))
+    if flux.size < 2 or in_range < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
-    return bool(least < low and high < greatest and high - low < least / 5)
+    return bool(brightest < low and high < faintest and high - low < brightest / 5)
 
 
 def _sentinel_warnings(frame: pd.DataFrame) -> Iterator[str]:
@@ -266,16 +266,12 @@ def _contradiction_warnings(
         elif field in ("ra", "dec"):
             scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
             apart = abs(_wrap(inferred_value - stated)) * scale
-            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _circular_std(rows[name], inferred_value):
+            spread = scale * np.std(_wrap(_finite(rows[name].to_numpy()) - inferred_value))
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * spread:
                 yield (
                     f"The column {name!r} has the median {inferred_value:.6f}, {apart:,.1f} arcsec from "
                     f"{field}={stated:.6f}; that was given and is used."
                 )
-
-
-def _circular_std(column: pd.Series, median: float) -> float:
-    """Return the standard deviation of angles [deg]."""
-    return float(np.std(_wrap(_finite(column.to_numpy()) - median)))
 
 
 def _wrap(degrees: _Degrees) -> _Degrees:

@@ -112,7 +112,7 @@ def samples(
         mask &= curve.mjd <= mjd_max
     rows = np.flatnonzero(mask)
     if not rows.size:
-        raise InvalidError(f"No row of this series has a time and a {unit}, of those that are asked for.")
+        raise InvalidError(f"No row of this series has a time and a {unit} in the requested part.")
     rows = rows[np.argsort(curve.mjd[rows], kind="stable")]
     return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]), signal_to_noise(curve)[rows])
 
@@ -131,5 +131,5 @@ def numbers_of(frame: pd.DataFrame, column: str, parameter: str) -> FloatArray:
 
 
 def _complete(error: FloatArray) -> FloatArray | None:
-    known = np.isfinite(error)
-    return np.where(known, error, np.median(error[known])) if known.any() else None
+    is_finite = np.isfinite(error)
+    return np.where(is_finite, error, np.median(error[is_finite])) if is_finite.any() else None

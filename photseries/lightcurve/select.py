@@ -24,7 +24,7 @@ from photseries.lightcurve.table import FLUX, FLUXERR, TIME, first_present, is_n
 from photseries.lightcurve.units import MICROJANSKY
 from photseries.text import some_of, suggestion
 
-__all__ = ["curve_to_show", "derived", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
+__all__ = ["curve_to_show", "derived_values", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -151,7 +151,7 @@ def select_counted(
     selected = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
         selected = selected.reset_index(drop=True)
-    new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived(part.derive, curve, frame, metadata)}
+    new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived_values(part.derive, curve, frame, metadata)}
     if _converts_fluxes(part, metadata):
         new_columns |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
     new_columns |= _trended(part, curve.masked(good), unit_of(frame, calibration))
@@ -179,8 +179,8 @@ def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.ND
     new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {}
     if part.detrend is not None:
         trend = running_median(curve.mjd, value, part.detrend)
-        known = trend[np.isfinite(trend)]
-        value = value - trend + (np.median(known) if known.size else np.nan)
+        finite_trend = trend[np.isfinite(trend)]
+        value = value - trend + (np.median(finite_trend) if finite_trend.size else np.nan)
         new_columns = {f"{unit}_trend": trend, f"{unit}_detrended": value}
     return new_columns if part.clip is None else {**new_columns, "clipped": far_from_median(value, part.clip)}
 
@@ -205,7 +205,7 @@ def _converts_fluxes(part: Selection, metadata: Mapping[str, object]) -> bool:
     return is_derived and calibration.flux_unit.microjansky not in (None, 1.0)
 
 
-def derived(
+def derived_values(
     names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, object]
 ) -> dict[str, FloatArray]:
     """Compute some of :data:`~photseries.lightcurve.selection.DERIVED` for every row of a table with a light curve."""

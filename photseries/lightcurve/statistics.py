@@ -226,7 +226,7 @@ def summarize_block(
         series = np.arange(count)
         first_time, last_time = curve.mjd[:, 0], curve.mjd[:, -1]
         steps = np.median(np.diff(curve.mjd), axis=-1) if rows > 1 else np.full(count, np.nan)
-        described = {name: _described(values) for name, values in columns.items()}
+        described = {name: _block_statistics(values) for name, values in columns.items()}
         floats = {
             "mean_flux": mean_flux,
             "rms_flux": rms_flux,
@@ -248,7 +248,7 @@ def summarize_block(
             "worst_snr": worst_snr,
             "frame_rate": 1 / (steps * SECONDS_PER_DAY),
         }
-    known: dict[str, list[Any]] = {
+    statistics: dict[str, list[Any]] = {
         "num_exp": [rows] * count,
         "num_flagged": [0] * count,
         "num_detected": number.tolist(),
@@ -259,10 +259,10 @@ def summarize_block(
             for order, statistic in enumerate(("medians", "minima", "maxima", "stds"))
         },
     }
-    return [ColumnSummary(**{name: values[index] for name, values in known.items()}) for index in range(count)]
+    return [ColumnSummary(**{name: values[index] for name, values in statistics.items()}) for index in range(count)]
 
 
-def _described(values: FloatArray) -> tuple[list[float | None], ...]:
+def _block_statistics(values: FloatArray) -> tuple[list[float | None], ...]:
     """Return median, minimum, maximum and standard deviation of a column of many tables."""
     minimum, median, maximum = _least_median_greatest(values)
     return tuple(map(_numbers, (median, minimum, maximum, _mean_and_std(values.astype(np.float64, copy=False))[1])))
@@ -407,8 +407,8 @@ def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, 
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    known = np.isfinite(values)
-    return values if known.all() else values[known]
+    is_finite = np.isfinite(values)
+    return values if is_finite.all() else values[is_finite]
 
 
 def _value_at(values: FloatArray, row: int | None) -> float | None:

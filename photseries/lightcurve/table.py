@@ -207,9 +207,9 @@ def _is_plain(dtype: np.dtype[np.generic]) -> bool:
 
 def _text_problem(column: pd.Series) -> str | None:
     cells = column[column.notna()].tolist()
-    others = {kind.__name__ for kind in set(map(type, cells)) if not issubclass(kind, str)}
-    if others:
-        return f"holds {', '.join(sorted(others))} where only text and null are possible"
+    other_types = {kind.__name__ for kind in set(map(type, cells)) if not issubclass(kind, str)}
+    if other_types:
+        return f"holds {', '.join(sorted(other_types))} where only text and null are possible"
     joined = "".join(cells)
     if "\0" in joined:
         return "has a NUL character in a text"

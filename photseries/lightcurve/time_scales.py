@@ -57,7 +57,7 @@ def in_every_scale(mjd: float, scale: str) -> dict[str, float]:
             tai = mjd - (_TT_MINUS_TAI + _tdb_minus_tt(mjd)) / _DAY
     tt = tai + _TT_MINUS_TAI / _DAY
     times = {"utc": _utc_of_tai(tai), "tai": tai, "tt": tt, "tdb": tt + _tdb_minus_tt(tt) / _DAY}
-    return {known: mjd if known == scale else times[known] for known in FIELDS["time_scale"].values}
+    return {name: mjd if name == scale else times[name] for name in FIELDS["time_scale"].values}
 
 
 def _tdb_minus_tt(mjd: float) -> float:

@@ -152,7 +152,8 @@ def flux_unit_of(text: str) -> FluxUnit:
         for base, exponent in powers.items():
             dimension[base] = dimension.get(base, 0) + exponent * power
     is_density = {base: power for base, power in dimension.items() if power} == _JANSKY[1]
-    return FluxUnit(name, standard, _rounded(scale * 1e32) if is_density else None)
+    microjansky = float(f"{scale * 1e32:.14g}")  # without the rounding errors of a product of powers of ten
+    return FluxUnit(name, standard, microjansky if is_density else None)
 
 
 def _factors(text: str, spelling: str) -> Iterator[tuple[str, int]]:
@@ -175,11 +176,6 @@ def _standard(scale: float, factors: list[tuple[str, int]]) -> str | None:
     if len(factors) == 2 and (factors[0][1], factors[1][1]) == (1, -1):
         return f"{head}{factors[0][0]}/{factors[1][0]}"
     return head + ".".join(f"{symbol}{'' if power == 1 else power}" for symbol, power in factors)
-
-
-def _rounded(value: float) -> float:
-    """Remove the rounding errors of a product of powers of ten."""
-    return float(f"{value:.14g}")
 
 
 def _unknown(text: str) -> ValueError:

@@ -14,7 +14,7 @@ _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
     name="brightness",
     kind=choice("flux", "mag"),
-    sentence="Flux or magnitude. Default: that of the table.",
+    sentence="Flux or magnitude. Default: the brightness of the table.",
 )
 _BIN = next(known for known in PART if known.name == "bin")
 _CLEANED = (

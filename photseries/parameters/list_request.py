@@ -33,15 +33,11 @@ def _id(value: object) -> int:
     return value
 
 
-def _text(value: object) -> str:
+def _parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError  # noqa: TRY004  as of texts that are no such value
     text: str = TEXT.read(value)
     return text
-
-
-def _text_or_number(value: object) -> str:
-    return _text(str(value) if type(value) is int else value)
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,14 @@ _STRING: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
 #: The kinds of lists besides positions.
 LISTS: Final[Mapping[str, _List]] = {
     "ids": _List("id", "an integer", _id, {"type": "integer"}),
-    "obj_ids": _List("obj_id", "a string", _text, _STRING),
+    "obj_ids": _List("obj_id", "a string", _parse_text, _STRING),
     "series_obj_ids": _List(
-        "series_obj_id", "a string or an integer", _text_or_number, {"anyOf": [_STRING, {"type": "integer"}]}
+        "series_obj_id",
+        "a string or an integer",
+        lambda value: _parse_text(str(value) if type(value) is int else value),
+        {"anyOf": [_STRING, {"type": "integer"}]},
     ),
-    "hashes": _List("hash", "a string", _text, _STRING),
+    "hashes": _List("hash", "a string", _parse_text, _STRING),
 }
 
 
@@ -146,7 +145,7 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
     positions = positions_of(entries, values, MAX_ENTRIES) if by == POSITIONS else None
     return ListRequest(
         by,
-        () if by == POSITIONS else tuple(_read(by, entries)),
+        () if by == POSITIONS else tuple(_parse_entries(by, entries)),
         Query(
             restrictions=tuple(restrictions_of(values)),
             cone=cone_of(values) if positions is None else None,
@@ -159,7 +158,7 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
     )
 
 
-def _read(by: str, entries: Sequence[object]) -> list[object]:
+def _parse_entries(by: str, entries: Sequence[object]) -> list[object]:
     values = []
     for index, entry in enumerate(entries):
         try:

@@ -22,7 +22,7 @@ from photseries.parameters.table import (
     Criterion,
     Parameter,
 )
-from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, joined
+from photseries.parameters.value_types import DECLINATION, MAX_VALUES, MOMENT, RIGHT_ASCENSION, join_values
 from photseries.text import closest_names, suggestion
 
 __all__ = [
@@ -324,7 +324,7 @@ def positions_of(entries: object, values: Mapping[str, Any], limit: int = MAX_PO
 def _pair(pair: object) -> tuple[float, float]:
     if not isinstance(pair, list) or len(pair) != 2:
         raise ValueError
-    return RIGHT_ASCENSION.read(_plain(pair[0])), DECLINATION.read(_plain(pair[1]))
+    return RIGHT_ASCENSION.read(_format_value(pair[0])), DECLINATION.read(_format_value(pair[1]))
 
 
 def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
@@ -349,11 +349,11 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
             raise _invalid(name[:MAX_NAME_LENGTH], f"The list {_quote(name)} is empty. Give a value, or leave it out.")
         try:
             if not isinstance(value, list):
-                texts[name] = [_plain(value)]
+                texts[name] = [_format_value(value)]
             elif name in repeatable:
-                texts[name] = [_plain(item) for item in value]
+                texts[name] = [_format_value(item) for item in value]
             else:
-                texts[name] = [joined([_plain(item) for item in value])]
+                texts[name] = [join_values([_format_value(item) for item in value])]
         except TypeError:
             raise _invalid(
                 name[:MAX_NAME_LENGTH],
@@ -362,7 +362,7 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     return texts
 
 
-def _plain(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):

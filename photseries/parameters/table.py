@@ -82,20 +82,20 @@ class Criterion(Parameter):
 _LABELS: Mapping[Operator, str] = {Operator.AT_LEAST: " at least", Operator.AT_MOST: " at most"}
 
 
-def _criterion(field: Field, known: Comparison) -> Criterion:
+def _criterion(field: Field, comparison: Comparison) -> Criterion:
     """Return the parameter that compares a field."""
     never = " Instrumental magnitudes never match." if field.is_magnitude else ""
     unit = f" [{field.unit}]" if field.unit and field.type == "number" else ""
     return Criterion(
-        name=known.name,
-        aliases=known.aliases,
-        kind=_kind(field, known.operator),
+        name=comparison.name,
+        aliases=comparison.aliases,
+        kind=_kind(field, comparison.operator),
         field=field.name,
-        operator=known.operator,
-        sentence=known.sentence or f"Series whose {field.name} {known.operator.value} this{unit}.{never}",
-        label=known.label or f"{field.label}{_LABELS.get(known.operator, '')}",
+        operator=comparison.operator,
+        sentence=comparison.sentence or f"Series whose {field.name} {comparison.operator.value} this{unit}.{never}",
+        label=comparison.label or f"{field.label}{_LABELS.get(comparison.operator, '')}",
         unit=field.unit,
-        robust=known.robust,
+        robust=comparison.robust,
     )
 
 

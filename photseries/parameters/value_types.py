@@ -41,7 +41,7 @@ __all__ = [
     "choice",
     "choices",
     "integer",
-    "joined",
+    "join_values",
 ]
 
 MAX_TEXT_LENGTH = 1000
@@ -86,7 +86,7 @@ def choice(*choices: str) -> ValueType:
     return ValueType(f"one of {some_of(choices)}", read, {"type": "string", "enum": list(choices)})
 
 
-def _text(text: str) -> str:
+def _parse_text(text: str) -> str:
     if not text or len(text) > MAX_TEXT_LENGTH or "\0" in text or (not text.isascii() and not is_unicode(text)):
         raise ValueError
     return text
@@ -119,33 +119,33 @@ def _list_of(schema: Mapping[str, object]) -> Mapping[str, object]:
     return {"type": "array", "items": schema, "minItems": 1, "maxItems": MAX_VALUES}
 
 
-def choices(*known: str) -> ValueType:
+def choices(*names: str) -> ValueType:
     """Return the type of several values, each one of some texts."""
 
     def read(text: str) -> tuple[str, ...]:
         values = tuple(value.removeprefix('"').removesuffix('"') for value in text.split(","))  # in the form of joined
-        if not set(values) <= set(known) or len(set(values)) < len(values):
+        if not set(values) <= set(names) or len(set(values)) < len(values):
             raise ValueError
         return values
 
-    item_schema = {"type": "string", "enum": list(known)}
+    item_schema = {"type": "string", "enum": list(names)}
     return ValueType(
-        f"one or more of {some_of(known)}, separated by commas, each once",
+        f"one or more of {some_of(names)}, separated by commas, each once",
         read,
         {**_list_of(item_schema), "uniqueItems": True},
     )
 
 
-def any_of(*known: str) -> ValueType:
+def any_of(*names: str) -> ValueType:
     """Return the type of several values of a field, each one of some texts."""
     return ValueType(
-        f"one or more of {some_of(known)}, separated by commas",
-        _split(choice(*known).read),
-        _list_of({"type": "string", "enum": list(known)}),
+        f"one or more of {some_of(names)}, separated by commas",
+        _split(choice(*names).read),
+        _list_of({"type": "string", "enum": list(names)}),
     )
 
 
-def joined(texts: Sequence[str]) -> str:
+def join_values(texts: Sequence[str]) -> str:
     """Join values with commas; the types of several values parse the result."""
     return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
 
@@ -209,10 +209,6 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[st
     return read
 
 
-def _right_ascension(text: str) -> float:
-    return _between(0, 360)(text) % 360
-
-
 _DURATION = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})(s|min|h|d)$")
 _UNITS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0}
 
@@ -248,7 +244,7 @@ _STATISTIC = re.compile(
 
 
 def _statistic(text: str) -> Statistic:
-    match = _STATISTIC.fullmatch(_text(text).strip())
+    match = _STATISTIC.fullmatch(_parse_text(text).strip())
     if not match:
         raise ValueError
     column = match["plain"] or match["quoted"].replace('""', '"')
@@ -266,10 +262,10 @@ def _at_least(minimum: int) -> Mapping[str, object]:
     return {"type": "integer", "minimum": minimum, "maximum": _MAX_INTEGER}
 
 
-TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _text, _ANY_TEXT)
+TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _parse_text, _ANY_TEXT)
 TEXTS = ValueType(
     "one or more strings, separated by commas; put double quotes around a string that contains a comma",
-    _split(_text),
+    _split(_parse_text),
     _list_of(_ANY_TEXT),
 )
 FLUX_UNITS = ValueType(
@@ -290,7 +286,9 @@ MOMENT = ValueType(
     {"anyOf": [{"type": "number", "maximum": _LAST_MJD}, _DATE, _TIME]},
 )
 RIGHT_ASCENSION = ValueType(
-    "an angle from 0 to 360 degrees", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360}
+    "an angle from 0 to 360 degrees",
+    lambda text: _between(0, 360)(text) % 360,
+    {"type": "number", "minimum": 0, "maximum": 360},
 )
 DECLINATION = ValueType(
     "an angle from -90 to 90 degrees", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90}

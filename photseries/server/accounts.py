@@ -99,7 +99,7 @@ class Accounts:
         """
         session = secrets.token_urlsafe(32)
         with self._catalogue.transaction() as connection:
-            token_id = credentials.redeem(connection, _digest(_ONCE + once)) if _wellformed(once) else None
+            token_id = credentials.redeem(connection, _digest(_ONCE + once)) if _is_wellformed(once) else None
             if token_id is None:
                 raise UnauthorizedError("This link was used already, or has expired. Sign in with a token.")
             credentials.begin(connection, _digest(session), token_id, lifetime)
@@ -114,7 +114,7 @@ class Accounts:
             When the session does not exist or has ended.
         """
         with self._catalogue.reading() as connection:
-            owner = credentials.by_session(connection, _digest(session)) if _wellformed(session) else None
+            owner = credentials.by_session(connection, _digest(session)) if _is_wellformed(session) else None
             if owner is None:
                 raise UnauthorizedError("You are no longer signed in. Sign in again.")
             return _principal(connection, owner)
@@ -167,7 +167,7 @@ class Accounts:
                 ends.append(datetime.now(UTC) + timedelta(seconds=self._token_lifetime))
             values |= {"expires_at": min(ends)} if ends else {}
         with self._catalogue.transaction() as connection:
-            created = _created(connection, kind, values)
+            created = _insert_entry(connection, kind, values)
             if kind in audit.AUDITED:
                 audit.note(connection, principal, "create", kind, created["id"], values)
             return created
@@ -294,7 +294,7 @@ class Accounts:
 
 
 def _owner(connection: Connection, secret: str) -> Owner:
-    owner = credentials.by_token(connection, secret[:PREFIX_LENGTH]) if _wellformed(secret) else None
+    owner = credentials.by_token(connection, secret[:PREFIX_LENGTH]) if _is_wellformed(secret) else None
     if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
         raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
     return owner
@@ -328,7 +328,7 @@ def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
         raise InvalidError(f"expires_at: {message}", fields={"expires_at": [message]})
 
 
-def _created(connection: Connection, kind: str, values: Mapping[str, Any]) -> dict[str, object]:
+def _insert_entry(connection: Connection, kind: str, values: Mapping[str, Any]) -> dict[str, object]:
     row = dict(values)
     match kind:
         case "users":
@@ -409,7 +409,7 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _wellformed(secret: str) -> bool:
+def _is_wellformed(secret: str) -> bool:
     return len(secret) <= 200 and secret.isascii() and secret.isprintable()
 
 

@@ -36,7 +36,7 @@ from photseries.server.storage import LocalStore, Store, open_store
 __all__ = [
     "Services",
     "max_connections",
-    "opened",
+    "open_services",
     "opened_catalogue",
     "opened_store",
     "require_archive",
@@ -148,7 +148,7 @@ def require_archive(config: Config) -> None:
 
 
 @contextmanager
-def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
+def open_services(config: Config, *, existing: bool = False) -> Iterator[Services]:
     """Start all services, and stop them at the end of the block; the schema must be of this version's revision.
 
     An embedded database without a schema is migrated, because it contains no data.

@@ -79,7 +79,7 @@ class Worker(threading.Thread):
         pause = BEGIN
         while not self._stopping.wait(pause):
             try:
-                with self._catalogue.elected(ANALYSIS) as is_free:
+                with self._catalogue.task_lock(ANALYSIS) as is_free:
                     pass
                 if is_free:
                     self._work()
@@ -112,7 +112,7 @@ class Worker(threading.Thread):
         with self._process as process:
             given_up = [number for number, deaths in self._killers.items() if deaths >= DEATHS]
             # Through the pipe, because the settings contain secrets.
-            values = {**_plain(self._config), "database.url": self._catalogue.current_url()}
+            values = {**_all_settings(self._config), "database.url": self._catalogue.current_url()}
             self._follow(process, orjson.dumps({"settings": values, "given_up": given_up}))
         running, self.running, self._process = self.running, None, None
         if self._stopping.is_set() or process.returncode == 0:
@@ -139,7 +139,7 @@ class Worker(threading.Thread):
                 log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)
 
 
-def _plain(config: Config) -> dict[str, object]:
+def _all_settings(config: Config) -> dict[str, object]:
     """Return all settings in the format of :func:`photseries.server.settings.load`."""
     return {
         f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)
@@ -166,7 +166,7 @@ def _search(config: Config, given_up: Sequence[int]) -> None:
     """Search, and print each id before its search and the outcome after it, as JSON lines."""
     catalogue = Catalogue(str(config.database.url), config.database, connections=2)
     searcher = PeriodSearcher(catalogue, unclaimed_store(config), config.analysis)
-    with catalogue.elected(ANALYSIS) as won:
+    with catalogue.task_lock(ANALYSIS) as won:
         for series_id in given_up:
             searcher.give_up(series_id)
         while won:

@@ -73,10 +73,6 @@ class Sample:
         }
 
 
-def _constant(phase: FloatArray) -> FloatArray:
-    return np.ones_like(phase)
-
-
 def _pulsation(phase: FloatArray) -> FloatArray:
     return np.asarray(1 + 0.3 * np.sin(2 * np.pi * phase))
 
@@ -87,7 +83,7 @@ def _transit(phase: FloatArray) -> FloatArray:
 
 #: The samples: a constant star, a pulsating star in two filters, a star with transits.
 SAMPLES: Final = (
-    Sample("Sample constant", "ztfr", 10.0, 20.0, 500.0, None, 200, _constant),
+    Sample("Sample constant", "ztfr", 10.0, 20.0, 500.0, None, 200, np.ones_like),
     Sample("Sample pulsating", "ztfg", 150.0, -5.0, 300.0, 0.73, 400, _pulsation),
     Sample("Sample pulsating", "ztfr", 150.0, -5.0, 400.0, 0.73, 401, _pulsation),
     Sample("Sample transit", "tess", 300.0, 45.0, 2000.0, 3.1, 2000, _transit),

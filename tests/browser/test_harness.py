@@ -14,7 +14,7 @@ def page(page, watch):
     return page
 
 
-def test_a_page_of_the_service_is_shown(page):
+def test_harness_opens_a_page_of_the_service(page):
     assert page.goto("/healthz").ok
     assert '"alive":true' in page.content()
 
@@ -41,7 +41,7 @@ def test_accessibility_violations_are_found(page):
 
 
 @pytest.mark.parametrize(("told", "outcome"), [("", pytest.skip.Exception), ("required", pytest.fail.Exception)])
-def test_without_a_browser_the_tests_are_skipped_or_fail_as_configured(tmp_path, told, outcome):
+def test_missing_browser_skips_or_fails_as_configured(tmp_path, told, outcome):
     for tool in ("bash", "id"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     with pytest.raises(outcome, match="apt-get install chromium"):

@@ -73,7 +73,7 @@ def test_an_empty_archive_shows_the_next_steps(page, service, admin, world):
     assert barriers(page) == {}
 
 
-def test_one_finds_opens_and_zooms(page, service, series):
+def test_series_is_found_opened_and_zoomed(page, service, series):
     sign_in(page, service.token)
     page.locator(".spark path").first.wait_for()
     page.get_by_text("2 series of 2 sources").wait_for()
@@ -99,7 +99,7 @@ def test_one_finds_opens_and_zooms(page, service, series):
     assert download.value.path().read_bytes()[:4] == b"\x89HDF"
 
 
-def test_names_of_columns_are_only_text(page, service, series):
+def test_column_names_are_escaped(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, ": 30 points")
     page.get_by_label("Below").select_option(index=1)
@@ -111,7 +111,7 @@ def test_names_of_columns_are_only_text(page, service, series):
     told(page, ": 30 points")
 
 
-def test_the_same_time_is_at_the_same_place_in_both_plots(page, service, admin, world):
+def test_both_plots_share_the_time_axis(page, service, admin, world):
     table = columns(rows=30) | {"sky": [1.25e6, 2.5e6, 1e7] * 10}
     made = admin.post("/api/photometric_series", json=world.fields(series_name="sky", data=table)).json()["data"]["id"]
     sign_in(page, service.token, f"/series/{made}")
@@ -142,7 +142,7 @@ def test_zooming_and_panning_never_leave_the_data(page, service, series):
     told(page, "18,300 points")
 
 
-def test_one_point_of_a_source_with_a_strange_name(page, service, admin, world):
+def test_source_with_an_odd_name_and_one_point_is_shown(page, service, admin, world):
     assert admin.post("/api/sources", json={"id": "..", "ra": 1, "dec": 1}).status_code == 200
     one = world.fields(obj_id="..", series_name="alone", data={"mjd": [60000], "mag": [18]})
     made = admin.post("/api/photometric_series", json=one).json()["data"]["id"]
@@ -181,7 +181,7 @@ def fill_in(page, world, name):
             page.locator(f"#f-{field}").fill(str(value))
 
 
-def test_a_file_is_looked_at_corrected_and_stored(page, world, admin):
+def test_file_is_inspected_corrected_and_stored(page, world, admin):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(TESS)
     page.get_by_text("Missing: Source, Instrument.").wait_for()
@@ -219,7 +219,7 @@ def test_a_text_file_becomes_columns(page, world, admin):
     assert data == {"mjd": [59000.5, 59001.5], "mag": [18.25, None], "magerr": [0.01, 0.02], "note": ["a", "b"]}
 
 
-def test_no_dry_run_comes_between_when_a_series_is_being_stored(page, world):
+def test_storing_is_not_interrupted_by_a_dry_run(page, world):
     sign_in(page, world.tokens["anna"], "/upload")
     fill_in(page, world, "typed at the last moment")
     page.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"mjd,mag\n59000.5,18\n"})
@@ -254,7 +254,7 @@ def test_an_unreachable_service_and_an_expired_session_show_errors(page, service
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_a_phone(browse, service, series, scheme):
+def test_pages_fit_a_phone(browse, service, series, scheme):
     page = browse(service.url, viewport={"width": 390, "height": 844}, color_scheme=scheme)
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")
@@ -277,7 +277,7 @@ def test_a_long_name_neither_widens_a_page_nor_hides_columns(browse, service, ad
             assert cell.bounding_box()["width"] < 400, path
 
 
-def test_variation_is_neither_noise_nor_an_outlier(browse, demo):
+def test_axis_includes_real_variation(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token)
     shown = {}
@@ -295,7 +295,7 @@ def test_variation_is_neither_noise_nor_an_outlier(browse, demo):
     assert supernova["Non-detections"] > 40
 
 
-def test_pages_say_units_and_systems_and_do_not_mix_them(page, service, admin, world):
+def test_pages_state_units_and_systems_without_mixing_them(page, service, admin, world):
     assert admin.post("/api/sources", json={"id": "mixed", "ra": 1, "dec": 1}).status_code == 200
     flux = columns(rows=20)
     mags = {"mjd": flux["mjd"], "mag": [15.0, 15.5] * 10, "magerr": [0.01] * 20}

@@ -33,7 +33,7 @@ def folded(page, period):
     page.locator("#folded-told").filter(has_text=f"Period {period}").wait_for()
 
 
-def test_all_series_of_a_source_in_one_plot(page):
+def test_plot_of_a_source_contains_all_its_series(page):
     assert barriers(page) == {}
     rows = page.get_by_role("region", name="The series of this source").get_by_role("row")
     assert [row.split("\t")[1].strip() for row in rows.all_inner_texts()[1:]] == list(STAR.bands), "from blue to red"
@@ -46,7 +46,7 @@ def test_all_series_of_a_source_in_one_plot(page):
     assert page.locator("#notice").is_hidden()
 
 
-def test_the_period_is_the_highest_peak_and_the_light_curve_is_folded_on_it(page):
+def test_light_curve_is_folded_on_the_highest_peak(page):
     page.get_by_label(re.compile("Find the period of .* in ztfr")).click()
     peaks = page.get_by_role("region", name="The highest peaks").get_by_role("button")
     peaks.first.wait_for()
@@ -79,7 +79,7 @@ PLACE = """([host, x, y]) => {
 }"""
 
 
-def test_a_peak_in_the_plot_is_clicked(page):
+def test_clicking_a_peak_selects_its_period(page):
     page.get_by_label(re.compile("Find the period of .* in ztfg")).click()
     peaks = page.get_by_role("region", name="The highest peaks").get_by_role("row")
     peaks.nth(2).get_by_role("button").click()
@@ -141,7 +141,7 @@ def test_a_lost_connection_shows_an_error(page, watch):
     page.get_by_role("alert").wait_for(state="hidden")
 
 
-def test_a_source_or_a_series_that_does_not_exist(page, watch):
+def test_missing_source_or_series_gives_an_error_page(page, watch):
     watch.expect("status of 404")
     for path, message in (
         ("/sources/nobody", "No source with ID nobody"),

@@ -64,7 +64,7 @@ def series(admin, world):
 
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("unit", ["Flux", "Magnitude", "Normalised flux"])
-def test_every_entry_that_is_ticked_has_marks(page, service, series, number, unit):
+def test_each_selected_entry_is_drawn(page, service, series, number, unit):
     sign_in(page, service.token, f"/series/{series[number]}")
     page.get_by_text(unit, exact=True).click()
     told(page, "points")
@@ -108,7 +108,7 @@ def test_a_plot_describes_its_axes_and_visible_range(page, service, series):
     told(page, r"MJD \(UTC\) 59000\.[3-9]\d* to 5900")
 
 
-def test_the_axis_leaves_outliers_out_until_the_full_range_is_asked_for(page, service, admin, world):
+def test_axis_excludes_outliers_until_the_full_range_is_requested(page, service, admin, world):
     flux = np.full(400, 100.0) + np.random.default_rng(1).normal(0, 1, 400)
     flux[200] = 10_000
     table = {"mjd": (59000 + np.arange(400.0)).tolist(), "flux": flux.tolist(), "fluxerr": [1.0] * 400}
@@ -183,7 +183,7 @@ def test_a_phone_shows_the_plot_without_scrolling(browse, service, series, schem
         assert barriers(page) == {}, path
 
 
-def test_a_long_series_is_light_on_the_wire(page, service, admin, world):
+def test_long_series_takes_few_bytes(page, service, admin, world):
     rows = 200_000
     noise = np.random.default_rng(3)
     table = {

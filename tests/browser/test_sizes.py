@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_and_are_open_to_everybody(browse, demo, folder, size, scheme):
+def test_pages_fit_the_window_and_are_accessible(browse, demo, folder, size, scheme):
     width, height = SIZES[size]
     page = browse(demo.url, viewport={"width": width, "height": height}, color_scheme=scheme)
     page.goto("/sign-in")

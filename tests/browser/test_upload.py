@@ -74,7 +74,7 @@ def roles(page):
     return {name: column for name, column in found.items() if column}
 
 
-def test_a_file_is_shown_before_anything_is_typed(page, world):
+def test_file_is_described_before_any_input(page, world):
     sign_in(page, world.tokens["anna"], "/upload")
     choose(page, ("v.csv", "JD,Vmag,e_Vmag,Band\n2460001.5,12.1,0.01,V\n2460002.5,12.3,0.02,V\n"))
     page.get_by_text("Missing: Source").wait_for()
@@ -135,7 +135,7 @@ def test_a_file_of_several_filters_becomes_several_series(page, world, admin):
     assert page.locator("#files a").count() == 2
 
 
-def test_several_files_go_up_one_after_the_other(page, form, admin, watch):
+def test_several_files_are_uploaded_in_turn(page, form, admin, watch):
     watch.expect("status of 400")
     form("several files")
     texts = [(f"{n}.csv", f"mjd,mag,filter\n{60000 + n},15,ztf{band}\n") for n, band in enumerate("gri")]
@@ -150,7 +150,7 @@ def test_several_files_go_up_one_after_the_other(page, form, admin, watch):
     assert sorted(one["filter"] for one in found) == ["ztfg", "ztfi", "ztfr"]
 
 
-def test_a_source_is_made_in_place(page, form, admin, watch):
+def test_missing_source_is_created_on_the_upload_page(page, form, admin, watch):
     watch.expect("status of 400")
     form("made in place")
     choose(page, ("a.csv", "mjd,mag\n60000,15\n"))
@@ -171,7 +171,7 @@ def test_the_page_fits_a_phone(browse, service, world):
     assert barriers(page) == {}
 
 
-def test_text_is_stored_as_the_command_stores_it(page, form, admin, tmp_path):
+def test_page_and_command_store_equal_text(page, form, admin, tmp_path):
     form("odd text")
     path = tmp_path / "odd.csv"
     path.write_text(ODD, encoding="utf-8-sig", newline="")
@@ -202,7 +202,7 @@ REFUSED = {
 }
 
 
-def test_after_a_file_that_is_refused_nothing_of_the_one_before_is_left(page, form, watch):
+def test_refused_file_clears_the_previous_file(page, form, watch):
     watch.expect("status of 400")
     form("refused")
     for name, content, why in REFUSED.values():
@@ -217,7 +217,7 @@ def test_after_a_file_that_is_refused_nothing_of_the_one_before_is_left(page, fo
         assert page.locator("#state").inner_text() == "Change the reading options, or choose another file."
 
 
-def test_files_are_known_by_the_names_that_the_command_knows(page, form):
+def test_page_and_command_accept_the_same_suffixes(page, form):
     form("endings")
     endings = {one.name: one.suffixes for one in READERS.values() if one.name != "excel"}
     accepted = page.locator("#file").get_attribute("accept").split(",")

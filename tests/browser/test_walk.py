@@ -14,7 +14,7 @@ from tests.browser.watch import barriers
 pytestmark = pytest.mark.slow
 
 
-def test_from_a_position_to_python_with_the_same_period(browse, demo, tmp_path):
+def test_page_and_python_find_the_same_period(browse, demo, tmp_path):
     page = browse(demo.url)
     sign_in(page, demo.token)
     page.get_by_role("searchbox", name="Name or position").fill(f"{sexagesimal(STAR.ra, STAR.dec)} 2 arcsec")
@@ -70,7 +70,7 @@ def test_names_are_suggested(browse, demo):
     page.get_by_text("3 series of 1 source").wait_for()
 
 
-def test_colours_offsets_and_the_light_curves_of_a_source(browse, demo):
+def test_source_plot_has_colours_and_offsets(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token, "/sources/Demo%20RR%20Lyrae")
     told = page.locator("#told")
@@ -91,7 +91,7 @@ def test_colours_offsets_and_the_light_curves_of_a_source(browse, demo):
     assert barriers(page) == {}
 
 
-def test_a_token_is_made_shown_once_and_revoked(browse, demo):
+def test_token_is_created_shown_once_and_revoked(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token)
     page.get_by_role("link", name="Account").click()
@@ -138,7 +138,7 @@ def test_a_series_is_changed_shared_deleted_and_restored(page, service, admin, w
     page.get_by_role("heading", name="star").wait_for()
 
 
-def test_admins_make_users_groups_and_tokens(page, service, admin, world):
+def test_admins_create_users_groups_and_tokens(page, service, admin, world):
     sign_in(page, service.token, "/admin")
     page.get_by_text("Health: ready").wait_for()
     assert barriers(page) == {}

@@ -44,7 +44,7 @@ def test_the_help_names_every_command():
         assert f"\n  {name} " in shown
 
 
-def test_the_lines_of_the_help_are_those_of_the_commands():
+def test_help_lists_the_summary_of_each_command():
     context = click.Context(main)
     lines = {name: entry.help for section in main.sections().values() for name, entry in section.items()}
     assert lines == {name: main.get_command(context, name).get_short_help_str(200) for name in lines}
@@ -58,7 +58,7 @@ def test_the_help_imports_no_command():
     assert not loaded & {"numpy", "pandas", "httpx", "rich", "photseries.cli.find", "photseries.server.cli.operator"}
 
 
-def test_a_command_of_a_server_that_is_not_installed(monkeypatch):
+def test_server_command_without_server_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "photseries.server.cli.operator", None)
     outcome = CliRunner().invoke(main, ["serve"])
     assert outcome.exit_code == 2
@@ -66,7 +66,7 @@ def test_a_command_of_a_server_that_is_not_installed(monkeypatch):
     assert "pip install 'photseries[server]'" in outcome.output
 
 
-def test_an_unknown_command():
+def test_unknown_command_is_rejected():
     outcome = CliRunner().invoke(main, ["fnid"])
     assert outcome.exit_code == 2
     assert "No such command 'fnid'" in outcome.output
@@ -117,7 +117,7 @@ def test_long_helps_have_sections():
         (["update", "one"], "is not a valid integer"),
     ],
 )
-def test_mistakes_are_seen_before_a_service_is_asked(words, message):
+def test_usage_errors_need_no_service(words, message):
     outcome = CliRunner().invoke(main, words, env={"PHOTSERIES_URL": "http://127.0.0.1:1", "PHOTSERIES_TOKEN": "x"})
     assert outcome.exit_code == 2
     assert message in outcome.output
@@ -133,7 +133,7 @@ def test_mistakes_are_seen_before_a_service_is_asked(words, message):
     ],
 )
 @pytest.mark.parametrize("words", [["find"], ["show", "1"], ["whoami"], ["upload", __file__, "--format", "csv"]])
-def test_without_a_service_there_is_one_line(environment, message, words, tmp_path):
+def test_unreachable_service_is_reported_in_one_line(environment, message, words, tmp_path):
     outcome = CliRunner().invoke(main, words, env={"XDG_CONFIG_HOME": str(tmp_path), **environment})
     assert outcome.exit_code == 2
     assert message in outcome.stderr
@@ -175,7 +175,7 @@ def stranger():
     ],
 )
 @pytest.mark.parametrize("words", [["find"], ["upload", __file__, "--format", "csv"], ["login", "--token-stdin"]])
-def test_something_else_at_the_url(stranger, text, message, words, tmp_path):
+def test_foreign_service_is_reported(stranger, text, message, words, tmp_path):
     stranger.text = text
     url = f"http://127.0.0.1:{stranger.server_port}"
     words = [*words, url] if words[0] == "login" else words

@@ -89,7 +89,7 @@ def test_an_error_suggests_a_remedy(run, instrument, file, options, hint, furthe
     assert {line["status"] for line in run.lines(*words)} == {"created"}
 
 
-def test_a_description_for_machines(run):
+def test_description_is_available_as_json(run):
     document = json.loads(run("inspect", CASES / "csv/asassn_v1.csv", "--json").stdout)
     (series,) = document["series"]
     assert series["survey"] == "ASAS-SN Sky Patrol V1"

@@ -25,7 +25,7 @@ def command(folder, service):
     )  # fmt: skip
 
 
-def test_every_series_is_there_once(tmp_path):
+def test_killed_upload_stores_each_series_once(tmp_path):
     (tmp_path / "night").mkdir()
     for number in range(FILES):
         pd.DataFrame(columns(seed=number)).to_csv(tmp_path / "night" / f"{number}.csv", index=False)

@@ -50,7 +50,7 @@ def test_any_numbers_fit_the_frame(points, reverse):
         assert 1 <= len(dots(lines)) <= drawable.sum()
 
 
-def test_a_million_points_are_a_picture_too():
+def test_million_points_are_drawn():
     x = np.linspace(0, 1, 1_000_000)
     assert len(dots(picture(x, x))) >= 2 * (WIDTH - 10)
 
@@ -76,7 +76,7 @@ def test_an_error_is_a_bar_around_its_point():
     assert max(columns.count(column) for column in set(columns)) >= 8
 
 
-def test_the_numbers_at_the_axes():
+def test_axes_have_numbers():
     lines = picture([58000, 58030], [12.1, 11.9], reverse=True)
     labels = [line.split("┤")[0].strip() for line in lines if "┤" in line]
     assert labels == ["11.9", "12.0", "12.1"]
@@ -94,6 +94,6 @@ def test_ticks_are_round_few_and_inside(low, span, most):
         assert float(label) == pytest.approx(exact, abs=span / 99 + (1e-5 * abs(exact) if "e" in label else 1e-9))
 
 
-def test_nothing_to_draw():
+def test_empty_light_curve_draws_nothing():
     assert picture([np.nan], [1.0]) == ["Nothing to draw: no point is finite."]
     assert len(picture([], [])) == 1

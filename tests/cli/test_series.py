@@ -28,14 +28,14 @@ def series(admin, world):
     return [answer.json()["data"]["id"] for answer in answers]
 
 
-def test_find_is_a_table(run, series):
+def test_find_prints_a_table(run, series):
     head, *lines = run("find", "--sort-by", "id").stdout.splitlines()
     assert head.split()[:4] == ["id", "obj_id", "filter", "series_name"]
     assert [int(line.split()[0]) for line in lines] == series
     assert "other star" in lines[-1]
 
 
-def test_find_on_a_narrow_terminal(run, series, monkeypatch):
+def test_find_fits_a_narrow_terminal(run, series, monkeypatch):
     monkeypatch.setattr("photseries.cli.find._width", lambda: 30)
     lines = run("find").stdout.splitlines()
     assert lines[0].split()[:2] == ["id", "obj_id"]
@@ -79,7 +79,7 @@ def test_find_says_why_nothing_matches(run, series):
     assert run("find", "--filter", "ztfr,ztf_r").stderr == ""
 
 
-def test_find_as_csv_and_chosen_columns(run, series):
+def test_find_prints_csv_and_selected_columns(run, series):
     rows = list(csv.DictReader(io.StringIO(run("find", "--csv", "--sort-by", "id").stdout)))
     assert [int(row["id"]) for row in rows] == series
     assert [row["altdata"] for row in rows] == ["", r'{"note":"\u001b[2J"}', ""]
@@ -109,7 +109,7 @@ def test_show_draws_and_lists_fields(run, series):
 
 
 @pytest.mark.parametrize("verb", ["show", "get"])
-def test_a_series_that_is_not_there(run, series, verb, tmp_path, monkeypatch):
+def test_missing_series_is_reported(run, series, verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = run(verb, 999_999, status=2)
     assert re.fullmatch(r"photseries: .*999999.* See http://\S+/docs/reference/errors.html#not-found\n", outcome.stderr)
@@ -135,7 +135,7 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert run("get", series[0], "-o", "folder").stdout == f"folder/{name}\n"
 
 
-def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
+def test_get_writes_every_format(run, series, tmp_path):
     for form, known in WRITERS.items():
         run("get", series[0], "-o", tmp_path / f"a{known.suffixes[-1]}")
         named = run("get", series[0], "-o", tmp_path / "b.x", "--format", form, "--force")
@@ -147,27 +147,27 @@ def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.csv.gz", "a"])
-def test_get_refuses_a_name_of_no_format(run, series, tmp_path, name):
+def test_get_refuses_an_unknown_suffix(run, series, tmp_path, name):
     outcome = run("get", series[0], "-o", tmp_path / name, status=2)
-    assert "does not say which format is meant: end it in one of .h5, .json, .csv, " in outcome.stderr
+    assert "does not identify a format: end it in one of .h5, .json, .csv, " in outcome.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [[], ["--csv"], ["--json"]])
-def test_find_refuses_a_field_that_series_do_not_have(run, series, words):
+def test_find_refuses_an_unknown_field(run, series, words):
     outcome = run("find", "--columns", "id,mean_mga", *words, status=2)
     assert outcome.stdout == ""
     assert outcome.stderr == "photseries: Series have no field 'mean_mga' (--columns). Did you mean mean_mag?\n"
 
 
-def test_usage(run, admin, series):
+def test_usage_counts_series_and_bytes(run, admin, series):
     (used,) = (one for one in json.loads(run("usage", "--json").stdout)["usage"] if one["username"] == "admin")
     total = admin.get("/api/photometric_series", params={"numPerPage": 1}).json()["data"]["totalMatches"]
     assert used["series"] == total
     assert f"username=admin  series={total}  bytes={used['bytes']}" in run("usage").stdout
 
 
-def test_purge_asks_first(run, admin, world):
+def test_purge_asks_for_confirmation(run, admin, world):
     body = world.fields(series_name="purged", data=columns())
     series = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
     path = f"/api/photometric_series/{series}"
@@ -181,7 +181,7 @@ def test_purge_asks_first(run, admin, world):
     assert admin.delete(path).status_code == 200
 
 
-def test_delete_asks_first(run, admin, world):
+def test_delete_asks_for_confirmation(run, admin, world):
     body = world.fields(series_name="doomed", data=columns())
     doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
     assert "--yes" in run("delete", doomed, status=2).stderr
@@ -198,7 +198,7 @@ def test_delete_asks_first(run, admin, world):
     run("show", doomed, "--no-plot", status=2)
 
 
-def test_whoami(run, service):
+def test_whoami_prints_user_and_permissions(run, service):
     assert re.search(r"^username +admin$", run("whoami").stdout, re.MULTILINE)
     me = json.loads(run("whoami", "--json").stdout)
     assert (me["username"], me["url"]) == ("admin", service.url)
@@ -226,7 +226,7 @@ def test_login_saves_only_valid_credentials(run, service, tmp_path):
     run("login", service.url, "--token-stdin", stdin=service.token, **alone)
 
 
-def test_download_everything_that_matches(run, series, tmp_path):
+def test_download_writes_all_matching_series(run, series, tmp_path):
     path = tmp_path / "long.parquet"
     words = ("--object-id", "star", "--derive", "snr", "--columns", "mjd,flux")
     assert run("download", path, *words).stdout == f"{path}\n"

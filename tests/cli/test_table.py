@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from photseries.cli.options import safe
-from photseries.cli.table import shown, table_lines
+from photseries.cli.table import format_field, table_lines
 
 ROWS = [
     {"id": 1, "obj_id": "WASP-12 b", "ra": 97.6366453, "filter": "ztfg", "is_detected": True},
@@ -15,7 +15,7 @@ ROWS = [
 NAMES = ["id", "obj_id", "ra", "filter"]
 
 
-def test_a_table():
+def test_table_aligns_columns():
     assert list(table_lines(ROWS, NAMES, None)) == [
         "id  obj_id           ra  filter",
         " 1  WASP-12 b  97.63665  ztfg",
@@ -24,7 +24,7 @@ def test_a_table():
 
 
 @given(st.integers(1, 60))
-def test_columns_that_have_no_room_are_left_out_from_the_end(width):
+def test_columns_beyond_the_width_are_omitted(width):
     head, *lines = table_lines(ROWS, NAMES, width)
     shown_names = head.split()
     assert shown_names == NAMES[: len(shown_names)]
@@ -36,7 +36,7 @@ def test_columns_that_have_no_room_are_left_out_from_the_end(width):
         assert max(cell_len(line) for line in table_lines(ROWS, wider.split(), None)) > width
 
 
-def test_no_rows_are_a_head():
+def test_table_without_rows_has_a_header():
     assert list(table_lines([], NAMES, 80)) == ["id  obj_id  ra  filter"]
 
 
@@ -44,7 +44,7 @@ def test_no_rows_are_a_head():
 def test_control_characters_are_not_printed(text):
     assert safe(text).isprintable()
     assert len(safe(text)) == len(text)
-    assert shown(text) == shown(text).replace("\x1b", "")
+    assert format_field(text) == format_field(text).replace("\x1b", "")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_control_characters_are_not_printed(text):
         ({"a": "\x1b[2J"}, '{"a":"\\u001b[2J"}'),
     ],
 )
-def test_values(value, text):
-    assert shown(value) == text
+def test_values_are_formatted(value, text):
+    assert format_field(value) == text
 
 
-def test_digits_go_by_the_field():
-    assert shown(1.25e-8, "period_error") == "1.25e-08"
-    assert shown(59000.123456, "mjd_first") == "59000.12346"
+def test_digits_depend_on_the_field():
+    assert format_field(1.25e-8, "period_error") == "1.25e-08"
+    assert format_field(59000.123456, "mjd_first") == "59000.12346"

@@ -39,7 +39,7 @@ def test_the_tess_file_comes_back_equal(run, world, tmp_path):
     assert metadata["filter"] == "tess::red"
 
 
-def test_the_macho_files_go_up_with_fields_from_their_names(run, world, admin):
+def test_macho_files_get_fields_from_their_names(run, world, admin):
     pattern = str(DATA / "macho_*.mjd")
     words = ("--from-name", "macho_{series_obj_id}.{channel}.mjd", "--series-name", "MACHO", *FIELDS)
     lines = run.lines("upload", pattern, *words)
@@ -54,7 +54,7 @@ def test_the_macho_files_go_up_with_fields_from_their_names(run, world, admin):
         assert series["data"]["magerr"] == posted["magerr"]
 
 
-def test_a_folder_and_the_same_again(run, world, tmp_path):
+def test_repeated_folder_upload_skips_stored_series(run, world, tmp_path):
     folder = written(tmp_path / "night", [f"{number}.csv" for number in range(12)])
     written(folder / "more", ["12.csv.gz"])
     (folder / "notes.unknown").write_text("no light curve")
@@ -97,7 +97,7 @@ def test_failures_are_listed_with_reasons(run, world, tmp_path):
     assert sum(line["status"] == "failed" for line in lines) == 9
 
 
-def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
+def test_single_refused_file_is_reported_with_its_reason(run, world, tmp_path):
     folder = written(tmp_path, ["a.csv"])
     outcome = run("upload", folder / "a.csv", "--obj-id", "nobody", *FIELDS[2:], status=2)
     assert outcome.stdout == ""
@@ -132,7 +132,7 @@ def test_a_bad_file_is_reported_in_one_line_with_a_remedy(run, tmp_path, name, c
     assert outcome.stderr.count("\n") == 1
 
 
-def test_options_of_the_readers(run, world, admin, tmp_path):
+def test_reader_options_apply_to_all_files(run, world, admin, tmp_path):
     table = pd.DataFrame({"when": [2457000.5, 2457001.5], "counts": [100.0, 101.0], "sigma": 1.0, "bg": 3})
     table.to_csv(tmp_path / "odd.data", index=False)
     (line,) = run.lines(
@@ -159,7 +159,7 @@ def test_options_of_the_readers(run, world, admin, tmp_path):
         (["a.csv", "--from-name", "{filter}{filter}"], "--from-name: "),
     ],
 )
-def test_nothing_is_sent_when_a_name_is_wrong(run, world, tmp_path, monkeypatch, names, message):
+def test_wrong_file_name_sends_nothing(run, world, tmp_path, monkeypatch, names, message):
     monkeypatch.chdir(written(tmp_path, ["a.csv"]))
     (tmp_path / "empty").mkdir()
     outcome = run("upload", *names, *FIELDS, "--series-name", "unsent", "--series-obj-id", 1, status=2)
@@ -173,7 +173,7 @@ def test_a_token_without_upload_permission_fails_early(as_anna, tmp_path):
     assert outcome.stderr == "photseries: This token may not upload: it lacks the permission 'Upload data'.\n"
 
 
-def test_the_bar_of_a_terminal(run, world, tmp_path):
+def test_terminal_shows_a_progress_bar(run, world, tmp_path):
     folder = written(tmp_path / "bar", [f"{number}.csv" for number in range(5)])
     words = ["upload", folder, "--from-name", "{series_obj_id}.csv", "--series-name", "bar", *FIELDS]
     status, seen = run.on_a_terminal(*words)
@@ -211,7 +211,7 @@ def test_a_dry_run_stores_nothing(run, world, tmp_path):
         assert line["status"] == "exists" or "exists already" in " ".join(line["warnings"])
 
 
-def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path):
+def test_conflicting_and_corrected_files_are_handled(run, world, tmp_path):
     folder = written(tmp_path / "pair", ["one.csv", "other.csv"])
     words = ("--series-name", "pair", "--series-obj-id", 1, *FIELDS)
     for if_exists, done in (("skip", "created"), ("skip", "skipped"), ("replace", "replaced")):
@@ -220,7 +220,7 @@ def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path
         assert ["same key" in line["message"] for line in lines if line["status"] == "failed"] == [True]
     written(folder, ["one.csv"], bg=1.0)
     outcome = run("upload", folder / "one.csv", *words)
-    assert "warning: The series that is there has the same key and another table" in outcome.stderr
+    assert "warning: The stored series has the same key and another table" in outcome.stderr
 
 
 def test_warnings_of_the_service_are_printed(run, world, admin, tmp_path):
@@ -258,7 +258,7 @@ def test_undo_removes_an_upload(run, world, tmp_path):
     assert "No batch nowhere" in run("undo", "nowhere", status=2).stderr
 
 
-def test_restore(run, world, tmp_path):
+def test_restore_brings_back_a_deleted_series(run, world, tmp_path):
     (line,) = run.lines(
         "upload", *written(tmp_path, ["r.csv"]).iterdir(), "--series-obj-id", "r", "--series-name", "r", *FIELDS
     )

@@ -37,7 +37,7 @@ def test_light_curves_of_missions_are_uploaded_with_their_headers(client, world,
     assert (made.time.scale, len(made)) == ("tdb", 49)  # one row has no time
 
 
-def test_a_time_series_comes_back(client, fields):
+def test_astropy_time_series_survives_the_round_trip(client, fields):
     rows = 500
     given = TimeSeries(time=Time(59000 + np.arange(rows) / 7, format="mjd", scale="tai"))
     given["flux"] = np.linspace(1, 2, rows) * units.uJy
@@ -75,7 +75,7 @@ def test_an_unstated_time_scale_stays_unknown(client, fields, world):
     np.testing.assert_array_equal(again.data["mjd"], series.data["mjd"])
 
 
-def test_other_units_scales_and_masks(client, fields):
+def test_units_scales_and_masks_are_converted(client, fields):
     given = TimeSeries(time=Time([2459000.5, 2459001.5], format="jd", scale="tcb"))
     given["flux"] = [1.0, 2.0] * units.mJy
     given["deep"] = np.ones((2, 3))
@@ -95,7 +95,7 @@ def test_other_units_scales_and_masks(client, fields):
     np.testing.assert_allclose(series.data["mjd"], given.time.tdb.mjd, rtol=0, atol=1e-9)
 
 
-def test_magnitudes(client, fields):
+def test_astropy_magnitudes_are_uploaded(client, fields):
     table = Table({"MJD": [59000.0, 59001.0], "Mag": [18.0, 18.5], "e_mag": [0.1, 0.2]})
     table["Mag"].unit = units.mag
     series = client.get(client.upload(table, **fields).id)
@@ -103,7 +103,7 @@ def test_magnitudes(client, fields):
     assert series.to_timeseries()["mag"].unit == units.mag
 
 
-def test_tables_that_are_no_series(client, fields):
+def test_tables_without_time_or_brightness_are_refused(client, fields):
     folded = TimeSeries(time=TimeDelta([0.1, 0.2], format="jd"), data={"flux": [1.0, 2.0]})
     with pytest.raises(InvalidError, match="relative"):
         client.upload(folded, **fields)
@@ -111,7 +111,7 @@ def test_tables_that_are_no_series(client, fields):
         client.upload(Table(columns()), options=ReadOptions(time_col="when"), **fields)
 
 
-def test_a_table_with_two_times(client, fields):
+def test_table_with_two_time_columns_needs_a_choice(client, fields):
     table = Table({**columns(2), "start": Time([59000.0, 59001.0], format="mjd", scale="tt")})
     frame = client.get(client.upload(table, **fields).id).data
     assert list(frame) == ["mjd_as_read", "flux", "fluxerr", "mjd"]
@@ -122,7 +122,7 @@ def lightkurve():
     return pytest.importorskip("lightkurve", reason="lightkurve needs pandas < 3")
 
 
-def test_a_light_curve_comes_back(client, fields, lightkurve):
+def test_lightkurve_light_curve_survives_the_round_trip(client, fields, lightkurve):
     given = lightkurve.LightCurve(
         time=Time(np.linspace(1325, 1350, 100), format="btjd", scale="tdb"),
         flux=np.linspace(1, 2, 100) * units.uJy,
@@ -147,21 +147,21 @@ def test_relative_fluxes_are_flagged(client, fields, lightkurve):
     assert client.get(uploaded.id).to_lightkurve().flux.value.tolist() == given.flux.value.tolist()
 
 
-def test_a_light_curve_of_magnitudes(client, fields, lightkurve):
+def test_light_curve_of_magnitudes_has_derived_flux(client, fields, lightkurve):
     table = {"mjd": [59000.0, 59001.0], "mag": [23.9, 21.4], "magerr": [0.1, 0.1]}
     got = client.get(client.upload(table, **fields).id).to_lightkurve()
     np.testing.assert_allclose(got.flux.to_value(units.uJy), [1, 10], rtol=1e-12)
     assert got["mag"].unit == units.mag
 
 
-def test_vega_magnitudes_are_no_light_curve_of_lightkurve(client, fields, lightkurve):
+def test_vega_magnitudes_cannot_become_a_lightkurve_object(client, fields, lightkurve):
     table = {"mjd": [59000.0, 59001.0], "mag": [23.9, 21.4]}
     series = client.get(client.upload(table, magsys="vega", **fields).id)
     with pytest.raises(InvalidError, match="Vega magnitudes, which cannot be converted to flux"):
         series.to_lightkurve()
 
 
-def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, lightkurve):
+def test_lightkurve_objects_of_tess_are_uploaded(client, world, tmp_path, lightkurve):
     (tmp_path / "tess_lc.fits").write_bytes(mission_files.tess()[0])
     given = lightkurve.read(tmp_path / "tess_lc.fits", quality_bitmask="none")
     fields = {**world.fields(), "filter": None, "exp_time": None, "obj_id": "star"}

@@ -37,7 +37,7 @@ def stored(client, outcomes):
     return {one.metadata["series_obj_id"]: one.data for one in series}
 
 
-def test_a_long_frame(client, shared):
+def test_long_frame_is_split_into_series(client, shared):
     table = night(40)
     outcomes = list(client.upload_many(table, by="series_obj_id", **shared))
     assert [outcome.item for outcome in outcomes] == [{"series_obj_id": f"star {number}"} for number in range(40)]
@@ -63,7 +63,7 @@ def test_a_long_table_of_astropy_keeps_units_and_time_scale(client, shared, make
     assert {client[one.uploaded.id].time_scale for one in outcomes} == {"tdb"}
 
 
-def test_fields_of_each_series_beside_a_long_frame(client, shared):
+def test_metadata_frame_gives_the_fields_of_each_series(client, shared):
     about = pd.DataFrame({"series_obj_id": ["star 0", "star 1"], "channel": ["a", "b"]})
     outcomes = list(client.upload_many(night(2), by=["series_obj_id"], metadata=about, **shared))
     assert [client.get(outcome.uploaded.id).metadata["channel"] for outcome in outcomes] == ["a", "b"]
@@ -73,7 +73,7 @@ def test_fields_of_each_series_beside_a_long_frame(client, shared):
     assert client.get(outcomes[0].uploaded.id).metadata["channel"] == "c"
 
 
-def test_a_nested_frame_and_tables_of_arrow(client, shared):
+def test_nested_frames_and_arrow_tables_are_uploaded(client, shared):
     long = night(3)
     nested = long.groupby("series_obj_id").agg(list).reset_index()
     outcomes = list(client.upload_many(nested, channel="nested", **shared))
@@ -84,7 +84,7 @@ def test_a_nested_frame_and_tables_of_arrow(client, shared):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
-def test_a_file_is_sent_unparsed(client, shared, tmp_path, kind):
+def test_bulk_file_is_sent_unparsed(client, shared, tmp_path, kind):
     table, file = pa.table(night(3)), tmp_path / f"night.{kind}"
     if kind == "parquet":
         pa.parquet.write_table(table, file)
@@ -118,7 +118,7 @@ def frames(number):
 
 
 @pytest.mark.parametrize("make", [list, iter], ids=["a list", "as they come"])
-def test_many_frames_go_together(client, shared, make, monkeypatch):
+def test_many_frames_share_a_request(client, shared, make, monkeypatch):
     sent = []
     request = client._transport.request
     monkeypatch.setattr(
@@ -141,7 +141,7 @@ def test_many_frames_go_together(client, shared, make, monkeypatch):
 
 
 @pytest.mark.parametrize("part", [64 * 1024 * 1024, 2000])
-def test_all_or_nothing(client, shared, monkeypatch, part):
+def test_failed_series_stores_nothing_with_all_or_nothing(client, shared, monkeypatch, part):
     """Also for a table that would go in several parts."""
     monkeypatch.setattr("photseries.client.bulk.MAX_SLICE_BYTES", part)
     table = night(5)

@@ -42,7 +42,7 @@ def test_the_package_imports_the_client_lazily():
         _ = photseries.Server
 
 
-def test_importing_the_client_pulls_in_nothing_of_the_service():
+def test_client_import_loads_no_server_module():
     program = """
 import sys, photseries
 assert not {"httpx", "pandas"} & set(sys.modules)
@@ -52,7 +52,7 @@ print({"tornado", "sqlalchemy", "psycopg2", "tables", "astropy"} & set(sys.modul
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"
 
 
-def test_a_frame_comes_back(client, fields):
+def test_frame_survives_the_round_trip(client, fields):
     posted = frame(n=np.arange(10), good=np.arange(10) % 2 == 0, text=["é", np.nan] * 5, gap=[1.5, math.nan] * 5)
     uploaded = client.upload(posted, **fields)
     assert uploaded.status == "created"
@@ -84,7 +84,7 @@ def test_values_that_json_would_change_survive_the_round_trip(client, fields, mo
     assert (got[name] == posted[name])[posted[name].notna()].all()
 
 
-def test_an_index_comes_back(client, fields):
+def test_index_survives_the_round_trip(client, fields):
     posted = frame().set_index(pd.Index(range(5, 15), name="cadence"))
     got = client.get(client.upload(posted, **fields).id).data
     assert got.index.equals(posted.index)
@@ -118,7 +118,7 @@ def test_macho_text_survives_the_round_trip(client, fields, band):
     np.testing.assert_array_equal(got[["mjd", "mag", "magerr"]].to_numpy(), np.loadtxt(path))
 
 
-def test_some_columns(client, fields):
+def test_selected_columns_are_returned(client, fields):
     uploaded = client.upload(frame(), **fields)
     assert list(client.get(uploaded.id, columns=["flux", "mjd"]).data) == ["flux", "mjd"]
     with pytest.raises(InvalidError, match="bg"):
@@ -127,7 +127,7 @@ def test_some_columns(client, fields):
         client.get(uploaded.id, columns=["mjd"], revision=1)
 
 
-def test_one_name_is_a_list_of_it(client, fields, tmp_path):
+def test_single_name_equals_a_list_of_one(client, fields, tmp_path):
     uploaded = client.upload(frame(), **fields)
     assert list(client.get(uploaded.id, columns="mjd", derive="mag").data) == ["mjd", "mag"]
     name = fields["series_name"]
@@ -135,7 +135,7 @@ def test_one_name_is_a_list_of_it(client, fields, tmp_path):
     assert {"mjd", "snr"} < set(pyarrow.parquet.read_table(path).column_names)
 
 
-def test_an_id_may_be_its_digits_and_nothing_else(client, fields):
+def test_id_is_an_integer_or_its_digits(client, fields):
     uploaded = client.upload(frame(), **fields)
     assert client.get(str(uploaded.id)).id == client.get(np.int64(uploaded.id)).id == uploaded.id
     client.update(str(uploaded.id), origin="x", if_match=1)
@@ -167,7 +167,7 @@ def test_a_csv_round_trip_keeps_the_table_and_reports_losses(client, fields, tmp
     assert got.metadata["time_scale"] is None
 
 
-def test_other_parts(client, fields, tmp_path):
+def test_parts_are_selected_by_time_row_and_column(client, fields, tmp_path):
     number = client.upload(frame(100), **fields).id
     part = client.get(number, mjd_min=59001, mjd_max=59002, row_min=1, columns=["mjd"], derive=["mag", "snr"])
     assert list(part.data) == ["mjd", "mag", "snr"]
@@ -180,7 +180,7 @@ def test_other_parts(client, fields, tmp_path):
     assert keywords == {snake_case(known.name) for known in ONE_SERIES} - {"data_format"}
 
 
-def test_the_warnings_of_the_service_are_those_of_the_upload(client, fields):
+def test_upload_returns_the_warnings_of_the_service(client, fields):
     late = frame(5).assign(mjd=lambda table: [*table["mjd"][:4], 2_459_000.5])
     text = "1 of 5 times are outside MJD 7,700 to 106,400; the first is in row 5: 2,459,000.5."
     for status in ("valid", "created", "replaced"):
@@ -203,7 +203,7 @@ def test_a_dry_run_stores_nothing(client, fields):
         client.upload(frame(), dry_run=True, **{**fields, "ra": 1000})
 
 
-def test_a_series_that_is_there(client, fields):
+def test_existing_series_is_refused_skipped_or_replaced(client, fields):
     first = client.upload(frame(), **fields)
     with pytest.raises(DuplicateError) as caught:
         client.upload(frame(20), **fields)
@@ -220,7 +220,7 @@ def test_a_series_that_is_there(client, fields):
         client.upload(frame(), if_exists="perhaps", **fields)
 
 
-def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fields):
+def test_existing_series_are_looked_up_before_upload(client, admin, fields):
     """The series is stored once, whether a look-up finds it or not, for any key."""
     keys = [{**fields, "series_obj_id": f"a,{n}", "channel": channel} for n in (1, 2) for channel in (None, "b")]
     assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["created"] * 4
@@ -234,7 +234,7 @@ def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fie
     assert client.count(series_name=fields["series_name"]) == 5
 
 
-def test_change(client, fields):
+def test_update_changes_fields_and_table(client, fields):
     number = client.upload(frame(), **fields, origin="first").id
     assert client.update(number, exp_time=9, origin=None) == ()
     assert [client.get(number).metadata[name] for name in ("exp_time", "origin", "revision")] == [9, None, 2]
@@ -250,7 +250,7 @@ def test_change(client, fields):
     assert len(client.get(number, revision=1).data) == 10
 
 
-def test_delete(client, fields):
+def test_delete_removes_a_series(client, fields):
     number = client.upload(frame(), **fields).id
     with pytest.raises(PreconditionFailedError):
         client.delete(number, if_match=7)
@@ -261,7 +261,7 @@ def test_delete(client, fields):
         client.delete(number)
 
 
-def test_find(client, fields):
+def test_find_returns_matching_series(client, fields):
     name = fields["series_name"]
     numbers = [client.upload(frame(n), **{**fields, "series_obj_id": n, "ra": 20 + n}).id for n in range(2, 7)]
     found = client.find(series_name=name)
@@ -296,7 +296,7 @@ def test_the_fields_and_the_file_have_one_revision(client, fields):
     assert len(series.data) == 20 == series.metadata["num_exp"]
 
 
-def test_bad_questions(client):
+def test_invalid_criteria_are_refused_with_a_suggestion(client):
     with pytest.raises(InvalidError, match=r"no criterion min_median_sn\. Did you mean min_median_snr"):
         client.find(min_median_sn=1)
     with pytest.raises(InvalidError, match="Invalid minMedianSNR") as caught:
@@ -306,7 +306,7 @@ def test_bad_questions(client):
         client.positions([1, 2, 3], 1)
 
 
-def test_who_and_what(client, world, service):
+def test_client_reports_user_version_and_entries(client, world, service):
     assert client.check() == photseries.__version__
     assert client.whoami()["username"] == "admin"
     assert client.url == service.url
@@ -362,12 +362,12 @@ def test_altdata_of_a_file_stay_beside_a_zero_point(client, fields, tmp_path):
     assert (metadata["flux_unit"], metadata["altdata"]) == ("ct", {"pipeline": 1})
 
 
-def test_an_unknown_field_is_the_services_to_refuse(client, fields):
+def test_unknown_field_is_refused_by_the_service(client, fields):
     with pytest.raises(InvalidError, match="Unknown keys in metadata: \\['colour'\\]"):
         client.upload(frame(), colour="blue", **fields)
 
 
-def test_many(client, world, fields):
+def test_upload_many_yields_an_outcome_per_item(client, world, fields):
     name = fields.pop("series_name")
     items = [(frame(3 + n), {"series_obj_id": n}) for n in range(12)] + [frame().drop(columns="mjd")]
     outcomes = list(client.upload_many(iter(items), in_flight=4, series_name=name, **fields))
@@ -402,7 +402,7 @@ def test_upload_many_consumes_items_lazily(client, fields):
     assert client.count(series_name=name) <= 3
 
 
-def test_many_with_a_bad_token_end_at_once(service, fields):
+def test_upload_many_with_a_bad_token_stops_immediately(service, fields):
     with photseries.Client(service.url, "wrong") as stranger, pytest.raises(UnauthorizedError):
         list(stranger.upload_many([frame()] * 100, in_flight=2, **fields))
 
@@ -462,7 +462,7 @@ def test_skipping_a_different_table_causes_a_warning(client, fields, change):
         assert client.upload(frame(**change), if_exists="skip", **fields).warnings == ()
         corrected = client.upload(frame(**change).assign(fluxerr=2.0), if_exists="skip", **fields)
         assert corrected.status == "skipped"
-        assert [warning for warning in corrected.warnings if "another table; this one was not stored" in warning]
+        assert [warning for warning in corrected.warnings if "another table; the new one was not stored" in warning]
 
 
 def test_many_ids_take_little_memory():
@@ -528,6 +528,6 @@ def test_many_uploads_have_one_batch_that_can_be_undone(client, fields):
         client.undo("nobody's")
 
 
-def test_an_error_has_its_earlier_name_too():
+def test_renamed_error_keeps_its_old_name():
     with pytest.warns(DeprecationWarning, match="OutcomeUnknownError"):
         assert errors.InDoubtError is errors.OutcomeUnknownError

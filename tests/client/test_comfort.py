@@ -32,7 +32,7 @@ def uploaded(client, fields):
     return client.upload(columns(30), **fields)
 
 
-def test_a_series_has_its_fields_and_columns_at_hand(client, fields, uploaded):
+def test_series_gives_access_to_fields_and_columns(client, fields, uploaded):
     series = client[uploaded.id]
     assert (series.id, series.obj_id, series.filter) == (uploaded.id, "star", "ztfg")
     assert (series.mean_flux, series.num_exp) == (series.metadata["mean_flux"], 30)
@@ -60,7 +60,7 @@ def test_a_part_has_the_length_of_the_part(client, uploaded):
     assert len(client.get(uploaded.id, row_max=4)) == 5
 
 
-def test_a_source_is_found_by_its_whole_name(client, fields, world):
+def test_obj_id_matches_the_exact_source_name(client, fields, world):
     for name in ("part", "part of a name", "a part, with a comma"):
         world.make("sources", id=name, ra=10.0, dec=-20.0)
         client.upload(columns(), **{**fields, "obj_id": name})
@@ -91,7 +91,7 @@ def test_positions_and_quantities_of_astropy(client, fields, world):
     assert arguments({"mag_brighter_than": 18 * units.ABmag}) == {"magBrighterThan": ["18.0"]}
 
 
-def test_fields_take_what_criteria_take(client, fields, world):
+def test_fields_accept_the_types_of_criteria(client, fields, world):
     centre = SkyCoord(124.5, -45.0, unit="deg")
     assert client.create("sources", id="placed", position=centre.galactic) == "placed"
     (source,) = (one for one in client.entries("sources") if one["id"] == "placed")
@@ -218,7 +218,7 @@ def test_a_search_result_is_a_plain_frame(client, uploaded):
     assert str(found).split()[:3] == ["id", "obj_id", "filter"]
 
 
-def test_a_long_series_is_shown_by_a_part_of_it(client, fields):
+def test_long_series_is_displayed_in_part(client, fields):
     made = client.upload(columns(20_001), **fields)
     series = client[made.id]
     page = series._repr_html_()
@@ -228,7 +228,7 @@ def test_a_long_series_is_shown_by_a_part_of_it(client, fields):
     assert client.get(made.id, columns=["mjd"])._repr_html_().count("<svg") == 0, "a part without a brightness"
 
 
-def test_files_have_one_name_everywhere(client, admin, fields, tmp_path, monkeypatch):
+def test_client_command_and_service_name_files_equally(client, admin, fields, tmp_path, monkeypatch):
     made = client.upload(columns(), **{**fields, "series_name": "field 1/night:3"})
     name = f"star_ztfg_field_1_night_3_{made.id}"
     monkeypatch.chdir(tmp_path)
@@ -241,7 +241,7 @@ def test_files_have_one_name_everywhere(client, admin, fields, tmp_path, monkeyp
         client.save(made.id, tmp_path, format="dvd")
 
 
-def test_the_service_is_not_asked_to_show_the_client():
+def test_client_repr_sends_no_request():
     with photseries.Client("http://127.0.0.1:1", "token") as client:
         assert "http://127.0.0.1:1" in client._repr_html_()
         assert "token" not in client._repr_html_().replace("photseries", "")

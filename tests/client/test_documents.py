@@ -25,7 +25,7 @@ def schemas():
         (documents.SourcePeriodogram, "SourcePeriodogram", ()),
     ],
 )
-def test_keys_are_those_of_the_interface(schemas, typed, name, path):
+def test_typed_documents_have_the_keys_of_the_api(schemas, typed, name, path):
     schema = schemas[name]
     for step in path:
         schema = schema[step] if step == "items" else schema["properties"][step]

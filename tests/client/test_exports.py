@@ -18,7 +18,7 @@ def series(client, world):
     return [client.upload({**columns(5), "sky": [1.0] * 5}, **common, channel=str(number)).id for number in range(2)]
 
 
-def test_a_file_of_all_that_match(client, series, tmp_path):
+def test_export_writes_all_matching_series(client, series, tmp_path):
     path = client.export(tmp_path / "long.h5", series_name="exported")
     assert path == tmp_path / "long.h5"
     assert pd.read_hdf(path, "light_curves")["series_id"].unique().tolist() == series
@@ -50,7 +50,7 @@ def test_a_failed_download_keeps_the_existing_file(client, series, service, tmp_
     assert path.read_bytes() == b"before"
 
 
-def test_a_service_that_is_busy_is_waited_for(client, service, series, tmp_path, monkeypatch):
+def test_export_retries_while_the_service_is_busy(client, service, series, tmp_path, monkeypatch):
     monkeypatch.setattr("photseries.client.transport.FIRST_PAUSE", 0.0)
     refusal = answer(503, {"code": "unavailable", "fields": {}}, message="busy")
     with Between(service.url) as between, type(client)(between.url, service.token) as busy:

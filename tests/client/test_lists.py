@@ -51,7 +51,7 @@ def test_names_with_missing_entries(client, stars, portions):
     assert "von_neumann" in many.metadata
 
 
-def test_other_lists(client, stars):
+def test_lists_of_ids_hashes_and_positions_are_accepted(client, stars):
     ids = np.array([*stars.values()])
     assert [one.id for one in client.get_many(ids=ids[::2])] == ids[::2].tolist()
     hashes = [client.get(one).metadata["hash"] for one in ids[:3].tolist()]
@@ -62,7 +62,7 @@ def test_other_lists(client, stars):
     assert len(client.get_many(series_obj_ids=["1"], series_name="many")) == 12
 
 
-def test_parts_and_criteria(client, stars):
+def test_lists_accept_parts_and_criteria(client, stars):
     many = client.get_many(obj_ids=stars, columns=["mjd", "sky"], derive="snr", row_min=11, min_num_exposures=11)
     assert many.missing == ["star 0"]
     assert [*many[2].data] == ["mjd", "sky", "snr"]
@@ -92,7 +92,7 @@ def test_an_incomplete_list_can_raise_an_error(client, stars, directory):
         file.write_bytes(content)
 
 
-def test_what_is_refused(client):
+def test_invalid_lists_are_refused(client):
     for wrong in ({}, {"ids": [1], "obj_ids": ["a"]}, {"obj_ids": "star 1"}, {"ids": ["x"]}, {"ids": []}):
         with pytest.raises(InvalidError):
             client.get_many(**wrong).of("x") if wrong != {"ids": []} else client.export("x.zip", **wrong)
@@ -102,7 +102,7 @@ def test_what_is_refused(client):
         client.get_many(ids=[1], missing="perhaps")
 
 
-def test_a_portion_that_breaks_off_is_asked_for_again(client, service, stars, portions):
+def test_interrupted_portion_is_requested_again(client, service, stars, portions):
     with Between(service.url) as between, type(client)(between.url, service.token) as broken:
         between.fates = [PASS, 3000]
         many = broken.get_many(obj_ids=stars)
@@ -137,13 +137,13 @@ def test_a_damaged_file_in_an_answer(client, stars, monkeypatch):
     assert len(many[0].data) == 11
 
 
-def test_a_list_as_a_file(client, stars, tmp_path):
+def test_list_is_exported_as_a_file(client, stars, tmp_path):
     path = client.export(tmp_path / "long.parquet", obj_ids=[*stars][:3], columns=["mjd"], stat=[])
     assert pyarrow.parquet.read_table(path)["asked"].to_pylist() == [0] * 10 + [1] * 11 + [2] * 12
     assert b"photseries.manifest" in pyarrow.parquet.read_metadata(path).metadata
 
 
-def test_a_collection(client, stars, tmp_path, monkeypatch):
+def test_collection_iterates_over_a_list(client, stars, tmp_path, monkeypatch):
     whole = client.collection(series_name="many", sort_by="id", progress=False)
     assert [one.id for one in whole] == [*stars.values()]
     assert len(whole) == 12

@@ -34,7 +34,7 @@ def test_a_file_is_sent_unchanged_with_its_fields_in_the_query():
     [{"origin": None}, {"dryRun": "true"}, {"altdata": {"long": "x" * MAX_QUERY_LENGTH}}, {"obj_id": True}],
     ids=["cleared", "no field", "too long", "no text"],
 )
-def test_fields_that_a_query_would_not_keep_go_in_json(fields):
+def test_fields_unsuitable_for_a_query_are_sent_as_json(fields):
     sent = message(fields, small())
     body = orjson.loads(sent.content)
     assert (sent.media_type, sent.query) == ("application/json", {})
@@ -60,5 +60,5 @@ def test_a_short_file_is_sent_as_columns_with_its_metadata():
     ],
     ids=["not a number", "single precision", "long"],
 )
-def test_other_files_stay_files(frame, said):
+def test_long_files_are_sent_as_files(frame, said):
     assert blob_of(Reading(frame, file_metadata=said, blob=b"file")) == b"file"

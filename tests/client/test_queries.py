@@ -17,7 +17,7 @@ from photseries.errors import InvalidError
 from photseries.parameters import CRITERIA, parse
 
 
-def test_snake_case():
+def test_names_are_converted_to_snake_case():
     names = "minMedianSNR rejectedObjectIDs seriesObjID useRobustMagAndRMS limitingMagIsNaN ra"
     assert " ".join(map(snake_case, names.split())) == (
         "min_median_snr rejected_object_ids series_obj_id use_robust_mag_and_rms limiting_mag_is_nan ra"
@@ -47,7 +47,7 @@ def test_every_criterion_is_a_keyword():
         (5, "5"),
     ],
 )
-def test_values(value, text):
+def test_values_are_encoded_as_query_arguments(value, text):
     name = "detected" if text == "true" else "start_after"
     asked = arguments({name: value})
     assert asked == {KEYWORDS[name]: [text]}
@@ -82,7 +82,7 @@ def test_lists_of_any_text_arrive_unchanged(texts):
     assert list(restriction.value) == texts
 
 
-def test_repeatable_and_absent():
+def test_repeated_and_absent_criteria_are_encoded():
     assert arguments({"stat": ["medians.bg<5", "stds.bg>1"], "filter": None}) == {"stat": ["medians.bg<5", "stds.bg>1"]}
 
 
@@ -97,7 +97,7 @@ def test_repeatable_and_absent():
         ({"timeScale": "utc", "time_scale": "tai"}, "time_scale is given twice"),
     ],
 )
-def test_bad_criteria(criteria, message):
+def test_invalid_criteria_are_refused(criteria, message):
     with pytest.raises(InvalidError) as caught:
         arguments(criteria)
     assert message in caught.value.message

@@ -13,7 +13,7 @@ def environ(tmp_path):
     return {"HOME": str(tmp_path)}
 
 
-def test_arguments_win_over_the_environment_and_that_over_the_file(environ):
+def test_arguments_override_environment_and_file(environ):
     save(Settings("http://file", "f"), environ)
     both = {**environ, "PHOTSERIES_URL": "http://environ/", "PHOTSERIES_TOKEN": "e"}
     assert load(None, None, environ) == Settings("http://file", "f")
@@ -55,7 +55,7 @@ def test_a_malformed_file_is_named(environ, text):
         load(None, None, environ)
 
 
-def test_nothing_known(environ):
+def test_missing_url_and_token_are_reported(environ):
     with pytest.raises(StartError, match=r"photseries login.*PHOTSERIES_URL"):
         load(None, None, environ)
 
@@ -63,12 +63,12 @@ def test_nothing_known(environ):
 @pytest.mark.parametrize(
     "url", ["", "host:5000", "ftp://host", "http://", "http://h:port", "http://u:p@h", "http://h?x", "http://h\n/x"]
 )
-def test_bad_urls(url):
+def test_invalid_urls_are_refused(url):
     with pytest.raises(StartError, match="not the URL of a service"):
         Settings(url, "t")
 
 
 @pytest.mark.parametrize("token", ["", "a b", "é", "a\nb"])
-def test_bad_tokens(token):
+def test_invalid_tokens_are_refused(token):
     with pytest.raises(StartError, match="token"):
         Settings("http://host", token)

@@ -56,7 +56,7 @@ def stranger(pauses):
 
 
 @pytest.mark.parametrize("fate", [LOSE_REQUEST, LOSE_ANSWER])
-def test_a_get_is_sent_again(client, between, pauses, fate):
+def test_failed_get_is_retried(client, between, pauses, fate):
     between.fates = [fate, fate]
     assert client.whoami()["username"] == "admin"
     assert len(between.seen) == 3
@@ -64,7 +64,7 @@ def test_a_get_is_sent_again(client, between, pauses, fate):
 
 
 @pytest.mark.parametrize("fate", [LOSE_REQUEST, LOSE_ANSWER])
-def test_an_upload_is_there_once_whatever_was_lost(client, between, fields, fate):
+def test_retried_upload_is_stored_once(client, between, fields, fate):
     between.fates = [fate]
     uploaded = client.upload(columns(), **fields)
     assert uploaded.status == "created"
@@ -72,7 +72,7 @@ def test_an_upload_is_there_once_whatever_was_lost(client, between, fields, fate
     assert client.count(series_name=fields["series_name"]) == 1
 
 
-def test_a_file_is_known_again_by_its_content(client, between, fields):
+def test_stored_file_is_recognised_by_its_content(client, between, fields):
     frame = pd.DataFrame(columns()).astype({"flux": "f4"})
     between.fates = [LOSE_ANSWER]
     assert client.upload(frame, **fields).status == "created"
@@ -85,7 +85,7 @@ def test_a_conflicting_series_is_a_duplicate_even_after_a_lost_answer(client, be
         client.upload(columns(10), **fields)
 
 
-def test_a_change_is_not_sent_again_when_its_answer_is_lost(client, between, fields):
+def test_change_with_a_lost_answer_is_not_retried(client, between, fields):
     number = client.upload(columns(), **fields).id
     between.seen.clear()
     between.fates = [LOSE_ANSWER]
@@ -101,7 +101,7 @@ def test_a_removal_with_a_lost_answer_succeeds(client, between, fields):
     assert client.count(series_name=fields["series_name"]) == 0
 
 
-def test_a_service_that_stays_away(client, between):
+def test_unavailable_service_raises_after_the_retries(client, between):
     between.fates = [LOSE_REQUEST] * 10
     with pytest.raises(UnreachableError, match="broke the connection"):
         client.whoami()
@@ -111,7 +111,7 @@ def test_a_service_that_stays_away(client, between):
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "too_many_requests"), (429, "busy"), (503, "unavailable")])
-def test_a_refusal_for_now_is_waited_for(client, between, pauses, status, code):
+def test_temporary_refusal_is_retried(client, between, pauses, status, code):
     between.fates = [answer(status, {"code": code}, Retry_After="7"), answer(status, {"code": code})]
     client.whoami()
     assert len(between.seen) == 3
@@ -119,7 +119,7 @@ def test_a_refusal_for_now_is_waited_for(client, between, pauses, status, code):
     assert 0.5 <= pauses[1] <= 1
 
 
-def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fields):
+def test_temporarily_refused_change_is_retried(client, between, fields):
     number = client.upload(columns(), **fields).id
     between.fates = [answer(503, {"code": "unavailable"})]
     client.update(number, exp_time=3)
@@ -128,7 +128,7 @@ def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fie
         client.update(number, exp_time=4)
 
 
-def test_a_query_that_took_too_long_is_not_sent_again(client, between):
+def test_timed_out_query_is_not_retried(client, between):
     between.fates = [answer(503, {"code": "too_slow"})]
     with pytest.raises(TooSlowError):
         client.whoami()
@@ -139,7 +139,7 @@ def file(tag):
     return 200, {"Content-Type": "application/x-hdf5", "ETag": tag}, b"file"
 
 
-def test_a_file_and_fields_of_different_moments_are_asked_for_again(client, between, fields):
+def test_file_and_fields_of_different_revisions_are_requested_again(client, between, fields):
     series = client.get(client.upload(columns(), **fields).id)
     between.fates = [file('"1.99.h5"'), PASS, PASS]
     assert len(series.data) == 10
@@ -150,7 +150,7 @@ def test_a_file_and_fields_of_different_moments_are_asked_for_again(client, betw
 
 
 @pytest.mark.parametrize("fate", [file("99"), file('"1.99.h5'), answer(200, {"id": 1})])
-def test_a_file_that_is_none(client, between, fields, fate):
+def test_invalid_file_in_an_answer_is_refused(client, between, fields, fate):
     series = client.get(client.upload(columns(), **fields).id)
     between.fates = [fate]
     with pytest.raises(UnreachableError, match="not as photseries does"):
@@ -210,7 +210,7 @@ def test_a_file_created_for_the_answer_has_no_hash(client, admin, fields, tmp_pa
     assert client.save(number, tmp_path / "saved.ecsv").stat().st_size > 100
 
 
-def test_patience_ends(stranger, pauses):
+def test_retries_end_after_the_maximum(stranger, pauses):
     server, client = stranger
     server.fates = [answer(503, {"code": "unavailable"}, message="full")] * 10
     with pytest.raises(UnavailableError, match="full"):
@@ -233,7 +233,7 @@ def test_an_unreachable_service():
             client.upload(columns(), obj_id="x")
 
 
-def test_before_anything_is_sent_the_service_is_known(stranger):
+def test_version_is_checked_before_the_first_upload(stranger):
     server, client = stranger
     server.fates = [answer(200, {"alive": True}, version="9.1.0")]
     with pytest.raises(UnreachableError, match=r"is photseries 9.1.0, this client"):
@@ -256,7 +256,7 @@ HTML = (200, {"Content-Type": "text/html"}, b"<html>")
         (LOSE_REQUEST, UnreachableError, "broke"),
     ],
 )
-def test_somebody_else_answers(stranger, fate, kind, message):
+def test_answer_of_a_foreign_service_is_reported(stranger, fate, kind, message):
     server, client = stranger
     server.fates = [fate]
     with pytest.raises(kind, match=message):
@@ -264,7 +264,7 @@ def test_somebody_else_answers(stranger, fate, kind, message):
     assert len(server.seen) == 1
 
 
-def test_a_proxy_that_lost_the_service(stranger):
+def test_gateway_error_of_a_proxy_is_reported(stranger):
     server, client = stranger
     server.fates = [(502, {}, b"Bad Gateway"), (503, {}, b""), answer(200, {})]
     assert client.check() == photseries.__version__

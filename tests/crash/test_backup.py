@@ -87,7 +87,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("backup")
 
 
-def test_a_backup_while_writes_go_on(folder):
+def test_backup_during_writes_is_consistent(folder):
     with RunningService(folder / "data") as service, service.client() as admin:
         writers = Writers(service, World(admin))
         try:

@@ -16,7 +16,7 @@ SERIES = 2 * PORTION + 10
 
 
 @pytest.mark.parametrize("case", cases(verb="bulk"))
-def test_a_killed_bulk_upload(case, place, admin, world, record_property):
+def test_killed_bulk_upload_leaves_complete_series(case, place, admin, world, record_property):
     record_property("killed", (case.verb, case.point))
     name = f"bulk {case.point}".replace(":", "")
     table = nested(world, name, [columns(2, seed=seed) for seed in range(SERIES)])
@@ -45,7 +45,7 @@ def test_a_killed_bulk_upload(case, place, admin, world, record_property):
     place.check_swept()
 
 
-def test_all_or_nothing_when_it_is_killed(place, admin, world):
+def test_killed_atomic_upload_stores_all_or_nothing(place, admin, world):
     table = nested(world, "abort", [columns(2, seed=seed) for seed in range(SERIES)])
     settings = {**place.store_settings, "database__url": place.url, "fault": "kill@bulk: rows inserted@2"}
     doomed = ForkedService(place.directory, **settings)
@@ -59,7 +59,7 @@ def test_all_or_nothing_when_it_is_killed(place, admin, world):
 
 
 @pytest.mark.parametrize("point", ["store: partial file written", "store: file linked"])
-def test_a_disk_that_is_full_leaves_nothing(point, place, admin, world):
+def test_bulk_upload_on_a_full_disk_leaves_nothing(point, place, admin, world):
     """Of the portion that had no room, that is: what was answered before is stored."""
     name = f"full {point}".replace(":", "")
     table = nested(world, name, [columns(2, seed=seed) for seed in range(SERIES)])

@@ -87,7 +87,7 @@ def check_ready_to_read_only(client, words):
         assert words in away["database"]
 
 
-def test_readiness_asks_for_one_of_two_purposes(admin):
+def test_readiness_checks_reading_or_writing(admin):
     for params in ({}, {"for": "read"}, {"for": "write"}):
         assert admin.get("/readyz", params=params).json()["data"]["ready"] is True
     assert "for" in check_error(admin.get("/readyz", params={"for": "both"}), 400)["data"]["fields"]
@@ -129,7 +129,7 @@ def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world
     assert admin.post(PATH, json=body(world, "after a restart of the server")).status_code == 200
 
 
-def test_requests_whose_connections_are_terminated(owner, admin, world, service):
+def test_requests_with_terminated_connections_are_retried(owner, admin, world, service):
     """Readers never notice; what is posted is there once. Between two ends a request is answered at least."""
     answered, over = Counter(), threading.Event()
 
@@ -169,7 +169,7 @@ def test_a_connection_that_broke_while_it_was_idle_is_replaced(services):
     services.catalogue.ping()
 
 
-def test_a_statement_timeout(owner, admin, world):
+def test_statement_timeout_is_reported(owner, admin, world):
     run(
         owner,
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'",
@@ -180,7 +180,7 @@ def test_a_statement_timeout(owner, admin, world):
     check_told(answer, "too_slow", "took too long", retry=False)
 
 
-def test_a_lock_that_others_hold(owner, admin, world):
+def test_blocked_lock_is_reported(owner, admin, world):
     owner.autocommit = False
     run(owner, "LOCK TABLE photometric_series")
     check_told(admin.get(PATH), "lock_timeout", "locked")
@@ -188,7 +188,7 @@ def test_a_lock_that_others_hold(owner, admin, world):
     owner.rollback()
 
 
-def test_a_server_that_admits_no_more_connections(owner, admin, world):
+def test_full_database_server_is_reported(owner, admin, world):
     set_of_database(owner, "CONNECTION LIMIT 0")
     try:
         check_told(admin.get(PATH), "too_many_connections", "limit of connections")
@@ -197,7 +197,7 @@ def test_a_server_that_admits_no_more_connections(owner, admin, world):
         set_of_database(owner, "CONNECTION LIMIT -1")
 
 
-def test_a_database_that_is_read_only(owner, admin, world, service):
+def test_read_only_database_is_reported(owner, admin, world, service):
     set_of_database(owner, "SET default_transaction_read_only = on")
     try:
         assert admin.get(PATH).status_code == 200, "reading works"
@@ -211,7 +211,7 @@ def test_a_database_that_is_read_only(owner, admin, world, service):
     assert "Traceback" not in log
 
 
-def test_a_permission_that_the_service_lacks(owner, admin, world, service):
+def test_missing_database_permission_is_reported(owner, admin, world, service):
     run(owner, "REVOKE INSERT ON photometric_series FROM CURRENT_USER")
     assert admin.get(PATH).status_code == 200
     check_ready_to_read_only(admin, "denies")

@@ -41,7 +41,7 @@ def check_stopped(service, fields):
         assert admin.get(f"{PATH}/1").status_code == 200
 
 
-def test_of_two_copies_the_first_to_sweep_continues(tmp_path, copies):
+def test_first_copy_to_sweep_keeps_the_store(tmp_path, copies):
     shared, fields = copies
     with RunningService(tmp_path / "original", **shared) as original, original.client() as admin:
         for number in range(3):

@@ -67,7 +67,7 @@ def check_refused(answer, code):
 
 @pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not committed", "committed"])
 @pytest.mark.parametrize("name", VERBS)
-def test_commit_was_sent_and_its_answer_never_came(name, fate, proxy, place, admin, world):
+def test_lost_answer_to_commit_leaves_a_consistent_archive(name, fate, proxy, place, admin, world):
     verb, done = VERBS[name](admin, world, f"{name} lost {fate == AFTER}"), fate == AFTER
     files = place.files()
     proxy.lose(b"COMMIT\0", fate)
@@ -82,7 +82,7 @@ def test_commit_was_sent_and_its_answer_never_came(name, fate, proxy, place, adm
 @pytest.mark.parametrize("name", VERBS)
 @pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["before it", "after it"])
 @pytest.mark.parametrize("words", [b"series_history", b"FROM tokens"], ids=["in the transaction", "before that"])
-def test_the_connection_breaks_once(words, fate, name, proxy, place, admin, world):
+def test_broken_connection_is_retried(words, fate, name, proxy, place, admin, world):
     """Nothing was committed: the service repeats the work, and the client learns nothing of it."""
     verb = VERBS[name](admin, world, f"{name} {words.decode()} once {fate == AFTER}")
     proxy.lose(words, fate)
@@ -93,7 +93,7 @@ def test_the_connection_breaks_once(words, fate, name, proxy, place, admin, worl
     assert place.files() == place.named() | place.noted(), "the blob of the first attempt is taken back"
 
 
-def test_the_connection_breaks_under_a_list(proxy, admin, world):
+def test_broken_connection_during_a_list_is_retried(proxy, admin, world):
     assert Create(admin, world, "listed").send(admin).status_code == 200
     for path in (PATH, f"{PATH}/export", "/vo/scs?RA=10&DEC=-20&SR=1"):
         before = admin.get(path).raise_for_status()
@@ -105,7 +105,7 @@ def test_the_connection_breaks_under_a_list(proxy, admin, world):
 
 @pytest.mark.parametrize("name", VERBS)
 @pytest.mark.parametrize("words", [b"series_history", b"FROM tokens"], ids=["in the transaction", "before it"])
-def test_the_connection_breaks_again_and_again(words, name, proxy, place, admin, world):
+def test_repeatedly_broken_connection_is_reported(words, name, proxy, place, admin, world):
     verb = VERBS[name](admin, world, f"{name} {words.decode()}")
     files = place.files()
     proxy.lose(words, BEFORE, 1 + engine._REPEATS)
@@ -118,7 +118,7 @@ def test_the_connection_breaks_again_and_again(words, name, proxy, place, admin,
     verb.check(admin, True)
 
 
-def test_the_server_is_stopped_and_comes_back(proxy, embedded, service, admin, world, home):
+def test_service_recovers_after_a_database_restart(proxy, embedded, service, admin, world, home):
     before, after = (Create(admin, world, f"{when} the stop") for when in ("before", "after"))
     assert before.send(admin).status_code == 200
     with Place(service.directory, embedded.start()) as place:
@@ -142,7 +142,7 @@ def test_the_server_is_stopped_and_comes_back(proxy, embedded, service, admin, w
         place.check_swept()
 
 
-def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home):
+def test_service_recovers_after_a_database_kill(proxy, embedded, admin, world, home):
     """Whether a request meets the kill depends on when the server is back: the service waits a moment for it."""
     verb = Create(admin, world, "before the kill")
     assert verb.send(admin).status_code == 200
@@ -161,7 +161,7 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
     verb.repeat(admin, True)
 
 
-def test_a_server_without_free_connections(embedded, admin, world, place):
+def test_exhausted_database_server_is_reported(embedded, admin, world, place):
     """A request without a connection gets an error, nothing is lost, and the service recovers."""
     verbs = [Create(admin, world, f"one of many {number}") for number in range(24)]
     assert admin.get(PATH).status_code == 200, "the service has a connection already"
@@ -182,7 +182,7 @@ def test_a_server_without_free_connections(embedded, admin, world, place):
         verb.repeat(admin, answer.status_code == 200)
 
 
-def test_a_pool_that_is_used_up(archive_url, services, principal):
+def test_exhausted_pool_is_reported(archive_url, services, principal):
     """The only connection is in use: the writer gets an error, and its blob is removed."""
     catalogue = Catalogue(archive_url, DatabaseSettings(connect_timeout=1), connections=1)
     archive = Archive(catalogue, services.store, services.sandbox, services.config)

@@ -77,7 +77,7 @@ def test_every_step_of_writing_a_blob_fails_once(archive_url, tmp_path):
         assert "Traceback" not in log
 
 
-def test_files_may_not_become_so_large(service, place, admin, world):
+def test_file_size_limit_is_reported(service, place, admin, world):
     """RLIMIT_FSIZE, as a quota or a full disk: part of the file has been written when it is noticed."""
     small = Create(admin, world, "small")
     large = world.fields(series_name="large", data=columns(20_000))
@@ -111,7 +111,7 @@ def disk(folder, size):
         subprocess.run(["umount", folder], check=True, capture_output=True)
 
 
-def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
+def test_full_and_read_only_disks_are_reported(archive_url, tmp_path):
     directory = tmp_path / "data"
     with (
         disk(directory / "store", "1m") as remount,
@@ -163,7 +163,7 @@ def filled(folder):
 
 
 @pytest.mark.skipif(not ALL, reason="make crash runs it")
-def test_the_disk_of_the_embedded_database_is_full_too(tmp_path):
+def test_full_disk_of_the_embedded_database_is_reported(tmp_path):
     """PostgreSQL ends when it cannot write its log, and its keeper brings it back when there is room."""
     directory = tmp_path / "data"
     with disk(directory, "200m"), ForkedService(directory) as service, service.client() as client:

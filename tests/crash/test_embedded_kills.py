@@ -41,7 +41,7 @@ def home(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "point"), CASES, ids=lambda text: text)
-def test_everything_killed_in_a_request(home, name, point):
+def test_killing_all_processes_in_a_request_loses_nothing(home, name, point):
     directory, world = home
     committed = point.endswith("committed")
     made_before = name == "update" and point.startswith("write:")  # the series to be changed passes the point too
@@ -72,7 +72,7 @@ def test_everything_killed_in_a_request(home, name, point):
 
 
 @pytest.mark.parametrize("point", ["migrate: upgraded", "migrate: committed"])
-def test_everything_killed_at_the_first_start(tmp_path, point):
+def test_killing_all_processes_at_the_first_start_is_recoverable(tmp_path, point):
     directory = tmp_path / "data"
     environment = {**os.environ, "PHOTSERIES_FAULT": f"kill@{point}"}
     command = [sys.executable, "-m", "photseries", "serve", "--port", "0", "--data", str(directory)]

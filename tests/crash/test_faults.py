@@ -65,7 +65,7 @@ def test_an_unknown_action_or_point_is_refused(arm, text):
         arm(text)
 
 
-def test_a_kill_is_a_kill():
+def test_kill_action_sends_sigkill():
     program = 'import sys; from photseries.server import faults; faults.arm({faults.VARIABLE: "kill@sweep: elected"}); '
     program += 'print("before", flush=True); faults.reached("sweep: elected"); print("after")'
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -38,7 +38,7 @@ def was_killed(service):
 
 
 @pytest.mark.parametrize("case", cases(requests=True))
-def test_a_killed_request(case, place, admin, world, record_property):
+def test_killed_request_leaves_a_consistent_archive(case, place, admin, world, record_property):
     record_property("killed", (case.verb, case.point))
     check_killed_request(case, place, admin, world)
 
@@ -64,7 +64,7 @@ def check_killed_request(case, place, admin, world):
 
 
 @pytest.mark.parametrize("case", [case for verb in RESTORES for case in cases(verb=verb)])
-def test_a_killed_restore(case, place, admin, world, record_property):
+def test_killed_restore_leaves_a_consistent_archive(case, place, admin, world, record_property):
     """Like every other request, but without the sweep in between, which would remove the file to restore."""
     record_property("killed", (case.verb, case.point))
     verb = RESTORES[case.verb](admin, world, f"{case.verb} {case.point}")
@@ -82,7 +82,7 @@ def test_a_killed_restore(case, place, admin, world, record_property):
 
 
 @pytest.mark.parametrize("case", cases(verb="sweep"))
-def test_a_killed_sweep(case, place, admin, world, record_property):
+def test_killed_sweep_leaves_a_consistent_archive(case, place, admin, world, record_property):
     record_property("killed", (case.verb, case.point))
     place.store.create("orphans/orphan.h5", b"nobody names me")
     (place.root / ".partial").mkdir(exist_ok=True)
@@ -108,7 +108,7 @@ def check_killed_sweep(case, place, admin, world, **more):
 
 
 @pytest.mark.parametrize("case", cases(verb="adopt"))
-def test_a_killed_adoption(case, place, admin, world, record_property):
+def test_killed_adoption_leaves_a_consistent_store(case, place, admin, world, record_property):
     """The store has no owner until the command is repeated, and nothing is removed."""
     record_property("killed", (case.verb, case.point))
     kept = VERBS["create"](admin, world, f"kept {case.point}")
@@ -128,7 +128,7 @@ def partial_of_the_killed(place):
 
 @pytest.mark.parametrize("before", [None, "first"] if ALL else ["first"])
 @pytest.mark.parametrize("case", cases(verb="migrate"))
-def test_a_killed_migration(case, before, server, tmp_path, record_property):
+def test_killed_migration_can_be_repeated(case, before, server, tmp_path, record_property):
     record_property("killed", (case.verb, case.point))
     with database(server) as url, Place(tmp_path / "data", url) as place:
         old = started_at(place.catalogue, before)

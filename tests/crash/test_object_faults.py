@@ -95,7 +95,7 @@ SAMPLE = ("RequestTimeTooSkewed", "SlowDown")
 
 
 @pytest.mark.parametrize("code", REFUSALS if ALL else SAMPLE)
-def test_storage_that_refuses(admin, place, proxy, verb, code):
+def test_refusing_storage_is_reported(admin, place, proxy, verb, code):
     status, words = REFUSALS[code]
     proxy.refuse(status, code)
     files = check_away(admin, place, verb, words)
@@ -105,7 +105,7 @@ def test_storage_that_refuses(admin, place, proxy, verb, code):
 
 
 @long
-def test_storage_that_is_stopped(admin, place, object_server, verb):
+def test_stopped_storage_is_reported(admin, place, object_server, verb):
     object_server.kill()
     try:
         there, new = verb
@@ -125,7 +125,7 @@ def test_storage_that_is_stopped(admin, place, object_server, verb):
 
 
 @long
-def test_storage_that_hangs(admin, place, object_server, verb):
+def test_hanging_storage_is_reported(admin, place, object_server, verb):
     object_server.freeze()
     try:
         began = time.monotonic()
@@ -137,7 +137,7 @@ def test_storage_that_hangs(admin, place, object_server, verb):
     check_back(admin, place, verb)
 
 
-def test_storage_that_is_slow_is_waited_for(admin, place, proxy, verb):
+def test_slow_storage_is_tolerated(admin, place, proxy, verb):
     proxy.delay = TIMEOUT / 8
     there, new = verb
     there.repeat(admin, False)
@@ -148,7 +148,7 @@ def test_storage_that_is_slow_is_waited_for(admin, place, proxy, verb):
 
 
 @long
-def test_storage_that_is_too_slow(admin, place, proxy, verb):
+def test_too_slow_storage_times_out(admin, place, proxy, verb):
     proxy.delay = TIMEOUT
     check_refused(verb[1].send(admin), "store is not available")
     proxy.mend()
@@ -156,7 +156,7 @@ def test_storage_that_is_too_slow(admin, place, proxy, verb):
 
 
 @pytest.mark.parametrize("fate", [BEFORE, AFTER, LATE] if ALL else [AFTER], ids=lambda fate: fate[-12:])
-def test_the_answer_to_a_write_is_lost(admin, place, proxy, verb, fate):
+def test_lost_answer_to_a_write_is_recovered(admin, place, proxy, verb, fate):
     """The answer is true even if the storage client repeated the request."""
     new = verb[1]
     proxy.lose(b"PUT /faults/archive/kills", fate)
@@ -170,14 +170,14 @@ def test_the_answer_to_a_write_is_lost(admin, place, proxy, verb, fate):
 
 
 @pytest.mark.parametrize("fate", [BEFORE, AFTER] if ALL else [AFTER], ids=lambda fate: fate[-12:])
-def test_the_answer_to_a_read_is_lost(admin, place, proxy, verb, fate):
+def test_lost_answer_to_a_read_is_recovered(admin, place, proxy, verb, fate):
     proxy.lose(b"GET /faults/archive/kills", fate)
     check_shown(admin, verb[0].series, verb[0].old)
 
 
 @long
 @pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=lambda fate: fate[-12:])
-def test_the_answer_to_a_removal_is_lost(admin, world, place, proxy, request, fate):
+def test_lost_answer_to_a_removal_is_recovered(admin, world, place, proxy, request, fate):
     duplicate = Duplicate(admin, world, label(request))
     proxy.lose(b"POST /faults?delete", fate)
     duplicate.repeat(admin, True)

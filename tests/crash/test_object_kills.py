@@ -22,13 +22,13 @@ def place(service, directory, database_url, store_settings):
 
 
 @pytest.mark.parametrize("case", cases(OBJECT_CASES, OBJECT_SAMPLE, requests=True))
-def test_a_killed_request(case, place, admin, world, record_property):
+def test_killed_request_leaves_a_consistent_store(case, place, admin, world, record_property):
     record_property("killed over object storage", (case.verb, case.point))
     check_killed_request(case, place, admin, world)
 
 
 @pytest.mark.parametrize("case", cases(OBJECT_CASES, OBJECT_SAMPLE, verb="sweep"))
-def test_a_killed_sweep(case, place, admin, world, record_property):
+def test_killed_sweep_leaves_a_consistent_store(case, place, admin, world, record_property):
     record_property("killed over object storage", (case.verb, case.point))
     check_killed_sweep(case, place, admin, world, store__grace=0)
 

@@ -61,7 +61,7 @@ def test_a_commit_that_arrives_after_the_sweep_is_refused(archive, proxy, servic
 
 @pytest.mark.parametrize("use", ["update", "delete"])
 @pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not heard", "heard"])
-def test_without_grace_a_change_that_is_done_is_not_denied(archive, proxy, services, principal, use, fate):
+def test_committed_change_without_grace_is_reported_as_done(archive, proxy, services, principal, use, fate):
     """The old bytes are gone, but the note about them cannot be dropped: that is the next sweep's, not the client's."""
     careless, config = archive(store={"grace": 0.0})
     series = careless.create(principal, body()).id
@@ -77,7 +77,7 @@ def test_without_grace_a_change_that_is_done_is_not_denied(archive, proxy, servi
         assert connection.exec_driver_sql("SELECT count(*) FROM unlinked_blobs").scalar_one() == 0
 
 
-def test_a_queued_change_that_is_done_is_not_denied(archive, proxy, services, principal, monkeypatch):
+def test_committed_queued_change_is_reported_as_done(archive, proxy, services, principal, monkeypatch):
     """The connection that holds the place in the queue breaks after the change has been committed."""
     behind, _ = archive()
     series = services.archive.create(principal, body()).id

@@ -15,7 +15,7 @@ import pytest
 
 from photseries.errors import InvalidError
 from photseries.formats import FORMATS, READERS, ReadOptions, read_bytes
-from photseries.formats.inspection import described
+from photseries.formats.inspection import describe
 from photseries.formats.reading import Table
 from tests.formats.test_reading import write
 from tests.support import DATA
@@ -80,7 +80,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(known, tmp_path):
         content, options = valid[number % len(valid)]
         try:
             for one in read_bytes(damaged(content, draw), "curve.x", ReadOptions(**{**options, "format": known.name})):
-                described(one)
+                describe(one)
         except InvalidError as error:
             messages.append(error.message)
     assert len(messages) > MUTATIONS / 10

@@ -76,13 +76,13 @@ def test_time_frames_of_fits_files(keywords, fields):
     assert {name: value for name, value in got.fields.items() if name != "column_units"} == fields
 
 
-def test_a_column_of_mjd_stays_so():
+def test_mjd_column_is_unchanged():
     got = in_fits({"MJDREF": 0.0, "TIMESYS": "TDB"}, name="MJD", times=TIMES + 58000)
     np.testing.assert_array_equal(got.frame["mjd"], TIMES + 58000)
     assert got.fields["time_scale"] == "tdb"
 
 
-def test_a_scale_that_no_series_has():
+def test_unsupported_time_scale_is_refused():
     got = in_fits({"MJDREF": 58000.0, "TIMESYS": "GPS"})
     assert "time_scale" not in got.fields
     assert got.warnings == ("The time scale GPS is not one that a series can have: time_scale is left unknown.",)
@@ -107,7 +107,7 @@ def test_coordinate_times_are_converted(scale, target):
         ({}, "d", "The format of the times in 'TIME'"),
     ],
 )
-def test_headers_that_do_not_say_it(keywords, unit, message):
+def test_headers_without_a_time_frame_leave_it_unknown(keywords, unit, message):
     with pytest.raises(InvalidError, match=message):
         in_fits(keywords, unit=unit)
 
@@ -179,7 +179,7 @@ def test_params_are_fields():
         ('<COOSYS ID="cs" system="ICRS"/>', {"frame": "icrs"}),
     ],
 )
-def test_positions_are_brought_to_icrs(system, frame):
+def test_positions_are_converted_to_icrs(system, frame):
     expected = SkyCoord(10.5, -20.25, unit="deg", **frame).icrs
     params = param("ra", 10.5, unit="deg", ref="cs") + param("dec", -20.25, unit="deg", ref="cs")
     fields = '<FIELD name="ra" datatype="double" ref="cs"/><FIELD name="dec" datatype="double" ref="cs"/>'
@@ -192,16 +192,16 @@ def test_positions_are_brought_to_icrs(system, frame):
         assert of_columns.warnings == ()
     else:
         assert (of_columns.fields["ra"], of_columns.fields["dec"]) == pytest.approx(here, abs=1e-12)
-        assert of_columns.warnings[0].startswith("ra and dec were brought to ICRS from")
+        assert of_columns.warnings[0].startswith("ra and dec were converted to ICRS from")
     assert of_columns.frame["ra"].tolist() == [10.5] * 3
 
 
-def test_another_system_is_warned_about():
+def test_unknown_coordinate_system_causes_a_warning():
     got = votable(
         SYSTEM + '<COOSYS ID="cs" system="ecl_FK5"/>', param("ra", 10.5, ref="cs") + param("dec", 1.0, ref="cs")
     )
     assert got.fields["ra"] == 10.5
-    assert got.warnings == ("Positions are in the system ecl_FK5, and are taken for ICRS: give ra and dec.",)
+    assert got.warnings == ("Positions are in the system ecl_FK5, and are assumed to be ICRS: give ra and dec.",)
 
 
 def test_profiles_of_bandpasses():

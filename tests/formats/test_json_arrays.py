@@ -63,7 +63,7 @@ def same(found, expected):
 
 @given(st.dictionaries(st.text(max_size=3), columns, min_size=1, max_size=4), fields, st.booleans(), st.booleans())
 @settings(max_examples=300)
-def test_it_is_the_exact_answer_or_none(data, others, dense, ascii_only):
+def test_fast_parser_gives_the_exact_result_or_none(data, others, dense, ascii_only):
     separators = (",", ":") if dense else (", ", ": ")
     body = json.dumps({**others, "data": data}, separators=separators, ensure_ascii=ascii_only).encode(
         "utf-8", "surrogatepass"
@@ -71,7 +71,7 @@ def test_it_is_the_exact_answer_or_none(data, others, dense, ascii_only):
     same(read(body), exactly(body))
 
 
-def test_a_real_series_is_read_this_way():
+def test_fast_parser_reads_a_real_series():
     frame = pd.DataFrame(pd.read_hdf(TESS))
     body = b'{"obj_id": null, "altdata": {"a": [1, {"b": "x"}]}, "data": ' + json_columns.encode(frame) + b"}"
     found = json_arrays.parse(body, LIMITS)
@@ -101,7 +101,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("case", DOUBTS)
-def test_it_vouches_for_nothing_doubtful(case):
+def test_fast_parser_declines_ambiguous_bodies(case):
     body = DOUBTS[case]
     assert json_arrays.parse(body, LIMITS) is None
     same(read(body), exactly(body)) if b'"data": {' in body else None
@@ -119,7 +119,7 @@ NULLS = {
 
 
 @pytest.mark.parametrize("case", NULLS)
-def test_nulls_are_read_this_way(case):
+def test_fast_parser_reads_nulls(case):
     body = NULLS[case]
     assert json_arrays.parse(body, LIMITS) is not None
     same(read(body), exactly(body))

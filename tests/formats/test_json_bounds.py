@@ -54,7 +54,7 @@ def test_keys_are_counted_across_the_parts_of_a_long_body():
     assert json_columns._keys(texts, 1_000) == 1, "colons in texts are none of keys"
 
 
-def test_keys_of_one_object():
+def test_number_of_keys_in_an_object_is_limited():
     assert len(json_columns.parse(f"{{{keys(600)}}}".encode(), NARROW)) == 600
     for body in (f"{{{keys(601)}}}", f'{{"altdata":[{{{keys(601)}}}]}}', f'{{"data":{{{keys(601)}}}}}'):
         with pytest.raises(InvalidError, match=r"601 keys in one object.*at most 600"):
@@ -76,7 +76,7 @@ def test_texts_and_values_are_counted_before_the_body_is_parsed(parsers):
 
 
 @pytest.mark.parametrize("text", [r"\u003a", r"\\u003a::", r"\\\u003A", "[1,2]", r"\"[", r"]\\\"[", "[", r"\\["])
-def test_brackets_and_quotes_in_texts(text):
+def test_brackets_and_quotes_in_texts_are_not_counted(text):
     body = f'{{"a":"{text}","{text}":1,"[3,4]":[5,6],"b":["{text}",7]}}'.encode()
     decoded = json.JSONDecoder().decode(f'"{text}"')
     assert json_columns.parse(body, LIMITS) == {"a": decoded, decoded: 1, "[3,4]": [5, 6], "b": [decoded, 7]}
@@ -137,7 +137,7 @@ def test_look_ups_are_bounded_for_each_key(comparisons):
         assert compared <= (fields + 1) * json_arrays._MAX_KEYS + columns * LIMITS.columns
 
 
-def test_very_many_keys_are_not_looked_up(comparisons):
+def test_excessive_keys_are_not_looked_up(comparisons):
     assert comparisons(10_000, 1) == (None, 0)
     read, compared = comparisons(1, 10_000)
     assert read is None
@@ -147,12 +147,12 @@ def test_very_many_keys_are_not_looked_up(comparisons):
 @pytest.mark.parametrize(
     "altdata", ["[" + "1," * 50_000 + "1]", '{"a":[' + '"b",' * 50_000 + "1]}", f"{{{keys(20_000)}}}"]
 )
-def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata):
+def test_values_outside_columns_are_parsed_together(monkeypatch, altdata):
     pytest.importorskip("simdjson")
     read = []
-    original = json_arrays._ValueReader._plain
+    original = json_arrays._ValueReader._python_value
     monkeypatch.setattr(
-        json_arrays._ValueReader, "_plain", lambda self, *given: (read.append(1), original(self, *given))[1]
+        json_arrays._ValueReader, "_python_value", lambda self, *given: (read.append(1), original(self, *given))[1]
     )
     body = f'{{"altdata":{altdata},{DATA}}}'.encode()
     assert json_arrays.parse(body, LIMITS) is None
@@ -162,7 +162,7 @@ def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata)
 
 def test_a_column_of_text_is_read_at_once(monkeypatch):
     pytest.importorskip("simdjson")
-    monkeypatch.setattr(json_arrays._ValueReader, "_plain", None)
+    monkeypatch.setattr(json_arrays._ValueReader, "_python_value", None)
     names = [f"star {number}" for number in range(5_000)]
     flags = [True, False] * 2_500
     body = json.dumps({"data": {"name": names, "good": flags}}).encode()

@@ -43,7 +43,7 @@ def test_valid_bodies_are_read(document, ascii_only, indent):
         b'{"a": "\\\\u003a"}',
     ],
 )
-def test_doubtful_but_valid(body):
+def test_unusual_valid_bodies_are_read(body):
     assert json_columns.parse(body, LIMITS) == json.loads(body)
 
 
@@ -69,7 +69,7 @@ REFUSED_BODIES = {
 
 
 @pytest.mark.parametrize("case", REFUSED_BODIES)
-def test_refused_bodies(case):
+def test_invalid_bodies_are_refused(case):
     body, phrase = REFUSED_BODIES[case]
     with pytest.raises(InvalidError, match=phrase):
         json_columns.parse(body, LIMITS)
@@ -123,14 +123,14 @@ def test_a_repeated_key_is_always_found(document, data):
         json_columns.parse(("{" + ", ".join(parts) + "}").encode(), LIMITS)
 
 
-def test_a_repeated_key_is_found_among_very_many():
+def test_repeated_key_among_many_is_found():
     names = [f'"k{number}":1' for number in range(20_000)]
     with pytest.raises(InvalidError, match="the key 'k19999' twice"):
         json_columns.parse(("{" + ",".join([*names, names[-1]]) + "}").encode(), LIMITS)
 
 
 @pytest.mark.parametrize("container", ["[]", "{}"])
-def test_lists_and_objects_are_not_too_many(container):
+def test_number_of_lists_and_objects_is_limited(container):
     def body(count):
         return f'{{"a":[{",".join([container] * count)}]}}'.encode()
 
@@ -139,7 +139,7 @@ def test_lists_and_objects_are_not_too_many(container):
         json_columns.parse(body(249_999), LIMITS)
 
 
-def test_depth_and_one_beyond():
+def test_nesting_beyond_the_limit_is_refused():
     for opening, closing in (("[", "]"), ('{"a":', "}")):
         body = '{"x":' + opening * (LIMITS.depth - 1) + "1" + closing * (LIMITS.depth - 1) + "}"
         assert json_columns.parse(body.encode(), LIMITS)
@@ -187,14 +187,14 @@ REFUSED_COLUMNS = {
 
 
 @pytest.mark.parametrize("case", REFUSED_COLUMNS)
-def test_refused_columns(case):
+def test_invalid_columns_are_refused(case):
     given_values, phrase = REFUSED_COLUMNS[case]
     with pytest.raises(InvalidError, match=phrase) as caught:
         json_columns.decode({"mjd": [1.0], "c": given_values}, LIMITS)
     assert list(caught.value.fields) == ["data.c"]
 
 
-def test_all_problems_at_once():
+def test_all_problems_are_reported_together():
     columns = {"a": [1, "x"], "b": 5, "c": [1.0], "d": [1.0, 2.0]}
     with pytest.raises(InvalidError, match="differ in length: 'c' 1, 'd' 2") as caught:
         json_columns.decode(columns, LIMITS)
@@ -202,19 +202,19 @@ def test_all_problems_at_once():
 
 
 @pytest.mark.parametrize("data", [{}, {"a": []}, {"a": [], "b": []}])
-def test_empty_tables(data):
+def test_empty_tables_are_refused(data):
     with pytest.raises(InvalidError, match=r"Must supply a non-empty DataFrame\. ") as caught:
         json_columns.decode(data, LIMITS)
     assert list(caught.value.fields) == ["data"]
 
 
 @pytest.mark.parametrize("data", [[], [1], "x", 5, None])
-def test_tables_that_are_no_objects(data):
+def test_tables_that_are_not_objects_are_refused(data):
     with pytest.raises(InvalidError, match="must be an object of columns"):
         json_columns.decode(data, LIMITS)
 
 
-def test_limits_and_one_beyond():
+def test_tables_beyond_a_limit_are_refused():
     columns = {"mjd": [1.0, 2.0], "né": [3, 4]}
     exact = {"rows": 2, "columns": 2, "column_name": 3}
     assert json_columns.decode(columns, dataclasses.replace(LIMITS, **exact)).shape == (2, 2)
@@ -223,7 +223,7 @@ def test_limits_and_one_beyond():
             json_columns.decode(columns, dataclasses.replace(LIMITS, **{name: limit - 1}))
 
 
-def test_what_is_sent():
+def test_encoded_columns_have_the_documented_values():
     found = json.loads(json_columns.encode(some_frame()))
     assert found["mjd"] == [58000.5, 58001.5, None, 58003.5]
     assert found["flux"] == [1.1, -2.5, None, None]  # float32 with its own fewest digits
@@ -235,7 +235,7 @@ def test_what_is_sent():
     assert found["lasted"] == [1e-9, 2e-9, -3e-9, None]
 
 
-def test_any_memory_layout_is_sent():
+def test_any_memory_layout_is_encoded():
     matrix = np.arange(12.0).reshape(4, 3)
     frame = pd.DataFrame(matrix, columns=list("abc")).assign(
         d=np.array([1, 2, 3, 4], ">i4"), e=np.array([1.5] * 4, ">f4")
@@ -285,13 +285,13 @@ _NUMBERS = b"1,2," * 5_000 + b"9" * 23
         "after its own copy",
     ],
 )
-def test_a_long_text_hides_nothing(body, found):
+def test_problems_after_a_long_text_are_found(body, found):
     with pytest.raises(InvalidError, match=found):
         json_columns.parse(body, LIMITS)
 
 
 @pytest.mark.parametrize("last", [b'{"a":1,"a":2}', b'"a:b"', b'{"a:b":1}', b"[" * 40 + b"]" * 40])
-def test_a_long_column_hides_nothing(last):
+def test_problems_after_a_long_column_are_found(last):
     body = b'{"data":{"mjd":[%b1.5,%b]}}' % (b"1.5," * 5_000, last)
     with pytest.raises(InvalidError):
         json_columns.decode(json_columns.parse(body, LIMITS)["data"], LIMITS)

@@ -18,7 +18,7 @@ def tess(tmp_path):
     return path, values
 
 
-def test_tess(tess):
+def test_tess_file_is_recognised(tess):
     path, values = tess
     reading = read(path)
     frame = reading.frame
@@ -108,7 +108,7 @@ def test_the_flux_may_be_chosen(tess):
         read(path, ReadOptions(flux_col="KSP_FLUX"))
 
 
-def test_without_a_corrected_flux_the_measured_one_is_taken(tmp_path):
+def test_uncorrected_flux_replaces_an_absent_corrected_flux(tmp_path):
     content, values = mission_files.tess(PDCSAP_FLUX=("E", "e-/s", np.full(50, np.nan)))
     (tmp_path / "lc.fits").write_bytes(content)
     reading = read(tmp_path / "lc.fits")
@@ -123,7 +123,7 @@ def test_without_a_corrected_flux_the_measured_one_is_taken(tmp_path):
         (mission_files.k2, "K2/campaign-01", "EPIC 201912552"),
     ],
 )
-def test_kepler(tmp_path, make, name, obj_id):
+def test_kepler_file_is_recognised(tmp_path, make, name, obj_id):
     content, values = make()
     (tmp_path / "lc.fits").write_bytes(content)
     reading = read(tmp_path / "lc.fits")

@@ -396,7 +396,7 @@ REFUSED: dict[str, Any] = {
         {},
         "are in ct, and their fluxes in mJy",
     ),
-    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, and those of magnitudes"),
+    "errors of magnitudes in percent": ("mjd,mag,err(%)\n59000,15,1\n", {}, "are in %, but errors of magnitudes"),
     "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
 }
 
@@ -476,7 +476,7 @@ def test_headers_about_textual_dates():
     assert (reading.frame["mjd"].tolist(), reading.fields["time_scale"]) == ([58849.5], "tt")
 
 
-def test_seconds_that_a_header_does_not_name_are_doubted():
+def test_seconds_without_a_declared_unit_are_refused():
     content = table(header={"MJDREF": 0.0}, TIME=(None, [59000.5]), MAG=("mag", [15]))
     with pytest.raises(InvalidError, match=r"have no unit, and as s since MJD 0 cannot be right.*\(time_format\)"):
         read_bytes(content, "curve.fits", ReadOptions())
@@ -493,7 +493,7 @@ def test_times_of_day_beside_dates_of_a_workbook():
 def test_dates_without_a_time_of_day_cause_a_warning():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
-    assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+    assert reading.warnings == ("The dates in date have no time of day: 0 h is assumed.",)
 
 
 def test_integers_with_gaps_keep_their_digits():
@@ -502,7 +502,7 @@ def test_integers_with_gaps_keep_their_digits():
     assert reading.frame["id"][0] == "9007199254740993"
 
 
-def test_rows_without_a_filter_are_told():
+def test_rows_without_a_filter_cause_a_warning():
     content = b"mjd,mag,band\n59000,15,ztfg\n59001,16,\n"
     reading = one_of(read_bytes(content, "curve.csv", ReadOptions()))
     assert reading.fields["filter"] == "ztfg"
@@ -510,7 +510,7 @@ def test_rows_without_a_filter_are_told():
     assert one_of(read_bytes(content, "curve.csv", ReadOptions(where="band=ztfg"))).warnings == ()
 
 
-def test_tables_of_fits_with_the_same_columns_are_told():
+def test_fits_tables_with_the_same_columns_cause_a_warning():
     columns = [fits.Column("MJD", "D", array=[59000.5]), fits.Column("MAG", "D", array=[15.0])]
     bands = [fits.BinTableHDU.from_columns(columns, name=band) for band in ("G", "BP")]
     content = io.BytesIO()

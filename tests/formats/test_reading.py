@@ -119,7 +119,7 @@ def test_suffixes_are_of_one_format_each():
 
 
 @pytest.mark.parametrize("band", ["R", "B"])
-def test_macho(band):
+def test_macho_file_is_read(band):
     path = DATA / f"macho_1.3444.614.{band}.mjd"
     frame = read(path).frame
     assert list(frame) == ["mjd", "mag", "magerr"]
@@ -145,7 +145,7 @@ def test_the_tess_hdf5_is_sent_unchanged():
         ("mjd,flux\n", "The table has no rows"),
     ],
 )
-def test_bad_tables(tmp_path, text, message):
+def test_invalid_tables_are_refused(tmp_path, text, message):
     (tmp_path / "curve.csv").write_text(text)
     with pytest.raises(InvalidError, match=message):
         read(tmp_path / "curve.csv")

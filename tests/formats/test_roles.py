@@ -36,7 +36,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize("name", TIME_FORMATS)
-def test_every_time_format(name):
+def test_every_time_format_is_converted(name):
     got = mapped({"when": TIMES[name], "flux": [1.0, 2.0]}, time_col="when", time_format=name)
     assert list(got.frame) == ["mjd", "flux"]
     expected = MJD.tdb.mjd if name == "gaia" else MJD.mjd
@@ -105,7 +105,7 @@ def test_formats_are_linear_to_the_last_digits(mjd):
         ([59000.5], {"time_col": "t"}, r"There is no column 't' \(time_col\); there are mjd, flux"),
     ],
 )
-def test_times_that_cannot_be(times, options, message):
+def test_impossible_times_are_refused(times, options, message):
     with pytest.raises(InvalidError, match=message):
         mapped({"mjd": times, "flux": [1.0]}, **options)
 
@@ -125,20 +125,20 @@ def test_times_that_the_service_refuses_are_refused_before_they_are_sent(options
 @pytest.mark.parametrize(
     "names", [("mjds", "mags", "magerr"), ("mjd", "fluxes", "fluxerr"), ("mjd", "magnitudes", "x")]
 )
-def test_names_that_the_service_knows_stay(names):
+def test_column_names_of_the_service_are_kept(names):
     frame = pd.DataFrame({name: [59000.0 if name.startswith("mjd") else 18.5] for name in names})
     reading = one_of(series_of(Table(frame=frame, blob=b"file"), ReadOptions()))
     assert reading.frame is frame
     assert reading.blob == b"file"
 
 
-def test_usual_names():
+def test_common_column_names_get_their_roles():
     got = mapped({"MJD": [59000.0], "Magnitude": [18.0], "sigma": [0.1], "Flags": [1]})
     assert list(got.frame) == ["mjd", "mag", "magerr", "Flags"]
     assert list(mapped({"MJD": [59000.0], "Flux": [18.0], "flux_err": [0.1]}).frame) == ["mjd", "flux", "fluxerr"]
 
 
-def test_chosen_columns_make_others_step_aside():
+def test_selected_columns_replace_columns_of_the_same_role():
     columns = {"mjd": [59000.0], "flux": [1.0], "fluxerr": [2.0], "better": [3.0], "mag": [22.7]}
     got = mapped(columns, flux_col="better").frame
     assert got.to_dict("list") == {
@@ -152,7 +152,7 @@ def test_chosen_columns_make_others_step_aside():
     assert list(got) == ["mjd", "flux_as_read", "fluxerr", "better", "mag"]
 
 
-def test_zero_points_and_units():
+def test_zero_points_and_units_calibrate_fluxes():
     columns = {"mjd": [59000.0], "flux": [10.0], "fluxerr": [1.0]}
     got = mapped(columns, "ct", zero_point=23.9 + 2.5)
     assert got.frame["flux"][0] == pytest.approx(1.0)
@@ -172,7 +172,7 @@ def test_zero_points_and_units():
         mapped(columns, zero_point=np.inf)
 
 
-def test_types_of_pandas_that_lose_nothing_are_taken():
+def test_lossless_pandas_types_are_accepted():
     frame = pd.DataFrame(
         {
             "mjd": pd.array([59000.0, 59001.0], "Float64"),
@@ -193,7 +193,7 @@ def test_types_of_pandas_that_lose_nothing_are_taken():
     assert frame.dtypes["n"] == "Int64"
 
 
-def test_datetimes_with_a_time_zone_are_brought_to_utc():
+def test_datetimes_with_a_time_zone_are_converted_to_utc():
     times = pd.to_datetime(["2018-09-04T08:00:00+02:00", None]).tz_convert("Europe/Berlin")
     got = mapped({"time": times, "flux": [1.0, 2.0]})
     assert got.frame["mjd"][0] == 58365.25

@@ -124,14 +124,14 @@ def read_back(form, frame, metadata):
 @example(frame=pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "'/": [1.0]}))  # in FITS the end of a text, to astropy
 @example(frame=pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "id": np.array([2**64 - 1], np.uint64)}))
 @settings(deadline=None)
-def test_a_table_comes_back(form, frame):
+def test_table_survives_the_round_trip(form, frame):
     stored, got = read_back(form, frame, METADATA)
     assert got.warnings == ()
     assert_same_table(got.frame, stored.frame)
 
 
 @pytest.mark.parametrize("form", WHOLE)
-def test_every_field_comes_back(form):
+def test_every_field_survives_the_round_trip(form):
     assert set(METADATA) == set(IN_FILE)
     frame = tess().assign(angle=1.0, none=2.0)
     _, got = read_back(form, frame, METADATA)
@@ -140,7 +140,7 @@ def test_every_field_comes_back(form):
 
 
 @pytest.mark.parametrize("form", ["ecsv", "fits", "votable"])
-def test_a_unit_that_was_changed_is_seen(form):
+def test_changed_unit_in_a_file_is_detected(form):
     """A person may change a file of the service: what is in it counts, not what was."""
     content = FORMATS[form].write(tess(), {**METADATA, "column_units": {"bg": "adu/s"}})
     before, of_column, after = content.rpartition(b"adu/s") if form == "votable" else content.partition(b"adu/s")

@@ -40,13 +40,13 @@ def curve(**columns):
         ({"flux": [10.0, 20]}, {"zero_point": 26.4}, [1, 2], ""),
         ({"flux": [10.0, 10], "zp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column zp"),
         ({"flux": [10.0, 10], "z": [26.4, 23.9]}, {"zero_point": "z"}, [1, 10], ""),
-        ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "taken as mJy, because .* is 16.40"),
-        ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "taken as nJy"),
-        ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "taken as Jy"),
+        ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "assumed to be in mJy, because .* is 16.40"),
+        ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "assumed to be in nJy"),
+        ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "assumed to be in Jy"),
         ({"flux": [1.0, 10], "mag": [23.95, 21.45]}, {}, [1, 10], ""),
     ],
 )
-def test_fluxes_are_brought_to_microjansky(columns, options, flux, words):
+def test_fluxes_are_converted_to_microjansky(columns, options, flux, words):
     """By hand: 10^(0.4 (23.9 - 26.4)) = 0.1; mag + 2.5 log10(flux) of one unit is 16.4, 31.4, 8.9 and 23.9."""
     got = made(curve(**columns), **options)
     np.testing.assert_allclose(got.frame["flux"], flux, rtol=1e-12)
@@ -67,7 +67,7 @@ def test_fluxes_are_brought_to_microjansky(columns, options, flux, words):
         ({"flux": [99.0, 101.0]}, {"flux_unit": "electron/s"}, "electron/s"),
     ],
 )
-def test_fluxes_without_a_flux_density(columns, options, unit):
+def test_fluxes_that_are_not_densities_are_kept(columns, options, unit):
     got = made(curve(**columns), **options)
     assert got.fields.get("flux_unit") == unit
     assert bool(got.warnings) == (unit is not None)
@@ -82,7 +82,7 @@ def test_fluxes_and_magnitudes_that_disagree_are_refused():
     assert (counted.fields["flux_unit"], counted.fields["brightness"]) == ("ct", "flux")
 
 
-def test_a_zero_point_of_vega_brings_nothing_to_microjansky():
+def test_vega_zero_point_does_not_convert_fluxes():
     with pytest.raises(InvalidError, match="The zero points of the column 'zp' are in the system Vega"):
         made(curve(flux=[10.0], zp=[25.0], zpsys=["Vega"]))
 
@@ -105,7 +105,7 @@ def test_fluxes_without_a_zero_point_become_null():
         ([-9.5, -10.1], [-9.5, -10.1]),
     ],
 )
-def test_magnitudes_that_stand_for_none(mags, expected):
+def test_sentinel_magnitudes_become_null(mags, expected):
     got = made(curve(mag=np.array(mags, float), magerr=np.full(len(mags), 0.1)))
     np.testing.assert_array_equal(got.frame["mag"], expected)
     np.testing.assert_array_equal(got.frame["magerr"], np.where(np.isnan(expected), NAN, 0.1))
@@ -122,7 +122,7 @@ def test_magnitudes_that_stand_for_none(mags, expected):
         ([-999, -999], [-999, -999]),
     ],
 )
-def test_fluxes_that_stand_for_none(flux, expected):
+def test_sentinel_fluxes_become_null(flux, expected):
     np.testing.assert_array_equal(made(curve(flux=np.array(flux, float))).frame["flux"], expected)
 
 
@@ -138,7 +138,7 @@ def test_fluxes_that_stand_for_none(flux, expected):
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
 )
-def test_upper_limits_are_kept_beside(text, mag, limits):
+def test_upper_limits_are_kept_in_a_column(text, mag, limits):
     got = read(text)
     np.testing.assert_array_equal(got.frame["mag"], mag)
     assert ("limiting_mag" in got.frame) == (limits is not None)
@@ -255,7 +255,7 @@ def test_columns_of_pyarrow_and_categories():
 BANDS = "mjd,mag,band\n1,15,g\n2,16,r\n3,17,r\n"
 
 
-def test_several_filters_are_refused_selected_or_split():
+def test_files_of_several_filters_are_refused_selected_or_split():
     with pytest.raises(InvalidError, match=r"several filters: r \(2 rows\), g \(1 rows\).*where=band=r.*split_by=band"):
         read(BANDS)
     one = read(BANDS, where="band=g", filter_map={"g": "sdssg"})
@@ -272,7 +272,7 @@ def test_several_filters_are_refused_selected_or_split():
 
 def test_foreign_fluxes_without_a_unit_cause_a_warning():
     got = read("JD,flux\n2459000.5,150\n2459001.5,170\n")
-    assert got.warnings == ("The column flux has no unit, and was taken as uJy: flux_unit states another.",)
+    assert got.warnings == ("The column flux has no unit, and was assumed to be uJy: state another with flux_unit.",)
     assert made(curve(flux=[150.0, 170])).warnings == ()
 
 

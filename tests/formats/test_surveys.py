@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from photseries import surveys
 from photseries.cli import main
 from photseries.formats import ReadOptions, one_of, read_bytes
-from photseries.formats.inspection import described
+from photseries.formats.inspection import describe
 from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.units import flux_unit_of
 from photseries.surveys import Survey, known_surveys, recognise
@@ -235,7 +235,7 @@ def test_the_page_has_every_survey():
 
 def test_a_description_lists_missing_fields():
     file, content = sample("ATLAS forced photometry")
-    about = described(one_of(read_bytes(content, file, ReadOptions(where="F=o"))), {"obj_id": "S"})
+    about = describe(one_of(read_bytes(content, file, ReadOptions(where="F=o"))), {"obj_id": "S"})
     assert about["filters"] == {"o": 3, "c": 1}
     assert about["missing"] == ["instrument_id", "series_name", "series_obj_id"]
     assert {one["role"]: one["column"] for one in about["columns"]} == {

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from photseries.errors import InvalidError
 from photseries.formats import ReadOptions, one_of, read_bytes
-from photseries.formats.decoding import inflated
+from photseries.formats.decoding import decompress
 from tests.formats.workbooks import workbook
 
 TIMES, MAGS, ERRORS = [59000.1, 59000.2], [15.25, 15.5], [0.01, 0.02]
@@ -56,7 +56,7 @@ ROWS = "59000.1,15.25,0.01\n59000.2,15.5,0.02\n"
         (f"a,b,c\n{ROWS}", {"names": "mjd,mag,magerr"}),
     ],
 )
-def test_the_layout_is_found(text, options):
+def test_layout_of_a_text_file_is_detected(text, options):
     for name in ("curve.csv", "curve.tsv", "curve.txt", "curve.unknown"):
         assert_is_the_curve(read(text, name, **options).frame)
 
@@ -70,19 +70,19 @@ def test_files_of_astropy_are_read(form):
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_compressed_and_encoded(compress, encoding):
+def test_compressed_and_encoded_files_are_read(compress, encoding):
     content = f"mjd,mag,magerr\n{ROWS}".encode(encoding)
     assert_is_the_curve(read(compress(content), "curve.csv").frame)
 
 
 def test_the_size_of_decompressed_content_is_limited():
     content = gzip.compress(bytes(10_000))
-    assert inflated(content, 10_000) == bytes(10_000)
+    assert decompress(content, 10_000) == bytes(10_000)
     with pytest.raises(InvalidError, match="more than 9,999 bytes when it is decompressed"):
-        inflated(content, 9_999)
+        decompress(content, 9_999)
     for damaged in (content[:20], b"BZh9 not", b"\xfd7zXZ\x00 not"):
         with pytest.raises(InvalidError, match="cannot be decompressed"):
-            inflated(damaged)
+            decompress(damaged)
 
 
 def test_latin_1_is_read_with_a_warning():
@@ -165,7 +165,7 @@ def test_an_option_that_does_not_fit_is_an_error(options, message):
         read(f"mjd,mag,magerr\n{ROWS}", "curve.csv", **options)
 
 
-def test_names_are_for_text():
+def test_option_names_is_for_text_only():
     content = io.BytesIO()
     Table({"mjd": TIMES, "mag": MAGS}).write(content, format="fits")
     with pytest.raises(InvalidError, match="names is given, but this table has names"):

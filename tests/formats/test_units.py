@@ -82,14 +82,14 @@ def test_errors_are_in_the_unit_of_fluxes_that_are_no_flux_densities():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"mag": [18.0, 19.0] * u.STmag}, r"'mag' is in mag\(ST\), which cannot be brought to mag\(AB\): convert it"),
-        ({"mag": [18.0, 19.0], "magerr": [1.0, 2.0] * u.uJy}, "'magerr' is in uJy, which cannot be brought to mag"),
-        ({"flux": [1.0, 2.0] * u.uJy, "fluxerr": [1.0, 2.0] * u.mag}, "'fluxerr' is in mag, which cannot be brought"),
+        ({"mag": [18.0, 19.0] * u.STmag}, r"'mag' is in mag\(ST\), which cannot be converted to mag\(AB\): convert"),
+        ({"mag": [18.0, 19.0], "magerr": [1.0, 2.0] * u.uJy}, "'magerr' is in uJy, which cannot be converted to mag"),
+        ({"flux": [1.0, 2.0] * u.uJy, "fluxerr": [1.0, 2.0] * u.mag}, "'fluxerr' is in mag, which cannot be converted"),
         ({"flux": [1.0, 2.0] * u.electron, "fluxerr": [1.0, 2.0] * u.Jy}, "'fluxerr' is in Jy, which cannot be"),
-        ({"mag": [18.0, 19.0], "exptime": [1.0, 2.0] * u.m}, "'exptime' is in m, which cannot be brought to s"),
+        ({"mag": [18.0, 19.0], "exptime": [1.0, 2.0] * u.m}, "'exptime' is in m, which cannot be converted to s"),
     ],
 )  # fmt: skip
-def test_a_unit_that_is_something_else_is_refused(columns, message):
+def test_unit_of_another_quantity_is_refused(columns, message):
     with pytest.raises(InvalidError, match=message):
         collected(of(**columns))
 
@@ -98,7 +98,7 @@ def test_an_unknown_unit_causes_a_warning():
     table = Table({"mjd": MJD, "mag": [18.0, 19.0]})
     table["mag"].unit = u.Unit("twinkle", parse_strict="silent")
     got = collected(table)
-    assert got.warnings == ("The column mag is taken for mag(AB): nothing is known of its unit twinkle.",)
+    assert got.warnings == ("The column mag is assumed to be in mag(AB): its unit twinkle is unknown.",)
     assert got.frame["mag"].tolist() == [18.0, 19.0]
 
 
@@ -147,7 +147,7 @@ def test_a_zero_point_for_flux_densities_is_refused(unit):
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_of_bins_the_middles_are_kept(tmp_path, saved):
+def test_binned_time_series_keep_the_bin_centres(tmp_path, saved):
     bins = BinnedTimeSeries(
         time_bin_start=Time(MJD, format="mjd", scale="tt"), time_bin_size=[12, 24] * u.h, data={"flux": [1, 2] * u.uJy}
     )

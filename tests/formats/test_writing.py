@@ -130,14 +130,14 @@ def plain(values):
     return np.array(["" if pd.isna(value) else str(value) for value in values.tolist()])
 
 
-def test_every_format_has_a_reader_that_is_not_ours():
+def test_every_format_has_an_independent_reader():
     assert list(READERS) == list(WRITERS)
     for attribute in ("extension", "media_type"):
         assert len({getattr(one, attribute) for one in WRITERS.values()}) == len(WRITERS)
 
 
 @pytest.mark.parametrize("form", WRITERS)
-def test_the_tess_file_comes_back_equal(form):
+def test_tess_file_survives_the_round_trip(form):
     frame = tess()
     columns, metadata = READERS[form](WRITERS[form].write(frame, METADATA))
     assert set(columns) == set(frame.columns)
@@ -269,7 +269,7 @@ def test_astropy_makes_times_of_fits():
     assert header["OBJECT"] == "star <\\xe9> & 'co'"
 
 
-def test_fluxes_that_are_not_calibrated_are_not_called_so():
+def test_uncalibrated_fluxes_are_described_as_such():
     metadata = {**METADATA, "flux_unit": "electron/s"}
     table = parse(io.BytesIO(WRITERS["votable"].write(tess(), metadata))).get_first_table()
     fields = {field.name: field for field in table.fields}
@@ -284,7 +284,7 @@ def test_topcat_and_astropy_find_a_votable_in_parquet(tmp_path):
 
 
 @pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("arrow", "pyarrow"), ("fits", "astropy")])
-def test_a_package_that_is_missing_is_named(monkeypatch, form, package):
+def test_missing_package_is_named(monkeypatch, form, package):
     monkeypatch.setitem(sys.modules, package, None)
     assert not WRITERS[form].is_installed
     with pytest.raises(NotInstalledError, match=rf"{package} is not installed.*pip install 'photseries\["):
@@ -304,7 +304,7 @@ print({"astropy", "lightkurve", "pyarrow"} & set(sys.modules))
     assert outcome.stdout == "set()\n"
 
 
-def test_a_service_loads_neither_package_before_it_is_asked():
+def test_service_loads_packages_of_formats_on_demand():
     program = """
 import sys
 from photseries.cli.main import main

@@ -10,7 +10,7 @@ from photseries.formats.zipped import Zip
 GIB = 1024**3
 
 
-def test_more_files_than_16_bits_count():
+def test_zip_with_more_than_65535_files_is_valid():
     content = io.BytesIO()
     with tempfile.TemporaryFile() as directory:
         made = Zip(directory)
@@ -24,7 +24,7 @@ def test_more_files_than_16_bits_count():
         assert archive.read("65999.txt") == b"65999"
 
 
-def test_lengths_and_places_beyond_32_bits(tmp_path):
+def test_zip_with_lengths_beyond_32_bits_is_valid(tmp_path):
     """The long files are holes of a sparse file."""
     path = tmp_path / "large.zip"
     lengths = {"é.txt": 5, "long": 5 * GIB, "4 GiB": 4 * GIB, "last.txt": 4}

@@ -86,7 +86,7 @@ PIPELINES = [
 
 
 @pytest.mark.parametrize("filters", PIPELINES, ids=lambda filters: "-".join(str(step.code) for step in filters))
-def test_rows_come_back(filters):
+def test_chunked_rows_survive_the_round_trip(filters):
     table = records()
     image, spans = stored(table, filters)
     assert read(image, spans[::-1], filters).tobytes() == table.tobytes()
@@ -144,7 +144,7 @@ def test_a_chunk_has_exactly_its_size(pack, change):
 
 
 @pytest.mark.parametrize("filters", PIPELINES[1:])
-def test_damage_is_found_or_harmless(filters):
+def test_damaged_chunks_are_refused_or_unchanged(filters):
     image, spans = stored(records(), filters)
     for place in range(4, len(image), 29):
         damaged = bytearray(image)

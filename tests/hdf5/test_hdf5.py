@@ -24,7 +24,7 @@ METADATA = {"obj_id": "x", "ra": 359.988204043562, "altdata": {"a": [1, None, {"
 
 @given(tables())
 @settings(max_examples=120)
-def test_any_table_comes_back(frame):
+def test_any_table_survives_the_round_trip(frame):
     blob = stored_file.encode(frame, METADATA)
     assert stored_file.encode(frame[list(frame)].copy(), dict(METADATA)) == blob
     native = pd.DataFrame({name: native_of(column) for name, column in frame.items()})
@@ -92,7 +92,7 @@ def test_other_units_of_time_become_nanoseconds():
     assert found["lasted"].tolist()[0] == pd.Timedelta("1.5s")
 
 
-def test_blocks_do_not_matter():
+def test_block_layout_does_not_change_the_file():
     frame = some_frame()
     scattered = pd.DataFrame({"mjd": frame["mjd"]})
     for name in frame.columns[1:]:
@@ -111,7 +111,7 @@ print(hashlib.sha256(stored_file.encode(some_frame(), json.loads(sys.argv[1]))).
 """
 
 
-def test_the_same_bytes_in_every_process():
+def test_file_bytes_are_equal_in_every_process():
     command = [sys.executable, "-c", SCRIPT, json.dumps(METADATA)]
     digests = [
         subprocess.run(
@@ -122,13 +122,13 @@ def test_the_same_bytes_in_every_process():
     assert digests[0] == digests[1]
 
 
-def test_readers_without_pickle():
+def test_readers_without_pickle_read_the_file():
     with h5py.File(io.BytesIO(stored_file.encode(some_frame(), METADATA))) as file:
         assert list(file) == [stored_file.KEY]
         assert json.loads(file[stored_file.KEY].attrs["metadata_json"]) == METADATA
 
 
-def test_the_golden_file():
+def test_golden_file_is_read():
     """Format 1 stays readable: this file was written once and must never be written again."""
     decoded = stored_file.decode((DATA / "golden_format_1.h5").read_bytes())
     assert stored_file.BLOB_FORMAT == 1
@@ -166,9 +166,9 @@ def one(**column):
 
 
 REFUSED_COLUMNS = {
-    "objects": (one(c=[{}, 1]), "mixes text with other things"),
-    "mixed": (one(c=["x", 1]), "mixes text with other things"),
-    "bytes": (one(c=[b"x", b"y"]), "mixes text with other things"),
+    "objects": (one(c=[{}, 1]), "mixes text with other types"),
+    "mixed": (one(c=["x", 1]), "mixes text with other types"),
+    "bytes": (one(c=[b"x", b"y"]), "mixes text with other types"),
     "NUL": (one(c=["x", "a\0"]), "NUL"),
     "a surrogate": (one(c=pd.Series(["x", "\ud800"], dtype=object)), "surrogate"),
     "complex": (one(c=[1j, 2]), "has the type complex128"),
@@ -188,7 +188,7 @@ def test_columns_that_cannot_be_stored(case):
     assert list(caught.value.fields) == ["data.c"]
 
 
-def test_all_columns_at_once():
+def test_all_unstorable_columns_are_reported_together():
     frame = pd.DataFrame({"a": [1j], "b": [1.0], "c": [{}]})
     with pytest.raises(InvalidError) as caught:
         stored_file.encode(frame, {})
@@ -226,7 +226,7 @@ def limited(**limits):
     return dataclasses.replace(LIMITS, **limits)
 
 
-def test_limits_and_one_beyond():
+def test_tables_beyond_a_limit_are_refused():
     frame = some_frame()[["mjd", "note"]]
     size = 4 * (8 + 8 + 5 + 57)
     exact = {"rows": 4, "columns": 2, "column_name": 4, "table": size}
@@ -266,7 +266,7 @@ def test_column_names_up_to_the_limit_of_hdf5(letter):
 
 
 @pytest.mark.parametrize("character", ["\\", "\n", "\r", "\x1a"])
-def test_names_that_take_more_than_they_show(character):
+def test_size_of_names_counts_encoded_bytes(character):
     """What would end or escape a line of a pickle is written as six characters."""
     count = (frames.MAX_ATTRIBUTE - 100) // (4 + 6 * 40 + 10)
     widest = pd.DataFrame(np.zeros((1, count)), columns=[f"{number:04d}{character * 40}" for number in range(count)])
@@ -286,7 +286,7 @@ def test_one_long_text_is_counted_in_every_row():
         stored_file.encode(frame, {})
 
 
-def test_threads_do_not_mix():
+def test_threads_write_independent_files():
     """In-memory files of one name would share their content (PEER 30)."""
 
     def round_trip(number):
@@ -299,7 +299,7 @@ def test_threads_do_not_mix():
 
 
 @pytest.mark.parametrize("name", ["Index", "type", "index", "names", "index_name"])
-def test_the_name_of_an_index_is_written_alike(name):
+def test_equal_index_names_give_equal_files(name):
     """Whether two equal texts are one object shows in what the pickler writes."""
     other = "".join(list(name))
     assert other is not name

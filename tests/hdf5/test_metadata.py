@@ -28,7 +28,7 @@ documents = st.dictionaries(text, values, max_size=5)
 
 
 @given(documents)
-def test_every_reader_gets_the_same(document):
+def test_all_readers_return_equal_metadata(document):
     kept = plain(document, LIMITS.depth)
     assert repr(kept) == repr(document)
     pickled = to_pickle(kept)
@@ -43,7 +43,7 @@ def test_the_bytes_depend_on_the_values_alone():
     assert to_pickle({"x": shared, "y": shared}) == to_pickle({"x": "ab", "y": "".join(["a", "b"])})
 
 
-def test_values_that_become_plain():
+def test_values_are_converted_to_plain_types():
     kept = plain({"a": np.float32(0.5), "b": (1, np.int8(2)), "c": math.nan, "d": [math.inf], "e": np.str_("x")}, 32)
     assert kept == {"a": 0.5, "b": [1, 2], "c": None, "d": [None], "e": "x"}
     assert [type(kept[name]) for name in "abe"] == [float, list, str]
@@ -68,13 +68,13 @@ def test_unstorable_values_are_named(case):
     assert list(caught.value.fields) == ["altdata"]
 
 
-def test_all_problems_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(InvalidError) as caught:
         plain({"a": object(), "b": 1, "c": 2**70}, LIMITS.depth)
     assert list(caught.value.fields) == ["a", "c"]
 
 
-def test_depth():
+def test_nesting_beyond_the_limit_is_refused():
     value: Any = 1
     for _ in range(LIMITS.depth - 1):
         value = [value]
@@ -84,7 +84,7 @@ def test_depth():
 
 
 @pytest.mark.parametrize("data", [b"[1]", b'"x"', b"{", b"\xff", b"[" * 50_000, 5])
-def test_json_that_is_no_object(data):
+def test_metadata_that_is_not_a_json_object_is_refused(data):
     with pytest.raises(UnreadableFileError, match="metadata of the HDF5 file"):
         from_json(data, LIMITS)
 

@@ -13,7 +13,7 @@ FULL = CHUNK // ROW.itemsize
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, FULL - 1, FULL, FULL + 1, 3 * FULL + 5])
-def test_rows_between(rows):
+def test_outline_around_rows_is_a_valid_file(rows):
     table = np.zeros(rows, ROW)
     table["name"] = "é".encode()
     table["number"] = np.arange(rows)
@@ -31,7 +31,7 @@ def test_rows_between(rows):
             h5py.File(io.BytesIO(content[:-1]))
 
 
-def test_a_row_that_is_longer_than_a_chunk():
+def test_row_longer_than_a_chunk_is_written():
     wide = np.dtype([("text", f"S{2 * CHUNK}")])
     table = np.array([(b"a",), (b"b",), (b"c",)], wide)
     head, tail = outline("table", wide, 3, {})

@@ -45,7 +45,7 @@ def frame(rows):
 
 @settings(max_examples=150)
 @given(tables(), texts, texts)
-def test_whatever_we_write(table, first, second):
+def test_files_of_any_table_are_read_like_the_careful_reader(table, first, second):
     for text in (first, second):
         blob = stored_file.encode(table, {"obj_id": text, "altdata": {text: [1, None]}})
         found, expected = own_files.read(blob, LIMITS), careful(blob)
@@ -123,7 +123,7 @@ def test_the_cache_is_bounded(monkeypatch):
     assert max(map(len, own_files._kinds.values())) == 2
 
 
-def test_the_stored_file_is_decoded_by_it(monkeypatch):
+def test_stored_files_use_the_fast_reader(monkeypatch):
     blobs = [stored_file.encode(frame(rows), {"obj_id": str(rows)}) for rows in (5, 6)]
     stored_file.decode(blobs[0])
     monkeypatch.setattr(plain_hdf5, "read", None)

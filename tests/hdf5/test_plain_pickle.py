@@ -49,13 +49,13 @@ def same(left, right):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @given(value=trees)
 @settings(max_examples=60)
-def test_plain_values_come_back_equal(protocol, value):
+def test_plain_values_survive_the_round_trip(protocol, value):
     assert same(interpret(pickle.dumps(value, protocol)), value)
 
 
 @given(value=trees)
 @settings(max_examples=30)
-def test_without_memo_too(value):
+def test_pickles_without_memo_are_read(value):
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, 2)
     pickler.fast = True
@@ -112,7 +112,7 @@ def hidden(runner):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("skip_foreign", [False, True])
-def test_nothing_runs(protocol, skip_foreign, tmp_path):
+def test_pickles_execute_nothing(protocol, skip_foreign, tmp_path):
     marker = tmp_path / "marker"
     for value in hidden(Runs(marker)):
         data = pickle.dumps(value, protocol)
@@ -181,7 +181,7 @@ def cycle():
     return value
 
 
-def test_limits():
+def test_pickles_beyond_a_limit_are_refused():
     assert interpret(pickle.dumps(nested(32), 2)) == nested(32)
     with pytest.raises(UnreadableFileError, match="nested deeper than 32"):
         interpret(pickle.dumps(nested(33), 2))
@@ -201,7 +201,7 @@ def test_limits():
         plain_pickle.interpret(b"N0" * 100 + b"N.", LimitSettings(opcodes=100))
 
 
-def test_tuples_are_no_keys():
+def test_tuples_as_keys_are_refused():
     """A tuple of shared tuples takes exponentially long to hash."""
     with pytest.raises(UnreadableFileError, match="keys are not plain scalars"):
         interpret(pickle.dumps({(1, 2): 3}, 2))
@@ -227,7 +227,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("data", BROKEN)
-def test_damage(data):
+def test_damaged_pickles_are_refused(data):
     with pytest.raises(UnreadableFileError):
         interpret(data)
 
@@ -235,7 +235,7 @@ def test_damage(data):
 GOOD = pickle.dumps({"a": [1, 2.5, (None, True)], "b": np.float64(2), "c": "text", "d": np.str_("x")}, 0)
 
 
-def test_texts_of_numpy():
+def test_numpy_texts_become_plain():
     little = pickle.dumps(np.str_("x"), 0)
     big = little.replace(b"V<\n", b"V>\n").replace(rb"x\u0000\u0000\u0000", rb"\u0000\u0000\u0000x")
     assert interpret(little) == interpret(big) == "x"

@@ -71,7 +71,7 @@ def test_tables_of_any_length_have_one_template(types, lengths):
         assert stored_file.encode(frame, {"ra": 1.0}) == by_libhdf5(frame, {"ra": 1.0})
 
 
-def test_templates_are_used(monkeypatch):
+def test_writer_uses_templates(monkeypatch):
     forget()
     metadata = {"obj_id": "one", "ra": 1.0}
     for rows in (777, 778, 5):
@@ -80,6 +80,6 @@ def test_templates_are_used(monkeypatch):
     assert template is not None
     assert {part for part in template.parts if not isinstance(part, bytes)} == {METADATA, METADATA_JSON, 0}
     assert {growth for *_, growth in template.counts} == {1, 24}  # rows, and the bytes of one
-    monkeypatch.setattr(templates, "written", None)
+    monkeypatch.setattr(templates, "write_with_positions", None)
     frame = pd.DataFrame({"mjd": np.arange(9.0), "flux": np.arange(9.0)})
     assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)

@@ -127,7 +127,7 @@ def chunk_of(blob):
     [(1, 1, 1), (1, 2**15, 1), (1, 2**15 + 1, 2), (1, 2**16, 2), (1, 2**16 + 1, 3), (2, 21_845, 1), (2, 100_000, 5)],
 )
 @pytest.mark.parametrize("deflate", [False, True])
-def test_chunks_are_few_and_alike(columns, rows, count, deflate):
+def test_chunks_are_few_and_equal(columns, rows, count, deflate):
     """Rows of 16 bytes, 2**15 of which fill a chunk, or of 24, 21,845 of which nearly do."""
     frame = pd.DataFrame({f"c{number}": np.arange(rows, dtype="f8") for number in range(columns)})
     blob = written(writable(frame), deflate=deflate)
@@ -173,7 +173,7 @@ def test_old_libraries_can_read_it():
             assert h5py.h5o.get_info(file[path].id).hdr.version == 1
 
 
-def test_nothing_is_left_open():
+def test_writer_leaves_no_open_object():
     def count():
         return h5f.get_obj_count(h5f.OBJ_ALL, h5f.OBJ_FILE | h5f.OBJ_GROUP | h5f.OBJ_DATASET | h5f.OBJ_ATTR)
 

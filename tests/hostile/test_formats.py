@@ -20,7 +20,7 @@ def service(database_url, directory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_format(service):
+def test_hostile_files_of_every_format_are_refused(service):
     wrong: list[tuple[Any, ...]] = []
     with tempfile.TemporaryDirectory() as folder, service.client() as admin:
         world, traps = World(admin), Traps(folder)

@@ -117,7 +117,7 @@ def test_bodies_of_any_bytes(document, noise, place):
 
 
 @pytest.mark.parametrize("path", sorted(SEEDS.glob("*.h5")), ids=lambda path: path.stem)
-def test_seeds(sandbox, path):
+def test_seed_cases_are_handled(sandbox, path):
     assert outcome(sandbox, path.read_bytes()) in ("refused", "stored", "death")
 
 

@@ -25,7 +25,7 @@ def service(database_url, directory):
 
 
 @pytest.mark.timeout(600)
-def test_every_case(service):
+def test_every_attack_is_refused_or_harmless(service):
     with tempfile.TemporaryDirectory() as folder, service.client() as admin:
         world, traps = World(admin), Traps(folder)
         outcomes, traces = trial.run(service, world, traps, trial.every_case())
@@ -36,7 +36,7 @@ def test_every_case(service):
     assert traces == []
 
 
-def test_the_traps_work():
+def test_traps_detect_execution():
     """An attack that is opened the careless way springs the trap: the cases are no blanks."""
     with tempfile.TemporaryDirectory() as folder:
         traps = Traps(folder)
@@ -50,7 +50,7 @@ def test_the_traps_work():
         assert traps.marker.exists()
 
 
-def test_a_file_that_is_its_own_source_is_no_loop():
+def test_file_that_links_to_itself_causes_no_loop():
     """Found here: a printf-style virtual dataset with itself as source caused an endless loop in libhdf5."""
     with tempfile.TemporaryDirectory() as folder:
         blob = structures.POINTING["printf-style virtual"](Traps(folder))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.appending import appended
+from photseries.lightcurve.appending import append_rows
 
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan])
 ROWS = st.lists(st.tuples(VALUES, VALUES, st.sampled_from(["a", "b", None])), min_size=1, max_size=8)
@@ -21,7 +21,7 @@ def table(rows):
 
 
 def append(frame, more, *, drop_repeats=True, from_json=False):
-    return appended(frame, more, drop_repeats=drop_repeats, from_json=from_json)
+    return append_rows(frame, more, drop_repeats=drop_repeats, from_json=from_json)
 
 
 def plain(row):
@@ -40,7 +40,7 @@ def test_only_stored_rows_count_as_repeats(stored, new):
             append(frame, more, drop_repeats=False)
 
 
-def test_new_rows_that_repeat_each_other_are_not_there_already():
+def test_repeats_among_new_rows_are_kept():
     frame = pd.DataFrame({"mjd": [0.5], "flux": [1.0]})
     more = pd.DataFrame({"mjd": [1, 1, 2], "flux": [3, 3, 4]})
     assert append(frame, more, drop_repeats=False)["mjd"].tolist() == [0.5, 1, 1, 2]
@@ -71,7 +71,7 @@ FITTING = {
 
 @pytest.mark.parametrize("from_json", [True, False])
 @pytest.mark.parametrize(("values", "dtype", "new", "json", "file"), FITTING.values(), ids=FITTING)
-def test_values_that_fit_a_column(values, dtype, new, json, file, from_json):
+def test_values_fitting_the_column_type_are_appended(values, dtype, new, json, file, from_json):
     frame = pd.DataFrame({"mjd": [1.0], "x": np.array(values, dtype)})
     kind = object if isinstance(new[0], str) else None
     more = pd.DataFrame({"mjd": [2.0], "x": np.array(new, kind)})

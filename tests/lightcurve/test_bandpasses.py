@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from photseries.lightcurve.bandpasses import BANDPASSES, SNCOSMO_VERSION, allowed
+from photseries.lightcurve.bandpasses import BANDPASSES, SNCOSMO_VERSION, allowed_filters
 from photseries.server.settings import PhotometrySettings
 
 TOOL = Path(__file__).parent.parent / "compare_bandpasses.py"
@@ -21,14 +21,14 @@ def test_the_list_of_sncosmo():
 
 
 def test_the_configuration_adds_names():
-    assert allowed([]) == BANDPASSES
-    names = allowed(["zz", "ztfr", "aa", "aa"])
+    assert allowed_filters([]) == BANDPASSES
+    names = allowed_filters(["zz", "ztfr", "aa", "aa"])
     assert set(names) == {*BANDPASSES, "aa", "zz"}
     assert list(names) == sorted(set(names))
 
 
 def test_peer_23_the_filter_of_tess_files_is_allowed():
-    assert "tess::red" in allowed(PhotometrySettings().additional_bandpasses)
+    assert "tess::red" in allowed_filters(PhotometrySettings().additional_bandpasses)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_peer_23_the_filter_of_tess_files_is_allowed():
         (("new", *BANDPASSES[2:]), 1, ["in sncosmo alone:    new", f"alone: {BANDPASSES[0]}, {BANDPASSES[1]}"]),
     ],
 )
-def test_the_tool_tells_both_directions(tmp_path, names, status, said):
+def test_tool_reports_added_and_missing_names(tmp_path, names, status, said):
     (tmp_path / "sncosmo.py").write_text(
         "class bandpasses:\n"
         "    class _BANDPASSES:\n"

@@ -34,7 +34,7 @@ def test_the_power_is_astropys():
     np.testing.assert_allclose(search.power, right, atol=1e-8)
 
 
-def test_several_bands_find_what_one_alone_does_not():
+def test_combined_bands_find_a_period_that_single_bands_miss():
     found = search_bands(list(bands().values()), SearchOptions(0.1, 5)).peaks[0]
     assert found.period == pytest.approx(PERIOD, rel=1e-3)
     assert found.power > 0.9
@@ -46,7 +46,7 @@ def test_bands_without_errors_and_of_other_units_count():
     assert search_bands(fluxes, SearchOptions(0.1, 5)).peaks[0].period == pytest.approx(PERIOD, rel=1e-3)
 
 
-def test_bands_that_tell_nothing_are_left_out():
+def test_bands_without_information_are_skipped():
     made = bands(rows=40)
     time = np.arange(59000.0, 59040)
     nothing = [

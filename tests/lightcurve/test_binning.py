@@ -36,7 +36,7 @@ def test_bins_are_weighted_means(width):
 
 
 @pytest.mark.parametrize("longitude", [None, -70.4, 140.0])
-def test_a_bin_may_be_a_night(longitude):
+def test_bins_can_be_nights(longitude):
     place = np.floor(FRAME["mjd"] + (longitude or 0) / 360 - 0.5)
     found = select(FRAME, Selection(bin="night"), {"longitude": longitude})
     pd.testing.assert_frame_equal(found, expected(FRAME, place), rtol=1e-11)
@@ -60,7 +60,7 @@ def test_flagged_rows_are_in_no_bin():
     assert metadata_of_selection(Selection(columns=("mjd", "flags")), metadata)["flag_column"] == "flags"
 
 
-def test_bins_are_a_part_of_which_more_can_be_asked():
+def test_bins_support_further_columns():
     found = select(
         FRAME, Selection(bin=0.02, columns=("mjd",), derive=("snr", "mag"), max_points=10, mjd_min=59001.0), {}
     )
@@ -95,7 +95,7 @@ def test_a_running_median_is_of_the_values_around():
         assert math.isnan(row) or row == np.nanmedian(around)
 
 
-def test_no_time_and_endless_times():
+def test_running_median_handles_absent_and_distant_times():
     assert np.isnan(running_median(np.array([np.nan]), np.array([1.0]), 1.0)).all()
     with pytest.raises(InvalidError, match="span more than"):
         running_median(np.array([0.0, 2e5]), np.array([1.0, 2.0]), 1.0)
@@ -115,7 +115,7 @@ def test_detrended_and_clipped_columns():
     assert not alone["clipped"].any()
 
 
-def test_what_is_far_is_measured_in_median_absolute_deviations():
+def test_clipping_uses_median_absolute_deviations():
     value = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 20.0, np.nan])
     assert far_from_median(value, 3.8).tolist() == [False] * 5 + [True, False]  # 16.5 from 3.5, MAD 1.5
     assert not far_from_median(value, 7.5).any()

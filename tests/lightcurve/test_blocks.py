@@ -84,14 +84,14 @@ def test_an_odd_table_is_not_plain(odd):
 
 
 @pytest.mark.parametrize("more", ["mag", "ra", "filter", "lim_mag", "fluxes", "mjds"])
-def test_columns_with_a_meaning_of_their_own_are_not_plain(more):
+def test_tables_with_special_columns_are_not_plain(more):
     columns = block(4, 20, 0)
     assert not Block({**columns, more: columns["flux"]}).plain
     assert not Block({name: values for name, values in columns.items() if name != "fluxerr"}).plain
 
 
 @given(st.integers(1, 6), st.integers(1, 30), st.integers(0, 2**32))
-def test_plain_tables_are_valid_without_a_word(series, rows, seed):
+def test_plain_tables_cause_no_warning(series, rows, seed):
     columns = block(series, rows, seed)
     draw = np.random.default_rng(seed)
     for _ in range(2):  # some of them are odd

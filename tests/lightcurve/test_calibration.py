@@ -168,7 +168,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("derive", ["mag", "magerr", "flux", "fluxerr", "magtot", "e_magtot", "snr", "mjd_mid"])
 @pytest.mark.parametrize("of", REFUSED)
-def test_what_cannot_be_derived_is_refused_by_name(of, derive):
+def test_underivable_columns_are_refused_by_name(of, derive):
     is_flux = of == "electron/s"
     frame = pd.DataFrame({"mjd": MJD, **({"flux": FLUX} if is_flux else {"mag": MAG})})
     fields = {"flux_unit": of} if is_flux else {"magsys": of}
@@ -200,7 +200,7 @@ def test_derived_fluxes_are_in_microjansky_with_every_flux_beside_them():
     assert metadata_of_selection(counts, {"flux_unit": "ct"})["flux_unit"] == "ct"
 
 
-def test_samples_of_a_brightness_that_is_not_there_are_refused():
+def test_samples_of_an_absent_brightness_are_refused():
     frame = pd.DataFrame({"mjd": MJD, "flux": FLUX})
     assert samples(frame, "flux", calibrated(flux_unit="mJy")).value.tolist() == (FLUX * 1000).tolist()
     with pytest.raises(InvalidError, match="fluxes in adu, which cannot be converted to mag") as caught:
@@ -220,11 +220,11 @@ def test_samples_of_a_brightness_that_is_not_there_are_refused():
         ({"magsys": "instrumental"}, "flux [µJy]", "instrumental magnitude"),
     ],
 )
-def test_axes_are_labelled_with_what_they_are(fields, flux, mag):
+def test_axes_are_labelled_with_unit_and_system(fields, flux, mag):
     calibration = calibration_of(fields)
     assert (calibration.label("flux"), calibration.label("mag")) == (flux, mag)
-    assert calibration.described("flux")["label"] == flux
-    assert calibration.described("mag")["magsys"] == fields.get("magsys", "ab")
+    assert calibration.describe("flux")["label"] == flux
+    assert calibration.describe("mag")["magsys"] == fields.get("magsys", "ab")
 
 
 def test_columns_say_their_unit_and_system():
@@ -297,7 +297,7 @@ def test_a_row_from_before_the_fields_means_what_its_altdata_say():
     assert with_fields_of_altdata(row, prefer_altdata=True)["flux_unit"] == "ct"
 
 
-def test_files_leave_out_the_defaults_that_others_would_not_know():
+def test_files_omit_default_calibration_fields():
     values = dict.fromkeys(METADATA) | {"obj_id": "star", "time_stamp_alignment": "middle", "owner_id": 1}
     usual = {**values, "flux_unit": "uJy", "magsys": "ab"}
     stored = {"obj_id": "star", "time_stamp_alignment": "middle", "owner_id": 1}
@@ -309,7 +309,7 @@ def test_files_leave_out_the_defaults_that_others_would_not_know():
 
 
 @pytest.mark.parametrize("fields", [{"magsys": "vega"}, {"magsys": "instrumental"}, {"flux_unit": "electron/s"}])
-def test_references_are_converted_only_where_that_means_something(fields):
+def test_references_are_converted_only_if_calibrated(fields):
     given = {"magref": 15.0, "e_magref": 0.1, **fields}
     assert complete_reference(given) == {**given, "ref_flux": None, "ref_fluxerr": None}
     flux = {"ref_flux": 100.0, "ref_fluxerr": 1.0, **fields}

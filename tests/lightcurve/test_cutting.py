@@ -22,7 +22,7 @@ def decimated(frame, most):
 
 
 @given(rows=ROWS, most=st.integers(4, 60))
-def test_few_points_are_few_and_enough_and_keep_what_stands_out(rows, most):
+def test_decimation_keeps_extremes_within_the_limit(rows, most):
     frame = pd.DataFrame(rows, columns=["mjd", "flux"])
     frame["row"] = np.arange(len(frame))
     plotted = frame[np.isfinite(frame["mjd"]) & np.isfinite(frame["flux"])]
@@ -49,12 +49,12 @@ def test_few_points_are_few_and_enough_and_keep_what_stands_out(rows, most):
     ],
     ids=["one time", "two times", "one night and three", "times next to each other", "times of all sizes"],
 )
-def test_times_however_uneven_cost_no_rows(mjd):
+def test_decimation_of_uneven_times_keeps_the_number_of_rows(mjd):
     frame = pd.DataFrame({"mjd": mjd, "flux": np.random.default_rng(1).normal(size=len(mjd))})
     few = decimated(frame, 1000)
     assert len(few) == 1000
     assert few["mjd"].iloc[[0, -1]].tolist() == [mjd[0], mjd[-1]]
 
 
-def test_what_is_constant_is_chosen_once():
+def test_constant_values_give_one_row_per_bin():
     assert minmax_decimate(np.ones(100), 10).tolist() == [0, 20, 40, 60, 80]

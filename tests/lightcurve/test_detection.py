@@ -28,7 +28,7 @@ def test_the_error_of_the_row_is_its_noise():
     np.testing.assert_array_equal(snr([10.0, 500.0, -10.0], fluxerr=[1.0, 4.0, 4.0]), [10.0, 125.0, -2.5])
 
 
-def test_an_error_of_a_magnitude_counts_too():
+def test_magnitude_error_gives_the_noise():
     frame = pd.DataFrame({"mjd": [1.0, 2.0, 3.0], "mag": [15.0, 18.0, 21.0], "magerr": [0.01, 0.1, 0.5]})
     expected = 2.5 / np.log(10) / np.array([0.01, 0.1, 0.5])
     np.testing.assert_allclose(signal_to_noise(light_curve(frame)), expected, rtol=1e-12)
@@ -87,7 +87,7 @@ def test_any_numbers_give_finite_values_or_nan_and_no_warning(mjd, flux, fluxerr
     assert not np.isinf(snr(flux, mjd, fluxerr=fluxerr)).any()
 
 
-def test_one_definition_everywhere():
+def test_signal_to_noise_is_defined_once():
     rng = np.random.default_rng(4)
     flux = rng.normal(30.0, 10.0, 200)
     fluxerr = np.where(rng.random(200) < 0.5, 8.0, NAN)

@@ -27,7 +27,7 @@ def example():
     )
 
 
-def test_the_value_is_pinned():
+def test_hash_of_a_known_table_is_pinned():
     assert content_hash(example()) == "850d955796fb0ae4c1e1f7ffa0e2e707e68a53141fa92960fe1b48a46a826d5c"
 
 
@@ -66,11 +66,11 @@ def test_the_layout_is_the_documented_one():
         pytest.param(pd.concat([example()[[name]] for name in example()], axis=1), id="blocks"),
     ],
 )
-def test_how_a_table_is_held_does_not_matter(same):
+def test_hash_is_independent_of_memory_layout(same):
     assert content_hash(same) == content_hash(example())
 
 
-def test_every_nan_is_one():
+def test_all_nans_hash_equally():
     bits = np.array([0x7FF8000000000000, 0xFFF8000000000000, 0x7FF8000000000001, 0x7FFFFFFFFFFFFFFF], dtype=np.uint64)
     assert len({content_hash(pd.DataFrame({"a": [value]})) for value in bits.view(np.float64)}) == 1
 
@@ -117,7 +117,7 @@ def test_a_changed_bit_changes_the_hash(values, data):
     assert content_hash(pd.DataFrame({"a": values})) != content_hash(pd.DataFrame({"a": changed}))
 
 
-def test_hashing_changes_nothing():
+def test_hashing_leaves_the_table_unchanged():
     frame = example()
     content_hash(frame)
     pd.testing.assert_frame_equal(frame, example())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.envelope import DETECTED, FLAGGED, UNDETECTED, UNKNOWN, envelope, plotted
+from photseries.lightcurve.envelope import DETECTED, FLAGGED, UNDETECTED, UNKNOWN, envelope, plot_values
 
 NOISE = np.random.default_rng(22)
 MJD = 59000 + np.sort(NOISE.uniform(0, 10, 4000))
@@ -40,7 +40,7 @@ def test_the_median_of_a_full_column_is_near_that_of_all_its_points():
     assert np.abs(columns.median).max() < 0.3, "of 255 values it is within 4 errors of 1.25 / sqrt(255)"
 
 
-def test_few_points_come_as_they_are_without_those_that_have_no_value():
+def test_few_points_are_returned_unreduced():
     value = np.where(np.arange(len(MJD)) % 2, VALUE, np.nan)
     shown = envelope(MJD, value, ERROR, kinds(), width=40, max_points=5000)
     assert shown.columns == []
@@ -70,7 +70,7 @@ def test_an_outlier_does_not_stretch_the_axis_and_a_transit_fits():
 
 
 @pytest.mark.parametrize("between", [(59002, 59003), (60000, 60001), (59005.00001, 59005.00002)])
-def test_a_stretch_may_have_few_points_or_none(between):
+def test_range_with_few_or_no_points_is_plotted(between):
     rows = (between[0] <= MJD) & (between[1] >= MJD)
     shown = envelope(
         MJD[rows],
@@ -85,7 +85,7 @@ def test_a_stretch_may_have_few_points_or_none(between):
     assert (shown.num_points, shown.start) == (rows.sum(), between[0])
 
 
-def test_what_a_row_is_and_upper_limits():
+def test_rows_are_classified_with_upper_limits():
     flux = np.array([100.0, 1.0, -5.0, 50.0, 100.0])
     fluxerr = np.array([1.0, 2.0, 2.0, np.nan, 1.0])
     with np.errstate(all="ignore"):
@@ -93,9 +93,9 @@ def test_what_a_row_is_and_upper_limits():
     curve = LightCurve(np.arange(5.0), flux, fluxerr, mag, magerr)
     snr = np.array([100, 0.5, -2.5, np.nan, 100])
     flagged = np.array([False, False, False, False, True])
-    value, error, kind = plotted(curve, snr, flagged, "mag", 3.0)
+    value, error, kind = plot_values(curve, snr, flagged, "mag", 3.0)
     assert kind.tolist() == [DETECTED, UNDETECTED, UNDETECTED, UNKNOWN, FLAGGED]
     limit = 23.9 - 2.5 * np.log10(3 * 2.0)
     np.testing.assert_allclose(value, [mag[0], limit, limit, mag[3], mag[4]])
     assert np.isnan(error[1:3]).all()
-    assert plotted(curve, snr, flagged, "flux", 3.0)[0] is flux, "fluxes are what they are"
+    assert plot_values(curve, snr, flagged, "flux", 3.0)[0] is flux, "fluxes are what they are"

@@ -123,7 +123,7 @@ def test_a_negative_excess_has_the_error_of_no_excess():
         assert found[name] == pytest.approx(right[name], **TOLERANCE)
 
 
-def test_by_hand():
+def test_features_equal_a_manual_calculation():
     """Four rows of numbers that a pencil can follow."""
     found = features(curve([0.25, 1.25, 2.25, 4.25], [10.0, 12.0, 10.0, 14.0], [1.0, 1.0, 2.0, 2.0], "mag"))
     assert found["features_of"] == "mag"
@@ -197,7 +197,7 @@ def test_a_night_ends_at_local_noon():
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0], [7.1] * 50, [1.0, 2.0], [1.0, 2.0, 4.0], [np.nan] * 3])
 @pytest.mark.parametrize("errors", [None, 0.3, np.nan, 1e-300])
 @pytest.mark.parametrize("at", [None, 59000.0, np.nan])
-def test_short_and_equal_values_raise_nothing(values, errors, at):
+def test_short_and_constant_series_have_features(values, errors, at):
     mjd = 59000 + np.arange(len(values)) * 0.1 if at is None else np.full(len(values), at)
     found = features(curve(mjd, values, None if errors is None else np.full(len(values), errors)))
     assert set(found) == set(FEATURES)
@@ -216,7 +216,7 @@ def test_short_and_equal_values_raise_nothing(values, errors, at):
     st.floats(-1e3, 1e3),
     st.floats(0.01, 100),
 )
-def test_features_shift_and_scale_as_they_should(rows, shift, scale):
+def test_features_transform_with_shift_and_scale(rows, shift, scale):
     """Permuted rows give the same, and so do stretched times where only their order counts."""
     mjd, values, errors = np.array(rows).T
     values = np.round(values, 3)

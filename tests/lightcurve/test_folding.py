@@ -15,7 +15,7 @@ def test_a_phase_lies_from_0_to_below_1(mjd, period, epoch):
     assert np.all((phase >= 0) & (phase < 1))
 
 
-def test_phases():
+def test_phases_count_from_the_epoch():
     assert phases(np.array([10.0, 10.5, 11.75, 9.5]), 2, 10).tolist() == [0, 0.25, 0.875, 0.75]
 
 

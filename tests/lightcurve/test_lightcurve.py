@@ -19,7 +19,7 @@ def test_flux_comes_before_magnitude():
     assert np.isnan(curve.magerr).all()
 
 
-def test_magnitudes():
+def test_magnitudes_are_converted_to_flux():
     curve = light_curve(pd.DataFrame({"mjd": MJD, "mag": [18.0, np.nan], "magerr": [0.1, 0.1]}))
     np.testing.assert_array_equal(curve.flux, mag_to_flux([18.0, np.nan]))
     np.testing.assert_array_equal(curve.fluxerr, magerr_to_fluxerr(curve.flux, [0.1, 0.1]))
@@ -58,7 +58,7 @@ def test_infinite_values_are_absent():
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint64", "float16", "float32", ">f8"])
-def test_everything_is_float64(dtype):
+def test_arrays_are_float64(dtype):
     curve = light_curve(pd.DataFrame({"mjd": np.array([2, 1], dtype), "mag": np.array([18, 19], dtype)}))
     for name in ("mjd", "flux", "fluxerr", "mag", "magerr"):
         values = getattr(curve, name)
@@ -66,7 +66,7 @@ def test_everything_is_float64(dtype):
         assert values.shape == (2,)
 
 
-def test_rows_stay_as_given_until_asked():
+def test_rows_keep_their_order_until_sorted():
     frame = pd.DataFrame({"mjd": [3.0, np.nan, 1.0, 2.0, 1.0], "flux": [1.0, 2.0, 3.0, 4.0, 5.0]})
     curve = light_curve(frame)
     np.testing.assert_array_equal(curve.flux, frame["flux"])

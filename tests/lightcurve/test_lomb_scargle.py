@@ -114,7 +114,7 @@ def test_a_regular_cadence_up_to_the_frequency_where_the_sine_vanishes():
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e250])
-def test_any_scale_and_offset_of_the_brightness_will_do(scale):
+def test_power_is_independent_of_scale_and_offset(scale):
     mjd, value, error = observed()
     grid = Grid(0.02, 0.01, 300)
     scaled = LombScargle(mjd, value * scale, error * scale).on_grid(grid)
@@ -130,7 +130,7 @@ def test_the_false_alarm_probability_is_baluevs():
 
 
 @pytest.mark.usefixtures("library")
-def test_a_deadline_is_held():
+def test_search_stops_at_its_deadline():
     mjd, value, error = observed()
     curve = LombScargle(mjd, value, error, seconds=-1)
     with pytest.raises(LateError, match="took too long"):
@@ -139,7 +139,7 @@ def test_a_deadline_is_held():
         curve.at(np.array([1.0]))
 
 
-def test_one_point_with_all_the_weight():
+def test_single_dominant_weight_is_refused():
     mjd, value, error = observed(rows=10)
     error[3] = 1e-200
     with pytest.raises(InvalidError, match="all the weight"):

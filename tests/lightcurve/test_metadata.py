@@ -24,7 +24,7 @@ class TestInfer:
         ("field", "spelling"),
         [(field, spelling) for field, spellings in INFERRED.items() for spelling in spellings],
     )
-    def test_spellings(self, field, spelling):
+    def test_column_spellings_are_inferred(self, field, spelling):
         value = "ztfr" if field == "filter" else 20.5
         inferred = infer(table(**{spelling: [value, value]}))
         assert inferred == {field: value}
@@ -36,7 +36,7 @@ class TestInfer:
         columns = {name: [value] for name, value in zip(spellings, values, strict=False)}
         assert infer(table(**dict(reversed(columns.items())))) == {field: values[0]}
 
-    def test_nothing_to_infer(self):
+    def test_table_without_metadata_columns_infers_nothing(self):
         assert infer(pd.DataFrame({"mjd": [1.0], "flux": [1.0]})) == {}
 
     @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ class TestInfer:
         "values",
         [[np.nan, np.inf], ["1", "2"], ["nan", None], [True, False], [1.7e308, 1.7e308], pd.to_datetime([0, 1])],
     )
-    def test_peer_21_what_is_no_number_is_not_inferred(self, values):
+    def test_peer_21_non_numeric_columns_are_not_inferred(self, values):
         assert infer(table(exp_time=values, limmag=values, ra=values)) == {}
 
     def test_peer_18_no_limiting_magnitude_is_none_and_not_nan(self):
@@ -85,20 +85,20 @@ class TestInfer:
 
 class TestRightAscension:
     @given(npst.arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 180) | st.just(math.nan)))
-    def test_within_half_a_turn_it_is_the_plain_median(self, values):
+    def test_ra_within_half_a_turn_is_the_plain_median(self, values):
         finite = values[np.isfinite(values)]
         assert infer(table(ra=values)) == ({"ra": np.median(finite)} if finite.size else {})
 
     @given(npst.arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 359.9999)))
-    def test_it_is_an_angle(self, values):
+    def test_inferred_ra_is_between_0_and_360(self, values):
         assert 0 <= infer(table(ra=values))["ra"] < 360
 
     @given(st.floats(0, 359.9999), npst.arrays(np.float64, st.integers(1, 20), elements=st.floats(-5, 5)))
-    def test_it_turns_with_its_values(self, turn, offsets):
+    def test_inferred_ra_rotates_with_its_values(self, turn, offsets):
         ra = infer(table(ra=(turn + offsets) % 360))["ra"]
         assert math.remainder(ra - turn - np.median(offsets), 360) == pytest.approx(0, abs=1e-9)
 
-    def test_on_both_sides_of_zero(self):
+    def test_ra_around_zero_is_a_circular_median(self):
         ra = infer(table(ra=[359.9, 0.1]))["ra"]
         assert ra == pytest.approx(0, abs=1e-9)
         assert infer(table(ra=[359.5, 359.7, 0.2]))["ra"] == pytest.approx(359.7, abs=1e-9)
@@ -137,7 +137,7 @@ class TestMerge:
     def test_falsy_values_are_values(self):
         assert merge({"file": {"a": 1, "b": "x"}, "body": {"a": 0, "b": ""}}).values == {"a": 0, "b": ""}
 
-    def test_the_layers_stay_as_they_are(self):
+    def test_merging_leaves_the_layers_unchanged(self):
         existing = {"magref": 20.0, "ref_flux": 36.3}
         merge({"existing": existing, "body": {"ref_flux": 1.0}})
         assert existing == {"magref": 20.0, "ref_flux": 36.3}
@@ -166,7 +166,7 @@ class TestMergeOfTheReference:
             ({"magref": None, "ref_flux": 9.0}, {**dict.fromkeys(REFERENCE), "ref_flux": 9.0}),
         ],
     )
-    def test_what_is_left_of_a_lower_layer(self, given, left):
+    def test_overridden_reference_clears_derived_fields(self, given, left):
         merged = merge({"existing": STANDING, "body": given}, clearing="body")
         assert merged.values == left
         assert merged.sources == {name: "body" if left[name] != STANDING[name] else "existing" for name in left}
@@ -198,11 +198,11 @@ def assert_one_fact(values):
 
 
 class TestCompleteReference:
-    def test_nothing(self):
+    def test_reference_without_values_is_null(self):
         assert complete_reference({"ra": 1.0}) == {"ra": 1.0, **dict.fromkeys(REFERENCE)}
 
     @given(MAG, MAGERR)
-    def test_from_magnitudes(self, magref, e_magref):
+    def test_reference_flux_is_derived_from_magnitudes(self, magref, e_magref):
         values = complete_reference({"magref": magref, "e_magref": e_magref})
         assert (values["magref"], values["e_magref"]) == (magref, e_magref)
         assert values["ref_flux"] == mag_to_flux(magref)
@@ -210,17 +210,17 @@ class TestCompleteReference:
         assert {type(value) for value in values.values()} == {float}
 
     @given(FLUX, FLUXERR)
-    def test_from_fluxes(self, ref_flux, ref_fluxerr):
+    def test_reference_magnitude_is_derived_from_fluxes(self, ref_flux, ref_fluxerr):
         values = complete_reference({"ref_flux": ref_flux, "ref_fluxerr": ref_fluxerr})
         assert (values["ref_flux"], values["ref_fluxerr"]) == (ref_flux, ref_fluxerr)
         assert values["magref"] == flux_to_mag(ref_flux)
         assert values["e_magref"] == fluxerr_to_magerr(ref_flux, ref_fluxerr)
 
     @given(COMPLETE)
-    def test_what_was_downloaded_and_is_posted_again_keeps_its_digits(self, values):
+    def test_reposted_reference_keeps_its_digits(self, values):
         assert complete_reference(values) == values
 
-    def test_the_magnitude_wins_where_they_do_not_agree(self):
+    def test_magref_overrides_an_inconsistent_ref_flux(self):
         values = complete_reference({"magref": 23.9, "e_magref": 0.1, "ref_flux": 7.0, "ref_fluxerr": 5.0})
         assert values == {
             "magref": 23.9,
@@ -265,46 +265,46 @@ class TestChange:
     """One of the four changed by PATCH on a row in which all four stand: it is kept, the other unit follows."""
 
     @given(COMPLETE, MAG)
-    def test_magref(self, existing, magref):
+    def test_patched_magref_keeps_the_reference_consistent(self, existing, magref):
         values = patched(existing, {"magref": magref})
         assert values["magref"] == magref
         assert values["e_magref"] == existing["e_magref"]
         assert_one_fact(values)
 
     @given(COMPLETE, FLUX)
-    def test_ref_flux(self, existing, ref_flux):
+    def test_patched_ref_flux_keeps_the_reference_consistent(self, existing, ref_flux):
         values = patched(existing, {"ref_flux": ref_flux})
         assert values["ref_flux"] == ref_flux
         assert values["ref_fluxerr"] == existing["ref_fluxerr"]
         assert_one_fact(values)
 
     @given(COMPLETE, MAGERR)
-    def test_e_magref(self, existing, e_magref):
+    def test_patched_e_magref_keeps_the_reference_consistent(self, existing, e_magref):
         values = patched(existing, {"e_magref": e_magref})
         assert values == {**existing, "e_magref": e_magref, "ref_fluxerr": values["ref_fluxerr"]}
         assert_one_fact(values)
 
     @given(COMPLETE, FLUXERR)
-    def test_ref_fluxerr(self, existing, ref_fluxerr):
+    def test_patched_ref_fluxerr_keeps_the_reference_consistent(self, existing, ref_fluxerr):
         values = patched(existing, {"ref_fluxerr": ref_fluxerr})
         assert values == {**existing, "ref_fluxerr": ref_fluxerr, "e_magref": values["e_magref"]}
         assert_one_fact(values)
 
     @given(COMPLETE, COMPLETE)
-    def test_all_four(self, existing, given):
+    def test_patched_reference_fields_are_stored_as_given(self, existing, given):
         body = {name: value for name, value in given.items() if value is not None}
         values = patched(existing, body)
         assert {name: values[name] for name in body} == body
         assert_one_fact(values)
 
     @given(COMPLETE, st.sampled_from(["magref", "ref_flux"]))
-    def test_clearing_the_value(self, existing, name):
+    def test_clearing_the_reference_clears_its_error(self, existing, name):
         assert patched(existing, {name: None}) == dict.fromkeys(REFERENCE)
 
     @given(COMPLETE, st.sampled_from(["e_magref", "ref_fluxerr"]))
-    def test_clearing_the_error(self, existing, name):
+    def test_clearing_the_error_keeps_the_reference(self, existing, name):
         assert patched(existing, {name: None}) == {**existing, "e_magref": None, "ref_fluxerr": None}
 
     @given(COMPLETE)
-    def test_changing_something_else(self, existing):
+    def test_other_changes_keep_the_reference(self, existing):
         assert patched(existing, {"channel": "A"}) == {**existing, "channel": "A"}

@@ -15,7 +15,7 @@ KNOWN_TIMES = {
 }  # fmt: skip
 
 
-def test_all_that_may_be_asked_for_is_derived():
+def test_every_derivable_column_is_computed():
     frame = pd.DataFrame(columns())
     assert list(select(frame, Selection(columns=("mjd",), derive=tuple(DERIVED)), KNOWN_TIMES)) == ["mjd", *DERIVED]
 

@@ -21,12 +21,12 @@ from tests.lightcurve.test_lomb_scargle import observed
         (range(9), [7.7] * 9, "does not vary"),
     ],
 )
-def test_what_has_no_periodogram(mjd, value, message):
+def test_unsuitable_series_have_no_periodogram(mjd, value, message):
     with pytest.raises(InvalidError, match=message):
         search_periods(np.array(mjd, float), np.array(value, float), None, SearchOptions(min_period=0.5))
 
 
-def test_the_grid():
+def test_default_grid_covers_the_range():
     mjd, _, _ = observed()
     span = mjd[-1] - mjd[0]
     chosen, needed = choose_grid(mjd, SearchOptions(0.5, None, 5, 10_000))
@@ -50,7 +50,7 @@ def test_the_grid():
     assert needed > chosen.count == 1000
 
 
-def test_a_default_grid_that_is_cut_says_so():
+def test_truncated_default_grid_is_reported():
     mjd = 59000 + np.arange(1000) / 100  # regular: the shortest period is 0.02 d, and the longest 9.99 d
     value = np.sin(2 * np.pi * mjd / 0.7)
     # 1 + (50 - 1 / 9.99) 5 9.99 = 2493.5

@@ -40,7 +40,7 @@ def test_both_bands_of_a_macho_star_together():
     assert search.peaks[0].period == pytest.approx(KNOWN, rel=1e-5)
 
 
-def test_a_period_comes_with_what_was_searched():
+def test_period_includes_its_search_range():
     found = find_period(wave(), **LIMITS)
     assert found.period == pytest.approx(0.7312, abs=5 * found.error)
     assert (found.method, found.false_alarm < 1e-30, found.power > 0.9) == ("lomb_scargle", True, True)
@@ -49,7 +49,7 @@ def test_a_period_comes_with_what_was_searched():
     assert few.grid["num_frequencies"] == 300
 
 
-def test_a_trend_is_no_period():
+def test_trend_is_not_a_period():
     points = wave(trend=5.0, noise=0.01)
     found = find_period(points, **LIMITS)
     assert found is None or found.period < 0.9 * points.span

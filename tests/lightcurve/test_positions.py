@@ -58,14 +58,14 @@ def test_the_sign_of_a_declination_near_the_equator():
 @pytest.mark.parametrize(
     "text", ["", "RR Lyr", "114807149", "TIC 123 4", "V404 Cyg", "2MASS J05343194+2200522", "83.63 22.01 7", "x" * 200]
 )
-def test_what_is_no_position(text):
+def test_invalid_positions_are_refused(text):
     assert parse_position(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["360 10", "10 90.1", "24:00:00 +10:00:00", "05:60:00 +10:00:00", "10 10 0 arcsec", "10 10 181 deg"]
 )
-def test_what_is_not_on_the_sky(text):
+def test_positions_off_the_sky_are_refused(text):
     with pytest.raises(InvalidError):
         parse_position(text)
 

@@ -33,7 +33,7 @@ def of_times(mjd):
     return found.problems.get("mjd"), " ".join(found.warnings)
 
 
-def test_a_table_without_anything_odd():
+def test_clean_table_causes_no_warning():
     assert said(flux=np.full(6, 1000.0), fluxerr=np.full(6, 5.0), mag=np.full(6, 16.4)) == ""
 
 
@@ -52,7 +52,7 @@ def test_errors_that_are_not_positive_are_counted():
     assert found == "2 of 6 errors in the column 'fluxerr' are zero or negative and count as absent."
 
 
-def test_a_table_without_errors():
+def test_table_without_errors_causes_a_warning():
     assert said(flux=np.full(6, 1000.0)).startswith("There are no errors; the noise is estimated")
 
 
@@ -147,7 +147,7 @@ def test_plates_in_a_long_series_are_no_outliers():
         ("int64", 59000, 1, ""),
     ],
 )
-def test_times_that_are_too_coarse(dtype, start, step, warned):
+def test_coarse_times_cause_a_warning(dtype, start, step, warned):
     mjd = (start + step * np.arange(5)).astype(dtype)
     problem, warnings = of_times(mjd)
     assert (problem is not None) == (warned is None)
@@ -162,7 +162,7 @@ def test_the_resolution_is_numpys():
     assert float(np.spacing(np.float32(59002))) * 86400 == pytest.approx(337.5)
 
 
-def test_order_gaps_and_repeats():
+def test_disorder_gaps_and_repeats_cause_warnings():
     _, warnings = of_times([59002.0, 59001.0, 59001.0, np.nan])
     assert "not in the order of time" in warnings
     assert "1 rows repeat the time" in warnings
@@ -188,7 +188,7 @@ def test_a_column_with_several_filters_is_a_problem(values, named):
         assert (named or "") in problem
 
 
-def test_only_the_filters_of_rows_that_were_there_count():
+def test_filters_of_earlier_rows_are_compared():
     old = pd.DataFrame({"mjd": [1.0, 2.0], "flux": [1.0, 2.0], "filter": "ztfg"})
     new = pd.DataFrame({"mjd": MJD, **GOOD, "filter": "ztfr"})
     found = inspect(pd.concat([old, new]), new, infer(new), {"filter": "ztfg"})
@@ -215,7 +215,7 @@ def test_only_the_filters_of_rows_that_were_there_count():
         ("ra", [359.999, 0.001] * 3, {"ra": 0.0031, "dec": 0.0}, "11.2 arcsec"),
     ],
 )
-def test_a_column_that_contradicts_what_was_given(column, values, given, warning):
+def test_column_that_contradicts_a_given_field_causes_a_warning(column, values, given, warning):
     found = inspected(pd.DataFrame({"mjd": MJD, **GOOD, column: values}), **given)
     assert found.problems == {}
     if warning is None:

@@ -65,7 +65,7 @@ def test_a_cover_is_few_ranges_sorted_and_apart(places, radius, fineness):
 
 
 @given(st.lists(positions, min_size=1, max_size=5), radii, finenesses)
-def test_many_cones_are_covered_as_one_by_one(places, radius, fineness):
+def test_many_cones_are_covered_like_single_ones(places, radius, fineness):
     ra, dec = np.transpose(places)
     together = sky.cover(ra, dec, radius, fineness)
     for number, (ra, dec) in enumerate(places):
@@ -84,7 +84,7 @@ def test_a_cover_is_not_much_larger_than_the_cone(place, radius):
     assert area < 1000 * np.pi * np.radians(radius) ** 2
 
 
-def test_the_whole_sky():
+def test_cone_of_180_degrees_covers_the_sky():
     for place in ((0, 0), (123, 90), (200, -33)):
         cover = sky.cover(*place, 180)
         assert (cover.low.tolist(), cover.high.tolist()) == ([0], [12 * 4**29 - 1])
@@ -131,7 +131,7 @@ def test_a_larger_angle_has_no_smaller_chord(one, other):
     assert (sky.chord(one) <= sky.chord(other)) == (one <= other) or np.isclose(one, other, rtol=1e-7)
 
 
-def test_chords():
+def test_chords_equal_twice_the_sine_of_half_the_angle():
     assert sky.chord(0) == 0
     assert sky.chord(60) == pytest.approx(1, rel=1e-15)
     assert sky.chord(180) == sky.chord(181) == 2

@@ -150,7 +150,7 @@ def test_the_order_of_rows_does_not_matter(data, mjd):
 
 
 @given(npst.arrays(np.int16, st.integers(1, 40)))
-def test_robust_as_written_a_second_time(values):
+def test_robust_statistics_equal_a_second_implementation(values):
     assert robust(values) == pytest.approx(clipped(values), **EXACT)
 
 
@@ -174,7 +174,7 @@ def test_robust_leaves_fewer_than_five_points_alone(values):
     assert robust(values) == (2.5, np.std([1.0, 2.0, 3.0, 1e9]))
 
 
-def test_robust_of_nothing():
+def test_robust_statistics_of_no_values_are_null():
     assert np.isnan(robust([])).all()
     assert np.isnan(robust([np.nan, np.inf])).all()
 
@@ -433,7 +433,7 @@ def test_the_index_does_not_matter():
     assert summarize(frame.set_index(pd.Index(["b", "b", "a"]))) == summarize(frame)
 
 
-def test_a_light_curve_that_is_known_is_used():
+def test_given_light_curve_is_used():
     frame = pd.DataFrame({"mjd": [2.0, 1.0], "mag": [18.0, 19.0]})
     assert summarize(frame, light_curve(frame)) == summarize(frame)
     assert summarize(frame).mean_flux == pytest.approx(mag_to_flux([18.0, 19.0]).mean(), **EXACT)

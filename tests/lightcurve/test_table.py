@@ -59,7 +59,7 @@ def test_further_columns_of_every_plain_kind(column):
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame(), table().iloc[:0], pd.DataFrame(index=[0, 1])])
-def test_empty(frame):
+def test_empty_table_is_refused(frame):
     assert "Must supply a non-empty DataFrame" in refusal(frame).message
 
 
@@ -71,7 +71,7 @@ def test_missing_columns_are_named_with_their_spellings(absent):
     assert list(error.fields) == ["data"]
 
 
-def test_all_problems_at_once():
+def test_all_problems_are_reported_together():
     frame = pd.DataFrame({"a": [1 + 2j], "b": ["x\0"], "": [1], "fluxerr": ["1"]})
     error = refusal(frame)
     assert set(error.fields) == {"data", "data.a", "data.b", "data.", "data.fluxerr"}
@@ -148,7 +148,7 @@ def test_names_that_cannot_be_stored(name, phrase):
     error.message.encode()
 
 
-def test_a_name_twice():
+def test_repeated_column_name_is_refused():
     frame = pd.DataFrame([[1.0, 2.0, 3.0]], columns=["mjd", "flux", "flux"])
     assert refusal(frame).fields == {"data.flux": ['The column name "flux" occurs more than once.']}
 
@@ -168,7 +168,7 @@ def test_column_levels():
         pd.to_datetime(["2020-01-01", None]),
     ],
 )
-def test_an_index_that_can_be_kept(index):
+def test_storable_index_is_accepted(index):
     validate(table().set_index(pd.Index(index)), LIMITS)
 
 
@@ -186,7 +186,7 @@ def test_an_index_that_can_be_kept(index):
         pd.period_range("2020-01", periods=2, freq="M"),
     ],
 )
-def test_an_index_that_cannot(index):
+def test_unstorable_index_is_refused(index):
     error = refusal(table().set_index(index))
     assert set(error.fields) == {"data"}
     assert "reset_index" in error.message
@@ -203,7 +203,7 @@ def test_an_index_that_cannot(index):
         ("table", 2 * (8 + 8 + 3), table().set_index(pd.Index(["abc", "a"]))),
     ],
 )
-def test_each_limit_and_one_beyond(name, at, frame):
+def test_tables_beyond_a_limit_are_refused(name, at, frame):
     validate(frame, replace(LIMITS, **{name: at}))
     error = refusal(frame, replace(LIMITS, **{name: at - 1}))
     assert f"limits.{name}" in error.message
@@ -219,7 +219,7 @@ def test_messages_stay_short():
     assert len(refusal(table(**{"x" * 10_000: [1, 2]})).message) < 300
 
 
-def test_validation_changes_nothing():
+def test_validation_leaves_the_table_unchanged():
     frame = table(text=["a", None], more=[np.nan, np.inf])
     before = frame.copy(deep=True)
     validate(frame, LIMITS)

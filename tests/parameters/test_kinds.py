@@ -20,7 +20,7 @@ from photseries.parameters.value_types import (
     choice,
     choices,
     integer,
-    joined,
+    join_values,
 )
 
 KINDS = {name: kind for name, kind in vars(value_types).items() if isinstance(kind, ValueType)} | {
@@ -170,19 +170,19 @@ def assert_refused(kind, text):
         kind.read(text)
 
 
-def test_every_kind_is_tried():
+def test_every_value_type_has_cases():
     assert set(GOOD) == set(BAD) == set(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), [(k, t, v) for k, texts in GOOD.items() for t, v in texts.items()])
-def test_good_texts(kind, text, value):
+def test_valid_texts_are_parsed(kind, text, value):
     read = KINDS[kind].read(text)
     assert read == value
     assert type(read) is type(value)
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in BAD.items() for text in texts])
-def test_bad_texts(kind, text):
+def test_invalid_texts_are_refused(kind, text):
     assert_refused(KINDS[kind], text)
 
 
@@ -210,7 +210,7 @@ def test_any_text_is_a_value_or_a_value_error(name, text):
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=1))
 def test_any_texts_can_be_listed(texts):
-    assert value_types.TEXTS.read(joined(texts)) == tuple(texts)
+    assert value_types.TEXTS.read(join_values(texts)) == tuple(texts)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
@@ -257,7 +257,7 @@ def test_a_leap_second_is_a_moment():
 
 
 @pytest.mark.parametrize("blank", [" ", '"', '""', ",", "a ", '" ', "\u00a0"])
-def test_long_lists_are_read_in_no_time(blank):
+def test_long_lists_are_parsed_quickly(blank):
     """A pattern that tries again from every place would take minutes."""
     for text in (blank * 20_000, f"a{blank * 9_999}b", f'"{blank * 9_999}'):
         assert_refused(value_types.INTEGERS, text)

@@ -38,7 +38,7 @@ def refused(arguments, positions=None):
     return caught.value.fields
 
 
-def test_nothing_asked_is_the_first_page_of_everything():
+def test_empty_query_is_the_first_page_of_all_series():
     assert parse({}) == Query()
     assert parse_criteria({}) == Query()
 
@@ -62,7 +62,7 @@ def test_an_unknown_parameter_is_answered_with_the_closest(name, suggestion):
 
 
 @pytest.mark.parametrize("name", ["", "xyzzy", "'; DROP TABLE users; --", "quux\0", "x" * 10**5])
-def test_what_resembles_nothing_has_no_suggestion(name):
+def test_dissimilar_name_has_no_suggestion(name):
     (message,) = refused({name: "1"})[name[:60]]
     assert message.startswith('Unknown parameter "')
     assert "mean" not in message
@@ -96,7 +96,7 @@ def test_a_statistic_may_be_given_a_hundred_times():
     assert refused({"stat": [one] * 101}) == {"stat": ["Parameter stat is given more than 100 times."]}
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_together():
     fields = refused({"minRMS": "x", "detected": "maybe", "filters": "ztfg", "filter": "ztfg", "sortBy": "to_dict"})
     assert list(fields) == ["minRMS", "detected", "filters", "sortBy"]
     assert fields["minRMS"] == ['Invalid minRMS: "x". It must be a finite number.']
@@ -128,7 +128,7 @@ def test_the_robust_switch_changes_the_field():
 CONE = {"ra": "10", "dec": "-20", "radius": "0.5"}
 
 
-def test_a_cone_comes_together_or_not_at_all():
+def test_incomplete_cone_is_refused():
     assert parsed(**CONE).cone == Cone(10, -20, 0.5)
     assert parsed(**{**CONE, "ra": "360"}).cone == parsed(**{**CONE, "ra": "0"}).cone
     assert parsed(**CONE).restrictions == ()
@@ -229,7 +229,7 @@ def test_a_body_is_read_like_arguments():
         assert set(caught.value.fields) == {"filter"}
 
 
-def test_positions():
+def test_positions_are_parsed():
     query = parse({"radius": ["1"]}, [[360, -90], [10.5, "20"]])
     assert query.positions == Positions((0.0, 10.5), (-90.0, 20.0), 1.0)
     assert (query.cone, query.sort_by) == (None, "separation")
@@ -241,7 +241,7 @@ def test_positions():
      [[0, 91]], [[True, 0]], [["x", 0]], [["nan", 0]], [[float("nan"), 0]], [[10**400, 0]], [[0, 0]] * 10_001],
     ids=lambda positions: repr(positions)[:40],
 )  # fmt: skip
-def test_bad_positions(positions):
+def test_invalid_positions_are_refused(positions):
     assert set(refused({"radius": "1"}, positions)) == {"positions"}
 
 

@@ -39,11 +39,11 @@ ELSEWHERE = {
 ALL = (*CRITERIA, *CONTROLS)
 
 
-def test_the_table_is_what_was_promised():
+def test_table_contains_the_documented_parameters():
     assert {frozenset(known.spellings) for known in ALL} == {frozenset(names.split("=")) for names in PROMISED.split()}
 
 
-def test_no_spelling_stands_twice():
+def test_spellings_are_unique():
     spellings = [name for known in ALL for name in known.spellings]
     assert len(spellings) == len({name.lower() for name in spellings})
 
@@ -93,7 +93,7 @@ SEARCHES = re.split(r"^## ", reference.query(), flags=re.MULTILINE)[1]
 
 
 @pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
-def test_the_documentation_names_it(known):
+def test_documentation_names_every_parameter(known):
     (row,) = (line for line in SEARCHES.splitlines() if line.startswith(f"| `{known.name}`"))
     assert all(f"`{name}`" in row for name in known.spellings)
     assert known.sentence.replace("|", "\\|") in row

@@ -165,7 +165,7 @@ def echoes(nginx, tmp_path):
         yield stack.enter_context(Balancer(nginx, tmp_path / "nginx", services))
 
 
-def test_what_a_client_says_of_its_address_does_not_pass(echoes):
+def test_balancer_discards_forged_client_addresses(echoes):
     forged = {"X-Forwarded-For": "6.6.6.6, 7.7.7.7", "X-Real-IP": "6.6.6.6", "X-Forwarded-Proto": "https"}
     with echoes.client("any") as client:
         seen = client.get("/api/whoami", headers=forged).json()
@@ -174,7 +174,7 @@ def test_what_a_client_says_of_its_address_does_not_pass(echoes):
 
 
 @pytest.mark.parametrize("name", ["metrics", "readyz"])
-def test_what_operators_ask_does_not_pass(echoes, name):
+def test_balancer_blocks_operator_paths(echoes, name):
     coded = f"%{ord(name[0]):x}{name[1:]}"
     for path in (f"/{name}", f"/{name}?x=1", f"//{name}", f"/./{name}", f"/x/../{name}", f"/{coded}"):
         assert status_of(echoes, path) == 404, path
@@ -199,7 +199,7 @@ def settings(object_server, archive_url, tmp_path):
 
 @pytest.mark.skipif(not ALL, reason="make test-scale runs it")
 @pytest.mark.timeout(600)
-def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url, tmp_path, record_property):
+def test_killed_services_behind_a_balancer_lose_nothing(nginx, settings, archive_url, tmp_path, record_property):
     folders = [tmp_path / name for name in ("one", "two")]
     with contextlib.ExitStack() as stack:
         services = [stack.enter_context(RunningService(folder, **settings)) for folder in folders]
@@ -238,7 +238,7 @@ def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url
 
 
 @pytest.mark.timeout(600)
-def test_a_rolling_restart_is_seen_by_nobody(nginx, settings, tmp_path):
+def test_rolling_restart_fails_no_request(nginx, settings, tmp_path):
     """Each service is stopped and started while clients post and read: every answer is a success."""
     folders = [tmp_path / name for name in ("one", "two")]
     with contextlib.ExitStack() as stack:

@@ -93,7 +93,7 @@ def test_a_token_makes_tokens_with_no_more_rights(accounts, person):
         accounts.create_token(who, {"permissions": [UPLOAD]})
 
 
-def test_one_removes_ones_own_tokens(accounts, person):
+def test_users_remove_their_own_tokens(accounts, person):
     user, secret, anna = person("anna", UPLOAD)
     _, _, ben = person("ben", UPLOAD)
     (token,) = tokens_of(accounts, user)
@@ -145,7 +145,7 @@ def test_a_database_that_only_reads_knows_tokens(services, accounts, person):
     assert accounts.authenticate(secret).username == "anna"
 
 
-def test_members_come_and_go(accounts, person, principal):
+def test_members_are_added_and_removed(accounts, person, principal):
     users = [person(name)[0] for name in ("anna", "ben", "carla")]
     group = str(accounts.create(principal, "groups", {"name": "crew", "user_ids": users[:1]})["id"])
     for change, members in (
@@ -173,7 +173,7 @@ def test_the_admin_is_made_though_there_are_users(services, archive_url, tmp_pat
     assert services.accounts.bootstrap(tmp_path / "token") is None, "an admin who was removed does not come back"
 
 
-def test_no_admin_is_made_where_somebody_is_one(services, person, tmp_path):
+def test_no_admin_is_created_if_one_exists(services, person, tmp_path):
     person("boss", ADMIN)
     with services.catalogue.transaction() as connection:
         connection.exec_driver_sql("UPDATE users SET username = 'somebody' WHERE username = 'admin'")
@@ -236,7 +236,7 @@ def test_the_old_owner_of_a_series_keeps_no_right(services, person):
 
 
 @pytest.mark.parametrize("case", ["nobody", "themselves", "deactivated"])
-def test_series_are_handed_over_only_to_somebody(services, accounts, person, case):
+def test_hand_over_requires_an_active_user(services, accounts, person, case):
     anna, ben = person("anna", UPLOAD)[0], person("ben")[0]
     accounts.remove(OPERATOR, "users", str(ben))
     after = {"nobody": 9999, "themselves": anna, "deactivated": ben}[case]
@@ -244,7 +244,7 @@ def test_series_are_handed_over_only_to_somebody(services, accounts, person, cas
         list(Handover(services.catalogue, services.store, services.config).run(OPERATOR, anna, after))
 
 
-def test_the_audit_says_who_did_what_and_no_secret(services, accounts, person, principal):
+def test_audit_records_users_and_actions_without_secrets(services, accounts, person, principal):
     begun = accounts.audit(principal, 1, 1)[1]
     user, _, anna = person("anna", UPLOAD)
     made = accounts.create_token(anna, {"name": "laptop"})

@@ -73,7 +73,7 @@ def running_world(running_admin):
     return World(running_admin)
 
 
-def test_it_finds_the_period_of_a_new_series(running_admin, running_world):
+def test_worker_finds_the_period_of_a_new_series(running_admin, running_world):
     number = stored(running_admin, running_world, "periodic", table())
     until(lambda: fields(running_admin, number)["period"] is not None)
     found = fields(running_admin, number)
@@ -89,7 +89,7 @@ def test_it_finds_the_period_of_a_new_series(running_admin, running_world):
     assert [one["id"] for one in running_admin.get(PATH, params=asked).json()["data"]["series"]] == [number]
 
 
-def test_it_searches_again_after_a_change_and_leaves_what_is_preferred(running_admin, running_world):
+def test_worker_searches_changed_series_and_keeps_preferred_periods(running_admin, running_world):
     number = stored(running_admin, running_world, "changing", table())
     until(lambda: fields(running_admin, number)["period"] is not None)
     assert running_admin.patch(f"{PATH}/{number}", json={"data": table(period=1.9)}).status_code == 200
@@ -104,7 +104,7 @@ def test_it_searches_again_after_a_change_and_leaves_what_is_preferred(running_a
     assert fields(running_admin, number)["period_method"] == "eclipses"
 
 
-def test_series_without_a_period_are_done_too(running_admin, running_world):
+def test_series_without_a_period_are_marked_as_done(running_admin, running_world):
     before = metric(running_admin, 'photseries_analysed_series_total{outcome="none"}')
     short = stored(running_admin, running_world, "short", table(rows=10))
     constant = {**table(rows=50), "flux": [1.0] * 50}
@@ -114,14 +114,14 @@ def test_series_without_a_period_are_done_too(running_admin, running_world):
     assert [fields(running_admin, number)["period"] for number in (short, constant)] == [None, None]
 
 
-def test_it_has_the_lowest_priority_and_little_memory(running):
+def test_worker_has_the_lowest_priority_and_limited_memory(running):
     until(lambda: len(workers(running)) == 1)
     (worker,) = workers(running)
     until(lambda: worker.nice() == 19)
     until(lambda: worker.rlimit(resource.RLIMIT_AS)[0] == 2048 * 1024 * 1024)
 
 
-def test_one_that_dies_is_replaced_and_a_series_that_kills_it_is_given_up(services):
+def test_dead_worker_is_replaced_and_a_fatal_series_is_skipped(services):
     """The worker of these services reads a file that never ends; it is killed twice, and the series is left."""
     store = services.config.directory / "store"
     principal = services.accounts.authenticate(services.token_file.read_text().strip())
@@ -178,7 +178,7 @@ def test_several_processes_have_one_worker_and_another_takes_over(tmp_path):
         assert "Traceback" not in service.log.read_text()
 
 
-def test_it_ends_with_a_service_that_is_killed(tmp_path):
+def test_worker_ends_with_a_killed_service(tmp_path):
     with RunningService(tmp_path / "data", analysis__worker="true") as service:
         until(lambda: len(workers(service)) == 1)
         (worker,) = workers(service)
@@ -187,7 +187,7 @@ def test_it_ends_with_a_service_that_is_killed(tmp_path):
         assert not alive
 
 
-def test_without_it_the_command_searches(tmp_path):
+def test_command_searches_without_a_worker(tmp_path):
     with RunningService(tmp_path / "data", analysis__worker="false") as service, service.client() as admin:
         world = World(admin)
         numbers = [stored(admin, world, f"old {seed}", table(seed=seed)) for seed in (1, 2)]

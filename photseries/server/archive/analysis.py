@@ -15,7 +15,7 @@ from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time, cleaned
 from photseries.lightcurve.calibration import BrightnessDescription, Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, require_derivable
-from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
+from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plot_values
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.meaning import time_frame
@@ -168,9 +168,9 @@ class Analysis:
         series, chosen = self._select(principal, series, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
-        search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
+        search = search_for(chosen.mjd, value, chosen.error, self._limit_options(options))
         return series, {
-            **calibration_of(series.fields).described(chosen.unit),
+            **calibration_of(series.fields).describe(chosen.unit),
             "method": method,
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None and method not in ("pdm", "window"),
@@ -213,7 +213,7 @@ class Analysis:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, series, points)
                 bands[series.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
-        search = search_bands(list(bands.values()), self._limited(options))
+        search = search_bands(list(bands.values()), self._limit_options(options))
         number = sum(len(band.mjd) for band in bands.values())
         return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
 
@@ -249,7 +249,7 @@ class Analysis:
         phase = folding.phases(chosen.mjd, period, epoch)
         selected = slice(None, None, -(-len(phase) // max_points))
         return series, {
-            **calibration_of(series.fields).described(chosen.unit),
+            **calibration_of(series.fields).describe(chosen.unit),
             "num_points": len(chosen.mjd),
             "weighted": chosen.error is not None,
             "period": period,
@@ -297,8 +297,8 @@ class Analysis:
         if points.quality is not None:
             flagged |= numbers_of(frame, points.quality, "quality")[rows] != 0
         part = curve.part(rows)
-        value, error, kind = plotted(part, table.snr[rows], flagged, unit, self._detection_threshold)
-        described = calibration.described(unit)
+        value, error, kind = plot_values(part, table.snr[rows], flagged, unit, self._detection_threshold)
+        described = calibration.describe(unit)
         if column is not None:
             value = numbers_of(frame, column, "column")[rows]
             error, kind = np.full(len(value), np.nan), np.where(kind == FLAGGED, FLAGGED, DETECTED)
@@ -343,7 +343,7 @@ class Analysis:
             form=form,
         )
 
-    def _limited(self, options: SearchOptions) -> SearchOptions:
+    def _limit_options(self, options: SearchOptions) -> SearchOptions:
         """Return the options of a search within the limits of the settings."""
         return replace(options, max_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
@@ -363,7 +363,7 @@ class Analysis:
         )
         chosen = cleaned(chosen, points.detrend, points.clip)
         if points.bin is not None:
-            longitude = self._reader.placed(series.fields, Selection(bin=points.bin)).get("longitude") or 0.0
+            longitude = self._reader.with_location(series.fields, Selection(bin=points.bin)).get("longitude") or 0.0
             chosen = binned_in_time(chosen, points.bin, series.fields["mjd_first"], longitude).samples
         return series, chosen
 

@@ -22,7 +22,7 @@ class ListMatches:
 
     Parameters
     ----------
-    asked : int
+    entry_count : int
         The length of the list.
     pairs : ndarray of PAIR, shape (m,)
         Pairs of list position and series id, sorted.
@@ -30,8 +30,8 @@ class ListMatches:
         The pair after which to continue.
     """
 
-    def __init__(self, asked: int, pairs: NDArray[np.void], after: tuple[int, int] | None = None) -> None:
-        self._asked = asked
+    def __init__(self, entry_count: int, pairs: NDArray[np.void], after: tuple[int, int] | None = None) -> None:
+        self._entry_count = entry_count
         self._pairs = pairs
         self._first = 0
         if after is not None:
@@ -45,7 +45,9 @@ class ListMatches:
         """The ids of all series, each once."""
         return sorted(set(self._pairs["id"].tolist()))
 
-    def found(self, look_up: Callable[[Sequence[int]], dict[int, SeriesRecord]]) -> Iterator[tuple[int, SeriesRecord]]:
+    def records(
+        self, look_up: Callable[[Sequence[int]], dict[int, SeriesRecord]]
+    ) -> Iterator[tuple[int, SeriesRecord]]:
         """Yield the remaining list positions and their series.
 
         Parameters
@@ -87,7 +89,7 @@ class ListMatches:
         for position, series_id in self._pairs.tolist():
             if series_id not in self._gone:
                 ids_by_position.setdefault(str(position), []).append(series_id)
-        absent = [position for position in range(self._asked) if str(position) not in ids_by_position]
+        absent = [position for position in range(self._entry_count) if str(position) not in ids_by_position]
         return orjson.dumps(
-            {"asked": self._asked, "found": ids_by_position, "absent": absent, "damaged": [*self._damaged]}
+            {"asked": self._entry_count, "found": ids_by_position, "absent": absent, "damaged": [*self._damaged]}
         )

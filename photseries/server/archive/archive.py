@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import pandas as pd
 
 from photseries.errors import DamagedError, NotFoundError
-from photseries.lightcurve.appending import appended
+from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
 from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
@@ -21,7 +21,7 @@ from photseries.server.archive.changes import (
     ensure_current_revision,
     naming_holder,
     require_changeable,
-    retried,
+    retry_change,
 )
 from photseries.server.archive.intake import Intake, inferred_fields
 from photseries.server.archive.preview import preview
@@ -153,7 +153,7 @@ class Archive:
 
         def grow(state: ChangeTarget) -> tuple[str, ...]:
             before = self._table(principal, series_id, state)
-            frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
+            frame = append_rows(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
             inferred = {name: value for name, value in infer(frame).items() if name in state.inferred}
             return self._update(principal, series_id, state, Upload(frame, {}, fields), sent, inferred)
@@ -344,7 +344,9 @@ class Archive:
     ) -> _Result:
         """Apply a change to the current state of a series; retry after concurrent changes."""
         self.ownership.require()
-        return retried(self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected)))
+        return retry_change(
+            self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected))
+        )
 
     def _table(self, principal: Principal, series_id: int, state: ChangeTarget) -> pd.DataFrame:
         """Read the table of a series for a change."""

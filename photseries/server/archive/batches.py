@@ -132,11 +132,11 @@ def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
         elif stored and events[index].action not in _UNSTORED:
             break
     before = None if events[first].action in ("create", "import") else events[first - 1]
-    outcome, pending = _planned(last, stored or last, before)
+    outcome, pending = _plan_action(last, stored or last, before)
     return _Step(last.series_id, outcome, last.revision, before.revision if before else None, pending)
 
 
-def _planned(last: BatchEvent, stored: BatchEvent, before: BatchEvent | None) -> tuple[str, bool]:
+def _plan_action(last: BatchEvent, stored: BatchEvent, before: BatchEvent | None) -> tuple[str, bool]:
     """Return the outcome for one series, and whether it is still pending.
 
     Parameters

@@ -104,7 +104,7 @@ class BulkOutcome:
 
 @dataclass(frozen=True)
 class _ValidSeries:
-    """A valid series: its place, what is to be stored, and its unique key."""
+    """A valid series: its place, its values to store, and its unique key."""
 
     entry: UploadedSeries
     new: NewSeries
@@ -130,7 +130,7 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Portion:
-    """A portion that was checked: what became of some series, those to store with their files, and those that exist.
+    """A checked portion: the outcomes of some series, the series to store with their files, and the existing series.
 
     ``repeated`` are the series whose key an earlier series of the body has.
     """
@@ -209,7 +209,7 @@ class BulkUpload:
 
 
 def request_of(limits: LimitSettings, media: str, by: tuple[str, ...] = ()) -> BulkRequest:
-    """Return what the reader of a body is asked."""
+    """Return the request for the reader of a body."""
     return BulkRequest(
         media=media,
         by=by,
@@ -241,8 +241,8 @@ class _Run:
         self._without_row: set[str] = set()
 
     def each(self, read: _Read) -> _Outcomes:
-        """Store the portions one after the other; a series that is refused stops no other one."""
-        with self._prepared(read, write=not self._options.dry_run) as portions:
+        """Store the portions one after the other; an invalid series does not stop the others."""
+        with self._prepared_portions(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
                 self._resolve_existing(portion.existing, portion.outcomes)
@@ -259,14 +259,14 @@ class _Run:
     def together(self, read: _Read) -> _Outcomes:
         """Store all series in one transaction, once all are known to be right, or nothing."""
         outcomes: dict[int, BulkOutcome] = {}
-        with self._prepared(read, write=False) as portions:
+        with self._prepared_portions(read, write=False) as portions:
             yield []
             for portion in portions:
                 self._resolve_existing(portion.existing, portion.outcomes)
                 self._resolve_repeated(portion)
                 outcomes |= portion.outcomes
                 yield []
-        if not self._options.dry_run and not any(one.error for one in outcomes.values()):
+        if not self._options.dry_run and not any(result.error for result in outcomes.values()):
             outcomes = yield from self._store_all(read)
         if any(outcome.error for outcome in outcomes.values()):
             aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
@@ -281,7 +281,7 @@ class _Run:
         outcomes: dict[int, BulkOutcome] = {}
         encoded: list[_WrittenSeries] = []
         began = time.monotonic()
-        with self._prepared(read, write=True) as portions:
+        with self._prepared_portions(read, write=True) as portions:
             for portion in portions:
                 if portion.failure is not None:
                     raise portion.failure
@@ -293,15 +293,15 @@ class _Run:
                 yield []
             with suppress(_KeyTakenError), self._transaction(_Files(encoded, began)) as connection:
                 for start in range(0, len(encoded), PORTION):
-                    inserted = self._inserted(connection, encoded[start : start + PORTION])
+                    inserted = self._insert(connection, encoded[start : start + PORTION])
                     outcomes |= inserted
                     if any(outcome.error for outcome in inserted.values()):
                         raise _KeyTakenError
         return outcomes
 
     @contextmanager
-    def _prepared(self, read: _Read, *, write: bool) -> Iterator[Iterator[_Portion]]:
-        """Read, parse and check the portions, and write their files, in two threads ahead of the one that inserts rows.
+    def _prepared_portions(self, read: _Read, *, write: bool) -> Iterator[Iterator[_Portion]]:
+        """Read, parse and check the portions, and write their files, in two threads; the caller's thread inserts rows.
 
         Files that were not part of a transaction are removed at exit.
         """
@@ -309,20 +309,20 @@ class _Run:
         try:
             with (
                 read() as portions,
-                _one_ahead(map(self._parsed, portions)) as parsed,
+                _one_ahead(map(self._parse, portions)) as parsed,
                 _one_ahead(map(partial(self._prepare, write=write), parsed)) as prepared,
             ):
                 yield prepared
         finally:
             self._blobs.take_back(self._without_row)
 
-    def _parsed(self, portion: list[UploadedSeries]) -> _Parsed:
+    def _parse(self, portion: list[UploadedSeries]) -> _Parsed:
         uploads = [entry.upload for entry in portion]
         return list(zip(portion, self._archive.intake.parse_many(self._principal, uploads), strict=True))
 
     def _prepare(self, portion: _Parsed, *, write: bool) -> _Portion:
         """Check a portion against the rows that exist, and write its files."""
-        outcomes, valid, existing, repeated = self._checked(portion)
+        outcomes, valid, existing, repeated = self._check(portion)
         files, failure = None, None
         if write:
             try:
@@ -331,10 +331,10 @@ class _Run:
                 failure = error
         return _Portion(outcomes, valid, existing, repeated, files, failure)
 
-    def _checked(
+    def _check(
         self, portion: _Parsed
     ) -> tuple[dict[int, BulkOutcome], list[_ValidSeries], list[tuple[_ValidSeries, KeyHolder]], list[_ValidSeries]]:
-        """Return what became of some series, those that are to be stored, those that exist, and those repeated."""
+        """Return the outcomes of some series, the series to store, the existing ones, and the repeated ones."""
         outcomes: dict[int, BulkOutcome] = {}
         valid: list[_ValidSeries] = []
         repeated: list[_ValidSeries] = []
@@ -346,11 +346,12 @@ class _Run:
             (repeated if key in self._seen else valid).append(_ValidSeries(entry, new, key))
             self._seen.add(key)
         existing = self._existing(valid)
-        known = {item.entry.index for item, _ in existing}
-        fresh = [item for item in valid if item.entry.index not in known]
+        existing_indexes = {item.entry.index for item, _ in existing}
+        fresh = [item for item in valid if item.entry.index not in existing_indexes]
         if self._options.dry_run or self._options.abort:
             outcomes |= {
-                one.entry.index: BulkOutcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh
+                new_item.entry.index: BulkOutcome(new_item.entry.index, None, "valid", new_item.new.warnings)
+                for new_item in fresh
             }
         return outcomes, fresh, existing, repeated
 
@@ -371,24 +372,24 @@ class _Run:
             outcomes[item.entry.index] = self._resolve(item, holder)
 
     def _resolve_repeated(self, portion: _Portion, failure: PhotseriesError | None = None) -> PhotseriesError | None:
-        """Refuse series whose key an earlier, successful series has; try the others. Return what stops the upload."""
+        """Refuse series with the key of an earlier stored one; store the others. Return the error that ends the run."""
         outcomes = portion.outcomes
-        self._note_successful([*portion.valid, *(one for one, _ in portion.existing)], outcomes)
-        for one in portion.repeated:
-            index, first = one.entry.index, self._successful.get(one.key)
+        self._note_successful([*portion.valid, *(item for item, _ in portion.existing)], outcomes)
+        for item in portion.repeated:
+            index, first = item.entry.index, self._successful.get(item.key)
             if first is not None:
-                outcomes[index] = BulkOutcome(index, error=_repeated_key_error(one.new.values, first))
+                outcomes[index] = BulkOutcome(index, error=_repeated_key_error(item.new.values, first))
             elif failure is not None:
-                self._fail([one], failure, outcomes)
+                self._fail([item], failure, outcomes)
             elif self._options.abort or self._options.dry_run:  # the earlier series has an error: nothing is stored
-                outcomes[index] = BulkOutcome(index, None, "valid", one.new.warnings)
+                outcomes[index] = BulkOutcome(index, None, "valid", item.new.warnings)
             else:
-                failure = self._store([one], outcomes)
-            self._note_successful([one], outcomes)
+                failure = self._store([item], outcomes)
+            self._note_successful([item], outcomes)
         return failure
 
-    def _note_successful(self, several: Sequence[_ValidSeries], outcomes: Mapping[int, BulkOutcome]) -> None:
-        self._successful |= {one.key: one.entry.index for one in several if not outcomes[one.entry.index].error}
+    def _note_successful(self, items: Sequence[_ValidSeries], outcomes: Mapping[int, BulkOutcome]) -> None:
+        self._successful |= {item.key: item.entry.index for item in items if not outcomes[item.entry.index].error}
 
     def _resolve(self, valid: _ValidSeries, holder: KeyHolder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
@@ -416,7 +417,7 @@ class _Run:
     def _store(
         self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
-        """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
+        """Store series in one transaction; one by one if it fails. Return the error that ends the upload."""
         try:
             outcomes |= self._outcomes_of_stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
@@ -439,8 +440,8 @@ class _Run:
         return None
 
     def _fail(self, valid: Sequence[_ValidSeries], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
-        for one in valid:
-            outcomes[one.entry.index] = BulkOutcome(one.entry.index, error=error)
+        for item in valid:
+            outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
 
     def _outcomes_of_stored(
         self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome], files: _Files | None
@@ -451,7 +452,7 @@ class _Run:
         if not files.encoded:
             return {}
         with self._transaction(files) as connection:
-            inserted = self._inserted(connection, files.encoded)
+            inserted = self._insert(connection, files.encoded)
         lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
         self._blobs.take_back(item.filename for item in lost)  # another upload was faster
         self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
@@ -492,7 +493,7 @@ class _Run:
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
             yield connection
 
-    def _inserted(self, connection: Connection, encoded: Sequence[_WrittenSeries]) -> dict[int, BulkOutcome]:
+    def _insert(self, connection: Connection, encoded: Sequence[_WrittenSeries]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
         contents = {item.filename: str(item.valid.new.values["content_hash"]) for item in encoded}
         same = same_contents(connection, self._principal, contents.values())
@@ -516,7 +517,7 @@ class _KeyTakenError(Exception):
 
 _Read = Callable[[], AbstractContextManager[Iterator[list[UploadedSeries]]]]
 
-#: The series of a portion, and what is to be stored or all problems of each.
+#: The series of a portion, and the values to store or all problems of each.
 _Parsed = list[tuple[UploadedSeries, NewSeries | InvalidError]]
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "ensure_current_revision",
     "naming_holder",
     "require_changeable",
-    "retried",
+    "retry_change",
 ]
 
 _Result = TypeVar("_Result")
@@ -41,7 +41,7 @@ def ensure_current_revision(current: bool) -> None:
         raise StaleRevisionError
 
 
-def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result]) -> _Result:
+def retry_change(catalogue: Catalogue, series_id: int, change: Callable[[], _Result]) -> _Result:
     """Apply a change, which reads the series first; retry after concurrent changes of the series.
 
     Raises
@@ -52,7 +52,7 @@ def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result])
     with suppress(StaleRevisionError):
         return change()
     # After a conflict, changes continue one at a time, which makes further conflicts rare.
-    with catalogue.queued(series_id):
+    with catalogue.series_lock(series_id):
         for _ in range(MERGES):
             with suppress(StaleRevisionError):
                 return change()

@@ -63,7 +63,7 @@ PIECE: Final = 2**20
 TURN: Final = 0.05
 
 #: The series to export, each with its position in a list.
-Found_ = Iterator[tuple[int | None, SeriesRecord]]
+_Records = Iterator[tuple[int | None, SeriesRecord]]
 
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
 
@@ -103,14 +103,14 @@ def _known_columns(
     measured: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Resolve requested columns against those of tables, or the ``measured`` ones of bins; ``*`` means all."""
-    known: Mapping[str, int] = {}
+    series_counts: Mapping[str, int] = {}
     total, tables = 1, "Tables of bins do not have"
     if measured == MEASUREMENTS:
-        known = column_counts(connection, principal, query, ids)
+        series_counts = column_counts(connection, principal, query, ids)
         total = series_queries.count(connection, principal, query) if ids is None else len(ids)
         tables = "No table of a series that matches has"
-    every = (*measured, *(name for name, number in known.items() if number == total and name not in SHARED))
-    missing = [name for name in requested if name not in (*every, EVERY_COLUMN) and name not in known]
+    every = (*measured, *(name for name, number in series_counts.items() if number == total and name not in SHARED))
+    missing = [name for name in requested if name not in (*every, EVERY_COLUMN) and name not in series_counts]
     if missing and total:
         message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
@@ -165,7 +165,7 @@ class Exporter:
         with self._catalogue.reading() as connection:
             layout = _layout(connection, principal, query, part, None)
 
-        def found(*, documents: bool) -> Found_:
+        def find_records(*, documents: bool) -> _Records:
             """Yield the series by id, which never changes: none is repeated, even with changes between two pages."""
             if documents:
                 by_id = replace(query, sort_by="id", per_page=MAX_PER_PAGE, features=True)
@@ -176,7 +176,7 @@ class Exporter:
                 yield from ((None, record) for record in page)
                 after = page[-1].blob.series_id
 
-        return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(file_format)
+        return _Export(self._store, self._reader, principal, part, layout, self._folder, find_records).file(file_format)
 
     def _page(self, principal: Principal, query: Query, after_id: int) -> list[SeriesRecord]:
         with self._catalogue.reading() as connection:
@@ -212,10 +212,10 @@ class Exporter:
             with self._catalogue.reading() as connection:
                 return statement(connection, principal, ids)
 
-        def found(*, documents: bool) -> Found_:
-            return answer.found(partial(look_up, lists.documents if documents else lists.files))
+        def find_records(*, documents: bool) -> _Records:
+            return answer.records(partial(look_up, lists.documents if documents else lists.files))
 
-        export = _Export(self._store, self._reader, principal, request.part, layout, self._folder, found, answer)
+        export = _Export(self._store, self._reader, principal, request.part, layout, self._folder, find_records, answer)
         return replace(export, files=request.files).file(file_format)
 
 
@@ -229,7 +229,7 @@ class _Export:
     part: Selection
     layout: LongLayout
     folder: Path
-    found: Callable[..., Found_]
+    find_records: Callable[..., _Records]
     answer: ListMatches | None = None
     files: bool = True
     places: dict[int, Mapping[str, object]] = field(default_factory=dict)
@@ -263,7 +263,7 @@ class _Export:
 
     def _tables(self) -> Iterator[LongSeries | None]:
         begin = time.monotonic()
-        for position, series in self.found(documents=False):
+        for position, series in self.find_records(documents=False):
             read = self._readable(series, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
@@ -279,15 +279,15 @@ class _Export:
             return metadata
         instrument = metadata["instrument_id"]
         if instrument not in self.places:
-            known = self.reader.placed(metadata, part)
-            self.places[instrument] = {name: known[name] for name in known.keys() - metadata.keys()}
+            placed = self.reader.with_location(metadata, part)
+            self.places[instrument] = {name: placed[name] for name in placed.keys() - metadata.keys()}
         return {**metadata, **self.places[instrument]}
 
     def _hdf5(self) -> Iterator[bytes]:
         """Yield a long table as HDF5; its header states the number of rows, so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
-            for number, (_, series) in enumerate(self.found(documents=True), 1):
+            for number, (_, series) in enumerate(self.find_records(documents=True), 1):
                 extent.add(series.fields["num_exp"], shared(series.blob.series_id, series.fields))
                 listed.write(orjson.dumps(asdict(series.blob), option=orjson.OPT_APPEND_NEWLINE))
                 if number % MAX_PER_PAGE == 0:
@@ -316,7 +316,7 @@ class _Export:
         """Yield a zip of the stored files, or of selections of them, with a file of the fields of their series."""
         with self._temporary_file() as directory, self._temporary_file() as fields:
             writer, length, crc, sent = Zip(directory), 0, 0, set()
-            for position, series in self.found(documents=True):
+            for position, series in self.find_records(documents=True):
                 is_sent = not self.files or series.blob.series_id in sent
                 line, content, name = self._one_file(series, position, is_sent=is_sent)
                 fields.write(line)
@@ -337,7 +337,8 @@ class _Export:
         """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
-            read = None if is_sent else self._readable(series, self._read_file)
+            read_part = partial(self.reader.file, self.principal, part=self.part)
+            read = None if is_sent else self._readable(series, read_part)
         except InvalidError as error:
             read, problem = None, error.message
         if read is not None:
@@ -353,9 +354,6 @@ class _Export:
         extra |= {} if problem is None else {"data_error": problem}
         return orjson.dumps({**extra, **series.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
-    def _read_file(self, series: SeriesRecord) -> tuple[SeriesRecord, bytes]:
-        return self.reader.file(self.principal, series, self.part)
-
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
         """Open an unnamed file; a full disk raises UnavailableError."""
@@ -363,4 +361,6 @@ class _Export:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file
         except OSError as error:
-            raise UnavailableError("The disk of the service has no room for what an export has to note.") from error
+            raise UnavailableError(
+                "The disk of the service has no space for the temporary file of an export."
+            ) from error

@@ -69,14 +69,14 @@ class FileUploads:
         Returns
         -------
         mapping
-            ``series`` and ``more``: see :func:`photseries.formats.inspection.described`.
+            ``series`` and ``more``: see :func:`photseries.formats.inspection.describe`.
         """
         return self._sandbox.read_file(file.content, _request(file, fields, points)).about
 
     @requires(CREATE_SERIES)
     def create(self, principal: Principal, file: SentFile, fields: Mapping[str, object]) -> Created:
         """Store the one series in a file; see :meth:`photseries.server.archive.Archive.create`."""
-        read = self._read(file, fields)
+        read = self._read_file(file, fields)
         with _hinting(read.hint):
             created = self._archive.create(principal, read.body)
         return Created(created.id, (*read.warnings, *created.warnings))
@@ -86,7 +86,7 @@ class FileUploads:
         self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int | None = None
     ) -> dict[str, object]:
         """Preview :meth:`create`; see :meth:`photseries.server.archive.Archive.preview`."""
-        read = self._read(file, fields)
+        read = self._read_file(file, fields)
         with _hinting(read.hint):
             shown = self._archive.preview(principal, read.body, points)
         file_sources = {name: "file" for name in read.body if name in shown["sources"] and name not in fields}
@@ -96,7 +96,7 @@ class FileUploads:
             "sources": {**shown["sources"], **file_sources},
         }
 
-    def _read(self, file: SentFile, fields: Mapping[str, object]) -> _ReadResult:
+    def _read_file(self, file: SentFile, fields: Mapping[str, object]) -> _ReadResult:
         content = self._sandbox.read_file(file.content, _request(file, fields, None))
         about = content.about
         return _ReadResult({**about["fields"], "data": bytes(content.blob)}, about["hint"], about["warnings"])

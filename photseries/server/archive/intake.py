@@ -17,7 +17,7 @@ from photseries.errors import InvalidError
 from photseries.fields import METADATA, STATISTICS
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
-from photseries.lightcurve.bandpasses import allowed
+from photseries.lightcurve.bandpasses import allowed_filters
 from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash, content_hash_of
@@ -65,7 +65,7 @@ class Intake:
         self._sandbox = sandbox
         self._limits = config.limits
         self._detection_threshold = config.photometry.detection_threshold
-        self.filters = allowed(config.photometry.additional_bandpasses)
+        self.filters = allowed_filters(config.photometry.additional_bandpasses)
         self._schema = MetadataSchema(self.filters, config.limits.depth)
 
     def parse_body(self, principal: Principal, body: Mapping[str, object]) -> Upload:
@@ -109,7 +109,7 @@ class Intake:
         Raises
         ------
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         UnavailableError
             When no worker became free in time.
         """
@@ -130,7 +130,7 @@ class Intake:
         Returns
         -------
         list of NewSeries or InvalidError
-            Of each upload: what is to be stored, or all its problems.
+            For each upload: the values to store, or all its problems.
         """
         parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
             uploads
@@ -162,7 +162,7 @@ class Intake:
         return _PendingUpload(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
     def _ended(self, begun: _PendingUpload, references: References, principal: Principal) -> NewSeries | InvalidError:
-        """Complete an upload that was begun with what it refers to."""
+        """Complete a parsed upload with its references."""
         _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
         try:
             checked = _complete(begun.problems, begun.sent, begun.checked, references)
@@ -196,13 +196,13 @@ class Intake:
         UnreadableFileError
             When the worker refuses the file.
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         """
         decoded = self._sandbox.decode(file)
-        known = {name: value for name, value in fields.items() if name != "owner_id"}
+        body_fields = {name: value for name, value in fields.items() if name != "owner_id"}
         file_says = without_ignored(decoded.metadata) if use_file_metadata else {}
         sent = SentRows.of(decoded.frame)
-        layers = {"inferred": sent.inferred, "file": file_says, "fields": known}
+        layers = {"inferred": sent.inferred, "file": file_says, "fields": body_fields}
         merged = merge({name: with_fields_of_altdata(layer) for name, layer in layers.items()})
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
@@ -223,8 +223,8 @@ class Intake:
             When there is no table, or a field beside it.
         """
         upload = self.parse_body(principal, body)
-        if others := [name for name in upload.fields if name != "batch"]:
-            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(others))}.")
+        if other_fields := [name for name in upload.fields if name != "batch"]:
+            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(other_fields))}.")
         return self._required(principal, upload), upload.fields
 
     def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
@@ -261,7 +261,7 @@ class Intake:
         Raises
         ------
         InvalidError
-            Naming every problem at once.
+            With all problems at once.
         """
         problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
@@ -294,8 +294,8 @@ class Intake:
                     problems.add(f"data.{column}", message)
             else:
                 warnings = [*quality.problems.values(), *warnings]
-        known = {name: metadata.get(name) for name in METADATA}
-        return ValidUpload(known, sharing, tuple(warnings), plain=plain)
+        values = {name: metadata.get(name) for name in METADATA}
+        return ValidUpload(values, sharing, tuple(warnings), plain=plain)
 
     def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
@@ -406,13 +406,13 @@ def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dic
 
 
 def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, MergedMetadata]:
-    """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
+    """Return a table with the fields inferred from it, and the metadata of a new series from all sources."""
     sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
 def _complete(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
-    """Add what the references say of a series; raise all problems if there are any."""
+    """Add the fields that follow from the references of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
     if sent is None:
@@ -449,7 +449,7 @@ def _refuse_unknown(
     problems: Problems, metadata: Mapping[str, object], sharing: Sharing, references: References
 ) -> None:
     """Add a problem for every reference that does not exist, or that the principal may not use."""
-    for name, exists in references.known.items():
+    for name, exists in references.exists.items():
         if not exists:
             problems.add(name, f"Invalid {name}: {metadata[name]}")
     if isinstance(sharing.group_ids, list):

@@ -32,7 +32,7 @@ class Periods:
         with self._catalogue.reading() as connection:
             if series_queries.get(connection, principal, series_id) is None:
                 raise not_found(series_id)
-            stored = periods.listed(connection, series_id)
+            stored = periods.list_periods(connection, series_id)
         return [replace(period, who=None) for period in stored] if principal.is_anonymous else stored
 
     @requires(STATE_PERIODS)
@@ -59,7 +59,7 @@ class Periods:
 
     @requires(STATE_PERIODS)
     def delete(self, principal: Principal, series_id: int, method: str | None = None) -> int:
-        """Remove the principal's periods, all or that of one method; return their number."""
+        """Remove the principal's periods, all or one method's; return their number."""
         with self._catalogue.transaction() as connection:
             self._rights(connection, principal, series_id)
             return periods.remove(connection, series_id, principal.user_id, method)

@@ -128,7 +128,7 @@ def _check(points: Samples, time: str) -> None:
         if extreme > _MAX_VALUE:
             raise InvalidError(
                 f"The {quantity} reach beyond {_MAX_VALUE:g}, which no picture can show: "
-                "ask for a part (mjdMin, mjdMax)."
+                "request a part (mjdMin, mjdMax)."
             )
     if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
         message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: ask for time=mjd."

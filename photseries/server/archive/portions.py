@@ -99,9 +99,9 @@ def _uploaded(
 ) -> Upload:
     stated: dict[str, object] = {}
     for name, value in fields.items():
-        known = _parse_value(name, value)
-        if known is not None:
-            stated[name] = known
+        parsed = _parse_value(name, value)
+        if parsed is not None:
+            stated[name] = parsed
     metadata = with_fields_of_altdata(stated)
     if error is not None:
         return Upload(None, metadata, shared, InvalidError(error, fields={"data": [error]}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import orjson
-import pandas as pd
 
 from photseries.fields import COMPUTED
 from photseries.formats import json_columns
@@ -37,11 +36,12 @@ def preview(
         ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
         each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``;
         ``light_curve`` (mjd, mag, magerr, flux, fluxerr; null what cannot be derived) where points are wanted; and what
-        its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
+        its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.describe`.
     """
     calibration = calibration_of(new.metadata)
     holder = series_queries.holder_of(connection, principal, new.values)
     exists = () if holder is None else (f"A series with this key exists already: {holder}. This one would be refused.",)
+    shown = None if points is None else curve_to_show(new.frame, new.metadata, points)
     return {
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
@@ -50,10 +50,6 @@ def preview(
         "content_hash": new.values["content_hash"],
         "warnings": [*new.warnings, *exists],
         "exists": holder,
-        **calibration.described(unit_of(new.frame, calibration)),
-        **({} if points is None else {"light_curve": _json(curve_to_show(new.frame, new.metadata, points))}),
+        **calibration.describe(unit_of(new.frame, calibration)),
+        **({} if shown is None else {"light_curve": orjson.Fragment(json_columns.encode(shown))}),
     }
-
-
-def _json(frame: pd.DataFrame) -> orjson.Fragment:
-    return orjson.Fragment(json_columns.encode(frame))

@@ -120,15 +120,15 @@ class SeriesReader:
         """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
-            if matches := self.find(principal, cone)[0].found:
+            if matches := self.find(principal, cone)[0].records:
                 return matches[0]
         return None
 
     def find_all(self, principal: Principal, query: Query) -> Iterator[SeriesRecord]:
         """Yield all visible series that match, with one page at a time in memory."""
         while True:
-            page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
-            yield from page.found
+            page, _ = self._catalogue.with_retries(partial(self.find, principal, replace(query, include_total=False)))
+            yield from page.records
             if page.next is None:
                 return
             query = replace(query, cursor=page.next)
@@ -148,7 +148,7 @@ class SeriesReader:
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
 
-    def placed(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
+    def with_location(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
         """Add the location of the instrument to metadata if the selection needs it."""
         if not needs_place(part):
             return metadata
@@ -157,7 +157,7 @@ class SeriesReader:
             with self._catalogue.reading() as connection:
                 return registries.place(connection, metadata["instrument_id"])
 
-        return {**metadata, **self._catalogue.repeated(place)}
+        return {**metadata, **self._catalogue.with_retries(place)}
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
@@ -225,7 +225,7 @@ class SeriesReader:
         InvalidError
             When the table has no such part.
         """
-        return self._read(principal, series, lambda seen: self._document(seen, data_format, part))
+        return self._read_with_retry(principal, series, lambda seen: self._document(seen, data_format, part))
 
     def file(
         self, principal: Principal, series: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
@@ -234,27 +234,29 @@ class SeriesReader:
 
         Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
-        return self._read(principal, series, lambda seen: self._file(seen, part, file_format))
+        return self._read_with_retry(principal, series, lambda seen: self._file(seen, part, file_format))
 
     def stored_range(
         self, principal: Principal, series: SeriesRecord, start: int, stop: int
     ) -> tuple[SeriesRecord, bytes]:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
+        return self._read_with_retry(principal, series, lambda seen: read_range(self._store, seen.blob, start, stop))
 
     def table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, StoredContent]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: read_table(self._store, seen.blob))
+        return self._read_with_retry(principal, series, lambda seen: read_table(self._store, seen.blob))
 
     def cached_table(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
         """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
-        return self._read(principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
+        return self._read_with_retry(
+            principal, series, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store))
+        )
 
     def columns(self, principal: Principal, series: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
         """Return the table of :meth:`table` as plain arrays."""
-        return self._read(principal, series, lambda seen: read_raw(self._store, seen.blob))
+        return self._read_with_retry(principal, series, lambda seen: read_raw(self._store, seen.blob))
 
-    def _read(
+    def _read_with_retry(
         self, principal: Principal, series: SeriesRecord, read: Callable[[SeriesRecord], T]
     ) -> tuple[SeriesRecord, T]:
         """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""
@@ -263,7 +265,7 @@ class SeriesReader:
         except DamagedError:
             if series.is_past:
                 raise
-            again = self._catalogue.repeated(lambda: self.get(principal, series.blob.series_id))
+            again = self._catalogue.with_retries(lambda: self.get(principal, series.blob.series_id))
             if again.blob == series.blob:
                 raise
             return again, read(again)
@@ -275,7 +277,7 @@ class SeriesReader:
                     frame = read_table(self._store, series.blob).frame
                     return SeriesDocument(series.document, (json_columns.encode(frame),))
                 table = self._tables.get(series.blob, partial(read_table, self._store))
-                metadata = self.placed(series.fields, part)
+                metadata = self.with_location(series.fields, part)
                 selected, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
                 return SeriesDocument(series.document, (json_columns.encode(selected),), rows)
             case "hdf5":
@@ -287,7 +289,7 @@ class SeriesReader:
         if part.is_whole and file_format is HDF5:
             return read_blob(self._store, series.blob)
         stored = read_table(self._store, series.blob)
-        metadata = self.placed(series.fields, part)
+        metadata = self.with_location(series.fields, part)
         frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
         return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 

@@ -16,7 +16,7 @@ from photseries.server.archive.changes import (
     ensure_current_revision,
     naming_holder,
     require_changeable,
-    retried,
+    retry_change,
 )
 from photseries.server.archive.intake import statistics_of
 from photseries.server.archive.upkeep import Upkeep
@@ -91,7 +91,7 @@ class Restorer:
             When the quotas of the owner would be exceeded.
         """
         self._upkeep.ownership.require()
-        return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
+        return retry_change(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
 
     def is_restorable(self, principal: Principal, series_id: int) -> bool:
         """Return whether a series is deleted and the principal may restore it while its file is kept."""
@@ -211,8 +211,8 @@ def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
 
 def _require_references(connection: Connection, principal: Principal, values: dict[str, object]) -> None:
     """Raise MissingReferenceError unless every entry that a series refers to exists."""
-    known = look_up_references(connection, principal, values, [], []).known
-    missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not known.get(name, True)}
+    exists = look_up_references(connection, principal, values, [], []).exists
+    missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not exists.get(name, True)}
     if missing:
         named = ", ".join(f"{name} {values[name]}" for name in missing)
         raise MissingReferenceError(f"Create what was deleted first, with the same id: {named}.", fields=missing)

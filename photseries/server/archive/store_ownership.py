@@ -147,7 +147,7 @@ class Ownership:
         """Replace a mark by one of this database; return None if the mark has changed."""
         place, epoch = secrets.token_hex(8), 0
         if expected is not None:
-            before = _decoded(expected)
+            before = _decode(expected)
             place, epoch = before.place, before.epoch
         with self._catalogue.transaction() as connection:
             new = Mark(place, marks.database(connection), epoch + 1, _new_turn())
@@ -159,7 +159,7 @@ class Ownership:
         """Return the mark after checking that it agrees with the database; write a mark if the place has none."""
         for _ in range(_LOOKS):
             content = self._place.read_mark()
-            mark = self._replace_mark(None) if content is None else _decoded(content)
+            mark = self._replace_mark(None) if content is None else _decode(content)
             if mark is not None:
                 with self._catalogue.reading() as connection:
                     row, database = marks.get(connection, mark.place), marks.database(connection)
@@ -175,7 +175,7 @@ class Ownership:
         )
 
 
-def _decoded(content: bytes) -> Mark:
+def _decode(content: bytes) -> Mark:
     """Read a mark.
 
     Raises
@@ -226,7 +226,7 @@ def claim_store(store: Store, url: str, catalogue: Catalogue) -> None:
 def _require_free(store: Store, url: str, catalogue: Catalogue) -> None:
     keys = [blob.key for blob in itertools.islice(store.scan(), _LOOKED_UP)]
     with catalogue.reading() as connection:
-        known_keys = blobs.known(connection, keys)
+        known_keys = blobs.recorded_filenames(connection, keys)
     if keys and not known_keys:
         raise StartError(
             f"The store {url} is not empty, and {keys[0]!r} does not belong to this archive. "

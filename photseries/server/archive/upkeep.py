@@ -97,8 +97,8 @@ class Upkeep:
             When another copy of the database uses the store.
         """
         with (
-            self._catalogue.elected(SWEEP) as won,
-            self._catalogue.elected(blobs.REMOVAL, shared=True) as allowed,
+            self._catalogue.task_lock(SWEEP) as won,
+            self._catalogue.task_lock(blobs.REMOVAL, shared=True) as allowed,
             ThreadPoolExecutor(jobs) as pool,
         ):
             if not (won and allowed):
@@ -129,7 +129,7 @@ class Upkeep:
         """
         if earlier is None or self._settings.grace == 0 or earlier > self._settings.revisions:
             try:
-                with self._catalogue.elected(blobs.REMOVAL, shared=True) as allowed:
+                with self._catalogue.task_lock(blobs.REMOVAL, shared=True) as allowed:
                     if allowed:
                         self._remove_unlinked(series_id)
             except PhotseriesError as error:

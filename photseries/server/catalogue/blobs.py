@@ -136,8 +136,8 @@ def forget(connection: Connection, filenames: Sequence[str]) -> None:
     connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
 
 
-def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
-    """Return those of some blobs that a row names or has named."""
+def recorded_filenames(connection: Connection, filenames: Sequence[str]) -> set[str]:
+    """Return the filenames that a row names or has named."""
     statement = union(
         *(select(table.filename).where(table.filename.in_(filenames)) for table in (Series, SeriesHistory))
     )

@@ -33,7 +33,7 @@ from photseries.server.catalogue.access import VISIBLE, audience, visibility_val
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series, SeriesGroup, SeriesHistory, SeriesStream
-from photseries.server.catalogue.series import DERIVED, refused
+from photseries.server.catalogue.series import DERIVED, translate_violations
 from photseries.server.catalogue.series_queries import totals
 from photseries.server.principal import Principal
 
@@ -108,7 +108,7 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
     InvalidError
         When a referenced entry no longer exists.
     """
-    with refused({}):
+    with translate_violations({}):
         created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
         return {row.filename: row.id for row in created}
 

@@ -101,14 +101,14 @@ def _key(principal: Principal, query: Query) -> ColumnElement[Any]:
     if name == SEPARATION and query.cone is not None:
         return squared_chord(query.cone.ra, query.cone.dec)
     if name not in SERIES:
-        return func.left(_shared(principal, streams=name.startswith("stream")), MAX_KEY_LENGTH, type_=Text)
+        return func.left(_shared_ids(principal, streams=name.startswith("stream")), MAX_KEY_LENGTH, type_=Text)
     column: ColumnElement[object] = SERIES[name]
     if isinstance(column.type, JSON):
         return func.left(func.nullif(cast(column, Text), "null"), MAX_KEY_LENGTH, type_=Text)
     return column
 
 
-def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
+def _shared_ids(principal: Principal, *, streams: bool) -> ColumnElement[str]:
     """Return the visible group or stream ids of a row as text."""
     number = func.unnest(SERIES.audience).column_valued("number")
     is_kind = number < 0 if streams else number > 0
@@ -182,11 +182,9 @@ def _compare_in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> 
 
 def _one_of(column: ColumnElement[object], values: tuple[object, ...]) -> ColumnElement[bool]:
     # Only an equality lets an index that starts with this column return rows in the order of the next column.
-    return column == (values[0] if len(values) == 1 else any_(literal(list(values), ARRAY(_wide(column)))))
-
-
-def _none_of(column: ColumnElement[object], values: tuple[object, ...]) -> ColumnElement[bool]:
-    return column != all_(literal(list(values), ARRAY(column.type)))
+    # Integers beyond the column's range equal no value.
+    wide: TypeEngine[Any] = BigInteger() if isinstance(column.type, Integer) else column.type
+    return column == (values[0] if len(values) == 1 else any_(literal(list(values), ARRAY(wide))))
 
 
 def _contains(column: ColumnElement[object], value: str) -> ColumnElement[bool]:
@@ -203,18 +201,13 @@ def _at_least(column: ColumnElement[object], value: object) -> ColumnElement[boo
 
 _OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[object], Any], ColumnElement[bool]]] = {
     Operator.ONE_OF: _one_of,
-    Operator.NONE_OF: _none_of,
+    Operator.NONE_OF: lambda column, values: column != all_(literal(list(values), ARRAY(column.type))),
     Operator.CONTAINS: _contains,
     Operator.AT_LEAST: _at_least,
     Operator.AT_MOST: lambda column, value: literal(value) >= column,
     Operator.IS: lambda column, value: column == literal(value),
     Operator.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
 }
-
-
-def _wide(column: ColumnElement[object]) -> TypeEngine[Any]:
-    """Return the type for comparing a column with values: integers beyond the column's range equal no value."""
-    return BigInteger() if isinstance(column.type, Integer) else column.type
 
 
 def with_portion(portion: str) -> Select[str]:

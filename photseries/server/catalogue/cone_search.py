@@ -48,7 +48,7 @@ class _Pairs(NamedTuple):
     squared_chord: NDArray[np.float64]
     id: NDArray[np.int64]
 
-    def chosen(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> _Pairs:
+    def select(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> _Pairs:
         """Return the pairs selected by an index or a mask."""
         return _Pairs(self.position[which], self.squared_chord[which], self.id[which])
 
@@ -76,10 +76,10 @@ def find_near(
         total += len(pairs.id)
         if count >= stop:
             continue  # the page is full; only count the rest
-        pairs = pairs.chosen(np.lexsort(pairs[::-1]))
+        pairs = pairs.select(np.lexsort(pairs[::-1]))
         if query.cursor is not None:
-            pairs = pairs.chosen(_comes_after(pairs, first, chord, query.cursor.id))
-        chunks.append(pairs.chosen(slice(max(0, skipped - count), max(0, stop - count))))
+            pairs = pairs.select(_comes_after(pairs, first, chord, query.cursor.id))
+        chunks.append(pairs.select(slice(max(0, skipped - count), max(0, stop - count))))
         count += len(pairs.id)
         if count >= stop and not query.include_total:
             break

@@ -70,8 +70,8 @@ def _token(connection: Connection, statement: CompiledStatement, **values: objec
     row = statement.execute(connection, **values).one_or_none()
     if row is None:
         return None
-    token_id, digest, *others = row
-    return Owner(token_id, bytes(digest), *others)
+    token_id, digest, *owner_fields = row
+    return Owner(token_id, bytes(digest), *owner_fields)
 
 
 def note_use(connection: Connection, token_id: int) -> None:

@@ -230,7 +230,7 @@ class Catalogue:
                     ) from error
                 raise
 
-    def repeated(self, function: Callable[[], T], *, harmless: bool = False) -> T:
+    def with_retries(self, function: Callable[[], T], *, harmless: bool = False) -> T:
         """Call a function; retry a few times if its connection breaks and the server soon answers again.
 
         Parameters
@@ -295,7 +295,7 @@ class Catalogue:
                 raise kind(message)
 
     @contextmanager
-    def queued(self, series_id: int) -> Iterator[None]:
+    def series_lock(self, series_id: int) -> Iterator[None]:
         """Acquire the advisory lock of a series, waiting for other holders."""
         key = func.hashtextextended("change of a series", series_id)
         with self.reading() as connection:
@@ -308,7 +308,7 @@ class Catalogue:
                     connection.execute(select(func.pg_advisory_unlock(key)))
 
     @contextmanager
-    def elected(self, task: int, *, shared: bool = False) -> Iterator[bool]:
+    def task_lock(self, task: int, *, shared: bool = False) -> Iterator[bool]:
         """Try to acquire the advisory lock of a task without waiting, and yield whether this process holds it.
 
         Parameters

@@ -99,7 +99,7 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
     order = (matches.c.place, matches.c.obj_id, matches.c.id)
     rows = connection.execute(select(matches).where(matches.c.place.between(low, high)).order_by(*order)).mappings()
     return [
-        Member(row["place"], tuple(_plain(row[name]) for name in EXPORTED), of_row(row["id"], row), row["mark"])
+        Member(row["place"], tuple(_json_text(row[name]) for name in EXPORTED), of_row(row["id"], row), row["mark"])
         for row in rows
     ]
 
@@ -130,6 +130,6 @@ def _pixel(healpix: ColumnElement[int], order: int) -> ColumnElement[int]:
     return healpix.op(">>")(literal(2 * (ORDER - order), Integer))
 
 
-def _plain(value: object) -> object:
+def _json_text(value: object) -> object:
     """Return a JSON object as text."""
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

@@ -33,7 +33,12 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     query, is_complete : Query, bool
         Whether the query is equivalent: False if more than the first names match.
     """
-    portion = next((restriction for restriction in query.restrictions if _is_portion(restriction)), None)
+    portions = (
+        restriction
+        for restriction in query.restrictions
+        if restriction.criterion.operator is Operator.CONTAINS and restriction.field == OF_SOURCE.field
+    )
+    portion = next(portions, None)
     if portion is None:
         return query, True
     in_order = first and query.sort_by == OF_SOURCE.field
@@ -42,8 +47,8 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     if not is_complete and not in_order:
         return query, True
     named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MAX_NAMES]))
-    others = tuple(restriction for restriction in query.restrictions if restriction is not portion)
-    return dataclasses.replace(query, restrictions=(*others, named)), is_complete
+    other_restrictions = tuple(restriction for restriction in query.restrictions if restriction is not portion)
+    return dataclasses.replace(query, restrictions=(*other_restrictions, named)), is_complete
 
 
 def names_like(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:
@@ -69,10 +74,6 @@ def names_alike(connection: Connection, principal: Principal, text: str, limit: 
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.op("%")(text), has_series)
     return list(connection.scalars(statement.order_by(similarity.desc(), Source.id).limit(limit)))
-
-
-def _is_portion(restriction: Condition) -> bool:
-    return restriction.criterion.operator is Operator.CONTAINS and restriction.field == OF_SOURCE.field
 
 
 def _names(query: Query, portion: str, *, in_order: bool) -> Select[str]:

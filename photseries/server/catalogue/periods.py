@@ -64,7 +64,7 @@ class WaitingSeries:
     metadata: Mapping[str, object]
 
 
-def listed(connection: Connection, series_id: int) -> list[Period]:
+def list_periods(connection: Connection, series_id: int) -> list[Period]:
     """Return the periods of a series: the preferred one, then that of the service, then the newest."""
     statement = (
         select(
@@ -104,7 +104,7 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
 
 
 def remove(connection: Connection, series_id: int, user_id: int, method: str | None) -> int:
-    """Remove the periods of a user, all or that of one method; return their number."""
+    """Remove the periods of a user, all or one method's; return their number."""
     conditions = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
     if method is not None:
         conditions.append(_TABLE.method == method)

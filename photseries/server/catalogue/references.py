@@ -46,7 +46,7 @@ class References:
 
     Attributes
     ----------
-    known : dict of str to bool
+    exists : dict of str to bool
         Whether the entry exists, for each field that names one.
     group_ids, stream_ids : list of int
         The groups and streams that the principal may share with.
@@ -58,7 +58,7 @@ class References:
         Of the instrument, to the east [deg]; 0 if unknown.
     """
 
-    known: dict[str, bool]
+    exists: dict[str, bool]
     group_ids: list[int]
     stream_ids: list[int]
     same_content: int | None
@@ -116,9 +116,11 @@ def look_up_many(
         **visibility_values(principal),
     ).one()
     *entries, groups, streams, same_content = result
-    known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
+    entries_by_field = {
+        name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)
+    }
     usable = dict(groups or ())
-    return [_references(item, known, usable, set(streams or ()), same_content) for item in series]
+    return [_references(item, entries_by_field, usable, set(streams or ()), same_content) for item in series]
 
 
 def _references(
@@ -140,7 +142,7 @@ def _references(
     else:
         group_ids = sorted(groups.keys() & set(reference.group_ids))
     return References(
-        known={name: row is not None for name, row in rows.items()},
+        exists={name: row is not None for name, row in rows.items()},
         group_ids=group_ids,
         stream_ids=sorted(streams & set(reference.stream_ids)),
         same_content=same_content,

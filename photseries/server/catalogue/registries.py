@@ -289,6 +289,6 @@ def _refused() -> Iterator[None]:
             raise DuplicateError(f"This {field} is already taken.", fields={field: ["Already taken."]}) from error
         if isinstance(error.orig, pg.ForeignKeyViolation):
             field = "obj_id" if constraint.endswith("obj_id") else "user_id"
-            message = f"Invalid {field}: there is no such {field[:-3]}."
+            message = f"Invalid {field}: this {field[:-3]} does not exist."
             raise InvalidError(message, fields={field: ["Unknown."]}) from error
         raise

@@ -90,13 +90,13 @@ def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Se
 def reinsert(connection: Connection, series_id: int, seen: ChangeTarget, values: Mapping[str, Any]) -> bool:
     """Insert the row of a deleted series with its next revision and its sharing; return whether it was still deleted.
 
-    Raises what :func:`..series.refused` raises.
+    Raises the errors of :func:`..series.translate_violations`.
     """
     non_null = {name: value for name, value in values.items() if value is not None}
     row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}
     row |= {"healpix": int(pixel(values["ra"], values["dec"])), "audience": []}
     statement = insert(Series).values(**non_null, **row).on_conflict_do_nothing(index_elements=["id"])
-    with series.refused(values):
+    with series.translate_violations(values):
         inserted = connection.execute(statement).rowcount == 1
     if inserted:
         series.share(connection, series_id, seen.group_ids, seen.stream_ids)

@@ -49,13 +49,13 @@ from photseries.server.catalogue.models import (
 from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
-__all__ = ["DERIVED", "ChangeTarget", "duplicate_error", "refused"]
+__all__ = ["DERIVED", "ChangeTarget", "duplicate_error", "translate_violations"]
 
 
 #: Columns derived from the upload, besides the statistics.
 DERIVED = ("content_hash", "statistics_version", "inferred")
 
-#: The tables that say with whom a series is shared, and their columns.
+#: The tables of the groups and streams that a series is shared with, and their columns.
 _SHARING: tuple[tuple[type[SeriesGroup] | type[SeriesStream], str], ...] = (
     (SeriesGroup, "group_id"), (SeriesStream, "stream_id"),
 )  # fmt: skip
@@ -118,8 +118,8 @@ def count_owned(connection: Connection, owner_id: int) -> int:
 def create(
     connection: Connection, values: Mapping[str, object], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:
-    """Insert a series with its sharing, in one statement, and return its id; raise what :func:`refused` raises."""
-    return _inserted(_CREATE, connection, values, group_ids, stream_ids)
+    """Insert a series with its sharing in one statement; return its id; errors as in :func:`translate_violations`."""
+    return _insert(_CREATE, connection, values, group_ids, stream_ids)
 
 
 def take_over(
@@ -129,19 +129,19 @@ def take_over(
     stream_ids: Sequence[int],
     changed: Mapping[str, object],
 ) -> None:
-    """Insert a series of another archive; raise what :func:`refused` raises.
+    """Insert a series of another archive; raise the errors of :func:`translate_violations`.
 
     Parameters
     ----------
     values : mapping
         With its id, created_at and modified.
     changed : mapping
-        What its history says of the import.
+        The note on the import in its history.
     """
-    _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
+    _insert(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
 
 
-def _inserted(
+def _insert(
     statement: CompiledStatement,
     connection: Connection,
     values: Mapping[str, Any],
@@ -151,7 +151,7 @@ def _inserted(
     documents = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
     derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
     shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
-    with refused(values):
+    with translate_violations(values):
         identity: int = statement.execute(connection, **{**values, **documents, **derived, **shared}).scalar_one()
     return identity
 
@@ -185,7 +185,7 @@ def _creation(action: Action, changed: ColumnElement[object], *explicit: str) ->
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
     """Set columns of a series if its revision is unchanged; return whether it was.
 
-    Raises what :func:`refused` raises.
+    Raises the errors of :func:`translate_violations`.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
     stale = stale_period() if "statistics_version" in values else {}
@@ -194,7 +194,7 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
         .where(Series.id == series_id, Series.revision == revision)
         .values(**values, **moved, **stale, revision=revision + 1, modified=func.clock_timestamp())
     )
-    with refused(values):
+    with translate_violations(values):
         return connection.execute(statement).rowcount == 1
 
 
@@ -209,7 +209,7 @@ def share(
             continue
         connection.execute(delete(table).where(table.series_id == series_id))
         if ids:
-            with refused({}):
+            with translate_violations({}):
                 connection.execute(insert(table), [{"series_id": series_id, name: number} for number in ids])
     groups = select(SeriesGroup.group_id).where(SeriesGroup.series_id == series_id)
     streams = select(-SeriesStream.stream_id).where(SeriesStream.series_id == series_id)
@@ -236,7 +236,7 @@ def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
 
 
 @contextmanager
-def refused(values: Mapping[str, object]) -> Iterator[None]:
+def translate_violations(values: Mapping[str, object]) -> Iterator[None]:
     """Translate a constraint violation of some values to the error for the client.
 
     Raises

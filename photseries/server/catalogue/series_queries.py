@@ -94,7 +94,7 @@ class SeriesRecord:
 class SeriesPage:
     """A page of series, and the cursor of the next page, if any."""
 
-    found: list[SeriesRecord]
+    records: list[SeriesRecord]
     next: Cursor | None
 
     @property
@@ -106,7 +106,7 @@ class SeriesPage:
 def get(connection: Connection, principal: Principal, series_id: int) -> SeriesRecord | None:
     """Return one series, or None when it is absent or not visible."""
     row = _ONE.execute(
-        connection, series_id=series_id, **{**visibility_values(principal), **_joined(principal)}
+        connection, series_id=series_id, **{**visibility_values(principal), **_membership_values(principal)}
     ).one_or_none()
     return None if row is None else series_of(row)
 
@@ -157,8 +157,8 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
 
 def count(connection: Connection, principal: Principal, query: Query, page: SeriesPage | None = None) -> int:
     """Count the visible series that match a query; if the page is the last one, from the page."""
-    if page is not None and page.next is None and query.cursor is None and (page.found or query.page == 1):
-        return (query.page - 1) * query.per_page + len(page.found)
+    if page is not None and page.next is None and query.cursor is None and (page.records or query.page == 1):
+        return (query.page - 1) * query.per_page + len(page.records)
     query, _ = resolve_names(connection, query)
     return connection.scalar(select(func.count()).select_from(Series.__table__).where(*matching(principal, query))) or 0
 
@@ -179,10 +179,10 @@ def holder_of(connection: Connection, principal: Principal, values: Mapping[str,
 def select_visible(principal: Principal, query: Query, *extra: ColumnElement[object]) -> Select[Any]:
     """Select the JSON text of a series for a query, its blob columns, and additional expressions."""
     document = _WHOLE if query.features else _LISTED
-    return select(*DESCRIBED, *extra, document.bindparams(**_joined(principal)))
+    return select(*DESCRIBED, *extra, document.bindparams(**_membership_values(principal)))
 
 
-def _joined(principal: Principal) -> dict[str, object]:
+def _membership_values(principal: Principal) -> dict[str, object]:
     """Return the bind values that limit a document to the groups and streams that a principal may see."""
     return {
         "everything": principal.is_admin,

@@ -58,7 +58,7 @@ def require_quota(connection: Connection, quotas: QuotaSettings, owner_id: int, 
     totals = {"series": used.series, "bytes": used.bytes + used.kept_bytes}
     for name, limit in limits.items():
         if limit and totals[name] > limit:
-            earlier = f", {used.kept_bytes:,} of them of earlier revisions" if name == "bytes" else ""
+            earlier = f", including {used.kept_bytes:,} of earlier revisions" if name == "bytes" else ""
             raise QuotaExceededError(
                 f"The quota of {used.username} is {limit:,} {name}; this would make {totals[name]:,}{earlier}.",
                 details={"quota": name, "limit": limit, "usage": used},

@@ -22,7 +22,7 @@ from photseries.server.catalogue.access import audience
 from photseries.server.catalogue.engine import Catalogue, CompiledStatement, Connection
 from photseries.server.principal import Principal
 
-__all__ = ["BATCH", "Context", "TemporaryTable", "opened", "pixels", "require_role"]
+__all__ = ["BATCH", "Context", "TemporaryTable", "open_query", "pixels", "require_role"]
 
 #: Number of rows per fetch.
 BATCH: Final = 1000
@@ -76,7 +76,7 @@ def require_role(connection: Connection, role: str) -> None:
 
 
 @contextmanager
-def opened(
+def open_query(
     catalogue: Catalogue,
     context: Context,
     tables: Sequence[TemporaryTable],
@@ -119,21 +119,21 @@ def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int
     """Return the HEALPix numbers of an order with visible series; transferred as one byte string."""
     distinct = f"SELECT DISTINCT healpix >> %(bits)s AS pixel FROM {vo_views.SCHEMA}.series"  # noqa: S608
     sql = f"SELECT string_agg(int8send(pixel), '') FROM ({distinct}) AS found"  # noqa: S608
-    with opened(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as result:
+    with open_query(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as result:
         return np.frombuffer(bytes(result.scalar_one() or b""), ">i8").astype(np.int64)
 
 
 def _entering(context: Context) -> dict[str, object]:
     principal = context.principal
     listeners = ",".join(map(str, audience(principal.group_ids, principal.stream_ids)))
-    known = {
+    settings = {
         "everything": str(principal.is_admin).lower(),
         "everyone_reads": str(not principal.is_anonymous).lower(),
         "listeners": f"{{{listeners}}}",
         "service": context.service,
         "did": context.did,
     }
-    return {**known, "timeout": str(int(context.timeout * 1000)), "role": context.role}
+    return {**settings, "timeout": str(int(context.timeout * 1000)), "role": context.role}
 
 
 def _setting(name: str, value: object) -> ColumnElement[object]:

@@ -22,7 +22,7 @@ from photseries.fields import ANSWERED, FIELDS, PER_COLUMN
 from photseries.lightcurve.wavelengths import WAVELENGTHS
 from photseries.server.catalogue.models import SERIES
 
-__all__ = ["SCHEMA", "SETTINGS", "drop", "ensure", "ordered", "problem"]
+__all__ = ["SCHEMA", "SETTINGS", "drop", "ensure", "ordered_view", "problem"]
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _views() -> Mapping[str, str]:
     }
 
 
-def ordered(view: str, column: str, *, descending: bool) -> str:
+def ordered_view(view: str, column: str, *, descending: bool) -> str:
     """Return the name of the variant of a view that is ordered by a column, or of the view if there is none.
 
     PostgreSQL does not search a security barrier for an index that has the order of the query around it. A view with an

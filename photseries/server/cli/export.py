@@ -6,13 +6,13 @@ import dataclasses
 
 import click
 
-from photseries.cli.options import json_option, printed
+from photseries.cli.options import json_option, print_entries
 from photseries.cli.progress import progress
 from photseries.server.accounts import OPERATOR
 from photseries.server.cli.options import configured
 from photseries.server.hats import MAX_WEIGHT, Layout, Target
 from photseries.server.hats import export as export_
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.settings import Config
 
 __all__ = ["COMMANDS"]
@@ -37,6 +37,7 @@ def export() -> None:
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="A numeric column to add to the light curves.")
 @click.option(
     "--most",
+    "max_weight",
     type=click.IntRange(1),
     default=MAX_WEIGHT,
     help="Maximum number of measurements in a partition; larger partitions are split.",
@@ -51,7 +52,7 @@ def hats(
     target: str,
     rows: str,
     columns: tuple[str, ...],
-    most: int,
+    max_weight: int,
     scheduler: str | None,
     adopt: bool,
     as_json: bool,
@@ -62,10 +63,10 @@ def hats(
     """
     layout = Layout(by_source=rows == "source", columns=columns)
     patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)
-    with opened(dataclasses.replace(config, database=patient), existing=True) as services:
+    with open_services(dataclasses.replace(config, database=patient), existing=True) as services:
         to = Target(target, adopted=adopt)
-        done = export_(services, OPERATOR, to, layout, most=most, scheduler=scheduler, progress=progress)
-    printed(dataclasses.asdict(done), as_json)
+        done = export_(services, OPERATOR, to, layout, max_weight=max_weight, scheduler=scheduler, progress=progress)
+    print_entries(dataclasses.asdict(done), as_json)
 
 
 COMMANDS = (export,)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from photseries.cli.options import failure, json_option, printed, safe
+from photseries.cli.options import failure, json_option, print_entries, safe
 from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.errors import QuotaExceededError, UnavailableError
@@ -28,12 +28,12 @@ from photseries.server.importers import (
 from photseries.server.importers.report import KEPT
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.schemas.metadata import MetadataSchema
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.settings import Config
 
 __all__ = ["COMMANDS"]
 
-#: A line says how far it is, where there is no terminal for a bar, every so often [s].
+#: Interval of progress lines where no terminal shows a bar [s].
 INTERVAL = 10.0
 
 _CALLED = {
@@ -109,7 +109,7 @@ def skyportal(
     Exit status: 0 if all series are stored, 1 if some could not be imported, 2 if the import did not run or finish.
     """
     with (
-        opened(config) as services,
+        open_services(config) as services,
         import_lock(services.catalogue),
         closing(SkyPortal(url, config.database)) as source,
     ):
@@ -143,7 +143,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
 
     Exit status: 0 if all series are stored, 1 if some could not be imported, 2 if the import did not run or finish.
     """
-    with opened(config) as services, import_lock(services.catalogue):
+    with open_services(config) as services, import_lock(services.catalogue):
         services.sandbox.start()
         mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
         work = DirectoryImport(services, folder, mapping, keep=not dry_run)
@@ -155,7 +155,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
 
 
 def _follow(outcomes: Iterable[ImportOutcome], report: Report, total: int) -> None:
-    """Write the outcomes into the report, and say how far it is."""
+    """Write the outcomes into the report, and print the progress."""
     try:
         with _steps(total) as step:
             for outcome in outcomes:
@@ -191,9 +191,9 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
 
 
 def _print_and_exit(report: Report, summary: Mapping[str, object], as_json: bool) -> None:
-    """Print the counts, and end with the status that says whether all went well."""
+    """Print the counts, and exit with status 0 if all series were imported."""
     paths = [str(path) for path in report.paths]
-    printed({**summary, "report": paths}, as_json, map(safe, _lines(report, summary)))
+    print_entries({**summary, "report": paths}, as_json, map(safe, _lines(report, summary)))
     sys.exit(1 if report.failed else 0)
 
 

@@ -20,7 +20,7 @@ import click
 import yaml
 
 from photseries import __version__
-from photseries.cli.options import json_option, printed
+from photseries.cli.options import json_option, print_entries
 from photseries.cli.progress import progress, tracked
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
@@ -32,7 +32,7 @@ from photseries.server.cli.options import configured, jobs_option
 from photseries.server.http.processes import supervise
 from photseries.server.http.server import listen, url_of
 from photseries.server.http.server import serve as serve_http
-from photseries.server.services import Services, opened, opened_catalogue, require_archive
+from photseries.server.services import Services, open_services, opened_catalogue, require_archive
 from photseries.server.settings import Config
 
 __all__ = ["COMMANDS", "announce_at", "serve_on"]
@@ -58,7 +58,7 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
     if config.server.processes == 1:
         serve_on(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
     else:
-        command = _like_this([one.fileno() for one in sockets])
+        command = _like_this([listener.fileno() for listener in sockets])
         supervise(command, config.server.processes, sockets, announce, config.server.stop_timeout)
 
 
@@ -72,7 +72,7 @@ def _like_this(listening: list[int]) -> list[str]:
 
 
 def announce_at(url: str) -> None:
-    """Print the line that says that the service answers."""
+    """Print the line that announces that the service answers."""
     click.echo(f"photseries {__version__} ready at {url}")
 
 
@@ -98,12 +98,12 @@ def serve_on(
     prepare : callable
         What is done before, with the services.
     """
-    with opened(config) as services:
+    with open_services(config) as services:
         token = services.accounts.bootstrap(services.token_file)
         if token is not None:
             path = shlex.quote(str(services.token_file.absolute()))
             log.warning("First start: created the user admin. To read its token: cat %s", path)
-            if sys.stderr.isatty():  # journals and the logs of containers keep what others may read
+            if sys.stderr.isatty():  # others may read journals and the logs of containers
                 click.echo(token, err=True)
         services.sandbox.start()
         prepare(services)
@@ -136,10 +136,10 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
     with opened_catalogue(config) as catalogue:
         if check:
             state = migrations.difference(catalogue.engine)
-            printed({"current": state is None, "reason": state}, as_json)
+            print_entries({"current": state is None, "reason": state}, as_json)
             sys.exit(0 if state is None else 1)
         before, after = migrations.upgrade(catalogue.engine, config.vo.database_role)
-    printed({"before": before, "after": after}, as_json)
+    print_entries({"before": before, "after": after}, as_json)
 
 
 @click.command("config")
@@ -149,7 +149,7 @@ def show_config(config: Config, as_json: bool) -> None:
     """Print the effective settings without secrets."""
     effective = settings.public_settings(config)
     if as_json:
-        printed(effective, as_json)
+        print_entries(effective, as_json)
     else:
         click.echo(yaml.safe_dump(effective, sort_keys=False, allow_unicode=True), nl=False)
 
@@ -160,12 +160,12 @@ def show_config(config: Config, as_json: bool) -> None:
 @configured()
 def sweep(config: Config, jobs: int, as_json: bool) -> None:
     """Remove unreferenced files that are older than the grace."""
-    with opened(config, existing=True) as services, _progress(services) as advance:
+    with open_services(config, existing=True) as services, _progress(services) as advance:
         swept = services.upkeep.sweep(jobs, advance)
     if swept is None:
-        printed({"swept": False, "reason": "another sweep or a backup is running"}, as_json)
+        print_entries({"swept": False, "reason": "another sweep or a backup is running"}, as_json)
     else:
-        printed({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
+        print_entries({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
 
 
 @click.command()
@@ -175,17 +175,17 @@ def sweep(config: Config, jobs: int, as_json: bool) -> None:
 def verify(config: Config, jobs: int, as_json: bool) -> None:
     """Check every stored file; exit status 1 if a file is missing or altered."""
     damages = []
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         with _progress(services) as advance:
             for damage in services.upkeep.verify(jobs, advance):
                 damages.append({"id": damage.series_id, "filename": damage.filename, "problem": damage.problem})
                 if not as_json:
-                    printed(damages[-1], as_json)
+                    print_entries(damages[-1], as_json)
         total = services.upkeep.totals()[0]
     outcome = {"verify_timestamp_seconds": time.time(), "verify_damaged_files": len(damages)}
     with contextlib.suppress(OSError):  # only the metrics would miss it
         (config.directory / VERIFIED).write_text(json.dumps(outcome))
-    printed({"series": total, "damaged": damages if as_json else len(damages)}, as_json)
+    print_entries({"series": total, "damaged": damages if as_json else len(damages)}, as_json)
     sys.exit(1 if damages else 0)
 
 
@@ -206,7 +206,7 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
     """
     tally, total, revised = ChangeTally(), 0, 0
     failures: list[_Row] = []
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         threshold = config.photometry.detection_threshold
         recomputer = Recomputer(services.catalogue, services.store, services.archive, OPERATOR, threshold)
         for recomputed in tracked(recomputer.run(dry_run=dry_run), recomputer.total):
@@ -229,7 +229,7 @@ def analyse(config: Config, as_json: bool) -> None:
     """
     outcomes: Counter[str] = Counter()
     failures: list[_Row] = []
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         searcher = PeriodSearcher(services.catalogue, services.store, config.analysis)
         for searched in tracked(searcher.run_all(), searcher.total):
             outcomes[searched.outcome] += 1
@@ -241,7 +241,7 @@ def analyse(config: Config, as_json: bool) -> None:
 def _print_and_exit(counts: Mapping[str, int], failures: list[_Row], as_json: bool, **lists: list[_Row]) -> None:
     """Print the counts and lists of a command, and exit with status 2 if it failed for a series."""
     summary, lists = {**counts, "failed": len(failures)}, {**lists, "failures": failures}
-    printed({**summary, **lists} if as_json else [*chain(*lists.values()), summary], as_json)
+    print_entries({**summary, **lists} if as_json else [*chain(*lists.values()), summary], as_json)
     sys.exit(2 if failures else 0)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import click
 from marshmallow import fields
 
-from photseries.cli.options import json_option, printed
+from photseries.cli.options import json_option, print_entries
 from photseries.cli.progress import tracked
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.handover import Handover
@@ -16,12 +16,12 @@ from photseries.server.catalogue.registries import MEMBERS
 from photseries.server.cli.options import configured
 from photseries.server.schemas.fields import IdField, Ids, Number
 from photseries.server.schemas.registries import CREATIONS
-from photseries.server.services import Services, opened
+from photseries.server.services import Services, open_services
 from photseries.server.settings import Config
 
 __all__ = ["COMMANDS"]
 
-#: The kind in paths; its command; what the help calls its entries; the field that ``create`` takes as argument.
+#: The kind in paths; its command; its name in the help; the field that ``create`` takes as argument.
 _KINDS = (
     ("users", "user", "users", "username"),
     ("groups", "group", "groups", "name"),
@@ -44,22 +44,22 @@ def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group
     @configured()
     def create(config: Config, as_json: bool, **values: object) -> None:
         """Create an entry and print it."""
-        with opened(config, existing=True) as services:
+        with open_services(config, existing=True) as services:
             body = {key: _resolved(services, key, value) for key, value in values.items() if value not in (None, ())}
-            printed(services.accounts.create(OPERATOR, kind, body), as_json)
+            print_entries(services.accounts.create(OPERATOR, kind, body), as_json)
 
     @json_option
     @configured()
     def list_(config: Config, as_json: bool) -> None:
         """List the entries."""
-        with opened(config, existing=True) as services:
-            printed(services.accounts.find(OPERATOR, kind, 1, _EVERYTHING)[0], as_json)
+        with open_services(config, existing=True) as services:
+            print_entries(services.accounts.find(OPERATOR, kind, 1, _EVERYTHING)[0], as_json)
 
     @click.argument("identity", metavar="ID")
     @configured()
     def delete(config: Config, identity: str) -> None:
         """Remove an entry."""
-        with opened(config, existing=True) as services:
+        with open_services(config, existing=True) as services:
             services.accounts.remove(OPERATOR, kind, identity)
 
     if kind in MEMBERS:
@@ -78,14 +78,14 @@ def _members(kind: str) -> Callable[..., None]:
     @configured()
     def members(config: Config, name: str, added: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
         """Add and remove members, and print the entry."""
-        with opened(config, existing=True) as services:
+        with open_services(config, existing=True) as services:
             identity = str(_id_of(services, kind, name))
             changes = {
                 "add_user_ids": [_user(services, user) for user in added],
                 "remove_user_ids": [_user(services, user) for user in removed],
             }
             services.accounts.change(OPERATOR, kind, identity, changes)
-            printed(services.accounts.get(OPERATOR, kind, identity), as_json)
+            print_entries(services.accounts.get(OPERATOR, kind, identity), as_json)
 
     return members
 
@@ -95,7 +95,7 @@ def _members(kind: str) -> Callable[..., None]:
 @configured()
 def reactivate(config: Config, name: str) -> None:
     """Make a deactivated user active again; the user then needs a new token."""
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         services.accounts.change(OPERATOR, "users", str(_user(services, name)), {"active": True})
 
 
@@ -110,11 +110,11 @@ def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
     In the sharing of each series, the single-user group of the new owner replaces that of the old owner. Repeat the
     command to continue after an interruption.
     """
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         owners = _user(services, before), _user(services, after)
         handover = Handover(services.catalogue, services.store, services.config)
         moved = tracked(handover.run(OPERATOR, *owners), partial(handover.total, owners[0]))
-        printed({"series": sum(1 for _ in moved)}, as_json)
+        print_entries({"series": sum(1 for _ in moved)}, as_json)
 
 
 @click.command()
@@ -123,8 +123,8 @@ def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
 @configured()
 def audit(config: Config, last: int, as_json: bool) -> None:
     """Print changes of accounts, tokens and sharing."""
-    with opened(config, existing=True) as services:
-        printed(services.accounts.audit(OPERATOR, 1, last)[0], as_json)
+    with open_services(config, existing=True) as services:
+        print_entries(services.accounts.audit(OPERATOR, 1, last)[0], as_json)
 
 
 def _with_fields(command: Callable[..., None], kind: str, argument: str | None) -> Callable[..., None]:
@@ -133,10 +133,10 @@ def _with_fields(command: Callable[..., None], kind: str, argument: str | None) 
         if name == argument:
             command = click.argument(name, metavar=name.removesuffix("_id").upper())(command)
         elif name != "group_ids":
-            several = isinstance(field, Ids | fields.List)
+            is_list = isinstance(field, Ids | fields.List)
             kinds = int if isinstance(field, IdField) else float if isinstance(field, Number) else str
             option = _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}")
-            command = click.option(option, name, type=kinds, multiple=several, required=field.required)(command)
+            command = click.option(option, name, type=kinds, multiple=is_list, required=field.required)(command)
     return command
 
 

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from photseries.cli.options import json_option, printed, yes_option
+from photseries.cli.options import json_option, print_entries, yes_option
 from photseries.cli.progress import tracked
 from photseries.errors import StartError
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
 from photseries.server.archive.store_ownership import Ownership, claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.cli.options import configured, jobs_option
-from photseries.server.services import opened, opened_catalogue, require_archive
+from photseries.server.services import open_services, opened_catalogue, require_archive
 from photseries.server.settings import Config
 from photseries.server.storage import open_store
 
@@ -66,9 +66,9 @@ def print_copies(copier: StoreCopier, as_json: bool) -> bool:
             blob = copied.blob
             failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
             if not as_json:
-                printed(failures[-1], as_json)
+                print_entries(failures[-1], as_json)
     summary = {**{status.value: statuses[status] for status in CopyStatus}, "bytes": size}
-    printed({**summary, "failures": failures} if as_json else summary, as_json)
+    print_entries({**summary, "failures": failures} if as_json else summary, as_json)
     return bool(failures)
 
 
@@ -84,12 +84,12 @@ def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
     refers to. Stop the original for good, adopt the store, and run `photseries verify`, which lists the series whose
     files the original removed.
     """
-    with opened(config, existing=True) as services:
+    with open_services(config, existing=True) as services:
         if not yes:
             click.echo("Only one copy of a database may use a store: the others stop writing and sweeping.", err=True)
             click.confirm("Are all other copies stopped for good?", abort=True, err=True)
         mark = services.archive.ownership.adopt()
-    printed({"database": mark.database, "epoch": mark.epoch}, as_json)
+    print_entries({"database": mark.database, "epoch": mark.epoch}, as_json)
 
 
 def _require_apart(source: str, target: str) -> None:
@@ -100,7 +100,7 @@ def _require_apart(source: str, target: str) -> None:
 
 
 def _normalise_url(url: str) -> str:
-    """Return the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
+    """Return the address of a store with a slash at its end; symbolic links to a folder are resolved."""
     parts = urlsplit(url)
     path = str(Path(parts.path).resolve()) if parts.scheme == "file" else parts.path
     return parts._replace(path=f"{path.rstrip('/')}/").geturl()

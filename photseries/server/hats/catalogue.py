@@ -22,7 +22,7 @@ def describe(target: Target, layout: Layout, rows: Mapping[Tile, int]) -> None:
 
     Notes
     -----
-    The list of partitions is what readers go by: partitions that are not in it any more may be removed afterwards. The
+    Readers use the list of partitions: partitions that it no longer contains may be removed afterwards. The
     footers of all partitions in one file (``_metadata``) are left out, as HATS allows: readers of HATS do without, and
     it would not fit in memory for an archive of some size.
     """

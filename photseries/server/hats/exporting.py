@@ -62,7 +62,7 @@ def export(
     target: Target,
     layout: Layout,
     *,
-    most: int = MAX_WEIGHT,
+    max_weight: int = MAX_WEIGHT,
     scheduler: str | None = None,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] = lambda total: nullcontext(lambda: None),
 ) -> ExportResult:
@@ -70,7 +70,7 @@ def export(
 
     Parameters
     ----------
-    most : int
+    max_weight : int
         Maximum weight of a partition, see :data:`MAX_WEIGHT`; the memory use does not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler whose workers write the partitions; without one this process does.
@@ -88,15 +88,15 @@ def export(
         The partitions written so far stay, and the next export continues from there.
     """
     _require_packages(scheduler)
-    with services.catalogue.elected(EXPORT) as won:
+    with services.catalogue.task_lock(EXPORT) as won:
         if not won:
             raise StartError("Another export of this archive is running.")
-        planned = _plan(services, principal, target, layout, most)
+        planned = _plan(services, principal, target, layout, max_weight)
         existing = target.partitions()
         stale = [tile for tile, mark in planned.items() if tile not in existing or existing[tile].fingerprint != mark]
         written: dict[Tile, WrittenPartition] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
-            for tile, partition in _written(services, principal, target, layout, stale, executor, width):
+            for tile, partition in _write_partitions(services, principal, target, layout, stale, executor, width):
                 written[tile] = partition
                 advance()
         rows = {tile: written[tile].rows if tile in written else existing[tile].rows for tile in planned}
@@ -131,7 +131,7 @@ def _plan(services: Services, principal: Principal, target: Target, layout: Layo
         return {tile: cell.fingerprint for tile, cell in partitions(cells, max_weight)}
 
 
-def _written(
+def _write_partitions(
     services: Services,
     principal: Principal,
     target: Target,

@@ -62,7 +62,7 @@ class Target:
     Raises
     ------
     StartError
-        On first use, when the URL is not that of a writable place.
+        On first use, when the URL is not writable.
     """
 
     url: str

@@ -33,7 +33,7 @@ class AnalysisHandler(BaseHandler):
     async def answer(
         self,
         identity: str,
-        known: Sequence[Parameter],
+        accepted: Sequence[Parameter],
         compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, bytes]],
         media_type: str = "application/json; charset=UTF-8",
         *,
@@ -45,7 +45,7 @@ class AnalysisHandler(BaseHandler):
         ----------
         identity : str
             The id of the series in the path.
-        known : sequence of Parameter
+        accepted : sequence of Parameter
         compute : callable
             Called in a thread with the series, the points to analyse and the values of the parameters.
         media_type : str
@@ -55,7 +55,7 @@ class AnalysisHandler(BaseHandler):
 
         def find() -> tuple[SeriesRecord, Mapping[str, Any], bool]:
             series_id = number_of(identity)
-            values = parameters.read(self.arguments(), known)
+            values = parameters.read(self.arguments(), accepted)
             series = self.services.reader.get(self.principal, series_id)
             has_it = is_known(self.request.headers, tag_of(series, "analysis"))
             self.weigh(not has_it)
@@ -78,7 +78,7 @@ class AnalysisHandler(BaseHandler):
 
 
 def _options(values: Mapping[str, Any]) -> SearchOptions:
-    """Return the options of a search that a request asks for."""
+    """Return the options of the search that a request describes."""
     return SearchOptions(
         min_period=values.get("minPeriod"),
         max_period=values.get("maxPeriod"),

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["ERRORS", "failed", "failure", "headers_of", "presentable", "success", "wrapped"]
+__all__ = ["ERRORS", "error_envelope", "failure", "headers_of", "presentable", "success", "success_pieces"]
 
 #: The page of the documentation that explains each error, in a section named after its code.
 ERRORS: Final = "/docs/reference/errors.html"
@@ -28,17 +28,17 @@ def success(data: object = None) -> bytes:
     )
 
 
-def wrapped(pieces: Sequence[bytes]) -> list[bytes]:
+def success_pieces(pieces: Sequence[bytes]) -> list[bytes]:
     """Wrap pieces of encoded JSON in the success envelope."""
     return [b'{"status":"success","data":', *pieces, b',"version":%b}' % orjson.dumps(__version__)]
 
 
 def failure(error: PhotseriesError) -> bytes:
     """Encode the error envelope as JSON."""
-    return orjson.dumps(failed(error))
+    return orjson.dumps(error_envelope(error))
 
 
-def failed(error: PhotseriesError) -> dict[str, object]:
+def error_envelope(error: PhotseriesError) -> dict[str, object]:
     """Return the error envelope."""
     data = {"code": error.code, "fields": error.fields, **error.details}
     return {"status": "error", "message": error.message, "data": data, "version": __version__}

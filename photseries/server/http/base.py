@@ -26,7 +26,7 @@ from photseries.server.http.answers import failure, headers_of, presentable, suc
 from photseries.server.http.caller import Caller
 from photseries.server.http.credentials import BASIC, BEARER, Credential, credential_of, session_of
 from photseries.server.http.encoding import MIN_COMPRESSED_BYTES, choose_encoding, compressor, is_compressible
-from photseries.server.http.media import announced, check_media, texts_of
+from photseries.server.http.media import check_media, content_length, texts_of
 from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import SharedState
 from photseries.server.http.spool import Body
@@ -197,7 +197,7 @@ class BaseHandler(RequestHandler):
         check_media(
             self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
         )
-        if announced(self.request.headers) > self.max_body_length:
+        if content_length(self.request.headers) > self.max_body_length:
             raise self._too_large()
 
     def given_credential(self) -> Credential:
@@ -365,9 +365,9 @@ class BaseHandler(RequestHandler):
     def _logged_query(self) -> str:
         """Return the query for the log; of unknown parameters, only the names."""
         contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
-        known = {parameter.name for parameter in contract.query} if contract else set()
+        names = {parameter.name for parameter in contract.query} if contract else set()
         pairs = parse_qsl(self.request.query, keep_blank_values=True)
-        return "&".join(f"{name}={value if name in known else '...'}" for name, value in pairs)
+        return "&".join(f"{name}={value if name in names else '...'}" for name, value in pairs)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """Send the written data; while the service stops, close the connection after it."""
@@ -386,7 +386,7 @@ class BaseHandler(RequestHandler):
         """Send the error body for any exception; nothing else creates error bodies. Tornado calls this."""
         reason = kwargs.get("exc_info")
         error = presentable(reason[1] if isinstance(reason, tuple) else None, self.request_id)
-        self.shared.metrics.refused(error.code)
+        self.shared.metrics.count_error(error.code)
         self.set_status(error.status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         for name, value in headers_of(error, self.allowed_methods, self._challenges()).items():
@@ -436,7 +436,7 @@ class BaseHandler(RequestHandler):
         route, verb = type(self).__name__.removesuffix("Handler"), self.request.method
         if verb not in self.SUPPORTED_METHODS:
             verb = "other"  # which may be any text of any length
-        self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
+        self.shared.metrics.count_answer(route, verb, self.get_status(), seconds, self._received)
         fields = {
             "id": self.request_id,
             "method": verb,

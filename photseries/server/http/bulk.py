@@ -23,7 +23,7 @@ from photseries.errors import (
 )
 from photseries.fields.texts import fields_of_texts
 from photseries.server.archive.bulk import BulkOptions, BulkOutcome, BulkUpload
-from photseries.server.http.answers import failed
+from photseries.server.http.answers import error_envelope
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.http.media import media_type_of
@@ -96,24 +96,24 @@ class BulkHandler(BaseHandler):
                 for portion in portions:
                     began = began or bool(portion)
                     counts.update(outcome.status or "failed" for outcome in portion)
-                    self.shared.metrics.uploaded(sum(outcome.status == "created" for outcome in portion))
+                    self.shared.metrics.count_uploads(sum(outcome.status == "created" for outcome in portion))
                     yield b"".join(map(_line, portion))
         except PhotseriesError as error:
             if not began:
                 raise
-            yield _written(failed(error))
+            yield _encode_line(error_envelope(error))
             return
         total = {"series": counts.total(), **{name: counts[name] for name in _COUNTED}}
-        yield _written({"status": "success", "data": total, "version": __version__})
+        yield _encode_line({"status": "success", "data": total, "version": __version__})
 
 
 def _line(outcome: BulkOutcome) -> bytes:
     """Encode the outcome for a series like the answer to a single POST, with its position."""
     if outcome.error is not None:
-        return _written({**failed(outcome.error), "index": outcome.index})
+        return _encode_line({**error_envelope(outcome.error), "index": outcome.index})
     data = {"id": outcome.id, "outcome": outcome.status, "warnings": outcome.warnings}
-    return _written({"status": "success", "data": data, "version": __version__, "index": outcome.index})
+    return _encode_line({"status": "success", "data": data, "version": __version__, "index": outcome.index})
 
 
-def _written(line: dict[str, object]) -> bytes:
+def _encode_line(line: dict[str, object]) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -75,8 +75,8 @@ class Caller:
     def remember(self) -> None:
         """Remember the credential, and whether it is valid, for later requests."""
         if self.credential is not None and self.principal is not None:
-            self._throttle.succeeded(self.credential.secret, self.principal.user_id)
+            self._throttle.record_success(self.credential.secret, self.principal.user_id)
 
     def count_failure(self) -> None:
         """Count a credential that was not valid."""
-        self._throttle.failed(self.address)
+        self._throttle.record_failure(self.address)

@@ -61,7 +61,7 @@ def raise_descriptor_limit() -> int:
 class Connections:
     """The connections of a server: accepted while descriptors are available, closed when it stops.
 
-    Without a descriptor, Tornado's own loop retries at once and logs a traceback each time.
+    Without a free descriptor, Tornado's own loop retries immediately and logs a traceback each time.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class Contract:
         The ``data`` of a success: the name of a schema, a JSON schema, or raw bytes; None is null. In names
         ``{kind}`` is the kind of a registry.
     also : mapping of int to str
-        Statuses other than 200 and those of errors, with what they mean.
+        Statuses other than 200 and error statuses, with their meaning.
     fails : sequence of type
         Additional errors, which are not derived from the rest.
     """

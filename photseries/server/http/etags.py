@@ -63,7 +63,7 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
     return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
 
 
-def set_validators(handler: BaseHandler, tag: str, *others: str) -> None:
+def set_validators(handler: BaseHandler, tag: str, *vary: str) -> None:
     """Set the headers of an answer that a client may cache and revalidate.
 
     Parameters
@@ -75,4 +75,4 @@ def set_validators(handler: BaseHandler, tag: str, *others: str) -> None:
     """
     handler.set_header("ETag", _as_listed(handler.request.headers, tag) or tag)
     handler.set_header("Cache-Control", "private, no-cache")
-    handler.vary_by("Authorization", "Cookie", *others)
+    handler.vary_by("Authorization", "Cookie", *vary)

@@ -115,7 +115,7 @@ class FileUploadHandler(_FileHandler):
                 if values["dryRun"]:
                     return self.services.file_uploads.preview(self.principal, file, fields, values.get("maxPoints"))
                 created = self.services.file_uploads.create(self.principal, file, fields)
-            self.shared.metrics.uploaded()
+            self.shared.metrics.count_uploads()
             return created
 
         await self.reply(create, heavy=True)

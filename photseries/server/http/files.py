@@ -25,7 +25,7 @@ from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.server.http.etags import is_known, set_validators, tag_of
-from photseries.server.http.media import accepted
+from photseries.server.http.media import preferred_type
 from photseries.server.http.series import number_of
 from photseries.server.http.turns import MANY_ROWS
 from photseries.text import file_name, file_stem
@@ -60,7 +60,7 @@ class RangeError(PhotseriesError):
 class _File:
     """A file or a range of it; no content if the client's copy is current. ``stored``: whether it is the blob."""
 
-    found: SeriesRecord
+    record: SeriesRecord
     form: Format
     tag: str
     content: bytes | None = None
@@ -148,10 +148,10 @@ class FileHandler(BaseHandler):
             await self.send([])
             return
         self.set_header("Content-Type", file.form.media_type)
-        self.set_header("Content-Disposition", _disposition(file.found.fields, file.form.extension))
+        self.set_header("Content-Disposition", _disposition(file.record.fields, file.form.extension))
         self.set_header("Accept-Ranges", "bytes")
         if file.stored:
-            digest = b64encode(bytes.fromhex(file.found.blob.hash)).decode()
+            digest = b64encode(bytes.fromhex(file.record.blob.hash)).decode()
             self.set_header("Repr-Digest", f"md5=:{digest}:")
         await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
 
@@ -182,7 +182,7 @@ class FileHandler(BaseHandler):
         if name is not None:
             return WRITERS[name]
         offers = {writer.plain_type: writer for writer in WRITERS.values() if writer.is_installed}
-        return offers[accepted(self.request.headers, list(offers))]
+        return offers[preferred_type(self.request.headers, list(offers))]
 
 
 class ExtensionHandler(FileHandler):

@@ -68,7 +68,7 @@ class JsonBadRequestDelegate(HTTPMessageDelegate):
             content,
         )
         self._connection.finish()
-        self._metrics.refused(error.code)
+        self._metrics.count_error(error.code)
         log.info("malformed request: %s", error)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

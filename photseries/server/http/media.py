@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from photseries.errors import InvalidError, NotAcceptableError, UnsupportedMediaTypeError
 
-__all__ = ["FILE_TYPES", "FORM", "accepted", "announced", "check_media", "encoding_of", "media_type_of", "texts_of"]
+__all__ = [
+    "FILE_TYPES",
+    "FORM",
+    "check_media",
+    "content_length",
+    "encoding_of",
+    "media_type_of",
+    "preferred_type",
+    "texts_of",
+]
 
 #: Media types of a body that is an HDF5 file, and of a form with one.
 FILE_TYPES = ("application/x-hdf5", "application/x-hdf", "application/octet-stream")
@@ -42,7 +51,7 @@ def encoding_of(headers: Mapping[str, str]) -> str:
     return headers.get("Content-Encoding", "identity").strip().lower()
 
 
-def announced(headers: Mapping[str, str]) -> int:
+def content_length(headers: Mapping[str, str]) -> int:
     """Return the Content-Length [bytes].
 
     Raises
@@ -89,14 +98,14 @@ def check_media(
         raise UnsupportedMediaTypeError("The body must be the file itself, as of curl --data-binary @FILE.")
     if not any_file and kind.startswith(_FILES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
-        others = " POST files of other formats to /api/photometric_series/file." if takes_files else ""
-        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.{others}")
+        hint = " POST files of other formats to /api/photometric_series/file." if takes_files else ""
+        raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.{hint}")
     encodings = ENCODINGS if takes_files else ENCODINGS[:1]
     if encoding_of(headers) not in encodings:
         raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(encodings)}.")
 
 
-def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
+def preferred_type(headers: Mapping[str, str], offers: Sequence[str]) -> str:
     """Choose the media type that Accept prefers (RFC 9110); on a tie the first offer.
 
     Parameters
@@ -111,10 +120,10 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
         When it accepts none of them.
     """
     ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",")[:MAX_RANGES] if text.strip()]
-    liked = {
-        offer: max((media_range for media_range in ranges if _covers(media_range[1], offer)), default=(0, "", 0.0))
-        for offer in offers
-    }
+    liked = {}
+    for offer in offers:
+        covering = ("*/*", f"{offer.partition('/')[0]}/*", offer)
+        liked[offer] = max((media_range for media_range in ranges if media_range[1] in covering), default=(0, "", 0.0))
     best = max(offers, key=lambda offer: liked[offer][2])
     if ranges and not liked[best][2]:
         raise NotAcceptableError(
@@ -132,7 +141,3 @@ def _range(text: str) -> tuple[int, str, float]:
     except ValueError:
         liking = 0.0
     return 3 - name.count("*"), name, liking if 0 <= liking <= 1 else 0.0
-
-
-def _covers(name: str, offer: str) -> bool:
-    return name in ("*/*", offer, f"{offer.partition('/')[0]}/*")

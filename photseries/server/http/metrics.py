@@ -104,18 +104,18 @@ class Metrics:
     def _gauge(self, name: str, mode: str, sentence: str, *labels: str) -> Gauge:
         return Gauge(name, sentence, labels, multiprocess_mode=mode, registry=self._registry)  # type: ignore[arg-type]
 
-    def answered(self, route: str, verb: str, status: int, seconds: float, received: int) -> None:
+    def count_answer(self, route: str, verb: str, status: int, seconds: float, received: int) -> None:
         """Count an answer."""
         self._requests.labels(route, verb, str(status)).inc()
         self._seconds.labels(route, verb).observe(seconds)
         if received:
             self._received.labels(route).inc(received)
 
-    def refused(self, code: str) -> None:
+    def count_error(self, code: str) -> None:
         """Count an error by its code."""
         self._refused.labels(code).inc()
 
-    def uploaded(self, number: int = 1) -> None:
+    def count_uploads(self, number: int = 1) -> None:
         """Count stored series."""
         self._uploads.inc(number)
 
@@ -124,7 +124,7 @@ class Metrics:
         self._swept.inc(swept.removed)
         self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
 
-    def analysed(self, searched: SearchOutcome) -> None:
+    def count_search(self, searched: SearchOutcome) -> None:
         """Count a period search."""
         self._analysed.labels(searched.outcome).inc()
         self._analysis.inc(searched.seconds)

@@ -35,7 +35,9 @@ FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", 
 
 #: The parameters of /readyz.
 READY: tuple[Parameter, ...] = (
-    Parameter(name="for", kind=choice(*PURPOSES), sentence="Check only what reading or writing requests need."),
+    Parameter(
+        name="for", kind=choice(*PURPOSES), sentence="Check only the parts that reading or writing requests need."
+    ),
 )
 
 

@@ -41,7 +41,7 @@ class PeriodsHandler(BaseHandler):
 
     @Contract(query=OWN_PERIODS, gives="RemovedPeriods", fails=(OutcomeUnknownError,))
     async def delete(self, identity: str) -> None:
-        """Remove your own periods: all, or the one of a method."""
+        """Remove your own periods: all, or one method's."""
 
         def delete() -> dict[str, object]:
             method = parameters.read(self.arguments(), OWN_PERIODS).get("method")

@@ -56,7 +56,7 @@ def supervise(
     StartError
         When a process does not become ready; it has printed the reason.
     """
-    descriptors = [one.fileno() for one in sockets]
+    descriptors = [listener.fileno() for listener in sockets]
     stopping = threading.Event()
     with _until_stopped(stopping), contextlib.ExitStack() as stack:
         # In memory, because writing to a mapped file on a full disk would kill the process.
@@ -75,8 +75,8 @@ def supervise(
                     log.error("process %d ended with %d and is replaced", process.pid, code)
                     mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
                     processes[index] = _start(command, descriptors, folder)
-        for one in sockets:
-            one.close()  # so that the system does not queue connections that no process accepts
+        for listener in sockets:
+            listener.close()  # so that the system does not queue connections that no process accepts
 
 
 @contextlib.contextmanager

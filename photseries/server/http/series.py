@@ -37,7 +37,7 @@ from photseries.parameters import (
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
 from photseries.server.catalogue.series_queries import SeriesRecord
-from photseries.server.http.answers import success, wrapped
+from photseries.server.http.answers import success, success_pieces
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.server.http.etags import is_known, revisions, set_validators, tag_of
@@ -87,7 +87,7 @@ class SeriesHandler(UploadHandler):
             if options["dryRun"]:
                 return self.services.archive.preview(self.principal, body, options.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
-            self.shared.metrics.uploaded()
+            self.shared.metrics.count_uploads()
             return created
 
         await self.reply(create, heavy=True)
@@ -111,10 +111,10 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
-            if not page.found and (warnings := likely_mistakes(query, self.services.archive.filters)):
+            if not page.records and (warnings := likely_mistakes(query, self.services.archive.filters)):
                 around["warnings"] = warnings
-            listed = [_without_table(record) for record in page.found] if query.data_format == "none" else []
-            return query.data_format, page.found, around, success({"series": listed, **around})
+            listed = [_without_table(record) for record in page.records] if query.data_format == "none" else []
+            return query.data_format, page.records, around, success({"series": listed, **around})
 
         data_format, records, around, content = await self.run(find)
         if data_format == "none":
@@ -232,14 +232,14 @@ class OneSeriesHandler(UploadHandler):
             if "revision" in values:
                 self.weigh(data_format == "json")
                 past = reader.revision(self.principal, series_id, values["revision"], data_format)
-                return None, wrapped(past.pieces())
+                return None, success_pieces(past.pieces())
             record = reader.get(self.principal, series_id)
             tag = tag_of(record, data_format, record.document)
             if is_known(self.request.headers, tag):
                 return tag, []
             self.weigh(data_format == "json" and record.fields["num_exp"] > MANY_ROWS)
             record, document = reader.document(self.principal, record, data_format, parameters.selection_of(values))
-            return tag_of(record, data_format, record.document), wrapped(document.pieces())
+            return tag_of(record, data_format, record.document), success_pieces(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:

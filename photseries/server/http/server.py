@@ -234,7 +234,7 @@ async def _serve(
         asyncio.create_task(_sweep_regularly(shared, own_pool)),
         asyncio.create_task(_measure_regularly(shared, own_pool)),
     ]
-    worker = Worker(services, shared.metrics.analysed)
+    worker = Worker(services, shared.metrics.count_search)
     gc.collect()
     gc.freeze()  # existing objects stay, so full collections can skip them
     announce()

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, ClassVar, Final
 from urllib.parse import parse_qs
 
@@ -170,7 +170,7 @@ class SyncHandler(VOHandler):
             if length <= _PIECE:
                 await self.send([file.read()])
             else:
-                await self.stream(_pieces(file))
+                await self.stream(iter(lambda: file.read(_PIECE), b""))
 
     post = get
 
@@ -187,10 +187,6 @@ class SyncHandler(VOHandler):
             file.close()
             raise
         return request.form.media_type, file
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.read(_PIECE), b"")
 
 
 class JobsHandler(VOHandler):
@@ -255,7 +251,8 @@ class JobHandler(JobsHandler):
         """Return a job, or a part of it; with WAIT and PHASE, after the job has changed."""
         job = await self.run(lambda: self._job(job_id))
         if part == "results/result":
-            await self._send_result(job)
+            self.set_header("Content-Type", job.media_type or "application/octet-stream")
+            await self.stream(self.jobs.result(job), heavy=False)
         elif part == "error" and job.phase == "ERROR":
             content = results.error_document(job.error or "unknown")
             self.set_header("Content-Type", "application/x-votable+xml")
@@ -301,10 +298,6 @@ class JobHandler(JobsHandler):
         if job.phase == "QUEUED":
             self.submit(job_id)  # the process that queued the job may have ended
         return job
-
-    async def _send_result(self, job: Job) -> None:
-        self.set_header("Content-Type", job.media_type or "application/octet-stream")
-        await self.stream(self.jobs.result(job), heavy=False)
 
     async def _wait(self, job: Job) -> Job:
         """Wait until a job leaves its phase (WAIT of UWS 1.1)."""

@@ -100,7 +100,7 @@ class Throttle:
         """Return the id of the user of a recently valid token; 0 if unknown."""
         return self._valid.get(_digest(secret), 0)
 
-    def succeeded(self, secret: str, user_id: int = 0) -> None:
+    def record_success(self, secret: str, user_id: int = 0) -> None:
         """Remember a valid token, and the id of its user if known."""
         digest = _digest(secret)
         self._valid[digest] = user_id or self._valid.get(digest, 0)
@@ -108,7 +108,7 @@ class Throttle:
         if len(self._valid) > MAX_REMEMBERED:
             self._valid.popitem(last=False)
 
-    def failed(self, address: str) -> None:
+    def record_failure(self, address: str) -> None:
         """Count an invalid token."""
         self._failures[address] = (self._level(address) + 1, self._clock())
         self._failures.move_to_end(address)

@@ -74,7 +74,7 @@ class Turns:
         is_full = self._most_waiting is not None and len(queue) >= self._most_waiting
         if is_full and (queue or self._held[user] >= self._each):
             raise BusyError(
-                f"You have {self._each} heavy requests at work and {len(queue)} waiting, as many as one user may have. "
+                f"You have {self._each} heavy requests running and {len(queue)} waiting, the maximum per user. "
                 "Wait for some to end, then retry."
             )
         turn = asyncio.get_running_loop().create_future()

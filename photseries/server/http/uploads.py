@@ -19,7 +19,7 @@ from photseries.parameters import Parameter
 from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
 
-__all__ = ["UploadHandler", "inflated", "require_short_fields"]
+__all__ = ["UploadHandler", "decompress", "require_short_fields"]
 
 #: Maximum size of the fields of a body, in units of limits.metadata, because groups and streams are not metadata.
 MAX_FIELDS_SIZE = 2
@@ -50,14 +50,14 @@ class UploadHandler(BaseHandler):
         arguments = self.arguments()
         spellings = {spelling for parameter in accepted for spelling in parameter.spellings}
         parameter_texts = {name: texts for name, texts in arguments.items() if name in spellings}
-        others = {name: texts for name, texts in arguments.items() if name not in spellings}
+        field_texts = {name: texts for name, texts in arguments.items() if name not in spellings}
         limits = self.services.config.limits
         headers = self.request.headers
         with self.content() as content:
             if media_type_of(headers) in FILE_TYPES:
-                body = {**fields_of_texts(others), "data": content}
+                body = {**fields_of_texts(field_texts), "data": content}
             elif media_type_of(headers) == FORM:
-                body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
+                body = {**fields_of_texts(field_texts), **_form(headers["Content-Type"], content)}
             else:
                 body, parameter_texts = json_columns.parse(content, limits), arguments
             require_short_fields(body, MAX_FIELDS_SIZE * limits.metadata)
@@ -72,7 +72,7 @@ class UploadHandler(BaseHandler):
         InvalidError, TooLargeError
         """
         with self._body.content() as raw:
-            content = inflated(raw, encoding_of(self.request.headers), self.services.config.server.max_body)
+            content = decompress(raw, encoding_of(self.request.headers), self.services.config.server.max_body)
             with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
                 yield content
 
@@ -86,7 +86,7 @@ def require_short_fields(body: Mapping[str, object], limit: int) -> None:
     """
     size = len(orjson.dumps({name: value for name, value in body.items() if name != "data"}))
     if size > limit:
-        raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {limit:,} are accepted.")
+        raise InvalidError(f"The fields besides data take {size:,} bytes as JSON; at most {limit:,} are accepted.")
 
 
 def _form(content_type: str, content: bytes) -> dict[str, object]:
@@ -98,16 +98,16 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
         parse_multipart_form_data(boundary.encode(), content, texts, files)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
-    several = [file for group in files.values() for file in group]
-    if len(several) != 1:
-        raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
+    sent_files = [file for group in files.values() for file in group]
+    if len(sent_files) != 1:
+        raise InvalidError(f"The form must have one file, not {len(sent_files)}.", fields={"data": ["One file."]})
     if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
         raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
-    return {**fields_of_texts(decoded), "data": several[0]["body"]}
+    return {**fields_of_texts(decoded), "data": sent_files[0]["body"]}
 
 
-def inflated(content: bytes, encoding: str, limit: int) -> bytes:
+def decompress(content: bytes, encoding: str, limit: int) -> bytes:
     """Decompress a body.
 
     Parameters
@@ -129,7 +129,7 @@ def inflated(content: bytes, encoding: str, limit: int) -> bytes:
     try:
         inflated_content = _INFLATERS[encoding](content, limit + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
-        raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
+        raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
     if len(inflated_content) > limit:
         raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
     return inflated_content

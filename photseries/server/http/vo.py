@@ -79,8 +79,10 @@ class ConeSearchHandler(_QueryHandler):
             return
         service = self.origin
         instrument = self._instruments()
-        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
-        observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
+        records = self.services.reader.find_all(self.principal, query) if limit else iter(())
+        observations = (
+            Observation(record.fields, record.blob.size, instrument(record.fields), service) for record in records
+        )
         yield from conesearch.answer(observations, verbosity, limit, service)
 
     def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:
@@ -90,7 +92,7 @@ class ConeSearchHandler(_QueryHandler):
         def entry(instrument_id: int) -> Mapping[str, object]:
             # Without the principal, because the series may have become invisible since it was found.
             get = partial(self.services.accounts.get, OPERATOR, "instrument", str(instrument_id))
-            return self.services.catalogue.repeated(get)
+            return self.services.catalogue.with_retries(get)
 
         return lambda fields: entry(fields["instrument_id"])
 
@@ -111,7 +113,7 @@ class DataLinkHandler(_QueryHandler):
         identities = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
         if len(identities) > datalink.MAX_IDS:
             raise InvalidError(
-                f"{len(identities):,} IDs are too many: at most {datalink.MAX_IDS:,} are answered at once."
+                f"{len(identities):,} IDs are too many: at most {datalink.MAX_IDS:,} are allowed in a request."
             )
         for identity in identities:
             number = soda.series_number(identity)
@@ -184,7 +186,7 @@ class MocHandler(VOHandler):
 
         def make() -> tuple[str, bytes]:
             texts = self.given().last
-            name, order = moc.chosen(texts.get("RESPONSEFORMAT") or texts.get("FORMAT"), texts.get("ORDER"))
+            name, order = moc.parse_parameters(texts.get("RESPONSEFORMAT") or texts.get("FORMAT"), texts.get("ORDER"))
             self.weigh()
             context = self.context(self.services.config.vo.timeout)
             pixels = vo_queries.pixels(self.services.catalogue, context, order)

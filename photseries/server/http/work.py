@@ -103,7 +103,7 @@ class Work:
         raise HTTPError(499)  # as nginx logs a client that has gone
 
     def cancel(self) -> None:
-        """Start no more functions, and interrupt the one that runs unless it changes something."""
+        """Start no more functions, and interrupt the running function unless it changes data."""
         self.is_cancelled = True
         if self._harmless:
             self._cancellation.is_set = True
@@ -123,7 +123,7 @@ class Work:
             await self._heavy_place.aclose()
 
     def _retry(self, function: Callable[[], T]) -> T:
-        return self._shared.services.catalogue.repeated(function, harmless=self._harmless)
+        return self._shared.services.catalogue.with_retries(function, harmless=self._harmless)
 
     async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
         if self._is_identified or self._caller.credential is None:

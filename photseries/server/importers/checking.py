@@ -87,7 +87,7 @@ def import_registries(source: SkyPortal, remote: Connection, local: Connection, 
             rows.insert_members(local, kind, page)
     groupless = rows.complete_registries(local, public_id is not None, source.totals(remote)[1])
     if groupless:
-        checked.notes.append(f"{groupless:,} users without a group of their own got one.")
+        checked.notes.append(f"{groupless:,} users without a single-user group got one.")
     if nowhere:
         some = ", ".join(sorted(nowhere)[:NAMED])
         checked.notes.append(f"{len(nowhere):,} sources without a valid position were not imported: {some}.")

@@ -1,4 +1,4 @@
-"""Compare SkyPortal's values of a series with those of its file, field by field, with reasons."""
+"""Compare SkyPortal's values of a series with the values of its file, field by field, with reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from photseries.server.importers.reasons import REASONS, UNEXPLAINED, ReasonInput
 from photseries.server.importers.skyportal_schema import FIELDS, STATISTICS, SkyPortalSeries
 
-__all__ = ["Difference", "compared", "given", "of_history", "of_the_file", "to_history"]
+__all__ = ["Difference", "archive_metadata", "compare", "of_history", "of_the_file", "to_history"]
 
 #: Maximum relative difference of equal numbers; for a spread, relative to its mean.
 PRECISION = 1e-9
@@ -32,7 +32,7 @@ class Difference:
     reasons: tuple[str, ...]
 
 
-def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, Any]) -> list[Difference]:
+def compare(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, Any]) -> list[Difference]:
     """Compare the statistics of a series.
 
     Parameters
@@ -48,7 +48,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
         if isinstance(value, Mapping):
             pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, value, ours)
         else:
-            pair = (_plain(theirs), value)
+            pair = (_finite_or_none(theirs), value)
             if _are_equal(*pair, scale=ours.get(_SPREADS.get(field, ""))):
                 continue
         if pair[0] != pair[1]:
@@ -87,7 +87,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
         row["stream_ids"] = series.stream_ids
         other = [name for name, value in row.items() if name in metadata and not _equal(value, metadata[name])]
         if rows != series.statistics["num_exp"]:
-            reason = "the table in the file is not the one that the database row describes"
+            reason = "the file contains another table than the database row describes"
         elif other:
             reason = f"the metadata in the file, which the MD5 covers, differ from the database row: {', '.join(other)}"
         else:
@@ -96,7 +96,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
     return differences
 
 
-def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
+def archive_metadata(series: SkyPortalSeries, unit: str) -> dict[str, object]:
     """Return the metadata of a series for the archive, with SkyPortal's placeholders for absent values as null.
 
     Parameters
@@ -104,7 +104,7 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
     unit : {"deg", "arcsec"}
         Of ra_unc and dec_unc in SkyPortal.
     """
-    fields = {name: _plain(series.fields[name]) for name in FIELDS}
+    fields = {name: _finite_or_none(series.fields[name]) for name in FIELDS}
     for name in ("channel", "origin"):
         fields[name] = fields[name] or None
     if unit == "arcsec":
@@ -148,9 +148,9 @@ def _columns(
     differing = [
         name
         for name, value in values.items()
-        if name in theirs and not _are_equal(_plain(theirs[name]), value, scale=scales.get(name))
+        if name in theirs and not _are_equal(_finite_or_none(theirs[name]), value, scale=scales.get(name))
     ][:MAX_COLUMNS]
-    return {name: _plain(theirs[name]) for name in differing}, {name: values[name] for name in differing}
+    return {name: _finite_or_none(theirs[name]) for name in differing}, {name: values[name] for name in differing}
 
 
 def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
@@ -160,8 +160,8 @@ def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
 
 
 def _equal(row: object, file: object) -> bool:
-    """Return whether an untrusted value in a file equals that of the row."""
-    row, file = (None if value == "" else _plain(value) for value in (row, file))
+    """Return whether an untrusted value in a file equals the value of the row."""
+    row, file = (None if value == "" else _finite_or_none(value) for value in (row, file))
     if isinstance(row, list) and isinstance(file, list):
         return sorted(map(str, row)) == sorted(map(str, file))
     if isinstance(row, float) and isinstance(file, float):
@@ -169,6 +169,6 @@ def _equal(row: object, file: object) -> bool:
     return bool(row == file)
 
 
-def _plain(value: object) -> Any:
+def _finite_or_none(value: object) -> Any:
     """Return a number, or None where it is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,7 +17,7 @@ from photseries.server.importers import rows
 from photseries.server.importers.checking import ImportContext
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.mapping import FileMapping
-from photseries.server.importers.report import ImportOutcome, Status, joined
+from photseries.server.importers.report import ImportOutcome, Status, join_warnings
 from photseries.server.importers.running import in_order
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import Services
@@ -112,7 +112,7 @@ class DirectoryImport:
             return ImportOutcome(
                 number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message
             )
-        return ImportOutcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
+        return ImportOutcome(created.id, None, name, Status.TAKEN, join_warnings(created.warnings))
 
     def _preview_series(self, owner: Principal, name: str, body: dict[str, Any]) -> ImportOutcome:
         """Return the outcome of a dry run for a file."""
@@ -124,7 +124,7 @@ class DirectoryImport:
                 raise
             return ImportOutcome(None, body.get("obj_id"), name, Status.TAKEN)
         status = Status.TAKEN if preview["exists"] is None else Status.THERE
-        return ImportOutcome(None, preview["metadata"]["obj_id"], name, status, joined(preview["warnings"]))
+        return ImportOutcome(None, preview["metadata"]["obj_id"], name, status, join_warnings(preview["warnings"]))
 
     def _make_source(self, intake: Intake, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
         """Create the source of a series, unless it exists; a dry run only validates its fields."""

@@ -149,7 +149,7 @@ REASONS: tuple[Reason, ...] = (
         _bad_errors,
     ),
     Reason(
-        "magnitudes that stand for no measurement",
+        "magnitudes that mean 'not measured'",
         "SkyPortal treats magnitudes such as 99.999 and -99 as measurements; here those of 40 or more, or -40 or "
         "less, count as absent.",
         (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN),

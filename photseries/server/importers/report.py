@@ -16,7 +16,7 @@ import orjson
 from photseries.errors import StartError
 from photseries.server.importers.differences import Difference
 
-__all__ = ["FAILED", "ImportOutcome", "Report", "Status", "joined"]
+__all__ = ["FAILED", "ImportOutcome", "Report", "Status", "join_warnings"]
 
 
 class Status(StrEnum):
@@ -50,7 +50,7 @@ class ImportOutcome:
     differences: tuple[Difference, ...] = ()
 
 
-def joined(warnings: Iterable[str]) -> str | None:
+def join_warnings(warnings: Iterable[str]) -> str | None:
     """Return warnings as the message of an outcome."""
     return " ".join(warnings) or None
 

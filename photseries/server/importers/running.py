@@ -29,7 +29,7 @@ def import_lock(catalogue: Catalogue) -> Iterator[None]:
     StartError
         When another import runs.
     """
-    with catalogue.elected(IMPORT) as won:
+    with catalogue.task_lock(IMPORT) as won:
         if not won:
             raise StartError("Another import into this archive is running. Wait until it ends.")
         yield

@@ -19,9 +19,16 @@ from photseries.server.archive.intake import Intake
 from photseries.server.catalogue.series import take_over
 from photseries.server.importers import rows
 from photseries.server.importers.checking import ImportContext, check_series, import_registries, source_files
-from photseries.server.importers.differences import Difference, compared, given, of_history, of_the_file, to_history
+from photseries.server.importers.differences import (
+    Difference,
+    archive_metadata,
+    compare,
+    of_history,
+    of_the_file,
+    to_history,
+)
 from photseries.server.importers.files import Files, UnfitFileError
-from photseries.server.importers.report import ImportOutcome, Status, joined
+from photseries.server.importers.report import ImportOutcome, Status, join_warnings
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.running import in_order
 from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
@@ -131,13 +138,18 @@ class SkyPortalImport:
         """Import one series: first its blob, then its row, as for every other series."""
         own_groups = [owned[series.owner_id]] if series.owner_id in owned else []
         groups, streams = sorted({*series.group_ids, *own_groups}), series.stream_ids
-        fields = {**given(series, self.unit), "group_ids": groups, "stream_ids": streams, "owner_id": series.owner_id}
+        fields = {
+            **archive_metadata(series, self.unit),
+            "group_ids": groups,
+            "stream_ids": streams,
+            "owner_id": series.owner_id,
+        }
         try:
             file = files.read(files.locate(series.filename))
             new, metadata = intake.parse_imported(file, fields, use_file_metadata=False)
             md5 = hashlib.md5(file, usedforsecurity=False).hexdigest()
             differences = of_the_file(series, md5, len(new.frame), metadata)
-            differences += compared(series, new.frame, new.values)
+            differences += compare(series, new.frame, new.values)
             if self.keep:
                 preserved = {"id": series.id, "created_at": series.created_at, "modified": series.modified}
                 changed = to_history(series, differences, new.warnings)
@@ -150,7 +162,7 @@ class SkyPortalImport:
             return _outcome(series, Status.UNREADABLE, error.message)
         except (InvalidError, ConflictError) as error:
             return _outcome(series, Status.REFUSED, error.message)
-        return _outcome(series, Status.TAKEN, joined(new.warnings), differences)
+        return _outcome(series, Status.TAKEN, join_warnings(new.warnings), differences)
 
 
 def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> ImportOutcome:
@@ -159,7 +171,7 @@ def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> Impo
         message = "Changed in SkyPortal since the import; the archive keeps the imported version."
         return _outcome(series, Status.CHANGED, message)
     warnings = changed.get("warnings", {}).get("to")
-    text = joined(warnings) if isinstance(warnings, list) else None
+    text = join_warnings(warnings) if isinstance(warnings, list) else None
     return _outcome(series, Status.THERE, text, of_history(changed))
 
 

@@ -200,12 +200,12 @@ class SkyPortal:
         columns = [
             cast(column, Text).label(column.name) if column.name in _ENUMERATIONS else column for column in series.c
         ]
-        shared = (self._shared(series, "group"), self._shared(series, "stream"))
+        shared = (self._shared_ids(series, "group"), self._shared_ids(series, "stream"))
         statement = select(*columns, *shared).where(series.c.id > after).order_by(series.c.id).limit(limit)
         with self._catalogue.reading() as connection:
             return [_series(row) for row in connection.execute(statement).mappings()]
 
-    def _shared(self, series: FromClause, kind: str) -> ColumnElement[object]:
+    def _shared_ids(self, series: FromClause, kind: str) -> ColumnElement[object]:
         """Select the ids of the groups or streams that a series is shared with."""
         joined = table(f"{kind}_photometric_series", column(f"{kind}_id", Integer), column(self._series_id, Integer))
         ids = select(joined.c[f"{kind}_id"]).where(joined.c[self._series_id] == series.c.id).distinct()
@@ -224,9 +224,9 @@ class SkyPortal:
                 return select(named.c.id, named.c.name, named.c.created_at).order_by(named.c.id)
             case "instrument":
                 mounted = _table("instruments", "telescope_id")
-                telescopes = table("telescopes", column("id"), *(column(known) for known in self._of_telescopes))
+                telescopes = table("telescopes", column("id"), *(column(values) for values in self._of_telescopes))
                 its = telescopes.c.id == mounted.c.telescope_id
-                known = {
+                values = {
                     name: select(telescopes.c[of]).where(its).scalar_subquery() if of in telescopes.c else null()
                     for name, of in _TELESCOPE.items()
                 }
@@ -234,15 +234,15 @@ class SkyPortal:
                 return select(
                     mounted.c.id,
                     mounted.c.name,
-                    *(value.label(name) for name, value in known.items()),
+                    *(value.label(name) for name, value in values.items()),
                     filters.label("filters"),
                     mounted.c.created_at,
                 )
             case "sources":
                 return _sources()
             case _:
-                asked = _table({"followup_request": "followuprequests", "assignment": "classicalassignments"}[kind])
-                return select(*asked.c)
+                requests = _table({"followup_request": "followuprequests", "assignment": "classicalassignments"}[kind])
+                return select(*requests.c)
 
 
 def _require_columns(columns_by_table: Mapping[str, set[str]]) -> str:
@@ -251,10 +251,10 @@ def _require_columns(columns_by_table: Mapping[str, set[str]]) -> str:
     if absent:
         raise StartError(f"--database is not a SkyPortal database: it has no table {', '.join(absent)}.")
     lacking = [
-        f"{name}.{known}"
+        f"{name}.{column_name}"
         for name, columns in TABLES.items()
-        for known in columns
-        if known not in columns_by_table[name]
+        for column_name in columns
+        if column_name not in columns_by_table[name]
     ]
     joins = ("group_photometric_series", "stream_photometric_series")
     joining = next((name for name in _SERIES_ID if all(name in columns_by_table[join] for join in joins)), None)
@@ -268,7 +268,7 @@ def _require_columns(columns_by_table: Mapping[str, set[str]]) -> str:
 
 
 def _table(name: str, *more: str) -> FromClause:
-    return table(name, *(column(known) for known in (*TABLES[name], *more)))
+    return table(name, *(column(column_name) for column_name in (*TABLES[name], *more)))
 
 
 def _sources() -> Select[*tuple[object, ...]]:

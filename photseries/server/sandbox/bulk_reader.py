@@ -51,7 +51,7 @@ class Slab:
         By name: the dtype, or "text", and the buffers: the values of all tables one after the other; of text the length
         of each cell in bytes, -1 for null, and all cells as UTF-8.
     fields : dict of str to list
-        The value of each series by field; None where there is none.
+        The value of each series by field; None without a value.
     error : str or None
         Why the one series is refused.
     """
@@ -70,7 +70,7 @@ def slabs(image: memoryview, request: BulkRequest) -> Generator[int | Slab, None
     UnreadableFileError
         When the body is damaged or cut short.
     InvalidError
-        When its columns cannot be those of series, or it exceeds a limit.
+        When its columns cannot belong to series, or it exceeds a limit.
     """
     try:
         source = _ArrowBody(image) if request.media == "arrow" else _ParquetBody(image, request)
@@ -132,7 +132,7 @@ class _ParquetBody:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The places of the columns of a body by what they are; ``names`` are those of all columns."""
+    """The places of the columns of a body by their meaning; ``names`` are the names of all columns."""
 
     names: list[str]
     table: list[int]
@@ -285,7 +285,7 @@ def _refusal(lengths: dict[str, int], request: BulkRequest) -> str:
 
 
 def _width(kind: pa.DataType) -> int:
-    """Return about what a value takes [bytes]."""
+    """Estimate the size of a value [bytes]."""
     return 16 if _is_text(kind) or pa.types.is_null(kind) else max(1, kind.bit_width // 8)
 
 
@@ -325,7 +325,7 @@ def _uniform(
             )
             continue
         first, last = int(bounds[start]), int(bounds[stop])
-        columns = {name: _plain(values.slice(first, last - first)) for name, values in flat.items()}
+        columns = {name: _column_buffers(values.slice(first, last - first)) for name, values in flat.items()}
         yield from _halved(Slab(rows[start:stop].tolist(), columns, slab_fields), request)
 
 
@@ -335,7 +335,7 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
-        yield Slab([0], {}, {}, f"The fields beside data take {size:,} bytes as JSON; that is too much.")
+        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much.")
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
@@ -353,7 +353,7 @@ def _slice_buffers(kind: str, buffers: list[Array], first: int, rows: int) -> tu
     return kind, [buffers[0][first : first + rows], buffers[1][before : before + length]]
 
 
-def _plain(values: pa.Array) -> tuple[str, list[Array]]:
+def _column_buffers(values: pa.Array) -> tuple[str, list[Array]]:
     """Return the dtype of a column and its buffers, as a slab has them."""
     kind = values.type
     if pa.types.is_null(kind):
@@ -425,7 +425,7 @@ class _Plan:
 
 def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> _Plan:
     """Find the series by first appearance, and their rows."""
-    known: dict[tuple[object, ...], int] = {}
+    numbers_by_key: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
     lengths: list[IntArray] = []
     total = 0
@@ -442,8 +442,8 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         for group in np.argsort(first).tolist():
             row = int(starts[first[group]])
             key = tuple(column[row].as_py() for column in columns)
-            numbers[group] = known.setdefault(key, len(known))
-            if len(known) > request.series:
+            numbers[group] = numbers_by_key.setdefault(key, len(numbers_by_key))
+            if len(numbers_by_key) > request.series:
                 raise _too_many(request)
         runs.append(numbers[inverse.ravel()])
         lengths.append(np.diff(np.append(starts, batch.num_rows)))
@@ -452,9 +452,9 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
     if not runs:
         raise InvalidError(_EMPTY)
     series, counts = np.concatenate(runs), np.concatenate(lengths)
-    rows = np.bincount(series, counts, len(known)).astype(np.int64)
+    rows = np.bincount(series, counts, len(numbers_by_key)).astype(np.int64)
     heads = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))  # a run may continue in the next batch
-    return _Plan(len(known), rows, series[heads], np.add.reduceat(counts, heads))
+    return _Plan(len(numbers_by_key), rows, series[heads], np.add.reduceat(counts, heads))
 
 
 def _codes(column: pa.Array) -> IntArray:

@@ -20,7 +20,7 @@ class BulkRequest:
     by : tuple of str
         The columns that identify the series of a long body; none: the body is nested.
     fields, lists : frozenset of str
-        The names of fields, and those of them whose values are lists.
+        The names of fields, and the names of fields with lists as values.
     measured : frozenset of str
         The fields that are columns of the table in a long body.
     ignored : frozenset of str
@@ -48,10 +48,10 @@ class BulkRequest:
     @classmethod
     def from_json(cls, text: bytes | memoryview) -> BulkRequest:
         """Decode the output of :meth:`to_json`."""
-        known = json.loads(bytes(text))
+        values = json.loads(bytes(text))
         return cls(
-            **{name: frozenset(value) if name in _SETS else value for name, value in known.items()}
-            | {"by": tuple(known["by"])}
+            **{name: frozenset(value) if name in _SETS else value for name, value in values.items()}
+            | {"by": tuple(values["by"])}
         )
 
 

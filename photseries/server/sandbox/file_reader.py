@@ -22,7 +22,7 @@ import pandas as pd
 from photseries import formats
 from photseries.extras import is_installed
 from photseries.formats import READERS, WRITERS, Reading, ReadOptions, json_columns, read_bytes
-from photseries.formats.inspection import described, inspect, selecting
+from photseries.formats.inspection import describe, inspect, selecting
 from photseries.formats.options import invalid
 from photseries.formats.selection import filter_hint
 from photseries.hdf5 import stored_file
@@ -124,9 +124,9 @@ def _describe(
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
     return {
-        **described(reading, overrides),
+        **describe(reading, overrides),
         "options": needed,
-        **calibration.described(unit_of(reading.frame, calibration)),
+        **calibration.describe(unit_of(reading.frame, calibration)),
         "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, points))),
     }
 

@@ -335,8 +335,8 @@ class FileSandbox(Sandbox):
         """
         encoded = json.dumps(request).encode()
         answer = self._answer(len(encoded).to_bytes(wire.SIZE_BYTES, "little"), encoded, content)
-        self._count("refused" if answer.found is None else "read")
-        if answer.found is None:
+        self._count("refused" if answer.content is None else "read")
+        if answer.content is None:
             message = answer.error or "The file holds no table."
             raise InvalidError(message, fields={"data": [message]})
-        return answer.found
+        return answer.content

@@ -57,13 +57,13 @@ class WorkerResponse:
     error : str or None
     missing : tuple of str
         Layers of the sandbox that this system lacks.
-    found : FileContent or None
+    content : FileContent or None
     """
 
     table: RawTable | None
     error: str | None
     missing: tuple[str, ...]
-    found: FileContent | None = None
+    content: FileContent | None = None
 
 
 def pack(answer: WorkerResponse) -> Iterator[bytes | memoryview]:
@@ -76,22 +76,22 @@ def pack(answer: WorkerResponse) -> Iterator[bytes | memoryview]:
         header["table"] = {
             "key": table.key,
             "rows": len(table.columns[0].values),
-            "columns": [_described(column) for column in columns],
+            "columns": [_column_header(column) for column in columns],
             "indexed": table.index is not None,
             "metadata": table.metadata,
         }
-    if answer.found is not None:
-        header["found"] = {"about": answer.found.about, "size": len(answer.found.blob)}
+    if answer.content is not None:
+        header["found"] = {"about": answer.content.about, "size": len(answer.content.blob)}
     encoded = json.dumps(header).encode()
     yield len(encoded).to_bytes(SIZE_BYTES, "little")
     yield encoded
     for column in columns:
         yield column.values.view(np.uint8).data
-    if answer.found is not None:
-        yield answer.found.blob
+    if answer.content is not None:
+        yield answer.content.blob
 
 
-def _described(column: RawColumn) -> dict[str, object]:
+def _column_header(column: RawColumn) -> dict[str, object]:
     header = {field.name: getattr(column, field.name) for field in dataclasses.fields(column)}
     return header | {"values": column.values.dtype.str}
 

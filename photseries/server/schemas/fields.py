@@ -37,8 +37,8 @@ def number_shape(interval: Interval | None) -> JsonSchema:
 
 def ids_shape(*, lone: bool) -> JsonSchema:
     """Return the JSON schema of a list of ids; see :func:`~photseries.fields.values.as_ids`."""
-    several = {"type": "array", "items": ID_SHAPE, "maxItems": MAX_IDS}
-    return {"anyOf": [several, ID_SHAPE, {"const": "all"}]} if lone else several
+    id_array = {"type": "array", "items": ID_SHAPE, "maxItems": MAX_IDS}
+    return {"anyOf": [id_array, ID_SHAPE, {"const": "all"}]} if lone else id_array
 
 
 class Text(fields.Field[str]):

@@ -108,8 +108,10 @@ def load_metadata(
         for name, (text, *_) in error.normalized_messages().items():  # type: ignore[no-untyped-call]
             problems[name] = [text]
             sentences.append(text if name in text else f"{name}: {text}")
-    cleared = {
-        name: _cleared_value(name) for name in SETTABLE if name not in non_null and (name in values or name in _CLEARED)
+    cleared: dict[str, object] = {
+        name: [] if name in SHARING else FIELDS[name].default
+        for name in SETTABLE
+        if name not in non_null and (name in values or name in _CLEARED)
     }
     absent = {name for name in cleared if FIELDS[name].required or (name in SHARING and name not in values)}
     loaded = {
@@ -117,12 +119,8 @@ def load_metadata(
         for name in SETTABLE
         if name in cast_values or (name in cleared and name not in absent)
     }
-    return loaded, InvalidError(_joined(sentences), fields=problems) if problems else None
-
-
-def _cleared_value(name: str) -> object:
-    """Return the value that null means in a field: its default, an empty list, or null."""
-    return [] if name in SHARING else FIELDS[name].default
+    message = " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in sentences)
+    return loaded, InvalidError(message, fields=problems) if problems else None
 
 
 def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[str, list[str]], list[str]]:
@@ -143,10 +141,6 @@ def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[
     if other_missing := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
         sentences.append(f"The following keys are missing: {other_missing}")
     return problems, sentences
-
-
-def _joined(sentences: Sequence[str]) -> str:
-    return " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in sentences)
 
 
 def _json_schema(field: Field) -> dict[str, object]:

@@ -160,7 +160,7 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     Raises
     ------
     InvalidError
-        Naming every problem at once.
+        With all problems at once.
     """
     non_null = {key: value for key, value in body.items() if value is not None}
     if long := first_names(

@@ -70,9 +70,10 @@ def public_settings(config: Config) -> dict[str, dict[str, object]]:
     """Return the effective settings as plain values, secrets hidden."""
     return {
         section.name: {
-            key.name: "***" if key.metadata.get("secret") and value is not None else _plain(value)
+            key.name: "***" if key.metadata.get("secret") and value is not None else value
             for key in dataclasses.fields(_section_class(section.name))
-            for value in [getattr(getattr(config, section.name), key.name)]
+            for setting in [getattr(getattr(config, section.name), key.name)]
+            for value in [list(setting) if isinstance(setting, tuple) else setting]
         }
         for section in dataclasses.fields(Config)
     }
@@ -138,10 +139,6 @@ def _cast(name: str, value: object, hint: object) -> object:
 
 
 _KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _suggestion(name: str, names: typing.Iterable[str]) -> str:

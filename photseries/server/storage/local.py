@@ -78,7 +78,7 @@ class LocalStore(Store):
         with _translated(), self._walk([PARTIAL], make=True) as (*_, partial), contextlib.ExitStack() as written:
             made = {}
             for key, blob in blobs.items():
-                made[key] = written.enter_context(_written(partial, blob))
+                made[key] = written.enter_context(_temporary_file(partial, blob))
             synchronize_all(partial, made.values())
             reached("store: files synchronized")
             folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
@@ -210,7 +210,7 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _partial(self, blob: bytes | memoryview) -> Iterator[tuple[int, str]]:
         """Write a synchronized file that is removed at the end; yield the descriptor of its folder, and its name."""
-        with self._walk([PARTIAL], make=True) as (*_, folder), _written(folder, blob, synchronized=True) as name:
+        with self._walk([PARTIAL], make=True) as (*_, folder), _temporary_file(folder, blob, synchronized=True) as name:
             reached("store: partial file synchronized")
             yield folder, name
 
@@ -234,7 +234,7 @@ class LocalStore(Store):
 
 
 @contextlib.contextmanager
-def _written(folder: int, blob: bytes | memoryview, *, synchronized: bool = False) -> Iterator[str]:
+def _temporary_file(folder: int, blob: bytes | memoryview, *, synchronized: bool = False) -> Iterator[str]:
     """Write a file, synchronized or not, that is removed at the end; yield its name."""
     name = secrets.token_hex(16)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

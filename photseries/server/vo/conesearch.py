@@ -77,10 +77,10 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
         The URL of the service.
     """
     columns = [column for column in COLUMNS if column.verbosity <= verbosity]
-    rows = ([column.value(one) for column in columns] for one in islice(observations, limit + 1))
-    found = QueryResult([one.column for one in columns], services=_links(service))
-    found.limit(iter(lambda: list(islice(rows, _BATCH)), []), limit)
-    return votable(found)
+    rows = ([column.value(observation) for column in columns] for observation in islice(observations, limit + 1))
+    result = QueryResult([column.column for column in columns], services=_links(service))
+    result.limit(iter(lambda: list(islice(rows, _BATCH)), []), limit)
+    return votable(result)
 
 
 def error(message: str) -> str:

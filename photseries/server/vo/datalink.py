@@ -60,7 +60,7 @@ def _number(name: str, unit: str | None, description: str, **more: str) -> Servi
     return ServiceParameter(attributes, description)
 
 
-def _text(name: str, description: str, options: tuple[str, ...] = ()) -> ServiceParameter:
+def _text_parameter(name: str, description: str, options: tuple[str, ...] = ()) -> ServiceParameter:
     return ServiceParameter({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
 
 
@@ -80,8 +80,8 @@ SERVICES: Final = (
                  "ucd": "time.interval;obs.exposure", "value": ""},
                 "interval of MJD in the time scale of the series",
             ),
-            _text("COLUMN", "columns, separated by commas"),
-            _text("RESPONSEFORMAT", "format of the answer", tuple(one.name for one in _FORMATS)),
+            _text_parameter("COLUMN", "columns, separated by commas"),
+            _text_parameter("RESPONSEFORMAT", "format of the answer", tuple(one.name for one in _FORMATS)),
         ),
         "ivo://ivoa.net/std/SODA#sync-1.0",
     ),
@@ -123,9 +123,9 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
         Of its stored file [bytes].
     """
     links: list[tuple[str, str, str, str, int | None]] = []
-    for one in (known for known in _FORMATS if known.is_installed):
-        description, length = f"the light curve as {one.name}", size if one is HDF5 else None
-        links.append((f"{url}.{one.extension}", "#this", description, one.plain_type, length))
+    for offer in (form for form in _FORMATS if form.is_installed):
+        description, length = f"the light curve as {offer.name}", size if offer is HDF5 else None
+        links.append((f"{url}.{offer.extension}", "#this", description, offer.plain_type, length))
     if is_installed("matplotlib"):
         links.append((f"{url}/plot.png", "#preview", "the light curve as a picture", "image/png", None))
     metadata = f"{url}?dataFormat=none"
@@ -162,22 +162,22 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
                 _COLUMNS,
                 [[[row.get(column.name) for column in _COLUMNS] for row in rows]],
                 standard="ivo://ivoa.net/std/DataLink#links-1.1",
-                services="".join(_descriptor(one, service) for one in SERVICES),
+                services="".join(_descriptor(descriptor, service) for descriptor in SERVICES),
             )
         )
     )
 
 
-def _descriptor(one: Service, service: str) -> str:
+def _descriptor(descriptor: Service, service: str) -> str:
     """Write the descriptor of a service, with the ID that the row of the service refers to."""
     identity = param("", name="ID", ref="ID", ucd="meta.id;meta.main")
     parts = (
-        "" if one.standard is None else param(one.standard, name="standardID"),
-        param(f"{service}{one.path}", name="accessURL"),
-        element("GROUP", identity + "".join(map(_param, one.inputs)), name="inputParams"),
+        "" if descriptor.standard is None else param(descriptor.standard, name="standardID"),
+        param(f"{service}{descriptor.path}", name="accessURL"),
+        element("GROUP", identity + "".join(map(_param, descriptor.inputs)), name="inputParams"),
     )
-    description = element("DESCRIPTION", escaped(one.description))
-    return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
+    description = element("DESCRIPTION", escaped(descriptor.description))
+    return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=descriptor.name)
 
 
 def _param(parameter: ServiceParameter) -> str:

@@ -35,12 +35,12 @@ def fetch(url: str, limit: int) -> bytes:
         When it is longer than ``limit`` bytes.
     """
     try:
-        return _fetched(url, limit)
+        return _fetch(url, limit)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InvalidError(f"UPLOAD: the table at {url[:100]!r} cannot be fetched. Send it in the form.") from error
 
 
-def _fetched(url: str, limit: int) -> bytes:
+def _fetch(url: str, limit: int) -> bytes:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
@@ -66,7 +66,7 @@ def _fetched(url: str, limit: int) -> bytes:
 
 @contextmanager
 def _ended(connection: socket.socket, seconds: float) -> Iterator[Callable[[], bool]]:
-    """End a connection after some time, also in the middle of a read: the timeout of a socket is that of one byte."""
+    """End a connection after some time, even during a read: the timeout of a socket applies to each byte only."""
     late = threading.Event()
     with connection.dup() as same:  # TLS takes the descriptor of the connection
 

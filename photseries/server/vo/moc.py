@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from photseries.errors import InvalidError
 
-__all__ = ["FORMATS", "MAX_ORDER", "USUAL_ORDER", "cells_of", "chosen", "write"]
+__all__ = ["FORMATS", "MAX_ORDER", "USUAL_ORDER", "cells_of", "parse_parameters", "write"]
 
 #: The order of the smallest pixels: 0.86 deg at 6, 3.4 arcmin at 10, 26 arcsec at 13.
 USUAL_ORDER: Final = 10
@@ -22,7 +22,7 @@ FORMATS: Final = {"ascii": "text/plain; charset=utf-8", "json": "application/jso
 _BLOCK: Final = 2880
 
 
-def chosen(name: str | None, order: str | None) -> tuple[str, int]:
+def parse_parameters(name: str | None, order: str | None) -> tuple[str, int]:
     """Parse the parameters of a request for the map: its format and its order.
 
     Raises
@@ -30,7 +30,7 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
     InvalidError
     """
     form = (name or "ascii").strip().lower()
-    form = next((known for known, media in FORMATS.items() if form in (known, media.partition(";")[0])), form)
+    form = next((key for key, media in FORMATS.items() if form in (key, media.partition(";")[0])), form)
     if form not in FORMATS:
         raise InvalidError(f"RESPONSEFORMAT {form[:40]!r} is not one of: {', '.join(FORMATS)}.")
     text = (order or str(USUAL_ORDER)).strip()
@@ -88,7 +88,7 @@ def _ranges(numbers: list[int]) -> list[str]:
 
 def _fits_table(cells: dict[int, list[int]], order: int) -> bytes:
     """Write a table of NUNIQ numbers, 4 * 4**order + number (MOC 2.0, section 4.3.1)."""
-    numbers = sorted(4 * 4**level + number for level, several in cells.items() for number in several)
+    numbers = sorted(4 * 4**level + number for level, cell_numbers in cells.items() for number in cell_numbers)
     primary: dict[str, str | int] = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}
     table: dict[str, str | int] = {
         "XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": len(numbers), "PCOUNT": 0,

@@ -57,7 +57,7 @@ _OBSCORE: Final = {column.name: column for column in TABLES["ivoa.obscore"].colu
 def _obscore(
     name: str, value: Callable[[Observation], object], words: str | None = None, verbosity: int = 2
 ) -> VOColumn:
-    """Return a column of ObsCore, with other words where the value differs from that of TAP."""
+    """Return a column of ObsCore, with another description if its value differs from the column of TAP."""
     column = _OBSCORE[name]
     return VOColumn(replace(column, description=words or column.description), value, verbosity)
 
@@ -93,7 +93,9 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
     _obscore("access_url", lambda row: row.url(_LIGHT_CURVE.extension), "the light curve", 1),
     _obscore("access_format", lambda row: _LIGHT_CURVE.plain_type, "media type of the light curve", 1),
     _obscore(
-        "access_estsize", lambda row: -(-row.size // 1000), "size of the stored file, about that of the light curve"
+        "access_estsize",
+        lambda row: -(-row.size // 1000),
+        "size of the stored file, similar to that of the light curve",
     ),
     _obscore("dataproduct_type", lambda row: "timeseries"),
     _obscore("calib_level", _calibration_level),

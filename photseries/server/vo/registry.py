@@ -26,7 +26,7 @@ _NAMESPACES: Final = (
 #: The date of this description, which registries require.
 _CREATED: Final = "2026-11-29T00:00:00Z"
 
-#: The records: what each describes.
+#: The records, with their subjects.
 RECORDS: Final[Mapping[str, str]] = {
     "tap": "TAP service",
     "scs": "cone search",
@@ -68,7 +68,7 @@ def record(name: str, url: str, settings: VOSettings) -> str:
         "data": _related("IsServedBy", "TAP", f"{authority}/tap")
         + _related("IsServedBy", "cone search", f"{authority}/scs"),
     }
-    text = _described(name, identity, url, settings, related.get(name, "")) + content
+    text = _service_resource(name, identity, url, settings, related.get(name, "")) + content
     written = f' xsi:type="{kind.get(name, "vr:Organisation")}" created="{_CREATED}" updated="{_CREATED}"'
     return (
         f'{DECLARATION}<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
@@ -76,7 +76,7 @@ def record(name: str, url: str, settings: VOSettings) -> str:
     )
 
 
-def _described(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
+def _service_resource(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
     titles = {"tap": " (TAP)", "scs": " (cone search)", "authority": " (publisher)"}
     contact = element("name", escaped(settings.contact_name))
     contact += element("email", escaped(settings.contact_email)) if settings.contact_email else ""

@@ -25,7 +25,7 @@ from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field, identities
 from photseries.server.vo.tables import PACKED, TapColumn
 
-__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed", "votable"]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "error_document", "parse_format", "votable", "with_database_types"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -72,11 +72,11 @@ class QueryResult:
     services: str = ""
     overflow: bool = False
 
-    def limit(self, batches: Iterable[Sequence[Row]], most: int) -> None:
+    def limit(self, batches: Iterable[Sequence[Row]], max_rows: int) -> None:
         """Set the batches, cut off after a number of rows."""
-        self.batches = self._limited(batches, most)
+        self.batches = self._limit_batches(batches, max_rows)
 
-    def _limited(self, batches: Iterable[Sequence[Row]], left: int) -> Iterator[Sequence[Row]]:
+    def _limit_batches(self, batches: Iterable[Sequence[Row]], left: int) -> Iterator[Sequence[Row]]:
         for batch in batches:
             self.overflow = len(batch) > left
             yield batch[:left]
@@ -95,7 +95,7 @@ class ResultFormat:
     package: str | None = None
 
 
-def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
+def with_database_types(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
     typed_columns = []
     for column, code in zip(columns, codes, strict=True):
@@ -106,7 +106,7 @@ def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]
     return typed_columns
 
 
-def chosen(name: str | None) -> ResultFormat:
+def parse_format(name: str | None) -> ResultFormat:
     """Return the format that RESPONSEFORMAT names; VOTable by default.
 
     Raises
@@ -131,7 +131,7 @@ def error_document(message: str) -> bytes:
     return f'{HEAD}<RESOURCE type="results">\n{status}</RESOURCE>\n{FOOT}'.encode()
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     """Convert a value of the database to JSON; times are in UTC."""
     if isinstance(value, Decimal):
         return float(value)
@@ -146,7 +146,7 @@ _LOOKS_PLAIN: Final = (int, float, str, bool, type(None))
 
 def _values(batch: Sequence[Row]) -> Iterator[list[object]]:
     for row in batch:
-        yield [value if type(value) in _LOOKS_PLAIN else _plain(value) for value in row]
+        yield [value if type(value) in _LOOKS_PLAIN else _json_value(value) for value in row]
 
 
 # VOTable
@@ -258,8 +258,8 @@ def _json(answer: QueryResult) -> Iterator[bytes]:
         {"name": column.name.strip('"'), "arraysize": column.size, **{name: getattr(column, name) for name in names}}
         for column in answer.columns
     ]
-    known = [{name: value for name, value in column.items() if value is not None} for column in metadata]
-    yield b'{"metadata":' + orjson.dumps(known) + b',"data":['
+    documents = [{name: value for name, value in column.items() if value is not None} for column in metadata]
+    yield b'{"metadata":' + orjson.dumps(documents) + b',"data":['
     comma = b""
     for batch in answer.batches:
         if batch:
@@ -327,7 +327,7 @@ def _fits_table(answer: QueryResult) -> Iterator[bytes]:
             columns.append(fits.Column(name, code, column.unit, array=array, **null))
     table = fits.BinTableHDU.from_columns(columns)
     for name, places in unknown.items():
-        table.data.view(np.ndarray)[name][places] = 0  # neither T nor F
+        table.data.view(np.ndarray)[name][places] = 0  # an invalid boolean is neither T nor F
     for number, column in enumerate(answer.columns, 1):
         if column.ucd:
             table.header[f"TUCD{number}"] = column.ucd
@@ -350,9 +350,9 @@ def _parquet(answer: QueryResult) -> Iterator[bytes]:
     names = _distinct(column.name for column in answer.columns)
     for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
         kind = types.get(column.datatype, pa.string())
-        known = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
+        attributes = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
         arrays.append(pa.array(values, kind))
-        fields.append(pa.field(name, kind, metadata={key: text for key, text in known.items() if text}))
+        fields.append(pa.field(name, kind, metadata={key: text for key, text in attributes.items() if text}))
     content = io.BytesIO()
     metadata = {"overflow": str(answer.overflow).lower()}
     pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata)), content)

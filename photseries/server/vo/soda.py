@@ -43,7 +43,9 @@ def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Form
     columns = tuple(name.strip() for text in parameters.get("COLUMN", ()) for name in text.split(",") if name.strip())
     name = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or ["votable"])[-1]
     plain = name.strip().lower()
-    writer = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
+    writer = next(
+        (candidate for candidate in WRITERS.values() if plain in (candidate.name, candidate.plain_type.lower())), None
+    )
     if writer is None:
         raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is not one of: {', '.join(WRITERS)}.")
     return series_number(identities[0]), Selection(columns=columns or None, mjd_min=low, mjd_max=high), writer

@@ -395,14 +395,14 @@ def _columns() -> Iterator[dict[str, object]]:
         for number, column in enumerate(table.columns):
             flags = {name: int(getattr(column, name)) for name in ("principal", "indexed", "std")}
             names = ("datatype", "xtype", "utype", "description", "unit", "ucd")
-            known = {name: getattr(column, name) for name in names}
+            attributes = {name: getattr(column, name) for name in names}
             yield {
                 "table_name": table.full_name,
                 "column_name": column.name,
                 "arraysize": column.size,
                 "size": None,
                 "column_index": number,
-                **known,
+                **attributes,
                 **flags,
             }
 

@@ -74,7 +74,7 @@ def parse_request(parameters: Mapping[str, str], files: Mapping[str, bytes], set
         raise InvalidError("QUERY is missing: TAP needs a query in ADQL.")
     if len(query.encode("utf-8", "replace")) > settings.query:
         raise TooLargeError(f"QUERY has more than {settings.query:,} bytes. Upload long lists as a table (UPLOAD).")
-    form = results.chosen(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
+    form = results.parse_format(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
     return TapRequest(query, form, _rows(parameters.get("MAXREC"), settings), files)
 
 
@@ -163,11 +163,11 @@ def execute(
     translation = translate(request.query, uploads, request.rows + 1)
     tables = [temporary_table(number, item) for number, item in enumerate(uploads)]
     size = 0
-    with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
-        cursor: Any = found.cursor
-        columns = results.typed(translation.columns, [one[1] for one in cursor.description])
+    with vo_queries.open_query(catalogue, context, tables, translation.sql, translation.values, begun=begun) as opened:
+        cursor: Any = opened.cursor
+        columns = results.with_database_types(translation.columns, [entry[1] for entry in cursor.description])
         answer = QueryResult(columns, query=request.query)
-        answer.limit(found.partitions(_batch_of(columns)), request.rows)
+        answer.limit(opened.partitions(_batch_of(columns)), request.rows)
         for piece in request.form.write(answer):
             check_cancelled()
             size += len(piece)

@@ -127,7 +127,7 @@ class _ReadState:
             raise self.refused(f"the column {name[:40]!r} of type {datatype[:40]!r} is not accepted.")
         if size not in (None, "1") and (not datatype.endswith("har") or "x" in (size or "")):
             raise self.refused(f"the column {name[:40]!r} is an array; only text columns may be arrays.")
-        if any(one.name.lower() == name.lower() for one in self.columns):
+        if any(earlier.name.lower() == name.lower() for earlier in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
         column = TapColumn(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)

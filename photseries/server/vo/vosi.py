@@ -91,9 +91,11 @@ def tap_capabilities(url: str, settings: VOSettings) -> str:
     return capability("ivo://ivoa.net/std/TAP", "".join(parts), "tr:TableAccess") + vosi + examples
 
 
-def _limits(name: str, usual: float, maximum: float, unit: str | None = None) -> str:
-    known = {} if unit is None else {"unit": unit}
-    return element(name, element("default", str(round(usual)), **known) + element("hard", str(round(maximum)), **known))
+def _limits(name: str, default: float, maximum: float, unit: str | None = None) -> str:
+    attributes = {} if unit is None else {"unit": unit}
+    return element(
+        name, element("default", str(round(default)), **attributes) + element("hard", str(round(maximum)), **attributes)
+    )
 
 
 def capabilities(content: str) -> str:

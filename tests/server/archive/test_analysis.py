@@ -56,7 +56,7 @@ def test_a_folded_light_curve(services, principal, found):
     assert by_default["epoch"] == MJD[0]
 
 
-def test_a_series_that_changes_or_goes_meanwhile(services, principal, found):
+def test_series_changed_or_deleted_during_analysis_is_handled(services, principal, found):
     """Without grace its old file is gone: the analysis is of the new revision, and says so."""
     services.archive.update(principal, found.blob.series_id, {"data": {"mjd": [1, 2, 3], "flux": [4.0, 5.0, 6.0]}})
     fold = {"period": 2.0, "epoch": 0.0, "bins": 1, "max_points": 10}
@@ -74,7 +74,7 @@ def test_a_series_that_changes_or_goes_meanwhile(services, principal, found):
         services.analysis.fold(principal, seen, PointSelection(), **fold)
 
 
-def test_a_plot(services, principal, found):
+def test_plot_has_a_light_curve(services, principal, found):
     style = {"size": (300, 200), "theme": "light", "time": "mjd"}
     assert services.analysis.plot(principal, found, PointSelection("mag"), **style)[1].startswith(b"\x89PNG")
     with pytest.raises(InvalidError, match="No row"):

@@ -33,7 +33,7 @@ def bulk_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("bulk")]
 
 
-def test_nothing_is_left_of_an_upload_whose_client_leaves(services, principal, body):
+def test_upload_of_a_departed_client_leaves_nothing(services, principal, body):
     for _ in services.bulk.upload(principal, body, BulkOptions("arrow", dry_run=True)):
         pass  # the first body starts the fork server
     before, descriptors = files(services), len(open_files("self"))
@@ -60,7 +60,7 @@ def test_files_without_rows_are_removed_when_the_catalogue_fails(services, princ
     assert len(files(services) - before) == len(stored[1]) == PORTION
 
 
-def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, monkeypatch):
+def test_replacement_waits_for_its_outcome(services, principal, monkeypatch):
     """What an upload has replaced when it fails is what its answer says."""
 
     def upload(several):

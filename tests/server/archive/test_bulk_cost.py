@@ -36,7 +36,7 @@ def night(name, series, rows=ROWS):
     return pa.table({**same, "series_obj_id": [f"{number}" for number in range(series)], **lists})
 
 
-def test_calls_and_statements(services, principal):
+def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
     statements, calls = [], 0
 
     def count(frame, kind, argument):

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from photseries.errors import NotAdoptedError
 from photseries.server.archive import Upkeep, store_ownership
 from photseries.server.postgres.binaries import find_programs
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from tests.conftest import database
 from tests.server.archive.test_order import body
 
@@ -49,7 +49,7 @@ def restored(services, server, tmp_path):
             database=dataclasses.replace(services.config.database, url=copy),
             data=dataclasses.replace(services.config.data, directory=str(tmp_path / "copy")),
         )
-        with opened(config) as cloned:
+        with open_services(config) as cloned:
             cloned.sandbox.start()
             yield cloned
 
@@ -94,7 +94,7 @@ def test_a_restored_dump_leaves_the_store_alone(services, principal, server, tmp
         assert list(services.upkeep.verify()) == []
 
 
-def test_who_adopts_the_store_has_it(services, principal, server, tmp_path):
+def test_adopting_archive_owns_the_store(services, principal, server, tmp_path):
     first = services.archive.create(principal, body()).id
     with restored(services, server, tmp_path) as cloned:
         assert cloned.archive.ownership.adopt().epoch == 2
@@ -138,7 +138,7 @@ def test_a_snapshot_differs_from_its_original_by_the_next_sweep(services, princi
 
 
 @pytest.mark.parametrize("point", ["mark: turn announced", "mark: mark replaced"])
-def test_a_turn_that_was_broken_off_is_completed(services, principal, snapshot, monkeypatch, point):
+def test_interrupted_turn_is_completed(services, principal, snapshot, monkeypatch, point):
     first = services.archive.create(principal, body()).id
 
     def fail(reached):
@@ -168,7 +168,7 @@ def test_a_full_store_can_be_swept(services, principal):
     assert len(lengths) == 1
 
 
-def test_what_the_database_is_called_is_not_part_of_a_dump(services, server, tmp_path):
+def test_database_identity_is_not_in_a_dump(services, server, tmp_path):
     found = []
     with restored(services, server, tmp_path) as cloned:
         for one in (services, cloned):

@@ -38,7 +38,7 @@ def filled(services, principal):
     return sorted(blob.key for blob in services.store.scan() if blob.key != "an/orphan.h5")
 
 
-def test_everything_arrives_that_a_row_names_or_the_grace_keeps(services, filled, target):
+def test_copy_includes_referenced_and_grace_files(services, filled, target):
     assert moved(services, target)[CopyStatus.COPIED] == filled
     assert sorted(blob.key for blob in target.scan()) == filled
     for key in filled:
@@ -47,7 +47,7 @@ def test_everything_arrives_that_a_row_names_or_the_grace_keeps(services, filled
     assert StoreCopier(services.catalogue, services.store, target, trusted=False).total() == len(filled)
 
 
-def test_what_is_there_is_read_again_and_not_written(services, filled, target):
+def test_existing_files_are_verified_and_not_rewritten(services, filled, target):
     for key in filled[:2]:
         target.create(key, services.store.read(key))
     outcome = moved(services, target)
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_copied(services, fille
     )
 
 
-def test_a_source_that_is_away_ends_the_copy(services, filled, target, tmp_path):
+def test_unavailable_source_ends_the_copy(services, filled, target, tmp_path):
     root = services.config.directory / "store"
     root.rename(tmp_path / "elsewhere")
     root.write_text("no folder")
@@ -95,7 +95,7 @@ def test_a_source_that_is_away_ends_the_copy(services, filled, target, tmp_path)
         moved(services, target)
 
 
-def test_what_a_sweep_removes_meanwhile_is_no_failure(services, filled, target):
+def test_file_swept_during_the_copy_is_no_failure(services, filled, target):
     with services.catalogue.reading() as connection:
         rows = connection.exec_driver_sql("SELECT filename FROM unlinked_blobs").scalars().all()
     for key in rows:
@@ -103,7 +103,7 @@ def test_what_a_sweep_removes_meanwhile_is_no_failure(services, filled, target):
     assert moved(services, target)[CopyStatus.GONE] == sorted(rows)
 
 
-def test_a_target_that_fails_ends_the_copy_and_the_next_one_goes_on(services, filled, target, monkeypatch):
+def test_failing_target_ends_the_copy_and_the_next_run_continues(services, filled, target, monkeypatch):
     create, calls = target.create, itertools.count()
 
     def full(key, blob):
@@ -137,7 +137,7 @@ def here(place):
     return f"file://{place.root}"
 
 
-def test_the_command_there_and_back(place, bucket, tmp_path):
+def test_command_copies_the_store_and_back(place, bucket, tmp_path):
     there, back = f"s3://{bucket}/there-and-back", f"file://{tmp_path}/back"
     for source, target in ((here(place), there), (there, back)):
         outcome = place.command("store", "copy", source, target, "--json")

@@ -52,7 +52,7 @@ def cost(services, act):
 
 
 @pytest.mark.parametrize("form", ["arrow", "parquet"])
-def test_a_list(services, principal, ids, form):
+def test_export_of_a_list_has_bounded_calls_and_statements(services, principal, ids, form):
     def export(number):
         asked = parse_list_request({"ids": ids[:number], "format": form}, tuple(EXPORTS))
         return lambda: services.exporter.answer(principal, asked)
@@ -64,7 +64,7 @@ def test_a_list(services, principal, ids, form):
 
 
 @pytest.mark.parametrize("form", ["arrow", "parquet"])
-def test_all(services, principal, ids, form):
+def test_export_of_all_series_has_bounded_calls_and_statements(services, principal, ids, form):
     def export():
         return services.exporter.export(principal, Query(), EXPORTS[form], Selection())
 

@@ -25,14 +25,14 @@ def export(services, principal, form, folder, part=None):
     return exporter.export(principal, Query(), EXPORTS[form], part or Selection())
 
 
-def test_what_is_not_installed(services, principal, tmp_path, monkeypatch):
+def test_missing_package_is_named(services, principal, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(NotInstalledError, match=r"photseries\[parquet\]"):
         export(services, principal, "parquet", tmp_path)
     assert b"".join(export(services, principal, "hdf5", tmp_path))
 
 
-def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
+def test_too_many_columns_for_hdf5_are_refused(services, principal, tmp_path):
     wide = {f"{number:0>100}": [1.0, 2.0] for number in range(500)}
     services.archive.create(principal, {**BODY, "data": {**columns(2), **wide}})
     with pytest.raises(InvalidError, match="505 columns"):
@@ -42,9 +42,9 @@ def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
     )
 
 
-def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
+def test_full_disk_and_damaged_files_end_an_export(services, principal, tmp_path):
     for form in ("hdf5", "zip"):
-        with pytest.raises(UnavailableError, match="no room"):
+        with pytest.raises(UnavailableError, match="no space"):
             list(export(services, principal, form, tmp_path / "nowhere"))
     services.archive.create(principal, {**BODY, "data": columns(2)})
     (file,) = (tmp_path / "data" / "store").rglob("*.h5")
@@ -54,7 +54,7 @@ def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
             list(export(services, principal, form, tmp_path))
 
 
-def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch):
+def test_export_contains_each_series_once_with_its_own_rows(services, principal, tmp_path, monkeypatch):
     """What is renamed while pages are walked; units of several lengths; a table longer than what is written at once."""
     monkeypatch.setattr(exports, "MAX_PER_PAGE", 1)
     for module in (long_hdf5, long_parquet):

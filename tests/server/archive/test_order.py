@@ -87,7 +87,7 @@ def test_a_commit_of_unknown_outcome_removes_nothing(archive_url, services, prin
 
 
 @pytest.mark.parametrize("fails", ["create", "references"])
-def test_a_certain_failure_takes_the_blob_back(services, principal, monkeypatch, fails):
+def test_certain_failure_removes_the_blob(services, principal, monkeypatch, fails):
     def broken(*_, **__):
         raise UnavailableError("away")
 
@@ -133,7 +133,7 @@ def test_a_write_that_is_too_slow_gives_up(archive_url, services, principal, mon
     assert stored(services) == rows(services) == []
 
 
-def test_a_store_that_is_away_changes_nothing(services, principal, monkeypatch):
+def test_unavailable_store_changes_nothing(services, principal, monkeypatch):
     created = services.archive.create(principal, body())
 
     def away(*_):
@@ -230,7 +230,7 @@ def test_the_sweep_removes_old_orphans_only(services, principal):
 
 
 def test_one_process_sweeps_at_a_time(services):
-    with services.catalogue.elected(7_302_002) as won:
+    with services.catalogue.task_lock(7_302_002) as won:
         assert won
         assert services.upkeep.sweep() is None
     assert services.upkeep.sweep() is not None
@@ -320,7 +320,7 @@ def test_a_damaged_series_is_mended_by_new_data(services, principal):
     assert check_invariant_after_sweep == []
 
 
-def test_a_change_that_others_always_beat_gives_up(services, principal, monkeypatch):
+def test_constantly_outpaced_change_gives_up(services, principal, monkeypatch):
     series = services.archive.create(principal, body()).id
     monkeypatch.setattr(statements, "change", lambda *_: False)
     for change in ({"channel": "b"}, {"group_ids": "all"}):
@@ -329,7 +329,7 @@ def test_a_change_that_others_always_beat_gives_up(services, principal, monkeypa
     assert len(stored(services)) == 1
 
 
-def test_a_visible_series_that_one_may_not_change(services, principal):
+def test_unauthorised_changes_are_refused(services, principal):
     series = services.archive.create(principal, body(group_ids="all")).id
     reader = dataclasses.replace(principal, permissions=frozenset())
     stranger = Principal(10**6, "stranger", 10**6, frozenset({"Upload data", "Manage photometry"}))

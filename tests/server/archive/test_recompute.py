@@ -78,7 +78,7 @@ def test_rows_get_the_present_statistics_and_nothing_else_changes(services, aged
     check_invariant(services)
 
 
-def test_a_dry_run_tells_the_same_and_writes_nothing(services, aged, recomputer):
+def test_dry_run_reports_the_same_and_writes_nothing(services, aged, recomputer):
     before = [row(services, number) for number in aged]
     changes = tallied(recomputer, dry_run=True)
     assert [row(services, number) for number in aged] == before
@@ -86,7 +86,7 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(services, aged, recomputer)
     assert changes == tallied(recomputer)
 
 
-def test_a_run_that_was_interrupted_goes_on(services, aged, recomputer):
+def test_interrupted_run_continues(services, aged, recomputer):
     run = recomputer.run()
     assert next(run).series_id == 1
     run.close()
@@ -94,7 +94,7 @@ def test_a_run_that_was_interrupted_goes_on(services, aged, recomputer):
     assert [one.series_id for one in recomputer.run()] == [2]
 
 
-def test_a_change_in_between_survives(services, principal, aged, recomputer, monkeypatch):
+def test_concurrent_change_survives(services, principal, aged, recomputer, monkeypatch):
     def read_and_change(store, blob):
         table = read_table(store, blob)
         if blob.filename == aged[2]["filename"]:
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_reported_and_the_others_are_done(services, aged, reco
 
 
 @pytest.mark.parametrize("old", ["electron/s", None, "uJy"])
-def test_what_altdata_said_of_fluxes_becomes_a_revision_with_a_new_file(services, principal, recomputer, old):
+def test_calibration_in_altdata_becomes_a_revision(services, principal, recomputer, old):
     services.archive.create(principal, body(data=TABLE))
     before = row(services, 1)
     altdata = {"flux_calibrated": False, **({} if old is None else {"flux_unit": old}), "camera": 2}
@@ -155,7 +155,7 @@ def test_a_table_with_both_brightnesses_keeps_its_fluxes(services, principal, re
     assert (now["flux_unit"], now["brightness"], now["mean_mag"]) == ("adu/s", "flux", None)
 
 
-def test_the_command(services, aged, archive_url, tmp_path):
+def test_recompute_command_updates_statistics(services, aged, archive_url, tmp_path):
     words = ("recompute", "--json", "--data", str(tmp_path / "data"))
     settings = {"PHOTSERIES_DATABASE__URL": archive_url}
     for more, left in ((("--dry-run",), 2), ((), 0)):

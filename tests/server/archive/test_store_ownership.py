@@ -10,7 +10,7 @@ from photseries.errors import StartError
 from photseries.server.archive import Upkeep
 from photseries.server.archive.store_ownership import OWNER_KEY, claim_store
 from photseries.server.principal import EVERYONE
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from photseries.server.storage import LocalStore, open_store
 from photseries.server.storage.objects import ObjectStore
 from tests.server.archive.test_order import body
@@ -38,7 +38,7 @@ def test_the_key_of_the_owner_is_that_of_stores_that_exist():
     assert OWNER_KEY == "photseries.archive"
 
 
-def test_an_empty_store_is_marked_and_known_again(services, store):
+def test_empty_store_is_marked_and_recognised(services, store):
     claim_store(store, URL, services.catalogue)
     assert [blob.key for blob in store.scan()] == [OWNER_KEY]
     claim_store(store, URL, services.catalogue)
@@ -53,14 +53,14 @@ def test_the_store_of_another_archive_is_refused(services, store):
     assert store.read(OWNER_KEY) == before
 
 
-def test_a_store_with_other_things_is_refused(services, store):
+def test_store_with_foreign_files_is_refused(services, store):
     store.create("holiday/beach.jpeg", b"a photograph")
     with pytest.raises(StartError, match=r"not empty, and 'holiday/beach.jpeg' does not belong"):
         claim_store(store, URL, services.catalogue)
     assert [blob.key for blob in store.scan()] == ["holiday/beach.jpeg"]
 
 
-def test_a_store_that_was_filled_by_other_means_is_taken(services, store, principal):
+def test_store_with_files_of_the_archive_is_accepted(services, store, principal):
     services.archive.create(principal, body())
     for blob in services.store.scan():
         store.create(blob.key, services.store.read(blob.key))
@@ -80,10 +80,10 @@ def test_the_mark_is_not_swept(services, store):
     assert [blob.key for blob in store.scan()] == [OWNER_KEY]
 
 
-def test_the_configured_store_is_the_one_that_is_used(services, tmp_path):
+def test_configured_store_is_used(services, tmp_path):
     url = f"file://{tmp_path}/elsewhere"
     config = dataclasses.replace(services.config, store=dataclasses.replace(services.config.store, url=url))
-    with opened(config) as moved:
+    with open_services(config) as moved:
         moved.sandbox.start()
         moved.archive.create(moved.accounts.authenticate(services.token_file.read_text().strip()), body())
         assert list(moved.upkeep.verify()) == []

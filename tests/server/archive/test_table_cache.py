@@ -27,7 +27,7 @@ class Store:
         return StoredContent(frame, {"name": wanted.filename})
 
 
-def test_the_tables_that_were_asked_for_last_are_kept():
+def test_cache_keeps_the_most_recent_tables():
     tables, store = TableCache(2 * SIZE), Store()
     for name in ("a", "b", "a", "c", "a", "b"):
         assert tables.get(blob(name), store).decoded.metadata == {"name": name}
@@ -35,7 +35,7 @@ def test_the_tables_that_were_asked_for_last_are_kept():
     assert tables.get(blob("b"), store).curve.flux.tolist() == [1.0] * ROWS
 
 
-def test_short_tables_and_those_for_which_there_is_no_room_are_read_again():
+def test_short_and_oversized_tables_are_not_cached():
     tables, store = TableCache(SIZE - 1), Store()
     for _ in range(2):
         tables.get(blob("large"), store)

@@ -10,7 +10,7 @@ from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import series
 from photseries.server.catalogue.models import SERIES, Series
-from photseries.server.services import opened
+from photseries.server.services import open_services
 
 _numbers = itertools.count(1)
 
@@ -23,7 +23,7 @@ INSTRUMENTS = (7, 8, 9)
 def emptied(database_url, directory):
     """Services without workers on a database, with the sources and instruments that rows may name."""
     config = settings.load(None, {}, {"database.url": database_url, "data.directory": str(directory)})
-    with opened(config) as services:
+    with open_services(config) as services:
         services.accounts.bootstrap(services.token_file)
         for name in SOURCES:
             services.accounts.create(OPERATOR, "sources", {"id": name, "ra": 10, "dec": -20})

@@ -139,7 +139,7 @@ def test_positions_equal_a_brute_force(catalogue, sky_of_points, monkeypatch, ra
         while query:
             page, total = cone_search.find_near(connection, OPERATOR, query, query.positions)
             totals.add(total)
-            found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.found]
+            found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.records]
             query = parse({**arguments, "cursor": [page.cursor]}, centres) if page.cursor else None
     assert found == sorted(found)
     assert len(found) > count
@@ -160,7 +160,7 @@ def test_pages_by_number_are_those_by_cursor(catalogue, sky_of_points):
             asked = [parse({**arguments, **more}, centres) for more in (cursor, {"pageNumber": [str(number)]})]
             pages = [cone_search.find_near(connection, OPERATOR, query, query.positions)[0] for query in asked]
             assert pages[0] == pages[1]
-            assert len(pages[0].found) == 7
+            assert len(pages[0].records) == 7
             cursor = {"cursor": [pages[0].cursor]}
 
 

@@ -30,7 +30,7 @@ def walked(services, **arguments):
     while cursor is not None:
         query = parameters.parse({name: [str(value)] for name, value in (arguments | cursor).items()})
         page, total = services.reader.find(OPERATOR, query)
-        found += [one.fields["obj_id"] for one in page.found]
+        found += [one.fields["obj_id"] for one in page.records]
         totals.add(total)
         cursor = {"cursor": page.cursor} if page.cursor else None
     return found, totals
@@ -61,4 +61,4 @@ def test_a_later_page_by_number_and_other_criteria(services, monkeypatch):
 def walked_page(services, number):
     arguments = {"objectID": "a", "filter": "ztfg", "numPerPage": "2", "pageNumber": str(number)}
     page, _ = services.reader.find(OPERATOR, parameters.parse({name: [value] for name, value in arguments.items()}))
-    return [one.fields["obj_id"] for one in page.found]
+    return [one.fields["obj_id"] for one in page.records]

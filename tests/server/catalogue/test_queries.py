@@ -54,7 +54,7 @@ class Table:
     def find(self, **arguments):
         """Give the fields of a page of series, how many match, and the cursor."""
         page, total = self.services.reader.find(OPERATOR, parsed(arguments))
-        return [one.fields for one in page.found], total, page.cursor
+        return [one.fields for one in page.records], total, page.cursor
 
     def ids(self, **arguments):
         return [one["id"] for one in self.find(**arguments)[0]]
@@ -111,7 +111,7 @@ def test_every_criterion_has_cases():
         for spelling in BY_NAME[name].spellings
     ],
 )
-def test_a_criterion(table, spelling, name, case):
+def test_criterion_equals_a_filter_in_python(table, spelling, name, case):
     wanted = table.insert(*case.yes)
     table.insert(*case.no)
     arguments = {spelling if key == name else key: value for key, value in case.arguments.items()}
@@ -148,7 +148,7 @@ def test_wildcards_are_plain_characters(table, part, scan, order):
         with table.services.catalogue.transaction() as connection:
             connection.exec_driver_sql(f"SET LOCAL enable_seqscan = {scan}")
             page = series_queries.find(connection, OPERATOR, parsed({parameter: part, "sortBy": order}))
-        assert {one.fields[field] for one in page.found} == {text for text in texts if part in text}
+        assert {one.fields[field] for one in page.records} == {text for text in texts if part in text}
 
 
 #: MJD of one instant by scale, from astropy; None is the unknown scale, which is compared as it is.
@@ -244,7 +244,7 @@ def ordered(value):
 
 
 @pytest.mark.parametrize("column", ANSWERED)
-def test_an_order_and_its_pages(table, column):
+def test_ordered_pages_equal_a_sorted_list(table, column):
     chance = repeatable(column)
     new = [random_row(column, chance) for _ in range(11)]
     name = SHARED.get(column, column)
@@ -273,7 +273,7 @@ def test_an_order_by_groups_compares_only_those_that_the_principal_sees(table, c
     found = {}
     for name, principal in (("operator", OPERATOR), ("member", member)):
         page, _ = table.services.reader.find(principal, parsed({"sortBy": column}))
-        found[name] = [one.fields["id"] for one in page.found]
+        found[name] = [one.fields["id"] for one in page.records]
     assert found == {"operator": [second, first], "member": [first, second]}  # equal for the member: by id
 
 
@@ -289,7 +289,7 @@ def test_pages_of_odd_texts(table, order):
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("column", ["obj_id", "id", "modified", "mjd_last", "magref", "instrument_id"])
-def test_pages_while_others_change(table, column, order):
+def test_pages_survive_concurrent_changes(table, column, order):
     """What did not change is seen once; what came, went or moved may be seen or not."""
     chance = repeatable(f"{column} {order}")
     steady = table.insert(*(random_row(column, chance) for _ in range(15)))
@@ -306,7 +306,7 @@ def test_pages_while_others_change(table, column, order):
     assert [seen[number] for number in steady] == [1] * len(steady)
 
 
-def test_the_row_of_a_cursor_may_go(table):
+def test_cursor_survives_deletion_of_its_row(table):
     ids = table.insert({}, {}, {})
     pages = table.pages(numPerPage=1, sortBy="id")
     assert next(pages) == ids[:1]
@@ -321,7 +321,7 @@ FORGED = [None, True, "", "a", "59000", "é", 1, -1.5, 2**62, 1e308, [], [1], {}
 
 
 @pytest.mark.parametrize("column", [*ANSWERED, "separation"])
-def test_forged_cursors(table, column):
+def test_forged_cursors_are_refused(table, column):
     """A value of another type is refused; one of the right type is a place like any other."""
     table.insert({}, {})
     cone = {"ra": 10, "dec": -20, "radius": 1} if column == "separation" else {}
@@ -342,7 +342,7 @@ CENTRES = [(0.0, 0.0), (359.99999, 45.0), (123.4, 90.0), (0.0, -90.0), (180.0, -
 
 
 @pytest.mark.parametrize(("ra", "dec"), CENTRES)
-def test_separation(table, ra, dec):
+def test_separation_orders_a_cone(table, ra, dec):
     chance = np.random.default_rng(1)
     distance = 10 ** chance.uniform(-8, 2.2, 60)
     angle = chance.uniform(0, 2 * np.pi, 60)

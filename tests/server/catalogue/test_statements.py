@@ -56,7 +56,7 @@ def test_statements_per_request(services):
     for wanted in (1, 2):
         with counted(services) as many:
             page, total = services.reader.find(services.accounts.authenticate(token), Query(per_page=wanted))
-        assert (len(page.found), total) == (wanted, 2)
+        assert (len(page.records), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 2], "the total of a list of one page needs no statement"
 
@@ -65,7 +65,7 @@ def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
     services.archive.create(principal, body(0))
     monkeypatch.setattr(services.store, "read", lambda key: pytest.fail(f"read {key}"))
     page, _ = services.reader.find(principal, Query())
-    document = orjson.loads(b"".join(services.reader.document(principal, page.found[0])[1].pieces()))
+    document = orjson.loads(b"".join(services.reader.document(principal, page.records[0])[1].pieces()))
     assert (document["num_exp"], document["data"]) == (10, None)
 
 
@@ -79,7 +79,7 @@ def test_the_columns_are_the_fields(services):
     assert len(ANSWERED) == len(set(ANSWERED))
 
 
-def test_a_server_that_drops_its_connections_is_found_again(services, principal):
+def test_dropped_connections_are_replaced(services, principal):
     services.archive.create(principal, body(0))
     with services.catalogue.engine.connect() as connection:
         connection.exec_driver_sql(
@@ -92,7 +92,7 @@ def test_a_server_that_drops_its_connections_is_found_again(services, principal)
     assert services.reader.find(principal, Query())[1] == 1
 
 
-def test_a_used_up_pool_is_a_503(services, monkeypatch):
+def test_exhausted_pool_gives_503(services, monkeypatch):
     monkeypatch.setattr(services.catalogue.engine.pool, "_timeout", 0.05)
     with contextlib.ExitStack() as stack:
         for _ in range(max_connections(services.config)):

@@ -208,9 +208,9 @@ def _with_public(one, public):
 
 def check_list(world, principal, reader, arguments, found):
     page, total = world.reader.find(principal, parameters.parse(arguments))
-    assert {one.fields["id"] for one in page.found} == set(found)
-    assert (len(page.found), total, page.cursor) == (len(found), len(found), None)
-    for fields in (one.fields for one in page.found):
+    assert {one.fields["id"] for one in page.records} == set(found)
+    assert (len(page.records), total, page.cursor) == (len(found), len(found), None)
+    for fields in (one.fields for one in page.records):
         one = found[fields["id"]]
         assert fields["group_ids"] == sorted(filter(reader.sees_group, world.groups_of(one)))
         assert fields["stream_ids"] == sorted(filter(reader.sees_stream, one.streams))
@@ -221,11 +221,11 @@ def check_pages(world, principal, arguments, found):
     while cursor is not None:
         page, total = world.reader.find(principal, parameters.parse({**arguments, "numPerPage": ["2"], **cursor}))
         assert total == len(found)
-        seen += [one.fields["id"] for one in page.found]
+        seen += [one.fields["id"] for one in page.records]
         cursor = {"cursor": [page.cursor]} if page.cursor else None
     assert sorted(seen) == sorted(found)
     page, total = world.reader.find(principal, parameters.parse({**arguments, "pageNumber": ["2"]}))
-    assert (page.found, total) == ([], len(found))
+    assert (page.records, total) == ([], len(found))
 
 
 def check_summary(world, principal, arguments, found):
@@ -246,13 +246,13 @@ def check_cones(world, principal, arguments, found):
         cone = {"ra": [str(ra)], "dec": [str(dec)], "radius": ["1"], "sortBy": ["separation"]}
         page, total = world.reader.find(principal, parameters.parse({**arguments, **cone}))
         here = {number for number, one in found.items() if one.place == place}
-        assert ({one.fields["id"] for one in page.found}, total) == (here, len(here))
+        assert ({one.fields["id"] for one in page.records}, total) == (here, len(here))
 
 
 def check_positions(world, principal, arguments, found):
     query = parameters.parse({**arguments, "radius": ["0.001"]}, [list(place) for place in (*PLACES, PLACES[0])])
     page, total = world.reader.find(principal, query)
-    pairs = sorted((one.fields["position"], one.fields["id"]) for one in page.found)
+    pairs = sorted((one.fields["position"], one.fields["id"]) for one in page.records)
     twice = [(len(PLACES), number) for number, one in found.items() if one.place == 0]
     assert pairs == sorted([*((one.place, number) for number, one in found.items()), *twice])
     assert total == len(pairs)

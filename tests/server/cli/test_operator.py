@@ -43,7 +43,7 @@ def running(folder):
         yield service
 
 
-def test_the_line_that_says_ready(running):
+def test_ready_line_announces_the_service(running):
     words = running.ready_line.split()
     assert words[:1] + words[2:4] == ["photseries", "ready", "at"]
     assert running.url.startswith("http://127.0.0.1:")
@@ -99,7 +99,7 @@ def test_entries_of_every_kind(running, folder):
     assert made(folder, "stream", "list") == []
 
 
-def test_members_users_and_series_are_put_right(running, folder):
+def test_members_users_and_series_can_be_corrected(running, folder):
     ids = [made(folder, "user", "create", name)["id"] for name in ("dora", "emil")]
     made(folder, "group", "create", "night", "--user", "dora")
     changed = made(folder, "group", "members", "night", "--add", "emil", "--remove", "dora")
@@ -137,13 +137,13 @@ def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
         (["source", "delete", "nothing"], "No source with ID nothing"),
     ],
 )
-def test_mistakes_are_one_line_and_status_2(running, folder, words, message):
+def test_mistakes_give_one_line_and_status_2(running, folder, words, message):
     outcome = run(folder, *words, status=2)
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
 
 
-def test_what_somebody_named_does_not_command_the_terminal(running, folder):
+def test_names_cannot_control_the_terminal(running, folder):
     made(folder, "user", "create", "mallory\x1b]0;pwned\x07\x1b[2J")
     made(folder, "source", "create", "two\nlines", "--ra", "1", "--dec", "1")
     for kind in ("user", "source"):
@@ -171,11 +171,11 @@ def test_only_serve_and_migrate_make_an_archive(tmp_path, words):
     assert not (tmp_path / "typo").exists()
 
 
-def test_a_process_says_the_same(running, folder):
+def test_process_prints_the_same_error(running, folder):
     assert refused(folder, "user", "create", "admin") == run(folder, "user", "create", "admin", status=2).stderr
 
 
-def test_sweep_and_verify(running, folder):
+def test_sweep_and_verify_report_their_results(running, folder):
     with running.client() as admin:
         admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
         admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
@@ -214,7 +214,7 @@ def test_config_shows_what_is_in_force(folder):
     assert "Did you mean" in run(folder, "config", status=2, PHOTSERIES_STORE__GRASE="1").stderr
 
 
-def test_a_port_that_is_taken(running, folder):
+def test_occupied_port_is_reported(running, folder):
     port = running.url.rsplit(":", 1)[1]
     assert "Cannot listen on 127.0.0.1" in refused(folder, "serve", "--port", port)
 
@@ -231,6 +231,6 @@ def test_a_database_without_a_schema_is_refused_with_the_command(folder, server,
 
 
 @pytest.mark.parametrize("url", ["mysql://a/b", "nonsense", "postgresql://nobody@127.0.0.1:1/x"])
-def test_a_database_that_is_none(tmp_path, url):
+def test_invalid_database_url_is_reported(tmp_path, url):
     outcome = run(tmp_path / "data", "migrate", status=2, PHOTSERIES_DATABASE__URL=url)
     assert outcome.stderr.startswith("photseries: ")

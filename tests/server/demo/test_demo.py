@@ -14,7 +14,7 @@ def demo(tmp_path_factory):
         yield running
 
 
-def test_every_star_is_there_in_every_filter(demo):
+def test_demo_has_every_star_in_every_filter(demo):
     with demo.client() as client:
         found = client.get("/api/photometric_series").json()["data"]["series"]
     assert {(one["obj_id"], one["filter"]) for one in found} == {(s.obj_id, band) for s in STARS for band in s.bands}
@@ -22,7 +22,7 @@ def test_every_star_is_there_in_every_filter(demo):
     assert [g["name"] for g in found[0]["groups"]] == ["Sitewide Group", "admin"]
 
 
-def test_it_says_what_to_open(demo):
+def test_demo_prints_its_address_and_token_file(demo):
     said = demo.log.read_text()
     assert f"Open {demo.url} and sign in with the token" in said
     assert f"cat {demo.directory / 'admin-token'}\n" in said

@@ -27,23 +27,23 @@ def written(folder):
     return {path: path.stat().st_ino for path in folder.glob("dataset/**/Npix=*.parquet")}
 
 
-def test_what_did_not_change_is_not_written(ids, exported, folder):
-    exported(most=ROWS)
+def test_unchanged_partitions_are_not_written(ids, exported, folder):
+    exported(max_weight=ROWS)
     before = written(folder)
-    again = exported(most=ROWS)
+    again = exported(max_weight=ROWS)
     assert (again.written, again.series, again.removed, again.rows) == (0, 0, 0, 8)
     assert written(folder) == before
 
 
 @pytest.mark.parametrize("by_source", [False, True])
-def test_changes_and_deletions_are_followed(services, principal, ids, exported, folder, by_source):
-    exported(most=ROWS, by_source=by_source)
+def test_export_follows_changes_and_deletions(services, principal, ids, exported, folder, by_source):
+    exported(max_weight=ROWS, by_source=by_source)
     before = written(folder)
     services.archive.update(principal, ids["south", "ztfg"], {"altdata": {"note": "changed"}})
     for band in ("ztfg", "ztfr"):
         services.archive.delete(principal, ids["pole", band])
     services.archive.delete(principal, ids["north", "ztfr"])
-    done = exported(most=ROWS, by_source=by_source)
+    done = exported(max_weight=ROWS, by_source=by_source)
     assert (done.written, done.removed, done.partitions) == (2, 1, 3)
     after = written(folder)
     assert sum(after.get(path) == number for path, number in before.items()) == 1
@@ -53,13 +53,13 @@ def test_changes_and_deletions_are_followed(services, principal, ids, exported, 
     if not by_source:
         assert '{"note":"changed"}' in set(rows["altdata"])
     services.archive.create(principal, {**star("pole", "ztfg"), "filter": "ztfi"})
-    assert exported(most=ROWS, by_source=by_source).written == 1
+    assert exported(max_weight=ROWS, by_source=by_source).written == 1
 
 
 def test_a_series_that_moves_leaves_its_pixel(services, principal, ids, exported, folder):
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     services.archive.update(principal, ids["pole", "ztfg"], {"ra": 200.0, "dec": -60.0})
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     rows = lsdb.open_catalog(folder).compute()
     assert len(rows) == 8
     assert len(lsdb.open_catalog(folder).cone_search(200.0, -60.0, 5).compute()) == 3
@@ -80,7 +80,7 @@ main()
 """
 
 
-def test_after_a_kill_the_rest_is_written(ids, exported, folder, environment, tmp_path):
+def test_killed_export_is_completed(ids, exported, folder, environment, tmp_path):
     words = ["export", "hats", str(folder), "--most", str(ROWS)]
     command = [sys.executable, "-c", _KILLED, *words]
     outcome = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, timeout=PATIENCE)
@@ -88,23 +88,23 @@ def test_after_a_kill_the_rest_is_written(ids, exported, folder, environment, tm
     survived = written(folder)
     assert len(survived) == 2
     assert list(folder.glob(".photseries-*"))
-    done = exported(most=ROWS)
+    done = exported(max_weight=ROWS)
     assert done.written == len(STARS) - 2
     assert survived.items() <= written(folder).items()
     assert not list(folder.glob(".*"))
     resumed = contents(folder)
     for path in resumed:
         (folder / path).unlink()
-    assert exported(most=ROWS).written == len(STARS)
+    assert exported(max_weight=ROWS).written == len(STARS)
     assert contents(folder) == resumed
 
 
 def test_a_partition_that_was_cut_short_is_written_again(ids, exported, folder):
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     path = next(folder.rglob("Npix=*.parquet"))
     content = path.read_bytes()
     path.write_bytes(content[:1000])
-    assert exported(most=ROWS).written == 1
+    assert exported(max_weight=ROWS).written == 1
     assert path.read_bytes() == content
 
 
@@ -114,10 +114,10 @@ def test_a_file_that_is_missing_is_named_and_what_was_written_stays(services, pr
     content = blob.read_bytes()
     blob.unlink()
     with pytest.raises(DamagedError, match=f"of series {ids['south', 'ztfr']} is missing"):
-        exported(most=ROWS)
+        exported(max_weight=ROWS)
     assert not (folder / "partition_info.csv").exists()
     blob.write_bytes(content)
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     assert len(lsdb.open_catalog(folder).compute()) == 8
 
 
@@ -135,14 +135,14 @@ def test_a_series_that_changes_meanwhile_is_read_again(services, principal, ids,
         return found
 
     monkeypatch.setattr(member_rows, "members", members)
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     rows = lsdb.open_catalog(folder).compute().set_index("id")
     assert rows.loc[changed[0]]["altdata"] == '{"note":"meanwhile"}'
-    assert exported(most=ROWS).written == 0
+    assert exported(max_weight=ROWS).written == 0
 
 
-def test_one_export_at_a_time(services, ids, exported):
-    with services.catalogue.elected(exporting.EXPORT) as won:
+def test_concurrent_export_is_refused(services, ids, exported):
+    with services.catalogue.task_lock(exporting.EXPORT) as won:
         assert won
         with pytest.raises(StartError, match="Another export"):
             exported()
@@ -150,13 +150,13 @@ def test_one_export_at_a_time(services, ids, exported):
 
 def test_the_export_of_another_copy_of_the_database_is_left_alone(services, ids, exported, folder):
     """A snapshot of the database has the turn from before the latest export."""
-    exported(most=ROWS)
+    exported(max_weight=ROWS)
     before, mark = contents(folder), (folder / "photseries.mark").read_bytes()
     (folder / "photseries.mark").write_bytes(mark.replace(orjson.loads(mark)["turn"].encode(), b"0" * 32))
     with pytest.raises(NotAdoptedError, match="--adopt"):
-        exported(most=ROWS * 100)
+        exported(max_weight=ROWS * 100)
     assert contents(folder) == before
     target = Target(str(folder), adopted=True)
-    assert exporting.export(services, OPERATOR, target, Layout(), most=ROWS).written == 0
+    assert exporting.export(services, OPERATOR, target, Layout(), max_weight=ROWS).written == 0
     assert orjson.loads((folder / "photseries.mark").read_bytes())["epoch"] == 2
-    exported(most=ROWS)
+    exported(max_weight=ROWS)

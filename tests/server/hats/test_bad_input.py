@@ -30,7 +30,7 @@ def tree(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folder_that_is_another_s(ids, refused, folder):
+def test_foreign_folder_is_refused(ids, refused, folder):
     folder.mkdir()
     (folder / "thesis.tex").write_text("precious")
     before = tree(folder)

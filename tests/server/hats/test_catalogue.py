@@ -11,7 +11,7 @@ from photseries.server.hats import Layout
 from tests.server.hats.conftest import FILTERS, ROWS, STARS, star
 
 
-def test_a_row_for_each_series(services, principal, ids, exported, folder):
+def test_rows_by_series_contain_each_series(services, principal, ids, exported, folder):
     done = exported(columns=("airmass", "seeing"))
     assert (done.rows, done.series, done.measurements) == (8, 8, 8 * ROWS)
     assert is_valid_catalog(folder, strict=True)
@@ -32,7 +32,7 @@ def test_a_row_for_each_series(services, principal, ids, exported, folder):
         assert curve["seeing"].isna().all()
 
 
-def test_a_row_for_each_source(ids, exported, folder):
+def test_rows_by_source_contain_each_source(ids, exported, folder):
     assert exported(by_source=True).rows == len(STARS)
     assert is_valid_catalog(folder, strict=True)
     rows = lsdb.open_catalog(folder).compute().set_index("obj_id")
@@ -106,8 +106,8 @@ def test_each_measurement_of_a_source_says_what_its_time_is(services, principal,
         assert {tuple(None if pd.isna(one) else one for one in row) for row in told.to_numpy()} == {about}
 
 
-def test_a_cone_and_a_cross_match(ids, exported, folder):
-    exported(most=ROWS)
+def test_lsdb_cone_search_and_crossmatch_work(ids, exported, folder):
+    exported(max_weight=ROWS)
     catalogue = lsdb.open_catalog(folder)
     assert set(catalogue.cone_search(10.0, 41.0, 5).compute()["obj_id"]) == {"north"}
     assert set(catalogue.cone_search(10.0, 41.0, 60).compute()["obj_id"]) == {"north", "near north"}
@@ -119,9 +119,9 @@ def test_a_cone_and_a_cross_match(ids, exported, folder):
     assert found == [("north", "N")] * 2 + [("pole", "P")] * 2
 
 
-def test_where_there_is_much_pixels_are_small(ids, exported, folder):
+def test_dense_regions_have_small_pixels(ids, exported, folder):
     assert exported().partitions == 2
-    done = exported(most=ROWS)
+    done = exported(max_weight=ROWS)
     assert (done.partitions, done.removed, done.rows) == (len(STARS), 1, len(ids))
     info = pd.read_csv(folder / "partition_info.csv")
     assert info["Norder"].max() > 3
@@ -129,12 +129,12 @@ def test_where_there_is_much_pixels_are_small(ids, exported, folder):
     assert len(lsdb.open_catalog(folder).compute()) == len(ids)
 
 
-def test_an_archive_without_series(services, exported, folder):
+def test_empty_archive_is_exported(services, exported, folder):
     assert exported().rows == 0
     assert len(lsdb.open_catalog(folder).compute()) == 0
 
 
 @pytest.mark.parametrize("columns", [("flux",), ("x", "x")])
-def test_a_column_that_is_there_already(columns):
+def test_existing_column_name_is_refused(columns):
     with pytest.raises(StartError, match=f"--column {columns[0]}"):
         Layout(columns=columns)

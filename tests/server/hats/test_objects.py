@@ -39,10 +39,10 @@ def usual_places(object_server, monkeypatch):
 def test_workers_read_and_write_object_storage(services, principal, ids):
     target, layout = Target(f"s3://{BUCKET}/export"), Layout()
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        done = export(services, OPERATOR, target, layout, most=ROWS, scheduler=cluster.scheduler_address)
+        done = export(services, OPERATOR, target, layout, max_weight=ROWS, scheduler=cluster.scheduler_address)
         assert (done.rows, done.series) == (8, 8)
         services.archive.delete(principal, ids["pole", "ztfg"])
-        again = export(services, OPERATOR, target, layout, most=ROWS, scheduler=cluster.scheduler_address)
+        again = export(services, OPERATOR, target, layout, max_weight=ROWS, scheduler=cluster.scheduler_address)
     assert (again.rows, again.written, again.removed) == (7, 1, 0)
     catalog = lsdb.open_catalog(UPath(target.url, anon=False))  # a plain name is one of a public bucket to it
     rows = catalog.compute().set_index("id")

@@ -52,7 +52,7 @@ def shared_series(service, world):
 
 
 @pytest.mark.parametrize(("who", "verb", "status"), CASES)
-def test_matrix(service, world, admin, who, verb, status):
+def test_access_matrix_is_enforced(service, world, admin, who, verb, status):
     series = shared_series(service, world)
     path = f"/api/photometric_series/{series}"
     before = admin.get(path).json()["data"]
@@ -79,7 +79,7 @@ def test_matrix(service, world, admin, who, verb, status):
 @pytest.mark.parametrize(
     ("who", "status"), [("admin", 200), ("anna", 200), ("anna reads", 403), ("ben manages", 403), ("nobody", 401)]
 )
-def test_post(service, world, who, status):
+def test_post_requires_upload_permission(service, world, who, status):
     body = world.fields(data=columns(), series_name=f"post/{who}")
     with client_of(service, world, who) as client:
         assert client.post("/api/photometric_series", json=body).status_code == status
@@ -92,14 +92,14 @@ def test_registries_are_the_admins_to_change(service, world, kind, verb, path):
         assert client.request(verb, f"/api/{kind}{path}", json={}).status_code == 403
 
 
-def test_who_uploads_may_create_sources_and_nothing_else(service, world):
+def test_uploaders_may_create_only_sources(service, world):
     with service.client(world.tokens["anna"]) as anna:
         assert anna.post("/api/sources", json={"id": "anna's star", "ra": 1, "dec": 1}).status_code == 200
         assert anna.post("/api/instrument", json={"name": "anna's telescope"}).status_code == 403
         assert anna.delete("/api/sources/anna's star").status_code == 403
 
 
-def test_a_permission_is_the_tokens_not_the_persons(service, world):
+def test_permissions_belong_to_the_token(service, world):
     """anna owns the series and has a token that may change it; the one presented may not."""
     series = shared_series(service, world)
     with service.client(world.tokens["anna reads"]) as client:
@@ -139,7 +139,7 @@ def test_answers_name_only_groups_and_streams_that_the_caller_sees(service, worl
     assert len(seen["admin"]["group_ids"]) == 2
 
 
-def test_nobody_shares_with_a_group_he_is_not_in(service, world):
+def test_sharing_requires_group_membership(service, world):
     for field, value, message in (
         ("group_ids", [world.crew], f"Invalid group ID: {world.crew}"),
         ("stream_ids", [world.feed], f"No stream with ID {world.feed}"),
@@ -151,7 +151,7 @@ def test_nobody_shares_with_a_group_he_is_not_in(service, world):
         assert message in answer.json()["message"]
 
 
-def test_tokens_end(service, world, admin, database_url):
+def test_tokens_expire_and_can_be_revoked(service, world, admin, database_url):
     made = admin.post("/api/tokens", json={"user_id": world.users["ben"], "permissions": []}).json()["data"]
     late = {"user_id": world.users["ben"], "permissions": [], "expires_at": "2100-01-01T00:00:00Z"}
     expired = admin.post("/api/tokens", json=late).json()["data"]
@@ -173,7 +173,7 @@ def test_a_deactivated_user_has_no_tokens(service, world, admin):
         assert client.get("/api/enum_types").status_code == 401
 
 
-def test_bearer_works_too(service):
+def test_bearer_header_is_accepted(service):
     answer = httpx.get(f"{service.url}/api/enum_types", headers={"Authorization": f"Bearer {service.token}"})
     assert answer.status_code == 200
 
@@ -188,7 +188,7 @@ def test_a_token_is_stored_hashed(services):
     assert services.token_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_whoami(service, world):
+def test_whoami_describes_user_and_token(service, world):
     with service.client(world.tokens["anna"]) as anna:
         told = anna.get("/api/whoami").json()["data"]
     assert (told["username"], told["user_id"]) == ("anna", world.users["anna"])

@@ -66,7 +66,7 @@ def test_a_trend_is_the_highest_peak_at_the_edge(admin, world):
     assert best["period"] == pytest.approx(mjd[-1] - mjd[0])
 
 
-def test_a_default_range_that_is_cut_says_so(admin, world):
+def test_truncated_default_range_is_reported(admin, world):
     mjd = [59000, 59000.00001, 59000.00002, 59000.00003, 59000.00004, 60000]  # to 0.00002 d: 250 million frequencies
     series = put(admin, world, "bursts", mjd=mjd, flux=[1, 2, 4, 2, 1, 3])
     found = data(admin.get(f"{series}/periodogram"))
@@ -117,14 +117,14 @@ def test_a_series_without_errors_and_with_an_empty_bin(admin, world):
         ("plot.svg", 404, "There is nothing at"),
     ],
 )
-def test_mistakes(admin, star, path, status, message):
+def test_invalid_parameters_are_refused(admin, star, path, status, message):
     answer = admin.get(f"{star}/{path}")
     assert answer.status_code == status
     assert message in answer.json()["message"]
 
 
 @pytest.mark.parametrize("analysis", ANALYSES)
-def test_who_does_not_see_the_series_sees_nothing_of_it(service, admin, world, star, analysis):
+def test_invisible_series_has_no_analysis(service, admin, world, star, analysis):
     with service.client(world.tokens["olga"]) as olga:
         assert olga.get(f"{star}/{analysis}").status_code == 404
     assert admin.get(f"/api/photometric_series/x/{analysis}").status_code == 404
@@ -133,7 +133,7 @@ def test_who_does_not_see_the_series_sees_nothing_of_it(service, admin, world, s
 
 
 @pytest.mark.parametrize("analysis", ANALYSES)
-def test_what_a_client_has_is_not_computed_again_until_it_changes(admin, world, analysis):
+def test_cached_analysis_is_not_recomputed(admin, world, analysis):
     series = put(admin, world, f"grows {ANALYSES.index(analysis)}", **next(tables(STAR))[1])
     first = admin.get(f"{series}/{analysis}")
     tag = {"If-None-Match": first.headers["ETag"]}
@@ -183,7 +183,7 @@ def test_the_axis_of_magnitudes_is_that_of_what_is_detected(admin, world):
     assert np.ptp(rows["faint"]) > 200, "a point of S/N 0.01 has none"
 
 
-def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
+def test_picture_of_distant_times_is_refused(admin, world):
     later = put(admin, world, "later", mjd=[59000, 59001, 1e7], mag=[10, 12, 11])
     plot(admin.get(f"{later}/plot.png"))
     brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
@@ -196,7 +196,7 @@ def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
         assert message in answer.json()["message"]
 
 
-def test_many_at_once_all_get_theirs(admin, star):
+def test_concurrent_requests_get_their_own_answers(admin, star):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(admin.get(f"{star}/plot.png"))) for _ in range(6)]
     for thread in threads:

@@ -82,7 +82,7 @@ def one_line_each(service, admin):
 
 
 @pytest.mark.parametrize("known", [*CRITERIA, *CONTROLS], ids=lambda known: known.name)
-def test_garbage(ask, one_line_each, known):
+def test_random_arguments_give_400(ask, one_line_each, known):
     takes_texts = known.kind in (TEXT, TEXTS) and known.name != "cursor"
     for name, text in GARBAGE.items():
         status, answer = ask(f"{known.name}={quote(text)}")
@@ -134,6 +134,6 @@ def test_broken_bodies(ask, one_line_each, body):
     assert (status, answer["data"]["code"]) == (400, "invalid")
 
 
-def test_the_catalogue_is_still_there(ask):
+def test_bad_queries_leave_the_catalogue_intact(ask):
     status, answer = ask("")
     assert (status, answer["data"]["totalMatches"]) == (200, 1)

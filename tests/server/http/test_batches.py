@@ -128,7 +128,7 @@ def test_several_changes_of_one_batch_are_undone_together(anna, world):
     assert {name for name in before if before[name] != after[name]} == {"group_ids", "groups"}, "never the sharing"
 
 
-def test_what_was_changed_since_is_left(anna, world):
+def test_undo_skips_series_changed_since(anna, world):
     names = ("patched", "shared", "deleted", "replaced")
     series = {name: post(anna, world, channel=name) for name in names}
     for number in series.values():
@@ -156,7 +156,7 @@ def test_undo_needs_the_right_to_change(service, anna, admin, world):
     assert undo(admin, "rights") == {"deleted": [shared, own]}
 
 
-def test_what_cannot_be_restored_is_left(anna, world, database_url):
+def test_undo_skips_unrestorable_series(anna, world, database_url):
     expired, taken = (post(anna, world, channel=name, series_obj_id=name) for name in ("expired", "taken"))
     for series in (expired, taken):
         patch(anna, series, series_obj_id="moved", batch="stuck")
@@ -171,7 +171,7 @@ def test_what_cannot_be_restored_is_left(anna, world, database_url):
     assert undo(anna, "stuck") == {"expired": [expired], "duplicate": [taken]}
 
 
-def test_undo_goes_on_where_it_stopped(services, principal, monkeypatch):
+def test_interrupted_undo_continues(services, principal, monkeypatch):
     made = [services.archive.create(principal, body(channel=name, batch="long")).id for name in "abc"]
     monkeypatch.setattr(batches, "MAX_DURATION", -1.0)
     after, deleted = 0, []
@@ -188,5 +188,5 @@ def test_a_bad_undo_is_refused(anna, wrong):
     check_error(anna.post(f"{PATH}/undo", json=wrong), 400)
 
 
-def test_a_batch_that_nobody_used(anna):
+def test_unknown_batch_is_not_found(anna):
     assert "No batch" in check_error(anna.post(f"{PATH}/undo", json={"batch": "nobody's"}), 404)["message"]

@@ -61,7 +61,7 @@ def test_a_picture_and_the_client_have_bins(admin, service, path):
 
 
 @pytest.mark.parametrize("params", [{"bin": "0d"}, {"bin": "10"}, {"bin": "week"}, {"detrend": "night"}, {"clip": "0"}])
-def test_what_is_no_width_is_refused(admin, path, params):
+def test_invalid_bin_width_is_refused(admin, path, params):
     answer = admin.get(path, params=params)
     assert answer.status_code == 400
     assert set(answer.json()["data"]["fields"]) == set(params)

@@ -55,7 +55,7 @@ def head(token, length, *more):
 
 
 @pytest.mark.parametrize(("length", "who", "status"), [(10**15, "admin", 413), (1000, "nobody", 401)])
-def test_refused_before_a_byte_of_the_body_was_sent(small, length, who, status):
+def test_refusal_precedes_the_body(small, length, who, status):
     token = small.token if who == "admin" else "x"
     got, body = exchange(small, head(token, length))
     assert got == status
@@ -64,12 +64,12 @@ def test_refused_before_a_byte_of_the_body_was_sent(small, length, who, status):
 
 
 @pytest.mark.parametrize("length", ["abc", "0x5", "", "5, 6", "-1", "1" * 30])
-def test_a_length_that_is_none(small, length):
+def test_invalid_content_length_is_refused(small, length):
     got, body = exchange(small, head(small.token, length))
     assert (got, body["data"]["code"]) == (400, "invalid"), body
 
 
-def test_a_length_that_is_said_twice(small):
+def test_repeated_content_length_is_refused(small):
     got, body = exchange(small, head(small.token, "2, 2"), body=b"{}")
     assert (got, "Must supply data" in body["message"]) == (400, True)
 
@@ -81,7 +81,7 @@ def test_a_client_that_sends_all_before_it_reads_gets_the_answer(small):
     assert (got, body["data"]["code"]) == (413, "too_large")
 
 
-def test_a_chunked_body_that_is_too_long(small):
+def test_overlong_chunked_body_is_refused(small):
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     got, body = exchange(small, head(small.token, None, "Transfer-Encoding: chunked"), body=chunk * 50 + b"0\r\n\r\n")
     assert (got, body["data"]["code"]) == (413, "too_large")
@@ -193,7 +193,7 @@ def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(adm
     body["altdata"]["a"] = "x" * (most - len(json.dumps({"altdata": body["altdata"]}, separators=(",", ":"))))
     require_short_fields(body, most)
     body["altdata"]["a"] += "x"
-    refusal = f"The fields beside data take {most + 1:,} bytes as JSON; at most {most:,} are accepted."
+    refusal = f"The fields besides data take {most + 1:,} bytes as JSON; at most {most:,} are accepted."
     with pytest.raises(InvalidError, match=refusal):
         require_short_fields(body, most)
     for sent in ({"json": body}, {"data": {"altdata": json.dumps(body["altdata"])}, "files": {"data": b"x"}}):

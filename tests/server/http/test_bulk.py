@@ -112,7 +112,7 @@ def test_series_are_as_those_of_single_uploads(media, shape, admin, world):
         assert admin.get(f"{PATH}/{bulk}/history").json()["data"]["history"][0]["action"] == "create"
 
 
-def test_rows_need_not_stand_together(admin, world):
+def test_rows_of_a_series_may_be_scattered(admin, world):
     table = long(world, "scattered", tables(3, 5))
     order = np.random.default_rng(3).permutation(15)
     first = dict.fromkeys(np.repeat(["0", "1", "2"], 5)[order].tolist())
@@ -198,7 +198,7 @@ def test_a_fault_of_one_series_stops_no_other(admin, world):
         assert {**answer.json(), "index": number} == lines[number]
 
 
-def test_series_that_exist(admin, world):
+def test_existing_series_are_refused_skipped_or_replaced(admin, world):
     several = tables(2)
     first, _ = send(admin, nested(world, "exist", several[:1]))
     there = first[0]["data"]["id"]
@@ -222,7 +222,7 @@ def test_series_that_exist(admin, world):
     assert (shown["data"], shown["revision"]) == (columns(20, seed=9), 2)
 
 
-def test_a_key_twice_in_one_body(admin, world):
+def test_repeated_key_in_a_body_is_refused(admin, world):
     table = nested(world, "twice", tables(3))
     place = table.schema.names.index("series_obj_id")
     table = table.set_column(place, "series_obj_id", pa.array(["a", "b", "a"]))
@@ -231,7 +231,7 @@ def test_a_key_twice_in_one_body(admin, world):
     assert (lines[2]["data"]["code"], lines[2]["data"]["index"]) == ("duplicate", 0)
 
 
-def test_all_or_nothing(admin, world):
+def test_atomic_upload_stores_all_or_nothing(admin, world):
     several = tables(600, 2)
     table = nested(world, "all", several)
     place = table.schema.names.index("filter")
@@ -251,7 +251,7 @@ def test_all_or_nothing(admin, world):
     assert refused.status_code == 400
 
 
-def test_who_may(admin, service, world):
+def test_bulk_upload_requires_permission(admin, service, world):
     body = arrow(nested(world, "rights", tables(1)))
     for name, status in (("anna reads", 403), ("nobody's", 401)):
         with service.client(world.tokens.get(name, name)) as client:
@@ -291,7 +291,7 @@ def test_bodies_that_are_refused_as_a_whole(name, admin):
 
 
 @pytest.mark.parametrize("media", BODIES)
-def test_a_body_cut_short(media, admin, world):
+def test_truncated_body_is_refused(media, admin, world):
     body = BODIES[media](nested(world, "cut", tables(5)))
     for length in (len(body) // 2, len(body) - 9):
         answer = admin.post(BULK, content=body[:length], headers={"Content-Type": media})
@@ -325,7 +325,7 @@ def test_a_short_answer_has_no_last_line(admin, world):
         assert answer.status_code == 400
 
 
-def test_clients_that_leave_block_nobody(admin, world, service):
+def test_departed_clients_block_no_upload(admin, world, service):
     """More uploads than one user may have at a time, and than there are readers, end in the middle."""
 
     def used():

@@ -126,7 +126,7 @@ def test_unknown_units_and_systems_are_bad_queries(admin, name, query):
     [(name, one) for name in ("counts", "relative") for one in ("mag", "magerr", "magtot", "e_magtot")]
     + [(name, one) for name in ("vega", "instrumental") for one in ("flux", "fluxerr", "magtot", "e_magtot")],
 )
-def test_what_cannot_be_derived_is_a_bad_request(admin, ids, name, derive):
+def test_underivable_column_gives_400(admin, ids, name, derive):
     for url in (f"{PATH}/{ids[name]}", f"{PATH}/{ids[name]}.csv"):
         answer = admin.get(url, params={"derive": derive})
         assert answer.status_code == 400, url
@@ -148,7 +148,7 @@ def test_derived_fluxes_of_another_density_are_in_microjansky(admin, ids):
 
 @pytest.mark.parametrize("part", ["periodogram", "folded?period=0.3", "plot.png"])
 @pytest.mark.parametrize(("name", "brightness"), [("counts", "mag"), ("vega", "flux")])
-def test_analyses_of_a_brightness_that_is_not_there_are_bad_requests(admin, ids, part, name, brightness):
+def test_analysis_of_an_absent_brightness_gives_400(admin, ids, part, name, brightness):
     path, _, query = part.partition("?")
     given = dict(pair.split("=") for pair in query.split("&") if pair)
     answer = admin.get(f"{PATH}/{ids[name]}/{path}", params={**given, "brightness": brightness})
@@ -242,7 +242,7 @@ def test_a_brightness_that_the_table_lacks_is_refused(admin, world):
         ("brightness", "counts", "Allowed values are: flux, mag"),
     ],
 )
-def test_what_the_fields_do_not_accept_is_named(admin, world, field, value, message):
+def test_invalid_calibration_fields_are_named(admin, world, field, value, message):
     answer = admin.post(PATH, json=world.fields(series_name="bad", data=FLUX, **{field: value}))
     assert answer.status_code == 400
     assert message in answer.json()["message"]
@@ -265,7 +265,7 @@ def test_a_change_of_the_unit_computes_the_statistics_again(admin, world):
     }
 
 
-def test_what_older_clients_write_into_altdata_becomes_the_field(admin, world):
+def test_calibration_in_altdata_becomes_the_field(admin, world):
     altdata = {"flux_calibrated": False, "flux_unit": "electron / s", "camera": 2}
     body = world.fields(series_name="older", data=FLUX, altdata=altdata)
     found = data(admin.get(f"{PATH}/{data(admin.post(PATH, json=body))['id']}"))

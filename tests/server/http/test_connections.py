@@ -49,7 +49,7 @@ def padded(length):
     return START + b"A: " + b"x" * (length - len(START) - 7) + b"\r\n\r\n"
 
 
-def test_the_longest_head_and_one_byte_more(service):
+def test_header_limit_is_exact(service):
     assert answer_to(service, padded(connections.MAX_HEAD_SIZE))[0] == 200
     for head in (padded(connections.MAX_HEAD_SIZE + 1), padded(4_000_000), b"GET /" + b"x" * 1_000_000):
         status, body = answer_to(service, head)
@@ -68,7 +68,7 @@ def test_a_head_that_comes_by_the_byte_keeps_nobody_waiting(service):
         assert slow.recv(12) == b"HTTP/1.1 431"
 
 
-def test_200_headers_and_one_more(service):
+def test_header_count_limit_is_exact(service):
     for name in (b"A: b\r\n", b"A%d:\r\n"):
         lines = [name % number if b"%" in name else name for number in range(200)]
         assert answer_to(service, START + b"".join(lines[:199]) + b"\r\n")[0] == 200
@@ -83,7 +83,7 @@ def test_a_malformed_head_is_not_repeated_at_length(service):
     assert len(body["message"]) < 300
 
 
-def test_a_chunk_that_is_none_is_no_long_head(service):
+def test_invalid_chunk_is_not_reported_as_a_long_header(service):
     head = f"POST /api/photometric_series HTTP/1.1\r\nHost: x\r\nAuthorization: token {service.token}\r\n"
     with connected(service) as connection:
         connection.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 1_000)
@@ -124,7 +124,7 @@ def test_the_soft_limit_is_raised(limited):
     assert re.search(r"Max open files +240 +240", limits)
 
 
-def test_more_connections_than_descriptors(limited):
+def test_service_survives_exhausted_descriptors(limited):
     highest = LimitedService.hard - LimitedService.hard // 4
     with httpx.Client(base_url=limited.url, timeout=30) as early:
         assert early.get("/readyz").status_code == 200
@@ -143,6 +143,6 @@ def test_more_connections_than_descriptors(limited):
     assert log.count("no connection is accepted") == 1
 
 
-def test_the_client_is_told(service):
+def test_too_many_headers_give_431(service):
     error = check_error(httpx.get(f"{service.url}/healthz", headers=[(f"A{number}", "") for number in range(200)]), 431)
     assert error["data"]["code"] == "head_too_large"

@@ -22,7 +22,7 @@ from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.server.cli import options
 from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
-from photseries.server.http.media import accepted
+from photseries.server.http.media import preferred_type
 from photseries.server.http.spool import LONG, Body, SpoolBudget
 from photseries.server.http.throttle import Throttle, client_address
 from photseries.server.settings import ServerSettings
@@ -69,7 +69,7 @@ def proxies(*networks):
         ("::1", "6.6.6.6", ("::1",), "6.6.6.6"),
     ],
 )
-def test_client_address(peer, forwarded, trusted, address):
+def test_client_address_trusts_only_configured_proxies(peer, forwarded, trusted, address):
     assert client_address(peer, forwarded, proxies(*trusted)) == address
 
 
@@ -78,25 +78,25 @@ def test_throttle_counts_by_address_and_forgives_over_a_minute():
     throttle = Throttle(ServerSettings(token_failures=3), clock=lambda: now[0])
     for _ in range(3):
         throttle.check("a", "x")
-        throttle.failed("a")
+        throttle.record_failure("a")
     with pytest.raises(TooManyRequestsError):
         throttle.check("a", "x")
     throttle.check("b", "x")
     now[0] += 21
     throttle.check("a", "x")
-    throttle.failed("a")
-    throttle.failed("a")
+    throttle.record_failure("a")
+    throttle.record_failure("a")
     with pytest.raises(TooManyRequestsError):
         throttle.check("a", "x")
     assert throttle.user_of("valid") == 0
-    throttle.succeeded("valid", 7)
-    throttle.succeeded("valid")
+    throttle.record_success("valid", 7)
+    throttle.record_success("valid")
     assert throttle.user_of("valid") == 7
     throttle.check("a", "valid")
     now[0] += 61
     for _ in range(3):
         throttle.check("a", "x")
-        throttle.failed("a")
+        throttle.record_failure("a")
 
 
 def test_many_wrong_tokens_are_429(strict):
@@ -194,7 +194,7 @@ def test_many_long_uploads_at_once_are_refused_or_served(strict):
 @pytest.mark.parametrize(
     "sent", ["", "GET / HT", "POST /api/photometric_series HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"]
 )
-def test_slow_clients_are_let_go(strict, sent):
+def test_slow_clients_are_disconnected(strict, sent):
     address = urlsplit(strict.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         connection.sendall(sent.encode())
@@ -204,7 +204,7 @@ def test_slow_clients_are_let_go(strict, sent):
     assert not received or received.startswith(b"HTTP/1.1 4")
 
 
-def test_metrics(strict):
+def test_metrics_count_requests(strict):
     text = httpx.get(f"{strict.url}/metrics").text
     for name in (
         'photseries_requests_total{route="EnumTypes",status="401",verb="GET"}',
@@ -221,7 +221,7 @@ def test_metrics(strict):
         assert name in text, name
 
 
-def test_a_method_that_is_none_stands_in_no_label_and_in_no_log(strict):
+def test_unknown_method_appears_in_no_label_or_log(strict):
     connection = http.client.HTTPConnection(urlsplit(strict.url).netloc, timeout=30)
     connection.request("X" * 10_000, "/")
     assert connection.getresponse().status == 405
@@ -252,7 +252,7 @@ def test_the_log_has_a_line_per_request_and_no_secret(tmp_path, archive_url):
     assert not [line for line in lines if line.startswith("forged")]
 
 
-def test_what_a_proxy_forwards_is_no_text_of_the_log(tmp_path, archive_url):
+def test_forwarded_headers_cannot_forge_log_lines(tmp_path, archive_url):
     forged = "6.6.6.6 id=1 method=GET path=/ status=200 user=admin client=7.7.7.7"
     settings = {"database__url": archive_url, "server__trusted_proxies": '["127.0.0.1"]'}
     with ForkedService(tmp_path / "data", **settings) as service:
@@ -278,7 +278,7 @@ def test_no_text_of_a_client_looks_like_a_line_of_the_log():
     assert all(line.startswith("  ") for line in traceback)
 
 
-def test_what_of_a_long_header_is_looked_at(monkeypatch):
+def test_long_forwarded_header_is_read_in_part(monkeypatch):
     seen = []
     address_of = ipaddress.ip_address
     monkeypatch.setattr(ipaddress, "ip_address", lambda text: (seen.append(text), address_of(text))[1])
@@ -287,11 +287,11 @@ def test_what_of_a_long_header_is_looked_at(monkeypatch):
     seen.clear()
     range_of = media._range
     monkeypatch.setattr(media, "_range", lambda text: (seen.append(text), range_of(text))[1])
-    assert accepted({"Accept": "a/b, " * 10_000}, ["a/b"]) == "a/b"
+    assert preferred_type({"Accept": "a/b, " * 10_000}, ["a/b"]) == "a/b"
     assert len(seen) == media.MAX_RANGES
 
 
-def test_cookies_of_others_are_no_objects(monkeypatch):
+def test_foreign_cookies_are_ignored(monkeypatch):
     monkeypatch.setattr(http.cookies.Morsel, "__init__", None)
     cookies = "; ".join([*(f"c{number}=1" for number in range(5_000)), 'photseries="a b"', "photseries=secret"])
     request: Any = SimpleNamespace(headers={"Cookie": cookies}, remote_ip="6.6.6.6")

@@ -107,7 +107,7 @@ def check_error(answer, status, code=None):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_body(admin, world, directory, case):
+def test_invalid_body_is_refused(admin, world, directory, case):
     change, words = REFUSED[case]
     good = world.fields(data=columns(), series_name="refused")
     body = {name: value for name, value in {**good, **change}.items() if value is not None}
@@ -117,7 +117,7 @@ def test_refused_body(admin, world, directory, case):
     assert snapshot(admin, directory) == before
 
 
-def test_all_problems_in_one_answer(admin, world):
+def test_answer_lists_all_problems(admin, world):
     body = world.fields(
         data={"flux": [1.0]}, obj_id="nobody", ra=1000, filter="mauve", group_ids=[9999], colour="red", exp_time=None
     )
@@ -212,7 +212,7 @@ def test_peer_26_query_arguments(admin, params, words):
     assert set(error["data"]["fields"]) == set(params)
 
 
-def test_the_first_of_very_many_problems_are_told(admin):
+def test_answer_lists_the_first_of_many_problems(admin):
     body = {f"unknown{number}": 1 for number in range(20_000)}
     error = check_error(admin.post("/api/photometric_series/query", json=body), 400, "invalid")
     assert len(error["data"]["fields"]) == 21
@@ -229,13 +229,13 @@ def test_a_query_of_a_million_characters(service):
     connection.close()
 
 
-def test_one_series_has_a_data_format_too(admin):
+def test_data_format_of_a_single_series_is_checked(admin):
     error = check_error(admin.get("/api/photometric_series/1", params={"dataFormat": "X"}), 400)
     assert 'Invalid dataFormat: "X"' in error["message"]
 
 
 @pytest.mark.parametrize("header", [None, "token", "Basic abc", "token \u00e9", "token " + "x" * 5000])
-def test_no_valid_token(service, header):
+def test_invalid_token_gives_401(service, header):
     headers = {} if header is None else {"Authorization": header.encode()}
     answer = httpx.get(f"{service.url}/api/photometric_series", headers=headers)
     check_error(answer, 401, "unauthorized")
@@ -245,7 +245,7 @@ def test_no_valid_token(service, header):
     ]
 
 
-def test_other_media_types(admin):
+def test_other_media_types_give_415(admin):
     for path, name, value in (
         ("/api/photometric_series", "Content-Type", "image/png"),
         ("/api/photometric_series", "Content-Encoding", "br"),

@@ -96,7 +96,7 @@ def rows_of(admin, headers=None, **body):
 
 
 @pytest.mark.parametrize("form", READERS)
-def test_names_in_every_format(admin, stored, anna, form):
+def test_list_of_names_is_exported_in_every_format(admin, stored, anna, form):
     names = ["nobody", "x, y", "hidden", "Barnard's star", "x, y"]
     answer = admin.post(URL, json={"obj_ids": names, "format": form}, headers=anna)
     assert answer.headers["Content-Type"] == EXPORTS[form].media_type
@@ -118,7 +118,7 @@ def test_names_in_every_format(admin, stored, anna, form):
     assert pd.isna(row["channel"])
 
 
-def test_every_kind_of_list(admin, stored, anna):
+def test_every_kind_of_list_is_accepted(admin, stored, anna):
     hashes = [admin.get(f"{PATH}/{one}").json()["data"]["hash"] for one in stored]
     for name, values, found in (
         ("ids", [stored[3], stored[0], 2**62, -1, stored[0]], {"1": stored[:1], "4": stored[:1]}),
@@ -174,7 +174,7 @@ def test_parts_are_those_of_each_series(admin, stored, part):
         assert len(mine) == len(next(iter(expected.values())))
 
 
-def test_a_zip_has_each_file_once(admin, stored, anna):
+def test_zip_contains_each_file_once(admin, stored, anna):
     content = export(admin, anna, ids=[stored[2], 99999, stored[0], stored[2]], format="zip")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
@@ -224,7 +224,7 @@ def test_a_damaged_file_does_not_stop_the_others(admin, stored, directory, form)
     }  # fmt: skip
 
 
-def test_a_cursor_continues(admin, stored):
+def test_cursor_continues_an_export(admin, stored):
     whole, manifest = rows_of(admin, ids=[*stored, stored[0]])
     rest, again = rows_of(admin, ids=[*stored, stored[0]], cursor=f"1.{stored[1]}")
     assert again == manifest
@@ -232,7 +232,7 @@ def test_a_cursor_continues(admin, stored):
     assert rows_of(admin, ids=stored, cursor="99.1")[0] == []
 
 
-def test_nothing_that_is_found(admin, stored):
+def test_list_without_matches_gives_an_empty_export(admin, stored):
     for form, reader in READERS.items():
         rows, manifest = reader(export(admin, obj_ids=["nobody"], format=form, columns=["mjd", "colour"]))
         assert (list(rows), manifest["absent"], manifest["found"]) == ([], [0], {})
@@ -273,7 +273,7 @@ def test_long_lists_are_looked_up_in_portions(admin, stored, monkeypatch):
     ],
     ids=str,
 )
-def test_what_is_refused(admin, body, field, words):
+def test_invalid_list_requests_are_refused(admin, body, field, words):
     refused = check_error(admin.post(URL, json=body), 400)
     assert field in refused["data"]["fields"]
     assert words in refused["message"]
@@ -287,7 +287,7 @@ def test_a_column_that_no_series_has(admin, stored):
     assert {"mjd", "mag", "sky"} < rows[0].keys()
 
 
-def test_lists_that_are_too_long(admin):
+def test_overlong_lists_are_refused(admin):
     check_error(admin.post(URL, json={"ids": list(range(list_request.MAX_ENTRIES + 1))}), 400)
     check_error(admin.post(URL, json={"obj_ids": ["x" * 200] * 100_000}), 413)
     check_error(admin.post(URL, content=b"[1]", headers={"Content-Type": "image/png"}), 415)

@@ -125,7 +125,7 @@ def test_pandas_opens_the_long_table(admin, stored, tmp_path):
     assert len(pd.read_hdf(path, "light_curves", start=len(found) - 7)) == 7
 
 
-def test_other_columns(admin, stored):
+def test_additional_columns_are_exported(admin, stored):
     short = ",".join(["flux", "mags", "counts"])
     found, _ = from_hdf5(admin.get(URL, params={"columns": "sky,mjd", "derive": "snr", "seriesName": short}).content)
     expected = one_by_one(admin, found["series_id"].drop_duplicates(), ["snr"])
@@ -168,7 +168,7 @@ def seen(client, **params):
     return set(found["series_id"])
 
 
-def test_nobody_gets_what_is_not_open_to_them(service, world, stored):
+def test_export_contains_only_visible_series(service, world, stored):
     expected = {"anna": {"anna", "anna too", "tess"}, "ben": {"ben", "tess"}, "olga": set()}
     for name, theirs in expected.items():
         with service.client(world.tokens[name]) as client:
@@ -199,7 +199,7 @@ def test_criteria_restrict(admin, world, stored):
         assert admin.request(verb, URL).headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
-def test_nothing_that_matches_is_a_file_without_rows(admin, stored, tmp_path):
+def test_export_without_matches_has_no_rows(admin, stored, tmp_path):
     none = {"objectID": "nowhere"}
     for form, reader in READERS.items():
         content = admin.get(URL, params={**none, "format": form, "columns": "colour"}).content
@@ -279,7 +279,7 @@ MANY = {"minNumExposures": 60_000}
 AT_ONCE = [name for name in EXPORTS if name != "ndjson"]
 
 
-def test_a_file_that_is_gone_breaks_the_connection(service, admin, last):
+def test_missing_file_breaks_the_connection(service, admin, last):
     ids, file = last
     clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
     file.rename(file.with_suffix(".away"))
@@ -291,7 +291,7 @@ def test_a_file_that_is_gone_breaks_the_connection(service, admin, last):
     assert "photseries_in_flight 1.0" in admin.get("/metrics").text
 
 
-def test_what_is_changed_or_deleted_meanwhile_comes_as_it_was(service, admin, last):
+def test_export_contains_series_as_at_its_start(service, admin, last):
     ids, _ = last
     before = {form: admin.get(URL, params={"format": form, **MANY}).content for form in AT_ONCE}
     clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
@@ -301,7 +301,7 @@ def test_what_is_changed_or_deleted_meanwhile_comes_as_it_was(service, admin, la
         assert client.rest() == before[form], form
 
 
-def test_what_is_deleted_and_gone_is_left_out_where_that_can_be(service, admin, last):
+def test_series_removed_during_export_are_omitted(service, admin, last):
     ids, file = last
     clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
     metrics = admin.get("/metrics").text
@@ -330,7 +330,7 @@ def strict(directory, database_url, many):
         yield running
 
 
-def test_no_more_than_the_service_has_room_for_and_none_that_stands_still(strict):
+def test_exports_are_limited_and_stalled_ones_end(strict):
     """The slot of a client that has gone, and of one that takes nothing, is free again."""
     with strict.client() as admin:
         for leaves in (True, False):
@@ -348,7 +348,7 @@ def test_no_more_than_the_service_has_room_for_and_none_that_stands_still(strict
             client.rest()
 
 
-def test_everybody_gets_what_is_public_where_that_is_allowed(strict, admin, world, stored):
+def test_visitors_export_public_series(strict, admin, world, stored):
     (everyone,) = [one["id"] for one in admin.get("/api/groups").json()["data"]["groups"] if "Sitewide" in one["name"]]
     path = f"{PATH}/{stored['anna']}"
     assert admin.patch(path, json={"group_ids": [everyone]}).status_code == 200

@@ -71,7 +71,7 @@ def test_a_file_of_several_filters_names_the_options_that_store_each(admin, worl
         assert series["num_exp"] == one["rows"]
 
 
-def test_one_request_stores_one_series(admin, world):
+def test_file_request_stores_one_series(admin, world):
     path = DATA / "cases/csv/ztf_irsa.csv"
     given = world.fields(series_name="both", split_by="filtercode")
     body = check_error(store(admin, path.read_bytes(), **given), 400)
@@ -87,7 +87,7 @@ def local(path, options):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_what_the_command_stores_a_request_stores(admin, world, case):
+def test_command_and_request_store_equal_series(admin, world, case):
     path = DATA / "cases" / case["file"]
     given = {name.replace("-", "_"): value for name, value in case["options"].items()}
     options = {name: value for name, value in given.items() if name in OPTIONS}
@@ -154,7 +154,7 @@ def test_workbooks_are_for_the_client_alone(admin, tmp_path):
     assert "photseries upload" in body["message"]
 
 
-def test_bounds(admin, world):
+def test_file_limits_are_enforced(admin, world):
     bomb = gzip.compress(b"mjd,mag\n" + b"60000,15\n" * 40_000_000, 1)
     assert "bytes when it is decompressed" in check_error(admin.post(f"{PATH}/inspect", content=bomb), 400)["message"]
     rows = b"mjd,mag\n" + b"60000,15\n" * 2_000_001
@@ -166,7 +166,7 @@ def test_bounds(admin, world):
     check_error(admin.post(f"{PATH}/inspect", content=TEXT, headers=form), 415)
 
 
-def test_only_those_who_may_upload(service, world):
+def test_file_upload_requires_permission(service, world):
     with service.client(world.tokens["anna reads"]) as reader:
         check_error(reader.post(f"{PATH}/inspect", content=TEXT), 403)
         check_error(store(reader, TEXT), 403)

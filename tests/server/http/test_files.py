@@ -35,7 +35,7 @@ def stored(admin, world):
     return series, content, recipe_read(content)[0]
 
 
-def test_a_file_goes_up_as_it_is(admin, stored):
+def test_hdf5_file_is_accepted_as_body(admin, stored):
     series, _, frame = stored
     expected, metadata = recipe_read(TESS.read_bytes())
     assert frame.equals(expected)
@@ -57,7 +57,7 @@ def test_fields_in_the_query_have_their_types(admin, world):
     check_error(admin.post(PATH, params={**params, "colour": "red"}, content=TESS.read_bytes(), headers=H5), 400)
 
 
-def test_a_form(admin, world, stored):
+def test_form_upload_is_accepted(admin, world, stored):
     fields = {"obj_id": world.source, "instrument_id": str(world.instrument), "origin": "a form"}
     files = {"file": ("light curve.h5", TESS.read_bytes())}
     answer = admin.post(PATH, data=fields, files=files)
@@ -95,7 +95,7 @@ def test_compressed_bodies(admin, world, compress):
     check_error(admin.post("/api/groups", content=compress(b'{"name": "x"}'), headers=headers), 415)
 
 
-def test_the_file_itself(admin, stored):
+def test_stored_file_is_served(admin, stored):
     series, content, _ = stored
     answer = admin.get(f"{PATH}/{series}/data")
     assert answer.content == content
@@ -113,7 +113,7 @@ def test_the_file_itself(admin, stored):
     ("asked", "start", "stop"),
     [("0-9", 0, 10), ("10-", 10, None), ("-10", -10, None), ("100-99999999", 100, None), ("0-0", 0, 1)],
 )
-def test_ranges(admin, stored, asked, start, stop):
+def test_byte_ranges_are_served(admin, stored, asked, start, stop):
     series, content, _ = stored
     answer = admin.get(f"{PATH}/{series}/data", headers={"Range": f"bytes={asked}"})
     assert answer.status_code == 206
@@ -122,7 +122,7 @@ def test_ranges(admin, stored, asked, start, stop):
     assert answer.headers["Content-Range"] == f"bytes {first}-{first + len(answer.content) - 1}/{len(content)}"
 
 
-def test_ranges_that_are_none(admin, stored):
+def test_invalid_ranges_are_ignored_or_refused(admin, stored):
     series, content, _ = stored
     path = f"{PATH}/{series}/data"
     beyond = admin.get(path, headers={"Range": f"bytes={len(content)}-"})
@@ -190,7 +190,7 @@ def test_few_points_of_times_that_hardly_differ(admin, world, step):
     ],
     ids=str,
 )
-def test_parts_that_are_none(admin, stored, params, message):
+def test_invalid_parts_are_refused(admin, stored, params, message):
     for path in (f"{PATH}/{stored[0]}/data", f"{PATH}/{stored[0]}"):
         assert message in check_error(admin.get(path, params=params), 400)["message"]
 
@@ -307,7 +307,7 @@ def test_every_upload_answers_with_warnings(admin, world, how):
     assert repeated == {"id": created["id"], "warnings": []}
 
 
-def test_a_series_grows(admin, world):
+def test_rows_are_appended(admin, world):
     first, second = columns(10), columns(10, seed=1)
     second["mjd"] = [time + 1 for time in second["mjd"]]
     series = admin.post(PATH, json=world.fields(series_name="growing", data=first)).json()["data"]["id"]
@@ -390,7 +390,7 @@ def test_what_the_service_gave_as_json_can_be_appended(admin, world):
     ],
     ids=str,
 )
-def test_rows_that_do_not_fit(admin, world, body, message):
+def test_incompatible_rows_are_refused(admin, world, body, message):
     name = f"unfit {message}".replace("'", "")
     series = admin.post(PATH, json=world.fields(series_name=name, data=columns(3))).json()["data"]["id"]
     assert message in check_error(admin.post(f"{PATH}/{series}/append", json=body), 400)["message"]

@@ -31,7 +31,7 @@ def series(admin, world):
 
 
 @pytest.mark.parametrize("form", WRITERS.values(), ids=lambda form: form.name)
-def test_three_ways_to_a_format(admin, series, form):
+def test_format_is_selected_by_suffix_parameter_or_accept(admin, series, form):
     answer = admin.get(f"{PATH}/{series}/data", params={"format": form.name})
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == form.media_type
@@ -61,17 +61,17 @@ def test_three_ways_to_a_format(admin, series, form):
         ("", "application/x-hdf5"),
     ],
 )
-def test_what_is_accepted_decides(admin, series, accept, kind):
+def test_accept_header_selects_the_format(admin, series, accept, kind):
     assert admin.get(f"{PATH}/{series}/data", headers={"Accept": accept}).headers["Content-Type"] == kind
 
 
-def test_nothing_acceptable(admin, series):
+def test_unacceptable_types_give_406(admin, series):
     for accept in ("image/png", "*/*;q=0", "text/csv;q=much"):
         refused = check_error(admin.get(f"{PATH}/{series}/data", headers={"Accept": accept}), 406, "not_acceptable")
         assert "text/csv" in refused["message"]
 
 
-def test_having_one_format_is_not_having_another(admin, series):
+def test_etag_depends_on_the_format(admin, series):
     tag = admin.get(f"{PATH}/{series}.h5").headers["ETag"]
     headers = {"If-None-Match": tag, "Accept": "text/csv"}
     assert admin.get(f"{PATH}/{series}/data", headers=headers).status_code == 200
@@ -86,7 +86,7 @@ def test_a_part_in_any_format(admin, series):
     assert np.allclose(found["mag"], np.array(as_json["mag"], float), equal_nan=True)
 
 
-def test_what_is_no_format(admin, series):
+def test_unknown_format_is_refused(admin, series):
     assert "one of hdf5, json" in check_error(admin.get(f"{PATH}/{series}/data?format=xlsx"), 400)["message"]
     check_error(admin.get(f"{PATH}/{series}.xlsx"), 404)
     check_error(admin.get(f"{PATH}/999999.csv"), 404)

@@ -14,7 +14,7 @@ def path(series):
     return f"/api/photometric_series/{series}"
 
 
-def test_an_answer_has_an_etag_that_spares_the_next(admin, world):
+def test_matching_etag_gives_304(admin, world):
     series = post(admin, world)
     for data_format in ("json", "hdf5", "none"):
         first = admin.get(path(series), params={"dataFormat": data_format})
@@ -29,7 +29,7 @@ def test_an_answer_has_an_etag_that_spares_the_next(admin, world):
     assert changed.headers["ETag"].startswith(f'"{series}.2.none.')
 
 
-def test_a_name_that_changed_is_shown_to_who_had_the_answer(service, admin, world):
+def test_changed_name_invalidates_the_etag(service, admin, world):
     """What is not the series' own shows in no revision: the groups that one may see, and their names."""
     group = world.make("groups", name="old name", user_ids=[world.users["anna"]])
     series = post(admin, world, group_ids=[world.crew, group])
@@ -69,12 +69,12 @@ def test_a_change_from_another_revision_is_refused(admin, world, verb):
     assert answer.status_code == 200
 
 
-def test_if_match_any(admin, world):
+def test_if_match_star_accepts_any_revision(admin, world):
     series = post(admin, world)
     assert admin.patch(path(series), json={"origin": "x"}, headers={"If-Match": "*"}).status_code == 200
 
 
-def test_the_history_tells_who_did_what(service, admin, world):
+def test_history_records_users_and_actions(service, admin, world):
     with service.client(world.tokens["anna"]) as anna:
         series = post(anna, world, group_ids=[world.crew], channel="a")
         first = get(anna, series)
@@ -107,7 +107,7 @@ def test_the_history_names_only_groups_that_one_sees(service, admin, world):
     assert event["changed"]["stream_ids"] == {"from": [], "to": [world.feed]}
 
 
-def test_what_was_replaced_or_deleted_can_be_read_by_its_owner(service, admin, world):
+def test_owner_reads_replaced_and_deleted_revisions(service, admin, world):
     with service.client(world.tokens["anna"]) as anna, service.client(world.tokens["ben manages"]) as ben:
         series = post(anna, world, group_ids=[world.crew], channel="a")
         patch(anna, series, data=columns(seed=7), channel="b")
@@ -235,7 +235,7 @@ def test_the_owner_purges_the_history_of_a_deleted_series(service, admin, declas
     check_error(admin.delete(f"{path(999999)}/history"), 404)
 
 
-def test_what_is_no_longer_kept_is_not_found(admin, world, directory):
+def test_removed_revision_is_not_found(admin, world, directory):
     series = post(admin, world)
     filename = get(admin, series)["filename"]
     patch(admin, series, channel="b")
@@ -244,6 +244,6 @@ def test_what_is_no_longer_kept_is_not_found(admin, world, directory):
     assert "not kept" in error["message"]
 
 
-def test_no_history_of_nothing(admin):
+def test_missing_series_has_no_history(admin):
     check_error(admin.get("/api/photometric_series/999999/history"), 404)
     check_error(admin.get("/api/photometric_series/x/history"), 404)

@@ -62,11 +62,11 @@ def test_head_has_the_headers_of_get(admin, series, long, path, encoding):
     "path",
     ["/healthz", "/api/openapi.json", "/docs/", "/docs/http", "/sign-in", "/metrics", "/vo/scs?RA=1&DEC=1&SR=0.1"],
 )
-def test_head_elsewhere(admin, path):
+def test_head_works_on_other_routes(admin, path):
     assert admin.head(path).status_code == admin.get(path).status_code == 200
 
 
-def test_head_of_what_is_only_posted(admin):
+def test_head_of_post_only_routes_gives_405(admin):
     answer = admin.head(f"{PATH}/query")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST, OPTIONS", b"")
 
@@ -150,7 +150,7 @@ def test_a_tag_of_a_compressed_answer_names_its_revision(admin, series):
         ("{}", {"Accept-Encoding": "identity, gzip;q=0.5"}),
     ],
 )
-def test_what_is_never_compressed(service, long, path, headers):
+def test_compressed_formats_are_not_compressed_again(service, long, path, headers):
     answer, _ = raw(service, f"{PATH}/{path.format(long)}", **{"Accept-Encoding": "gzip, zstd", **headers})
     assert answer.status in (200, 206)
     assert answer.getheader("Content-Encoding") is None
@@ -174,7 +174,7 @@ def test_the_token_may_be_a_password(service, name):
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic bm8gY29sb24=", "Basic /w=="])
-def test_a_password_that_is_none(service, header):
+def test_invalid_password_is_refused(service, header):
     check_error(httpx.get(f"{service.url}/api/whoami", headers={"Authorization": header}), 401, "unauthorized")
 
 

@@ -65,11 +65,11 @@ def operations(document):
     return {(verb.upper(), path): one for path, verbs in document["paths"].items() for verb, one in verbs.items()}
 
 
-def test_it_is_valid(document):
+def test_document_is_valid(document):
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
 
 
-def test_every_route_is_in_it_and_states_what_it_takes_and_answers(document):
+def test_document_lists_routes_with_parameters_and_answers(document):
     routes = set()
     for path, handler, _ in cast("list[Any]", API):
         for verb in handler.needs:
@@ -91,7 +91,7 @@ def test_every_operation_is_described(document):
             assert media != "application/json" or "example" in resolved(document, body["schema"])
 
 
-def test_every_error_is_in_it(document):
+def test_document_contains_every_error(document):
     kinds = [PhotseriesError]
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
@@ -256,7 +256,7 @@ def test_without_a_token_and_without_permission(document, service, admin):
                 assert Caller(document, reader).send(verb, path).status_code == 403
 
 
-def test_nothing_of_it_is_made_before_somebody_asks():
+def test_document_is_generated_on_first_request():
     heavy = ("apispec", "photseries.server.http.openapi.document", "photseries.server.http.openapi.page")
     program = (
         f"import sys, photseries.server.http.server; sys.exit([name for name in {heavy} if name in sys.modules] or 0)"
@@ -327,7 +327,7 @@ ALL = os.environ.get("INTERFACE") == "all"
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if ALL else 300)
 @pytest.mark.parametrize("phases", ["everything"] if ALL else ["random", "boundaries"])
-def test_a_machine_that_reads_it_finds_no_fault(admin, service, tmp_path, phases):
+def test_machine_test_of_the_document_finds_no_fault(admin, service, tmp_path, phases):
     """No 5xx, no undocumented status, media type or header, no answer against its schema."""
     # An id that no machine thinks of, so that it does not remove its own user.
     number = 1_234_567 * (1 + list(PHASES).index(phases))

@@ -51,7 +51,7 @@ def fields(client, number):
     return tuple(found[name] for name in PERIOD)
 
 
-def test_a_series_has_no_period_until_one_is_known(client_of, series):
+def test_new_series_has_no_period(client_of, series):
     anna = client_of["anna"]
     assert fields(anna, series) == (None,) * 5
     assert listed(anna, series) == []
@@ -87,7 +87,7 @@ def test_who_sees_a_series_states_periods_and_who_may_change_it_prefers_one(clie
     assert client_of["anna reads"].get(f"{PATH}/{series}/periods").status_code == 200
 
 
-def test_one_removes_ones_own_periods(client_of, series):
+def test_users_remove_their_own_periods(client_of, series):
     anna, ben = client_of["anna"], client_of["ben"]
     for client, method in ((anna, "pdm"), (anna, "by eye"), (ben, "pdm")):
         assert put(client, series, 0.7, method).status_code == 200
@@ -114,7 +114,7 @@ def test_one_removes_ones_own_periods(client_of, series):
         ({"period": 0.5, "method": "pdm", "power": 1}, "power"),
     ],
 )
-def test_a_period_that_is_none_is_refused(client_of, series, body, field):
+def test_invalid_period_is_refused(client_of, series, body, field):
     answer = client_of["anna"].put(f"{PATH}/{series}/periods", json=body)
     assert (answer.status_code, list(answer.json()["data"]["fields"])) == (400, [field])
 

@@ -35,7 +35,7 @@ def asked(service, times=40):
     return {httpx.get(f"{service.url}/api/enum_types", headers=headers).status_code for _ in range(times)}
 
 
-def test_one_archive(service):
+def test_processes_share_one_archive(service):
     assert len(serving(service)) == NUMBER
     with service.client() as admin:
         world = World(admin)
@@ -47,7 +47,7 @@ def test_one_archive(service):
             assert admin.get(f"/api/photometric_series/{series}").json()["data"]["data"] == columns()
 
 
-def test_one_that_dies_is_replaced(service):
+def test_dead_process_is_replaced(service):
     before = serving(service)
     before[0].kill()
     until(lambda: len(serving(service)) == NUMBER and before[0].pid not in [child.pid for child in serving(service)])
@@ -55,7 +55,7 @@ def test_one_that_dies_is_replaced(service):
     assert asked(service) == {200}
 
 
-def test_they_end_with_their_parent(tmp_path):
+def test_processes_end_with_their_parent(tmp_path):
     with RunningService(tmp_path / "data", server__processes=NUMBER) as service:
         children = serving(service)
         service.kill()
@@ -63,7 +63,7 @@ def test_they_end_with_their_parent(tmp_path):
         assert not alive
 
 
-def test_a_clean_stop(service):
+def test_processes_stop_cleanly(service):
     children = psutil.Process(service.process.pid).children(recursive=True)
     assert service.stop() == 0
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -71,7 +71,7 @@ def test_a_clean_stop(service):
     assert "Traceback" not in service.log.read_text()
 
 
-def test_one_that_cannot_start_stops_all(tmp_path):
+def test_failing_start_stops_all_processes(tmp_path):
     command = [sys.executable, "-m", "photseries", "serve", "--port", "0", "--processes", "2", "--data", str(tmp_path)]
     environment = os.environ | {"PHOTSERIES_DATABASE__URL": "mysql://x"}
     outcome = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)

@@ -60,7 +60,7 @@ def test_an_explicit_id_moves_the_sequence(admin, kind):
     assert make("e").json()["data"]["id"] > following
 
 
-def test_a_name_is_taken_once(admin, world):
+def test_names_are_unique(admin, world):
     error = check_error(admin.post("/api/groups", json={"name": "crew"}), 409, "duplicate")
     assert error["data"]["fields"] == {"name": ["Already taken."]}
 
@@ -90,12 +90,12 @@ def test_a_name_is_taken_once(admin, world):
         ("tokens", {"user_id": 1, "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
-def test_refused_entries(admin, world, kind, body, field):
+def test_invalid_entries_are_refused(admin, world, kind, body, field):
     error = check_error(admin.post(f"/api/{kind}", json=body), 400, "invalid")
     assert set(error["data"]["fields"]) == {field}
 
 
-def test_what_a_series_refers_to_stays(admin, world):
+def test_referenced_entries_cannot_be_deleted(admin, world):
     group = world.make("groups", name="referred", user_ids=[1])
     stream = world.make("streams", name="referred", user_ids=[1])
     followup = world.make("followup_request")
@@ -133,7 +133,7 @@ def test_members_are_replaced(service, admin, world):
 
 
 @pytest.mark.parametrize("kind", ["groups", "streams"])
-def test_of_two_changes_of_the_members_one_counts(services, kind):
+def test_concurrent_member_changes_are_serialised(services, kind):
     """The second waits for the first, and takes out whom that has put in."""
     users = [services.accounts.create(OPERATOR, "users", {"username": name})["id"] for name in "abc"]
     entry = services.accounts.create(OPERATOR, kind, {"name": "contested"})["id"]
@@ -150,7 +150,7 @@ def test_of_two_changes_of_the_members_one_counts(services, kind):
     assert services.accounts.get(OPERATOR, kind, str(entry))["user_ids"] == users[2:]
 
 
-def test_nobody_who_is_deactivated_gets_a_token(admin, world):
+def test_deactivated_users_get_no_token(admin, world):
     user = world.make("users", username="gone")
     assert admin.delete(f"/api/users/{user}").status_code == 200
     error = check_error(admin.post("/api/tokens", json={"user_id": user}), 400, "invalid")

@@ -98,7 +98,7 @@ def test_an_earlier_revision_of_a_deleted_series(anna, world):
     assert get(anna, series)["channel"] == "b"
 
 
-def test_who_may_restore(service, anna, world):
+def test_restore_requires_permission(service, anna, world):
     shared = post(anna, world, group_ids=[world.crew])
     own = post(anna, world)
     for series in (shared, own):
@@ -131,7 +131,7 @@ def test_a_delete_that_recorded_no_sharing(service, anna, admin, world, database
     assert after["created_at"][:19] == created[:19]
 
 
-def test_a_key_that_was_taken_meanwhile(service, anna, world):
+def test_occupied_key_prevents_a_restore(service, anna, world):
     fields = {"series_name": "taken", "series_obj_id": "restore"}
     series = post(anna, world, **fields)
     anna.delete(f"{PATH}/{series}")
@@ -145,7 +145,7 @@ def test_a_key_that_was_taken_meanwhile(service, anna, world):
     assert restored(anna, series) == 3
 
 
-def test_a_reference_that_was_deleted_meanwhile(anna, admin, world):
+def test_deleted_reference_prevents_a_restore(anna, admin, world):
     source = world.make("sources", id="short-lived", ra=1, dec=2)
     instrument = world.make("instrument", name="short-lived")
     series = post(anna, world, obj_id=source, instrument_id=instrument)
@@ -170,7 +170,7 @@ def test_a_group_that_was_deleted_meanwhile_is_left_out(anna, admin, world):
     assert {one["name"] for one in get(anna, series)["groups"]} == {"crew", "anna"}
 
 
-def test_after_the_grace_it_is_too_late(anna, world, database_url):
+def test_restore_after_the_grace_fails(anna, world, database_url):
     series = post(anna, world)
     patch(anna, series, channel="b")
     anna.delete(f"{PATH}/{series}")
@@ -185,7 +185,7 @@ def test_after_the_grace_it_is_too_late(anna, world, database_url):
     check_error(restore(anna, series, 1), 410, "expired")
 
 
-def test_what_cannot_be_restored(anna, world):
+def test_invalid_restores_are_refused(anna, world):
     series = post(anna, world)
     check_error(restore(anna, series), 400)
     check_error(restore(anna, series, 2), 404)
@@ -198,7 +198,7 @@ def test_what_cannot_be_restored(anna, world):
     assert restore(anna, series, headers={"If-Match": f'"{series}.2.none"'}).status_code == 200
 
 
-def test_what_was_purged_is_gone(anna, world):
+def test_purged_revision_cannot_be_restored(anna, world):
     series, deleted = post(anna, world), post(anna, world)
     patch(anna, series, channel="b")
     anna.delete(f"{PATH}/{deleted}")
@@ -247,7 +247,7 @@ def shown(client, series):
     )
 
 
-def test_the_pages_offer_it_to_those_who_may(service, anna, world):
+def test_pages_offer_restore_to_permitted_users(service, anna, world):
     series = post(anna, world, channel="a", group_ids=[world.crew])
     patch(anna, series, channel="b")
     with service.client() as ben, service.client() as reader:

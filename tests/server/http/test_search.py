@@ -65,12 +65,12 @@ def test_a_cone_over_the_pole(admin, sky):
         ({"stat": "medians.bg"}, {"stat"}),
     ],
 )
-def test_bad_searches(admin, params, named):
+def test_invalid_searches_are_refused(admin, params, named):
     error = check_error(admin.get("/api/photometric_series", params=params), 400, "invalid")
     assert set(error["data"]["fields"]) == named
 
 
-def test_a_walk_by_cursor(admin, sky):
+def test_cursor_visits_each_series_once(admin, sky):
     seen, cursor = [], None
     for _ in range(10):
         more = {} if cursor is None else {"cursor": cursor}
@@ -102,7 +102,7 @@ def test_a_statistic_of_a_column(admin, world):
         assert [one["channel"] for one in data["series"]] == found, stat
 
 
-def test_positions(admin, sky):
+def test_positions_find_series_around_them(admin, sky):
     positions = [list(STARS["south"]), [0.0, 0.0], [100.0, 50.0], [0.0, 0.00001]]
     data = ask(admin, positions=positions, radius=0.0001, seriesName="sky")
     got = [(one["position"], one["obj_id"]) for one in data["series"]]
@@ -161,7 +161,7 @@ def test_ten_thousand_positions(admin, sky):
         {"colour": "red"},
     ],
 )
-def test_bad_queries(admin, body):
+def test_invalid_position_queries_are_refused(admin, body):
     check_error(admin.post("/api/photometric_series/query", json=body), 400, "invalid")
 
 
@@ -171,7 +171,7 @@ def test_a_query_without_positions_is_a_list(admin, sky):
     )
 
 
-def test_the_summary(admin, world, sky):
+def test_summary_counts_visible_series(admin, world, sky):
     answer = admin.get("/api/photometric_series/summary", params={"seriesName": "sky"})
     first = search(admin, seriesName="sky")["series"][0]
     assert answer.json()["data"] == {

@@ -117,13 +117,13 @@ DOCUMENTED = [
 ]
 
 
-def test_the_fields_returned(admin, world):
+def test_answers_have_the_documented_fields(admin, world):
     series = post(admin, world)
     assert sorted(get(admin, series)) == sorted([*DOCUMENTED, *FEATURES, *PERIOD, "data"])
     assert list(get(admin, series, dataFormat="none")) == [*ANSWERED, "data"]
 
 
-def test_every_metadata_field_comes_back(admin, world):
+def test_every_metadata_field_survives_the_round_trip(admin, world):
     followup = world.make("followup_request", obj_id=world.source)
     assignment = world.make("assignment")
     fields = {
@@ -179,7 +179,7 @@ def test_output_is_always_valid_json(admin, world):
     assert data["maxima"]["huge"] == 1.7e308
 
 
-def test_magnitudes_that_stand_for_no_measurement(admin, world):
+def test_sentinel_magnitudes_count_as_absent(admin, world):
     table = {"mjd": [59000.0, 59001.0, 59002.0, 59003.0], "mag": [18.0, 99.999, -99.0, 19.0], "magerr": [0.1] * 4}
     series = post(admin, world, data=table)
     data = get(admin, series, derive="flux,snr")
@@ -340,7 +340,7 @@ def test_an_equal_table_replaces_a_damaged_file(admin, world, directory):
     assert (after["revision"], after["data"]) == (2, before["data"])
 
 
-def test_patch_into_a_duplicate(admin, world):
+def test_patch_to_an_existing_key_gives_409(admin, world):
     post(admin, world, series_name="taken")
     series = post(admin, world, series_name="free")
     before = get(admin, series)
@@ -349,7 +349,7 @@ def test_patch_into_a_duplicate(admin, world):
     assert get(admin, series) == before
 
 
-def test_delete(admin, world, directory):
+def test_delete_removes_a_series(admin, world, directory):
     series = post(admin, world)
     filename = get(admin, series)["filename"]
     assert admin.delete(f"/api/photometric_series/{series}").status_code == 200
@@ -358,7 +358,7 @@ def test_delete(admin, world, directory):
     assert (directory / "store" / filename).exists(), "bytes go after the grace, by the sweep"
 
 
-def test_a_list(admin, world):
+def test_list_contains_visible_series(admin, world):
     ids = [post(admin, world, series_name="page", channel=f"{number:02}") for number in range(7)]
     pages = []
     for page in (1, 2, 3):
@@ -413,7 +413,7 @@ def test_num_per_page_above_the_limit_is_the_limit(admin):
         ({"seriesName": "criteri"}, set()),
     ],
 )
-def test_criteria(admin, world, params, found):
+def test_criteria_select_series(admin, world, params, found):
     for name, bandpass in (("odd%name", "ztfg"), ("odd_name", "ztfr")):
         if admin.get(f"/api/sources/{name}").status_code == 404:
             world.make("sources", id=name, ra=1, dec=1)
@@ -430,7 +430,7 @@ def test_a_list_with_tables_equals_the_single_series(admin, world):
         assert series == [get(admin, number, dataFormat=data_format) for number in ids]
 
 
-def test_enum_types(admin):
+def test_enum_types_lists_allowed_values(admin):
     data = admin.get("/api/enum_types").json()["data"]
     assert {"ztfg", "tess::red", "sma-230GHz"} <= set(data["ALLOWED_BANDPASSES"])
     assert data["ALLOWED_TIME_STAMP_ALIGNMENTS"] == ["start", "middle", "end"]
@@ -484,7 +484,7 @@ def test_a_series_that_changes_while_a_list_is_sent_is_in_it_as_it_has_become(tm
 
 
 @pytest.mark.parametrize("path", ["", "/data"])
-def test_a_client_that_takes_nothing_of_a_long_answer_is_let_go(tmp_path, archive_url, path):
+def test_client_that_reads_nothing_is_disconnected(tmp_path, archive_url, path):
     settings = {"database__url": archive_url, "server__body_timeout": 1.0}
     with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
         long = f"/api/photometric_series/{post_long(admin, World(admin))}"

@@ -46,7 +46,7 @@ def whoami(browser, **headers):
     return browser.get("/api/whoami", headers=headers)
 
 
-def test_who_is_not_signed_in_is_asked_to_and_comes_back(browser, service):
+def test_anonymous_user_signs_in_and_returns_to_the_page(browser, service):
     answer = browser.get("/series/5?a=b")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fseries%2F5%3Fa%3Db")
     page = browser.get(answer.headers["location"])
@@ -55,7 +55,7 @@ def test_who_is_not_signed_in_is_asked_to_and_comes_back(browser, service):
 
 
 @pytest.mark.parametrize("next_", ["//evil.example", "https://evil.example/", "/\\evil.example", "", "x", "/a\r\nB: c"])
-def test_one_comes_back_to_this_site_only(browser, service, next_):
+def test_sign_in_redirects_only_within_the_site(browser, service, next_):
     assert sign_in(browser, service.token, next=next_).headers["location"] == "/"
 
 
@@ -104,7 +104,7 @@ def test_the_csrf_token_of_another_session_does_not_count(signed_in, service):
         {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1"},
     ],
 )
-def test_nobody_is_signed_in_by_a_page_of_another_site(browser, service, headers):
+def test_other_sites_cannot_sign_a_user_in(browser, service, headers):
     answer = browser.post("/sign-in", data={"token": service.token}, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
@@ -133,7 +133,7 @@ def test_a_session_ends_with_its_token_or_its_user(browser, admin, how):
 
 
 @pytest.mark.parametrize("column", ["sessions.expires_at", "tokens.expires_at"])
-def test_a_session_ends_by_itself(browser, admin, database_url, column):
+def test_session_expires(browser, admin, database_url, column):
     user = admin.post("/api/users", json={"username": column}).json()["data"]["id"]
     token = admin.post("/api/tokens", json={"user_id": user}).json()["data"]
     sign_in(browser, token["token"])
@@ -152,14 +152,14 @@ def test_a_session_is_valid_on_every_process(signed_in, database_url, directory)
         assert httpx.get(other.url + "/", cookies=session).status_code == 200
 
 
-def test_a_wrong_token_is_told_and_counted(browser):
+def test_wrong_token_is_reported_and_counted(browser):
     answer = sign_in(browser, "wrong")
     assert answer.status_code == 401
     assert "This token is not valid" in answer.text
     assert "set-cookie" not in answer.headers
 
 
-def test_a_form_is_short(browser):
+def test_long_form_is_refused(browser):
     assert sign_in(browser, "x" * 20_000).status_code == 413
 
 
@@ -173,7 +173,7 @@ def test_pages_say_what_a_browser_may_do_with_them(browser, signed_in):
         assert headers["cache-control"] == "no-store"
 
 
-def test_assets_are_kept_for_good_and_nothing_else_is_given(browser):
+def test_only_assets_are_served_and_cached_permanently(browser):
     page = browser.get("/sign-in").text
     path = re.search(r'href="(/static/[0-9a-f]+/style.css)"', page)[1]
     answer = browser.get(path)

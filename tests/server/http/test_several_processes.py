@@ -19,7 +19,7 @@ def second(service, directory, database_url):
         yield running
 
 
-def test_peer_1_the_same_series_to_both_at_once(service, second, world, directory):
+def test_peer_1_concurrent_duplicates_are_stored_once(service, second, world, directory):
     with service.client() as one, second.client() as two, concurrent.futures.ThreadPoolExecutor(2) as pool:
         for number in range(ROUNDS):
             body = world.fields(data=columns(seed=number), series_name="race", series_obj_id=number)

@@ -75,12 +75,12 @@ def test_one_user_never_holds_every_place():
     assert len(order) == 10
 
 
-def test_a_user_whose_requests_may_not_wait():
+def test_user_without_waiting_places_is_refused():
     async def ask():
         turns = Turns(None, 1, 0)
         for _ in range(2):
             async with turns.place("a"):
-                with pytest.raises(BusyError, match="1 heavy requests at work and 0 waiting"):
+                with pytest.raises(BusyError, match="1 heavy requests running and 0 waiting"):
                     await turns.place("a").__aenter__()
                 async with turns.place("b"):
                     assert turns.waiting == 0
@@ -94,7 +94,7 @@ def test_a_request_that_gives_up_frees_its_place():
         async with turns.place("a"):
             waiting = asyncio.create_task(turns.place("b").__aenter__())
             await asyncio.sleep(0)
-            with pytest.raises(BusyError, match="1 heavy requests at work and 1 waiting"):
+            with pytest.raises(BusyError, match="1 heavy requests running and 1 waiting"):
                 await turns.place("b").__aenter__()
             waiting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -183,7 +183,7 @@ def sent(service, client, path, verb="GET", body=b""):
 
 
 @pytest.mark.parametrize("data_format", ["none", "json"])
-def test_twenty_requests_of_one_user_and_then_one_of_another(server, template, tmp_path, data_format):
+def test_single_request_is_not_delayed_by_twenty_of_another_user(server, template, tmp_path, data_format):
     with (
         database(server, template) as url,
         serving(url, tmp_path / "data", 1) as (service, clients, path),
@@ -211,7 +211,7 @@ def test_one_user_leaves_a_thread_to_others(narrow, database_url):
         assert clients["sam"].get("/api/whoami").status_code == 200
 
 
-def test_what_needs_no_pool_answers_while_all_are_blocked(narrow, database_url, pool):
+def test_requests_without_a_pool_answer_while_pools_are_blocked(narrow, database_url, pool):
     service, clients, path = narrow
     token = clients["ben"].headers["Authorization"].removeprefix("token ")
     with locked(database_url) as until:
@@ -235,7 +235,7 @@ def test_what_needs_no_pool_answers_while_all_are_blocked(narrow, database_url, 
 
 
 @pytest.mark.parametrize("kind", ["summary", "positions", "list", "export", "periodogram"])
-def test_more_heavy_requests_than_a_user_may_have(narrow, database_url, pool, kind):
+def test_excess_heavy_requests_are_refused(narrow, database_url, pool, kind):
     service, clients, path = narrow
     position = {"positions": [[10, -20]], "radius": 1}
     ask = {
@@ -252,7 +252,7 @@ def test_more_heavy_requests_than_a_user_may_have(narrow, database_url, pool, ki
         if kind != "periodogram":  # which looks for its series first
             error = check_error(ask(clients["anna"]), 429)
             assert error["data"]["code"] == "busy"
-            assert "2 heavy requests at work and 1 waiting" in error["message"]
+            assert "2 heavy requests running and 1 waiting" in error["message"]
             assert ask(clients["anna"]).headers["Retry-After"] == "5"
         assert clients["anna"].get("/api/enum_types").status_code == 200
         others = pool.submit(ask, clients["ben"])

@@ -109,7 +109,9 @@ def test_kept_revisions_count_against_the_quota_of_bytes(service, world, directo
             sam.post(PATH, json=world.fields(series_name="quota", channel="second", data=columns(rows=15_000))),
         ):
             error = check_error(answer, 507, "quota_exceeded")
-            made, earlier = re.search(r"would make ([0-9,]+), ([0-9,]+) of them of earlier", error["message"]).groups()
+            made, earlier = re.search(
+                r"would make ([0-9,]+), including ([0-9,]+) of earlier", error["message"]
+            ).groups()
             assert int(made.replace(",", "")) == pytest.approx((room + 1) * length, abs=100), "names are in the file"
             assert int(earlier.replace(",", "")) in (before[2], before[2] + length)
             assert error["data"]["usage"]["username"] == "sam"

@@ -39,7 +39,7 @@ def visitor(service):
         yield client
 
 
-def test_visitors_see_what_is_public_and_nothing_else(visitor, series):
+def test_visitors_see_only_public_series(visitor, series):
     public, private = series
     page = visitor.get("/")
     assert page.status_code == 200
@@ -55,7 +55,7 @@ def test_visitors_see_what_is_public_and_nothing_else(visitor, series):
     assert visitor.post(f"/series/{public}").status_code in (403, 405)
 
 
-def test_a_session_that_ended_does_not_hide_what_is_public(visitor, series):
+def test_expired_session_still_shows_public_series(visitor, series):
     visitor.cookies.set("photseries", "gone", domain="127.0.0.1", path="/")
     answer = visitor.get(f"/series/{series[0]}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/series/{series[0]}")
@@ -82,7 +82,7 @@ def test_names_are_found_without_regard_to_case_spaces_and_hyphens(visitor, seri
 
 
 @pytest.mark.parametrize("text", [".*", "V+", "%", "_", "RR.Lyr", "(", "\\"])
-def test_names_are_no_patterns(visitor, series, text):
+def test_wildcards_in_names_are_plain_characters(visitor, series, text):
     assert found(visitor, q=text)[0] == []
 
 
@@ -94,7 +94,7 @@ def test_positions_are_found(visitor, series, text):
     assert visitor.get("/find/summary", params={"q": text}).json()["data"]["series"] == 1
 
 
-def test_what_is_nearest_is_told(visitor, series):
+def test_nearest_series_is_reported(visitor, series):
     names, page = found(visitor, q="10 -19.8")
     assert names == []
     assert (
@@ -113,7 +113,7 @@ def test_filters_have_usual_names(visitor, series):
 
 
 @pytest.mark.parametrize("text", ["x" * 201, "400 10"])
-def test_what_cannot_be_searched_is_told(visitor, text):
+def test_unsearchable_text_is_reported(visitor, text):
     assert visitor.get("/", params={"q": text}).status_code == 400
 
 
@@ -123,7 +123,7 @@ def test_a_search_is_one_file(visitor, series):
     assert visitor.get("/find/export", params={"format": "exe"}).status_code == 400
 
 
-def test_the_archive_in_numbers(visitor, admin, series):
+def test_front_page_shows_archive_counts(visitor, admin, series):
     about = visitor.get("/find/archive").json()["data"]
     assert (about["series"], about["points"], about["sources"]) == (2, 40, 2)
     assert [count for _, _, count in about["sky"]] == [1, 1]

@@ -125,12 +125,12 @@ def test_overflow_is_marked(service, series):
         assert len(results.tables[0].array) == most
 
 
-def test_pyvo_raises_what_was_wrong(service):
+def test_pyvo_raises_the_error_of_the_service(service):
     with pytest.raises(pyvo.dal.DALQueryError, match="Invalid MAXREC"):
         search(service, maxrec=-1)
 
 
-def test_the_columns_alone(service, series):
+def test_maxrec_0_returns_only_columns(service, series):
     for params in ({"SR": 0}, {"SR": 1, "MAXREC": 0}):
         answer = session().get(f"{service.url}/vo/scs", params={"RA": 10, "DEC": -20, **params}, timeout=60)
         table = parse(io.BytesIO(answer.content)).get_first_table()
@@ -203,7 +203,7 @@ def test_a_form_asks_what_a_query_does(service, series):
     check_error(session().post(f"{service.url}/vo/datalink", data={"ID": ["1"] * 501}, timeout=60), 400)
 
 
-def test_links_of_what_is_not_there(service, series):
+def test_links_of_missing_series_are_errors(service, series):
     url = f"{service.url}/vo/datalink"
     params = {"ID": [str(series["everybody"]), "999999", "<x>"]}
     content = session(service.token).get(url, params=params, timeout=60).content

@@ -69,7 +69,7 @@ def test_every_file_becomes_a_series_once(import_, services, principal, tree):
     assert services.upkeep.totals()[0] == 3
 
 
-def test_what_an_upload_would_refuse_is_stored_and_reported(import_, services, principal, tree):
+def test_files_that_an_upload_refuses_are_stored_and_reported(import_, services, principal, tree):
     table = plain().assign(mjd=plain()["mjd"] + 2_400_000.5, filter=["ztfg", "ztfr"] * 15)
     (tree / "night/1/a_ztfg.h5").write_bytes(recipe_write(table, METADATA))
     for keep, status in ((False, "taken"), (True, "taken"), (True, "there")):
@@ -82,7 +82,7 @@ def test_what_an_upload_would_refuse_is_stored_and_reported(import_, services, p
     assert services.reader.get(principal, outcome.id).fields["mjd_first"] == 2_459_000.5
 
 
-def test_sources_are_made_when_asked_for(import_, services, tree):
+def test_sources_are_created_on_request(import_, services, tree):
     for file in tree.rglob("*.h5"):
         file.write_bytes(recipe_write(plain(), {**METADATA, "obj_id": "new star", "ra": 33.0}))
     _, outcomes = import_()
@@ -100,7 +100,7 @@ def test_sources_are_made_when_asked_for(import_, services, tree):
     assert services.accounts.get(OPERATOR, "sources", "new star")["ra"] == 33.0
 
 
-def test_what_cannot_be_taken_is_named(import_, tree):
+def test_unusable_files_are_named(import_, tree):
     (tree / "night/1/a_ztfg.h5").write_bytes(b"no HDF5")
     (tree / "night/1/a_ztfr.h5").rename(tree / "night/1/a_nofilter.h5")
     (tree / "night/1/b_b_ztfg.h5").rename(tree / "top.h5")
@@ -115,7 +115,7 @@ def test_what_cannot_be_taken_is_named(import_, tree):
     assert "Filter nofilter is not allowed" in messages["night/1/a_nofilter.h5"]
 
 
-def test_links_that_lead_out_stop_it(import_, services, tree, tmp_path):
+def test_links_out_of_the_folder_stop_the_import(import_, services, tree, tmp_path):
     (tmp_path / "secret.h5").write_bytes(recipe_write(plain(), METADATA))
     (tree / "night/1/c_ztfg.h5").symlink_to(tmp_path / "secret.h5")
     with pytest.raises(ConflictError, match=r"'night/1/c_ztfg\.h5' is a link that leads out of the folder"):
@@ -123,7 +123,7 @@ def test_links_that_lead_out_stop_it(import_, services, tree, tmp_path):
     assert services.upkeep.totals()[0] == 0
 
 
-def test_an_owner_that_is_not_there(import_):
+def test_missing_owner_is_refused(import_):
     with pytest.raises(NotFoundError, match="'nobody'"):
         import_(mapping={"owner": "nobody"})
 
@@ -142,7 +142,7 @@ def test_an_owner_that_is_not_there(import_):
         ("{owner: a, fields: {instrument_id: x}}", "instrument_id"),
     ],
 )
-def test_bad_mappings(tmp_path, text, message):
+def test_invalid_mappings_are_refused(tmp_path, text, message):
     (tmp_path / "mapping.yaml").write_text(text)
     with pytest.raises(StartError, match=message):
         load_mapping(tmp_path / "mapping.yaml", MetadataSchema(("ztfg",), 5))
@@ -161,7 +161,7 @@ def test_the_mapping_of_the_page(tmp_path):
     }
 
 
-def test_the_command(services, tree, tmp_path, archive_url):
+def test_import_command_reports_counts(services, tree, tmp_path, archive_url):
     (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
     words = ["import", "directory", str(tree), "--mapping", "mapping.yaml", "--json", "--data", str(tmp_path / "data")]
     outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url)

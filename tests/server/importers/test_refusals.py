@@ -10,7 +10,7 @@ from photseries.server.accounts import OPERATOR
 from photseries.server.importers import SkyPortalImport, import_lock, rows
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.principal import ADMIN, Principal
-from photseries.server.services import opened
+from photseries.server.services import open_services
 from tests.conftest import database
 from tests.server.importers.peer import ROOT, Peer, plain
 from tests.support import command
@@ -20,7 +20,7 @@ from tests.support import command
 def services(archive_url, tmp_path):
     config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data")})
     (tmp_path / "data").mkdir()
-    with opened(config) as everything:
+    with open_services(config) as everything:
         yield everything
 
 
@@ -89,7 +89,7 @@ def test_users_of_another_name_or_id(import_, services):
     )
 
 
-def test_a_series_that_is_another_one_here(import_, services, peer):
+def test_different_series_with_the_same_id_is_reported(import_, services, peer):
     import_()
     with services.catalogue.transaction() as connection:
         connection.exec_driver_sql("UPDATE series_history SET action = 'create' WHERE series_id = 2")
@@ -111,7 +111,7 @@ def test_a_series_that_was_deleted_here_does_not_come_back(import_, services):
     assert services.upkeep.totals()[0] == 2
 
 
-def test_files_outside_the_folder(import_, services, peer, tmp_path):
+def test_files_outside_the_folder_are_refused(import_, services, peer, tmp_path):
     (tmp_path / "secret").write_text("mine")
     (peer.folder / "sector/5/link.h5").symlink_to(tmp_path / "secret")
     peer.series(4, plain(seed=4))
@@ -125,19 +125,19 @@ def test_files_outside_the_folder(import_, services, peer, tmp_path):
     assert [outcome.status for outcome in outcomes] == [*["excluded"] * 3, "taken"]
 
 
-def test_another_root(import_, services):
+def test_file_root_can_be_configured(import_, services):
     refused(import_, services, "lies outside the folder '/elsewhere'", root="/elsewhere")
     _, outcomes = import_(root=ROOT)
     assert [outcome.status for outcome in outcomes] == ["taken"] * 3
 
 
-def test_a_folder_that_is_none(import_, services, peer, tmp_path):
+def test_missing_folder_is_refused(import_, services, peer, tmp_path):
     peer.folder = tmp_path / "absent"
     with pytest.raises(StartError, match="is not a folder"):
         import_()
 
 
-def test_files_that_are_none(import_, services, peer, tmp_path):
+def test_invalid_files_are_reported(import_, services, peer, tmp_path):
     files = sorted(peer.folder.rglob("*.h5"))
     for file in files:
         file.unlink()
@@ -148,7 +148,7 @@ def test_files_that_are_none(import_, services, peer, tmp_path):
     assert [outcome.status for outcome in outcomes] == ["unreadable"] * 3
 
 
-def test_another_database(archive_url):
+def test_foreign_database_is_refused(archive_url):
     with pytest.raises(StartError, match=r"not a SkyPortal database: it has no table .*objs"):
         SkyPortal(archive_url, settings.DatabaseSettings())
 
@@ -166,7 +166,7 @@ def test_a_version_with_more_columns(import_, peer):
 
 
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/none", "mysql://x/y", "nonsense"])
-def test_a_database_that_is_not_there(url):
+def test_unreachable_database_is_refused(url):
     with pytest.raises(StartError):
         SkyPortal(url, settings.DatabaseSettings())
 
@@ -175,7 +175,7 @@ def test_users_without_a_group_of_their_own(import_, services, peer):
     peer.cursor.execute("DELETE FROM group_users WHERE group_id = 114")
     peer.cursor.execute("UPDATE groups SET single_user_group = NULL WHERE id = 114")
     checked, _ = import_()
-    assert any("1 users without a group of their own" in note for note in checked.notes)
+    assert any("1 users without a single-user group" in note for note in checked.notes)
     with services.catalogue.reading() as connection:
         own = rows.own_groups(connection)
     assert own[14] == 115
@@ -206,7 +206,7 @@ def test_the_command_ends_with_status_2(peer, archive_url, tmp_path):
     assert "it has no table stream_photometric_series" in command_refused(peer, archive_url, tmp_path)
 
 
-def test_there_is_one_import_at_a_time(peer, services, archive_url, tmp_path):
+def test_concurrent_import_is_refused(peer, services, archive_url, tmp_path):
     with import_lock(services.catalogue):
         assert "Another import into this archive is running" in command_refused(peer, archive_url, tmp_path)
 

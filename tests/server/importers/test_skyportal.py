@@ -198,7 +198,7 @@ def reasons(report, number):
 # The first tests bring the module to where the others look, in steps that are short each.
 
 
-def test_there_is_a_skyportal(peer):
+def test_fixture_contains_the_skyportal_rows(peer):
     assert len(peer.rows) == PLAIN + LAST - UNSORTED + 1
 
 
@@ -206,7 +206,7 @@ def test_a_killed_import_leaves_no_report(killed, directory):
     assert not (directory.parent / "photseries-import.json").exists()
 
 
-def test_an_import_goes_on_where_it_was_killed(resumed, peer):
+def test_killed_import_continues(resumed, peer):
     counts = resumed["counts"]
     assert counts["taken"] + counts["there"] == len(peer.rows) - len(FAILED)
     assert 70 <= counts["there"] <= 83
@@ -216,23 +216,23 @@ def test_an_import_goes_on_where_it_was_killed(resumed, peer):
     assert any("1 series have ra_unc or dec_unc, which were read in arcsec" in note for note in resumed["notes"])
 
 
-def test_a_repeated_import_takes_nothing(repeated, peer):
+def test_repeated_import_stores_nothing(repeated, peer):
     assert any(f"{len(peer.rows) - len(FAILED)}  already in the archive" in line for line in repeated)
     assert sum(line.startswith(("missing: ", "unreadable: ", "refused: ")) for line in repeated) == len(FAILED)
 
 
-def test_nothing_of_a_file_ran(repeated, peer):
+def test_imported_files_execute_nothing(repeated, peer):
     assert not peer.marker.exists()
 
 
-def test_what_was_not_taken_is_named(report, clients):
+def test_skipped_series_are_named(report, clients):
     for number, status in FAILED.items():
         assert report[number]["status"] == status
         assert report[number]["message"]
         assert clients["admin"].get(f"/api/photometric_series/{number}").status_code == 404
 
 
-def test_everybody_sees_what_they_saw(peer, clients):
+def test_visibility_is_preserved(peer, clients):
     visible = set(peer.rows) - set(FAILED)
     expected = {
         "anna": visible - {ALONE},
@@ -339,12 +339,12 @@ SNR = {"median_snr", "best_snr", "worst_snr"}
         (BAD_ERRORS, "bad errors", {"median_snr", "best_snr"}),
         (NOISE, "positive fluxes only", {"mean_flux"}),
         (NOISE, "S/N definition", {"best_snr", "median_snr"}),
-        (SENTINELS, "magnitudes that stand for no measurement", {"mean_mag", "rms_mag", "best_snr", "minima", "stds"}),
+        (SENTINELS, "magnitudes that mean 'not measured'", {"mean_mag", "rms_mag", "best_snr", "minima", "stds"}),
         (AROUND_ZERO, "right ascensions around zero", {"medians"}),
         (CONSTANT, "constant brightness", SNR | {"is_detected"}),
         (OF_TIMES, "statistics of the times", {"medians", "minima"}),
         (ANOTHER_TABLE, "not computed from this file", {"num_exp", "mean_mag"}),
-        (ANOTHER_TABLE, "the table in the file is not the one that the database row describes", {"md5"}),
+        (ANOTHER_TABLE, "the file contains another table than the database row describes", {"md5"}),
         (SHARED_SINCE, PICKLED, {"md5"}),
         (TEXT_NONE, "probably null: SkyPortal's PATCH stores null as the text None", {"channel"}),
     ],
@@ -353,7 +353,7 @@ def test_wrong_results_are_named_with_the_reason(report, number, reason, fields)
     assert fields <= reasons(report, number)[reason]
 
 
-def test_what_an_upload_would_refuse_is_stored_and_reported(report, clients):
+def test_series_that_an_upload_refuses_are_stored_and_reported(report, clients):
     assert report[BTJD]["status"] == "there"
     message = report[BTJD]["message"]
     assert "The times in the column 'mjd' are not MJD: their median is 2,000.8" in message
@@ -362,7 +362,7 @@ def test_what_an_upload_would_refuse_is_stored_and_reported(report, clients):
     assert "arcsec from ra=10.500000; that was given and is used." in report[AROUND_ZERO]["message"]
 
 
-def test_the_numbers_are_right_now(clients):
+def test_statistics_are_corrected(clients):
     admin = clients["admin"]
     truth = shown(admin, DESCENDING)
     assert (truth["mjd_first"], truth["mjd_last"]) == (59000.0, plain()["mjd"].max())
@@ -376,7 +376,7 @@ def test_the_numbers_are_right_now(clients):
     assert shown(admin, NULL_TIME)["mjd_first"] == plain()["mjd"][1]
 
 
-def test_the_history_tells_the_owner(clients):
+def test_history_explains_recomputed_statistics(clients):
     (event,) = clients["anna"].get(f"/api/photometric_series/{DESCENDING}/history").json()["data"]["history"]
     assert event["action"] == "import"
     assert event["changed"]["mjd_first"]["to"] == 59000.0

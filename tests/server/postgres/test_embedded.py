@@ -280,7 +280,7 @@ def test_a_second_stop_does_nothing(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ['a b, c\'s "d" ö %20 $HOME', "x" * 200 + " y"])
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
+def test_any_path_is_accepted(tmp_path: Path, name: str) -> None:
     directory = tmp_path / name
     with EmbeddedServer(directory) as server:
         assert ask(server.start(), "SELECT 1") == 1
@@ -316,12 +316,12 @@ def test_there_is_no_tcp_port(server: EmbeddedServer, folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"password": "wrong"}, {"user": "postgres"}, {"user": "postgres", "password": ""}])
-def test_nobody_enters_without_the_password(server: EmbeddedServer, changes: dict[str, str]) -> None:
+def test_connection_requires_the_password(server: EmbeddedServer, changes: dict[str, str]) -> None:
     with pytest.raises(psycopg2.OperationalError, match=r"authentication failed|rejects connection"):
         connect(server.ensure(), **changes)
 
 
-def test_the_service_is_no_superuser(server: EmbeddedServer) -> None:
+def test_service_role_is_not_superuser(server: EmbeddedServer) -> None:
     assert ask(server.ensure(), "SHOW is_superuser") == "off"
 
 

@@ -40,7 +40,7 @@ def sandbox():
     sandbox.close()
 
 
-def test_it_starts_with_the_first_file(sandbox):
+def test_file_sandbox_starts_with_the_first_file(sandbox):
     def processes():
         """Those that this process started: neither the workers that fork servers fork nor those of a database."""
         return {one.pid for one in psutil.Process().children()}
@@ -58,7 +58,7 @@ def test_it_starts_with_the_first_file(sandbox):
     assert sandbox.outcomes["refused"] == 1
 
 
-def test_its_fork_server_has_one_thread(sandbox):
+def test_file_fork_server_has_one_thread(sandbox):
     """A fork copies only the thread that forks: locks that others hold would stay locked."""
     sandbox.read_file(TABLE, DESCRIBE)
     assert sandbox._fork_server is not None
@@ -72,7 +72,7 @@ def test_looking_for_files_fails_under_seccomp_alone(attempt):
 
 
 @pytest.mark.parametrize("attempt", ["os.fork()", "socket.socket()", "os.unlink('/tmp/x')", "os.kill(os.getppid(), 0)"])
-def test_everything_else_ends_the_worker(attempt):
+def test_forbidden_acts_end_the_worker(attempt):
     assert attempted(attempt, "").returncode == -31  # SIGSYS
 
 

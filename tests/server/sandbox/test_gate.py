@@ -18,7 +18,7 @@ def wait_for(condition):
     raise TimeoutError
 
 
-def test_no_more_than_its_places():
+def test_semaphore_admits_at_most_its_places():
     gate, lock, inside, most = FairSemaphore(3, 60), threading.Lock(), 0, 0
 
     def visit(number):
@@ -36,7 +36,7 @@ def test_no_more_than_its_places():
     assert most == 3
 
 
-def test_first_come_first_served():
+def test_waiting_threads_enter_in_order():
     gate, order = FairSemaphore(1, 60), []
 
     def visit(number):
@@ -53,7 +53,7 @@ def test_first_come_first_served():
     assert order == [*range(8), "last"]
 
 
-def test_patience_ends_and_the_place_is_not_lost():
+def test_timeout_keeps_the_place_available():
     gate = FairSemaphore(1, 0.05)
     with ThreadPoolExecutor(1) as pool, gate.entered():
         refused = pool.submit(lambda: gate.entered().__enter__())
@@ -62,7 +62,7 @@ def test_patience_ends_and_the_place_is_not_lost():
         pass
 
 
-def test_nobody_waits_for_those_who_are_stuck(monkeypatch):
+def test_stuck_holders_make_waiters_fail_immediately(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("photseries.server.sandbox.semaphore.time.monotonic", lambda: now[0])
     gate = FairSemaphore(1, 10.0)

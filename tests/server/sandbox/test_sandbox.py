@@ -173,13 +173,13 @@ def test_an_act_that_is_allowed_is_reported(evil):
 
 
 @pytest.mark.parametrize("act", evil_worker.FORBIDDEN, ids=lambda act: act.decode())
-def test_what_reading_does_not_need_ends_the_reader(evil, act):
+def test_forbidden_acts_end_the_reader(evil, act):
     assert evil.missing == ()
     with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
         evil.read(act)
 
 
-def test_a_busy_sandbox_says_so(monkeypatch):
+def test_busy_sandbox_is_reported(monkeypatch):
     monkeypatch.setattr("photseries.server.sandbox.pool.QUEUE", 0.5)
     sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=3.0, workers=1), LIMITS)
     sandbox.start()
@@ -272,7 +272,7 @@ def wait_for(condition):
     raise TimeoutError
 
 
-def test_nothing_is_left_behind():
+def test_closed_sandbox_leaves_no_process():
     before, known = descriptors(), set(children())
     sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=1.0), LIMITS)
     sandbox.start()
@@ -344,7 +344,7 @@ def test_a_file_too_large_for_a_waiting_child_gets_a_new_one(sandbox):
 
 
 @pytest.mark.parametrize("act", CRASHES)
-def test_only_a_new_child_refuses(evil, act):
+def test_crash_of_a_reused_child_is_repeated_in_a_new_child(evil, act):
     assert evil.read(TESS.read_bytes(), owner=1).key == "/photometry"
     before, (first,) = evil.outcomes["crashed"], workers(fork_server(evil))
     with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):

@@ -37,7 +37,7 @@ def received(data, limits=LIMITS):
     return wire.receive(read, limits)
 
 
-def test_a_table_comes_through():
+def test_table_survives_the_wire():
     original = table()
     found = received(sent(wire.WorkerResponse(original, None, ("seccomp",))))
     assert found.missing == ("seccomp",)
@@ -49,7 +49,7 @@ def test_a_table_comes_through():
     assert [column.null for column in found.table.columns] == [column.null for column in original.columns]
 
 
-def test_a_refusal_comes_through():
+def test_refusal_survives_the_wire():
     found = received(sent(wire.WorkerResponse(None, "too odd: é", ())))
     assert (found.table, found.error, found.missing) == (None, "too odd: é", ())
 

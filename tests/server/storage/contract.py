@@ -75,12 +75,12 @@ class StoreContract:
 
     @pytest.mark.parametrize("blob", [b"", b"\0", b"blob" * 100_000], ids=["empty", "one byte", "400 kB"])
     @pytest.mark.parametrize("kind", [bytes, memoryview])
-    def test_a_blob_comes_back(self, store: Store, blob: bytes, kind: type) -> None:
+    def test_blob_survives_the_round_trip(self, store: Store, blob: bytes, kind: type) -> None:
         store.create("a/b/c.h5", kind(blob))
         assert store.read("a/b/c.h5") == blob
         assert store.size("a/b/c.h5") == len(blob)
 
-    def test_a_blob_comes_in_pieces(self, store: Store) -> None:
+    def test_blob_is_read_in_pieces(self, store: Store) -> None:
         blob = bytes(range(256)) * 10_000
         store.create("a/b.h5", blob)
         for bounds in (
@@ -98,7 +98,7 @@ class StoreContract:
         store.create("a/empty.h5", b"")
         assert b"".join(store.chunks("a/empty.h5") or [b"missing"]) == b""
 
-    def test_what_is_missing_is_none(self, store: Store) -> None:
+    def test_missing_blob_is_none(self, store: Store) -> None:
         store.create("a/b.h5", b"blob")
         for missing in ("a/c.h5", "b/b.h5", "a/b/b.h5", "b.h5"):
             assert store.read(missing) is None
@@ -140,13 +140,13 @@ class StoreContract:
         assert list(store.scan()) == []
 
     @pytest.mark.parametrize("bad", BAD_KEYS)
-    def test_other_texts_are_no_keys(self, store: Store, bad: str) -> None:
+    def test_invalid_keys_are_refused(self, store: Store, bad: str) -> None:
         for use in (store.read, store.chunks, store.size, store.delete, lambda key: store.create(key, b"blob")):
             with pytest.raises(ValueError, match="not a key"):
                 use(bad)
         assert list(store.scan()) == []
 
-    def test_of_many_writers_of_one_key_one_wins(self, store: Store) -> None:
+    def test_one_of_many_writers_of_a_key_succeeds(self, store: Store) -> None:
         blobs = [bytes([number]) * 1000 for number in range(8)]
         together = Barrier(len(blobs))
 

@@ -235,7 +235,7 @@ def test_a_folder_that_cannot_be_made_durable_takes_the_blob_along(
     assert files(root) == []
 
 
-def test_a_full_disk_in_earnest(root: Path) -> None:
+def test_full_disk_is_reported(root: Path) -> None:
     """A limit on the size of files fails a write half-way, as a full disk does."""
     program = f"""
 import resource
@@ -307,7 +307,7 @@ def test_a_root_that_is_a_link_is_followed(tmp_path: Path) -> None:
     assert files(tmp_path / "disk") == ["a/b.h5"]
 
 
-def test_a_root_that_is_away_is_not_an_empty_store(root: Path, store: LocalStore) -> None:
+def test_missing_root_is_not_an_empty_store(root: Path, store: LocalStore) -> None:
     store.create("a/b.h5", b"blob")
     root.rename(root.with_name("unmounted"))
     uses: list[Callable[[], object]] = [
@@ -330,7 +330,7 @@ def test_a_root_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         LocalStore(tmp_path / "file" / "store")
 
 
-def test_emptied_folders_go(root: Path, store: LocalStore) -> None:
+def test_empty_folders_are_removed(root: Path, store: LocalStore) -> None:
     for key in ("a/b/c/d.h5", "a/e.h5"):
         store.create(key, b"blob")
     store.delete("a/b/c/d.h5")

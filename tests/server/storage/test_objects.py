@@ -72,7 +72,7 @@ def test_a_key_may_be_called_like_a_failure(object_server: ObjectServer, bucket:
     store.delete("InternalError/SlowDown.h5")
 
 
-def test_an_object_says_what_it_is() -> None:
+def test_objects_have_a_media_type() -> None:
     backend = MemoryStore()
     ObjectStore(backend).create("a/b.h5", b"blob")
     assert obstore.get(backend, "a/b.h5").attributes["Content-Type"] == "application/x-hdf5"
@@ -156,7 +156,7 @@ def test_a_bucket_that_is_gone_is_not_an_empty_store(object_server: ObjectServer
     ],
 )
 @pytest.mark.parametrize("only_read", [False, True])
-def test_what_cannot_be_used_is_named(
+def test_unusable_urls_are_named(
     object_server: ObjectServer,
     bucket: str,
     caplog: pytest.LogCaptureFixture,
@@ -173,7 +173,7 @@ def test_what_cannot_be_used_is_named(
 
 
 @pytest.mark.parametrize("code", PROBLEMS)
-def test_what_storage_says_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_storage_errors_are_translated(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise GenericError(f"PUT http://host/bucket/key: <Error><Code>{code}</Code><Message>secret</Message></Error>")
 
@@ -216,7 +216,7 @@ def test_credentials_come_from_the_environment_too(
     assert open_store(f"s3://{bucket}/environment", given).read("a/b.h5") == b"blob"
 
 
-def test_no_use_waits_longer_than_the_timeout(object_server: ObjectServer, bucket: str) -> None:
+def test_operations_end_at_the_timeout(object_server: ObjectServer, bucket: str) -> None:
     patient = open_store(f"s3://{bucket}/slow", object_server.config(bucket))
     store = open_store(f"s3://{bucket}/slow", object_server.config(bucket, timeout=0.4))
     for key in ("a/b.h5", "a/kept.h5"):

@@ -150,7 +150,7 @@ def test_examples_are_printed_with_words_of_the_list(example):
     ],
     ids=lambda text: text[:40].replace("\0", "NUL"),
 )
-def test_what_is_not_on_the_list_is_refused(query, message):
+def test_constructs_outside_the_allowlist_are_refused(query, message):
     with pytest.raises(InvalidError) as refused:
         translate(query, [UPLOAD])
     assert message in refused.value.message
@@ -225,7 +225,7 @@ PARTS = some.sampled_from(
         "SELECT a.id FROM photseries.series a JOIN photseries.series b USING ('x')",
     ],
 )
-def test_what_stands_for_a_name_must_be_one(query):
+def test_expressions_in_place_of_names_are_refused(query):
     with pytest.raises(InvalidError, match="cannot be a name"):
         translate(query, [], 10)
 

@@ -41,7 +41,7 @@ def ended(who, job):
     return phase(who, job)
 
 
-def test_the_life_of_a_job(jobs, world, public):
+def test_job_passes_through_its_phases(jobs, world, public):
     anna = client(world.tokens["anna"])
     job = make(anna, jobs, RESPONSEFORMAT="csv", RUNID="mine")
     assert phase(anna, job) == "PENDING"
@@ -70,7 +70,7 @@ def test_the_life_of_a_job(jobs, world, public):
     assert anna.get(job, timeout=60).status_code == 404
 
 
-def test_jobs_of_others_are_not_there(jobs, world, service):
+def test_jobs_of_other_users_are_not_found(jobs, world, service):
     anna, ben, nobody, admin = (
         client(token) for token in (*(world.tokens[one] for one in ("anna", "ben")), None, service.token)
     )
@@ -94,7 +94,7 @@ def test_a_job_sees_what_its_owner_does(jobs, world, public, series):
         assert who.get(f"{job}/results/result", timeout=60).text == f"n\n{number}\n"
 
 
-def test_what_is_wrong_is_said_in_the_job(jobs):
+def test_job_contains_its_error(jobs):
     who = client()
     for query, more, message in (
         ("SELECT nothing FROM series", {}, "There is no column"),

@@ -44,7 +44,7 @@ def test_a_cut_out_is_a_part_of_the_table(service, admin, public):
         ({"ID": "99999"}, 404), ({"ID": "x"}, 404),
     ],
 )  # fmt: skip
-def test_cut_outs_that_are_refused(service, public, params, status):
+def test_invalid_cut_outs_are_refused(service, public, params, status):
     given = {"ID": public[0]["id"], **params} if params else {}
     answer = get(service, "/vo/soda", **given)
     assert answer.status_code == status, answer.text
@@ -87,7 +87,7 @@ def test_pyvo_calls_the_services_of_a_series(service, public):
     assert get(service, "/vo/periodogram").status_code == 400
 
 
-def test_the_map_covers_what_is_visible(service, public, series):
+def test_coverage_map_contains_visible_series(service, public, series):
     for order in (6, 10, 13):
         expected = {int(pixel(one["ra"], one["dec"])) >> 2 * (ORDER - order) for one in public}
         cells = get(service, "/vo/moc", ORDER=order, FORMAT="json").json()

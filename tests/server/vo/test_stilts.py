@@ -134,7 +134,7 @@ def test_records_are_valid(stilts, schemas, service, name):
     assert [line for line in text.splitlines() if not line.startswith("WARNING: Unused")] == []
 
 
-def test_a_record_that_is_wrong_is_told(stilts, schemas, service, tmp_path):
+def test_invalid_record_is_reported(stilts, schemas, service, tmp_path):
     wrong = requests.get(f"{service.url}/vo/registry/tap.xml", timeout=60).text.replace(
         "<identifier>ivo:", "<identifier>"
     )

@@ -169,7 +169,7 @@ def test_examples_run(ask, example):
         ("SELECT COUNT(*) FROM series WHERE created_at BETWEEN '2000-01-01' AND TIMESTAMP '2100-01-01T00:00'", [[32]]),
     ],
 )  # fmt: skip
-def test_the_language(rows, public, query, expected):
+def test_adql_language_features_work(rows, public, query, expected):
     found = rows(query)
     assert found == ([[sum(one["num_exp"] > 20 for one in public)]] if expected is None else expected)
 
@@ -275,7 +275,7 @@ def test_votables_are_valid(ask):
 # Who sees what
 
 
-def test_a_token_sees_what_it_may(rows, world, service, series, public):
+def test_token_limits_visible_rows(rows, world, service, series, public):
     count = "SELECT COUNT(*) FROM photseries.series"
     for token, number in (
         (None, len(public)),
@@ -432,7 +432,7 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
     ],
     ids=lambda one: str(one)[:30] if not isinstance(one, bytes) else "",
 )
-def test_uploads_that_are_refused(ask, content, status, message):
+def test_invalid_uploads_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
 
@@ -486,7 +486,7 @@ def test_uploads_that_name_something_else(ask, service):
     ],
     ids=lambda one: str(one)[:50] if isinstance(one, dict) else "",
 )
-def test_queries_that_are_refused(service, series, given, status, message):
+def test_invalid_queries_are_refused(service, series, given, status, message):
     url = f"{service.url}/vo/tap/sync"
     refused(requests.post(url, data={"LANG": "ADQL", **given}, timeout=60), status, message)
 
@@ -504,7 +504,7 @@ def test_a_join_that_explodes_ends_in_time(service, ask):
     assert answer.text.count("\n") == 11
 
 
-def test_role_that_is_not_there(series, rows, public, database_url, tmp_path_factory):
+def test_missing_role_is_reported(series, rows, public, database_url, tmp_path_factory):
     from tests.forked import ForkedService
 
     directory = tmp_path_factory.mktemp("other") / "data"

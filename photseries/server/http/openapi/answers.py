@@ -31,12 +31,12 @@ from photseries.server.http.openapi.shapes import (
     NUMBER,
     TEXT,
     Schema,
+    array_of,
     mapping,
     members_of,
     nullable,
     record,
     schema_of,
-    several,
 )
 from photseries.server.principal import PERMISSIONS
 from photseries.server.settings.sections import QuotaSettings
@@ -51,14 +51,14 @@ WARNINGS = members_of(Created)["warnings"]
 #: The name of a schema, the schema, and an example.
 Answer = tuple[str, Schema, object]
 
-_LIGHT_CURVE: Schema = {"type": "object", "properties": dict.fromkeys(MEASUREMENTS, several(nullable(NUMBER)))}
+_LIGHT_CURVE: Schema = {"type": "object", "properties": dict.fromkeys(MEASUREMENTS, array_of(nullable(NUMBER)))}
 
 _ENTRY: Mapping[str, Schema] = {"id": INTEGER, "name": TEXT}
 
 #: The fields that are lists of registry entries.
 _ENTRIES: Mapping[str, Schema] = {
-    "groups": several(record({**_ENTRY, "single_user_group": FLAG})),
-    "streams": several(record(_ENTRY)),
+    "groups": array_of(record({**_ENTRY, "single_user_group": FLAG})),
+    "streams": array_of(record(_ENTRY)),
 }
 
 _OF_FIELDS: Mapping[str, Schema] = {
@@ -74,9 +74,9 @@ _OF_FIELDS: Mapping[str, Schema] = {
     "moment": MOMENT,
     "object": ANY_OBJECT,
     "units": mapping(TEXT),
-    "values": several({"type": ["integer", "string", "boolean"]}),
+    "values": array_of({"type": ["integer", "string", "boolean"]}),
     "per column": mapping(nullable(NUMBER)),
-    "ids": several(INTEGER),
+    "ids": array_of(INTEGER),
 }
 
 
@@ -99,13 +99,13 @@ def add_answers(spec: APISpec) -> None:
 
 
 def _field_schema(field: Field) -> Schema:
-    known = _ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]
-    schema = {**known, "description": field.sentence}
+    base = _ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]
+    schema = {**base, "description": field.sentence}
     return nullable(schema) if field.nullable else schema
 
 
 def _column_schema(column: ColumnType) -> Schema:
-    schema = several(schema_of(column.items)) if column.items else schema_of(column.kind)
+    schema = array_of(schema_of(column.items)) if column.items else schema_of(column.kind)
     return nullable(schema) if column.nullable else schema
 
 
@@ -135,7 +135,7 @@ def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         {name: examples.SERIES[name] for name in ("id", "revision", "obj_id", "filename", "hash")},
     )
     around = {"numPerPage": 100, "pageNumber": 1, "cursor": None}
-    page = {"series": several(ref("Series")), **_page(), "cursor": nullable(TEXT), "warnings": WARNINGS}
+    page = {"series": array_of(ref("Series")), **_page(), "cursor": nullable(TEXT), "warnings": WARNINGS}
     example = {"series": [dict(examples.SERIES)], "totalMatches": 1, **around}
     yield "SeriesPage", record(page, ("totalMatches", "warnings")), example
     yield "Summary", *_summary()
@@ -148,14 +148,14 @@ def _about_series(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         "changed": mapping(record({"from": {}, "to": {}})),
         "hash": nullable(TEXT),
     }
-    events = several(record(event, tuple(name for name in event if name not in FOR_READERS)))
+    events = array_of(record(event, tuple(name for name in event if name not in FOR_READERS)))
     yield "History", record({"history": events}), {"history": [dict(examples.EVENT)]}
 
 
 def _summary() -> tuple[Schema, object]:
     counted = {name: _OF_FIELDS[FIELDS[name].type] for name in COUNTED}
     lists = {
-        name: several(record({name: kind, "name": TEXT, "series": INTEGER}, ("name",)))
+        name: array_of(record({name: kind, "name": TEXT, "series": INTEGER}, ("name",)))
         for name, kind in counted.items()
     }
     span = {"mjd_first": nullable(NUMBER), "mjd_last": nullable(NUMBER)}
@@ -173,12 +173,12 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         yield name, schema_of(Created), asdict(Created(1))
     yield "Restored", record({"id": INTEGER, "revision": INTEGER}), {"id": 1, "revision": 3}
     undone = {
-        name: {**several(INTEGER), "description": f"Ids: {description}."} for name, description in OUTCOMES.items()
+        name: {**array_of(INTEGER), "description": f"Ids: {description}."} for name, description in OUTCOMES.items()
     }
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example
-    brightness, described = AB_MICROJANSKY.described("flux"), members_of(BrightnessDescription)
+    brightness, described = AB_MICROJANSKY.describe("flux"), members_of(BrightnessDescription)
     preview = {
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
         "sources": mapping({"enum": list(LAYERS)}),
@@ -215,11 +215,11 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
         "last": "2023-02-26T12:00:00",
         "light_curve": {name: examples.COLUMNS.get(name) for name in ("mjd", "flux", "fluxerr")},
     }
-    yield "Inspected", record({"series": several(record(series)), "more": INTEGER}), {"series": [example], "more": 0}
+    yield "Inspected", record({"series": array_of(record(series)), "more": INTEGER}), {"series": [example], "more": 0}
 
 
 def _about_analyses() -> Iterator[Answer]:
-    brightness = AB_MICROJANSKY.described("flux")
+    brightness = AB_MICROJANSKY.describe("flux")
     search = {
         "min_period": 0.1,
         "max_period": 0.7,
@@ -259,7 +259,7 @@ def _about_analyses() -> Iterator[Answer]:
         "columns": [],
     }
     yield "Envelope", schema_of(PlottedLightCurve), {**brightness, "envelope": envelope}
-    yield "Periods", record({"periods": several(schema_of(Period))}), {"periods": [dict(examples.PERIOD)]}
+    yield "Periods", record({"periods": array_of(schema_of(Period))}), {"periods": [dict(examples.PERIOD)]}
     yield "RemovedPeriods", record({"deleted": INTEGER}), {"deleted": 1}
 
 
@@ -282,28 +282,28 @@ def _about_registries() -> Iterator[Answer]:
         more = also.get(kind, {})
         created = {"id": example["id"], **{name: shown[name] for name in more if name in shown}}
         yield f"Created{noun(kind)}", record({"id": members["id"], **more}, ("warnings",)), created
-        yield f"{noun(kind)}Page", record({kind: several(ref(noun(kind))), **_page()}), {kind: [example], **around}
+        yield f"{noun(kind)}Page", record({kind: array_of(ref(noun(kind))), **_page()}), {kind: [example], **around}
     event = {
         "id": 3, "at": examples.MOMENT, "user_id": 1, "username": "anna", "action": "change", "kind": "groups",
         "entry": "2", "details": {"add_user_ids": [4]},
     }  # fmt: skip
-    events = several(record({name: _column_schema(column) for name, column in audit_columns().items()}))
+    events = array_of(record({name: _column_schema(column) for name, column in audit_columns().items()}))
     yield "AuditPage", record({"events": events, **_page()}), {"events": [event], **around}
 
 
 def _about_the_service() -> Iterator[Answer]:
     yield "Alive", record({"alive": {"const": True}}), {"alive": True}
     behind = {**INTEGER, "description": "Number of series that `photseries recompute` has to update."}
-    parts = {"sandbox": record({"missing": several(TEXT)}), "statistics": record({"behind": behind})}
+    parts = {"sandbox": record({"missing": array_of(TEXT)}), "statistics": record({"behind": behind})}
     example: object = {"ready": True, "sandbox": {"missing": []}, "statistics": {"behind": 0}}
     yield "Ready", record({"ready": {"const": True}, **parts}), example
-    who = {"user_id": INTEGER, "username": TEXT, "permissions": several({"enum": list(PERMISSIONS)})}
-    belongs = dict.fromkeys(("group_ids", "stream_ids"), several(INTEGER))
+    who = {"user_id": INTEGER, "username": TEXT, "permissions": array_of({"enum": list(PERMISSIONS)})}
+    belongs = dict.fromkeys(("group_ids", "stream_ids"), array_of(INTEGER))
     example = {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []}
     yield "WhoAmI", record({**who, **belongs}), example
     used = asdict(Usage(owner_id=1, username="anna", series=3, bytes=250_000, kept_bytes=80_000))
-    members = {"usage": several(schema_of(Usage)), "limits": schema_of(QuotaSettings)}
+    members = {"usage": array_of(schema_of(Usage)), "limits": schema_of(QuotaSettings)}
     yield "Usage", record(members), {"usage": [used], "limits": asdict(QuotaSettings(series=100))}
     listed = {name: list(values) for name, values in ENUMERATIONS.items()} | {"ALLOWED_PERMISSIONS": list(PERMISSIONS)}
-    members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
+    members = {"ALLOWED_BANDPASSES": array_of(ref("Filter")), **dict.fromkeys(listed, array_of(TEXT))}
     yield "EnumTypes", record(members), {"ALLOWED_BANDPASSES": ["bessellr"], **listed}

@@ -26,9 +26,9 @@ _CONE = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems"
 
 
 def _converter(spec: APISpec) -> Callable[[Schema], dict[str, object]]:
-    """Make apispec's reader of marshmallow fields, taught ours.
+    """Return apispec's reader of marshmallow fields, extended by our field types.
 
-    The shape of a field comes before what its validators say.
+    The shape of a field takes precedence over its validators.
     """
     converter = OpenAPIConverter(spec.openapi_version, schema_name_resolver=lambda _: None, spec=spec)
     converter.attribute_functions.insert(1, lambda field, ret: dict(getattr(field, "shape", {})))
@@ -127,7 +127,9 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
 
 
 def _query() -> dict[str, object]:
-    parameters = {known.name: _member(known.kind.schema, known.sentence) for known in (*CRITERIA, *CONTROLS)}
+    parameters = {
+        parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in (*CRITERIA, *CONTROLS)
+    }
     positions = {
         "type": "array",
         "items": _CONE,
@@ -144,13 +146,13 @@ def _query() -> dict[str, object]:
 
 def _export() -> dict[str, object]:
     shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
-    members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
+    members = {parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in shaping}
     size = {"type": "array", "minItems": 1, "maxItems": MAX_ENTRIES}
     lists: dict[str, object] = {
-        name: {**size, "items": known.schema, "description": f"Series whose {known.field} is one of these."}
-        for name, known in LISTS.items()
+        name: {**size, "items": parameter.schema, "description": f"Series whose {parameter.field} is one of these."}
+        for name, parameter in LISTS.items()
     }
-    around = "Series around these centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not."
+    around = "Series around these centres [ra, dec] [deg, ICRS]; give radius, but not ra and dec."
     lists[POSITIONS] = {**size, "items": _CONE, "description": around}
     return {
         "description": "A list, criteria, the format, and the columns and rows of each series.",

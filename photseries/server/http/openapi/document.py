@@ -30,7 +30,7 @@ Every request has a token, `Authorization: Bearer XXX` or `Authorization: token 
 the token get 404, like missing entries. Every answer has an `X-Request-Id`.
 """.strip()
 
-#: Tags in the order of the document, with what they hold.
+#: Tags in the order of the document, with their descriptions.
 TAGS: Mapping[str, str] = {
     "photometric_series": "Light curves: metadata, tables and history.",
     **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in RESOURCES},
@@ -44,7 +44,7 @@ _NAME = {"type": "string", "minLength": 1}
 
 
 class RoutePath(NamedTuple):
-    """A path with names in braces, and what stands for these."""
+    """A path with names in braces, and their parameters."""
 
     template: str
     parameters: list[dict[str, object]]
@@ -92,26 +92,26 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
     spec.components.schema("Error", failures.ERROR)
     bodies.add_bodies(spec, tuple(filters))
     answers.add_answers(spec)
-    for known in (*CRITERIA, *CONTROLS):
-        for spelling in known.spellings:
-            spec.components.parameter(spelling, "query", _parameter(known, spelling))
+    for parameter in (*CRITERIA, *CONTROLS):
+        for spelling in parameter.spellings:
+            spec.components.parameter(spelling, "query", _parameter(parameter, spelling))
     for path, handler, options in routes:
         operations = {}
         for verb, stated, summary in verbs_of(handler):
             operation = _RouteOperation(verb, path_of(path), handler, stated, summary, options.get("kind", ""))
-            operations[verb.lower()] = _described(spec, operation)
+            operations[verb.lower()] = _operation_object(spec, operation)
         spec.path(path_of(path).template, operations=operations)
     return spec.to_dict()
 
 
 def verbs_of(handler: _Handler) -> Iterator[tuple[str, Contract, str]]:
-    """Yield the verbs of a handler with what they state and their summary."""
+    """Yield the verbs of a handler with their contract and summary."""
     for verb in handler.needs:
         method: Callable[..., object] = getattr(handler, verb.lower())
         yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
 
 
-def _described(spec: APISpec, operation: _RouteOperation) -> dict[str, object]:
+def _operation_object(spec: APISpec, operation: _RouteOperation) -> dict[str, object]:
     verb, path, handler, stated, summary, _ = operation
     requirement: Requirement | None = handler.needs[verb]
     errors = failures.errors_of(stated, requirement, in_path=bool(path.parameters))
@@ -123,7 +123,7 @@ def _described(spec: APISpec, operation: _RouteOperation) -> dict[str, object]:
         "parameters": [
             *path.parameters,
             *(_header(header) for header in stated.headers),
-            *(parameter for known in stated.query for parameter in _parameters(known)),
+            *(parameter for accepted in stated.query for parameter in _parameters(accepted)),
         ],
         "responses": {**_successes(operation), **failures.responses(spec, errors)},
         "security": [] if requirement is None else [{"token": []}],
@@ -142,27 +142,30 @@ def _needs(requirement: Requirement | None) -> str:
     return f"Needs {permission}{requirement.words}."
 
 
-def _parameters(known: Parameter) -> Iterator[object]:
+def _parameters(parameter: Parameter) -> Iterator[object]:
     """Yield a parameter under all its spellings: by name when it is one of lists, as a whole otherwise."""
-    for spelling in known.spellings:
-        if known in CRITERIA or known in CONTROLS:
+    for spelling in parameter.spellings:
+        if parameter in CRITERIA or parameter in CONTROLS:
             yield spelling
         else:
-            yield {"in": "query", "name": spelling, **_parameter(known, spelling)}
+            yield {"in": "query", "name": spelling, **_parameter(parameter, spelling)}
 
 
-def _parameter(known: Parameter, spelling: str) -> dict[str, object]:
-    schema = {**known.kind.schema}
-    if known.repeatable:
+def _parameter(parameter: Parameter, spelling: str) -> dict[str, object]:
+    schema = {**parameter.kind.schema}
+    if parameter.repeatable:
         schema = {"type": "array", "items": schema, "maxItems": MAX_REPEATS}
-    if known.default is not None:
-        schema["default"] = known.default
-    described: dict[str, object] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}
-    if schema.get("type") == "array" and not known.repeatable:
+    if parameter.default is not None:
+        schema["default"] = parameter.default
+    described: dict[str, object] = {
+        "schema": schema,
+        "description": f"{parameter.sentence} Value: {parameter.kind.name}.",
+    }
+    if schema.get("type") == "array" and not parameter.repeatable:
         described |= {"style": "form", "explode": False}
-    if spelling != known.name:
-        return {**described, "description": f"The same as {known.name}."}
-    example = examples.of_parameter(known)
+    if spelling != parameter.name:
+        return {**described, "description": f"The same as {parameter.name}."}
+    example = examples.of_parameter(parameter)
     return described if example is None else {**described, "example": example}
 
 
@@ -196,7 +199,7 @@ def _body(name: str, handler: _Handler) -> dict[str, object]:
     content |= {FILE_TYPES[0]: {}, FORM: {"schema": {**form, "required": ["data"]}}}
     about = (
         "JSON; or the HDF5 file itself, with the fields as query parameters; or a form with the file and the fields. "
-        "Each may be compressed, as Content-Encoding (gzip or zstd) says."
+        "Each may be compressed, as Content-Encoding (gzip or zstd) states."
     )
     return {"required": True, "description": about, "content": content}
 
@@ -214,11 +217,11 @@ def _successes(operation: _RouteOperation) -> dict[str, object]:
     else:
         content = {"application/json": {"schema": _envelope(operation, gives)}}
     success = {"description": operation.summary, "headers": headers, "content": content}
-    others = {
+    other_statuses = {
         str(status): {"description": meaning, **({"content": content} if status < 300 else {})}
         for status, meaning in stated.also.items()
     }
-    return {"200": success, **others}
+    return {"200": success, **other_statuses}
 
 
 def _envelope(operation: _RouteOperation, gives: str | Mapping[str, object] | None) -> dict[str, object]:

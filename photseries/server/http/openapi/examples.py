@@ -96,7 +96,7 @@ _DEFAULTS = {name: field.default for name, field in FIELDS.items() if field.defa
 
 def _series() -> dict[str, object]:
     frame = json_columns.decode(COLUMNS, Limits())
-    known = {
+    fields = {
         "id": 1,
         "created_at": MOMENT,
         "modified": MOMENT,
@@ -116,9 +116,9 @@ def _series() -> dict[str, object]:
         **dataclasses.asdict(summarize(frame)),
         **features(light_curve(frame)),
     }
-    stored = stored_file.encode(frame, file_metadata(known))
-    known["hash"] = hashlib.md5(stored, usedforsecurity=False).hexdigest()
-    return {name: known.get(name) for name in ANSWERED}
+    stored = stored_file.encode(frame, file_metadata(fields))
+    fields["hash"] = hashlib.md5(stored, usedforsecurity=False).hexdigest()
+    return {name: fields.get(name) for name in ANSWERED}
 
 
 #: The example as an answer shows it, without its table.
@@ -171,25 +171,25 @@ _FREE: Mapping[str, object] = MappingProxyType(
 )
 
 
-def of_parameter(known: Parameter) -> object:
+def of_parameter(parameter: Parameter) -> object:
     """Return a value that the example matches; None for a parameter that has none."""
-    if known.name in _FREE:
-        return _FREE[known.name]
-    if isinstance(known, Criterion):
-        return _matched(known)
-    return known.kind.schema.get("enum", [None])[0] if known.default is None else known.default
+    if parameter.name in _FREE:
+        return _FREE[parameter.name]
+    if isinstance(parameter, Criterion):
+        return _matched(parameter)
+    return parameter.kind.schema.get("enum", [None])[0] if parameter.default is None else parameter.default
 
 
-def _matched(known: Criterion) -> object:
-    match known.operator:
+def _matched(criterion: Criterion) -> object:
+    match criterion.operator:
         case Operator.IS_NULL:
             return False
         case Operator.STATISTIC:
-            return known.kind.schema["examples"]
+            return criterion.kind.schema["examples"]
         case Operator.NONE_OF:
             return ["another star"]
         case Operator.CONE:
-            return SERIES[known.name]
-    value = SERIES[known.field]
-    several = known.kind.schema.get("type") == "array"
-    return [value] if several and not isinstance(value, list) else value
+            return SERIES[criterion.name]
+    value = SERIES[criterion.field]
+    is_array = criterion.kind.schema.get("type") == "array"
+    return [value] if is_array and not isinstance(value, list) else value

@@ -40,7 +40,7 @@ ERROR: dict[str, object] = {
     "type": "object",
     "properties": {
         "status": {"const": "error"},
-        "message": {"type": "string", "description": "What is wrong and what to do, as text."},
+        "message": {"type": "string", "description": "The problem and its remedy, as text."},
         "data": {
             "type": "object",
             "properties": {
@@ -91,10 +91,10 @@ def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[st
     for error in sorted(errors, key=lambda error: error.code):
         by_status.setdefault(error.status, []).append(error)
     named = {}
-    for status, alike in sorted(by_status.items()):
-        name = ".".join([str(status), *(error.code for error in alike)])
+    for status, same_status in sorted(by_status.items()):
+        name = ".".join([str(status), *(error.code for error in same_status)])
         if name not in spec.components.responses:
-            spec.components.response(name, _response(status, alike))
+            spec.components.response(name, _response(status, same_status))
         named[str(status)] = name
     return named
 
@@ -127,7 +127,7 @@ def _example_error(error: type[PhotseriesError]) -> PhotseriesError:
 
 
 def _sentence(error: type[PhotseriesError]) -> str:
-    """Return when an error occurs; the base class stands for the unexpected."""
+    """Describe when an error occurs; the base class represents unexpected errors."""
     if error is PhotseriesError:
         return presentable(None, _REQUEST_ID).message
     return (error.__doc__ or "").split("\n")[0]

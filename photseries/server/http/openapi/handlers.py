@@ -19,7 +19,7 @@ _IF_NONE_MATCH = Header("If-None-Match", "Nothing but 304 when it is still this 
 
 
 class Documents:
-    """The description of the interface, as JSON and as a page, each made when it is first asked for.
+    """The description of the interface, as JSON and as a page, each generated on first request.
 
     The modules that make them are imported then: few processes are ever asked, and apispec takes a while to import.
 

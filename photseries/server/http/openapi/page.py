@@ -16,7 +16,7 @@ __all__ = ["Operation", "OperationGroup", "groups_of", "kind_of", "page"]
 
 _MAX_LISTED_VALUES = 12
 
-# A limit of so many digits is that of a type, and tells people nothing.
+# A limit with this many digits is the limit of a type and does not help readers.
 _TOO_LONG = 10**6
 
 
@@ -78,7 +78,7 @@ class _Operation(_Described, total=False):
 
 @dataclass(frozen=True)
 class Operation:
-    """A verb of a path, with what it refers to in place."""
+    """A verb of a path, with its references resolved."""
 
     verb: str
     path: str
@@ -117,8 +117,8 @@ def page(document: Mapping[str, Any]) -> bytes:
         schemas=document["components"]["schemas"],
         marked=_marked,
         kind=kind_of,
-        written=_written,
-        data_of=_data_of,
+        written=_format_value,
+        data_of=lambda schema: schema.get("properties", {}).get("data", schema),  # of a success envelope
     )
 
 
@@ -165,7 +165,7 @@ def _filled(path: str, parameters: list[dict[str, object]]) -> str:
 
 
 def _example(document: Mapping[str, object], operation: _Operation) -> object:
-    """Return the example of the JSON body; None where there is no body."""
+    """Return the example of the JSON body; None without a body."""
     body = operation["requestBody"].get("content", {}).get("application/json") if "requestBody" in operation else None
     return None if body is None else _resolved(document, body["schema"])["example"]
 
@@ -178,7 +178,7 @@ def _command(verb: str, path: str, is_secured: bool, body: object) -> str:
     if is_secured:
         parts.append('-H "Authorization: token $PHOTSERIES_TOKEN"')
     if body is not None:
-        quoted = _written(body).replace("'", "'\\''")
+        quoted = _format_value(body).replace("'", "'\\''")
         parts.append(f"-H 'Content-Type: application/json' -d '{quoted}'")
     return " ".join([*parts, f'"$PHOTSERIES_URL{path}"'])
 
@@ -195,32 +195,27 @@ def _python(verb: str, path: str, is_secured: bool, body: object) -> str:
 
 
 def _marked(text: str) -> str:
-    """Escape a text, with what stands in backquotes as code."""
+    """Escape a text; text in backquotes becomes code."""
     return re.sub(r"``?([^`]+)``?", r"<code>\1</code>", xhtml_escape(text))
 
 
-def _written(value: object, *, indented: bool = False) -> str:
+def _format_value(value: object, *, indented: bool = False) -> str:
     if isinstance(value, str) and not indented:
         return value
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
 
 
-def _data_of(schema: Schema) -> Schema:
-    """Return what the envelope of a success holds."""
-    return schema.get("properties", {}).get("data", schema)
-
-
 def kind_of(schema: Schema) -> str:
-    """Return what a schema allows, in a few words of HTML."""
+    """Describe the allowed values of a schema in HTML."""
     if "$ref" in schema:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
         return f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema:
         return " or ".join(kind_of(schema_option) for schema_option in schema["anyOf"])
     if "const" in schema:
-        return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
+        return f"<code>{xhtml_escape(_format_value(schema['const']))}</code>"
     if "enum" in schema:
-        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
+        shown = [f"<code>{xhtml_escape(_format_value(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
         more = len(schema["enum"]) - len(shown)
         return f"one of {', '.join(shown)}" + (f" and {more} more" if more else "")
     if schema.get("type") == "array":

@@ -13,7 +13,18 @@ from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hin
 
 import numpy as np
 
-__all__ = ["INTEGER", "NUMBER", "TEXT", "Schema", "mapping", "members_of", "nullable", "record", "schema_of", "several"]
+__all__ = [
+    "INTEGER",
+    "NUMBER",
+    "TEXT",
+    "Schema",
+    "array_of",
+    "mapping",
+    "members_of",
+    "nullable",
+    "record",
+    "schema_of",
+]
 
 Schema = Mapping[str, object]
 
@@ -32,7 +43,7 @@ _PLAIN: Mapping[object, Schema] = {
 }
 
 
-def several(items: Schema) -> Schema:
+def array_of(items: Schema) -> Schema:
     """Describe a list."""
     return {"type": "array", "items": items}
 
@@ -74,14 +85,14 @@ def schema_of(shape: object) -> Schema:  # noqa: PLR0911  one for each kind of t
             schema |= more if isinstance(more, Mapping) else {"description": more}
         return schema
     if kind in (Union, UnionType):
-        (known,) = (argument for argument in inner if argument is not NoneType)
-        return nullable(schema_of(known))
+        (argument_type,) = (argument for argument in inner if argument is not NoneType)
+        return nullable(schema_of(argument_type))
     if kind is Literal:
         return {**TEXT, "enum": list(inner)}
     if kind in (list, tuple):
-        return several(schema_of(inner[0]))
+        return array_of(schema_of(inner[0]))
     if kind is np.ndarray:
-        return several(INTEGER if issubclass(get_args(inner[1])[0], np.integer) else NUMBER)
+        return array_of(INTEGER if issubclass(get_args(inner[1])[0], np.integer) else NUMBER)
     if kind in (dict, Mapping):
         keys = get_args(inner[0])
         return record(dict.fromkeys(keys, schema_of(inner[1]))) if keys else mapping(schema_of(inner[1]))

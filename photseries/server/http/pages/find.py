@@ -101,7 +101,7 @@ class FindHandler(PageHandler):
             self.set_status(error.status)
         query = search.query
         nearest = None
-        if search.place is not None and not page.found and query.page == 1:
+        if search.place is not None and not page.records and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
         instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MAX_LISTED)
         return {
@@ -125,7 +125,7 @@ class FindHandler(PageHandler):
             "mistakes": likely_mistakes(query, self.services.archive.filters),
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
-            "found": [item.fields for item in page.found],
+            "found": [item.fields for item in page.records],
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
             "page_after": page.cursor is not None,
@@ -170,6 +170,6 @@ def _inputs(
 
 def _link(arguments: Mapping[str, Sequence[str]], changed: Mapping[str, object]) -> str:
     """Return the URL of this search with changed parameters, starting at page 1 unless the page is given."""
-    others = {name: texts for name, texts in arguments.items() if name not in ("pageNumber", "cursor")}
-    text = urlencode({**others, **changed}, doseq=True)
+    kept = {name: texts for name, texts in arguments.items() if name not in ("pageNumber", "cursor")}
+    text = urlencode({**kept, **changed}, doseq=True)
     return f"/?{text}" if text else "/"

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.calibration import calibration_of, unit_in
 
-__all__ = ["cell_of", "counted", "date_of", "head_of", "number", "shown", "value_of", "written"]
+__all__ = ["cell_of", "date_of", "field_rows", "format_count", "format_value", "head_of", "number", "value_of"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
-def written(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
+def field_rows(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
     """Return label, value and unit of the listed fields of a section that have a value."""
     return [
         (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
@@ -49,7 +49,7 @@ def cell_of(fields: Mapping[str, object], name: str) -> str:
     return f"{value} {calibration.system}" if FIELDS[name].is_magnitude and calibration.magsys != "ab" else value
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Format the value of a registry entry."""
     if value is None:
         return ""
@@ -60,7 +60,7 @@ def shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else number(value)
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """Format a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 

@@ -14,7 +14,7 @@ from photseries.formats.registry import EXPORTS, Format
 from photseries.lightcurve.positions import SkyCircle, parse_position, position_in_name
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import OF_SOURCE, SEPARATION, Condition, Query
-from photseries.parameters.value_types import joined
+from photseries.parameters.value_types import join_values
 from photseries.server.archive import SeriesReader
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.exports import ExportHandler
@@ -78,8 +78,12 @@ def interpret(
     """
     criteria = {name: list(texts) for name, texts in arguments.items() if name != BOX}
     if "filter" in criteria:
-        named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
-        criteria["filter"] = [joined(named)] if len(named) > 1 else named
+        named = [
+            filter_name
+            for text in criteria["filter"][-1].split(",")
+            for filter_name in filters_named(text.strip(), filters)
+        ]
+        criteria["filter"] = [join_values(named)] if len(named) > 1 else named
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
     if len(text) > _MAX_TEXT_LENGTH:
         raise InvalidError(f"The text to search for has more than {_MAX_TEXT_LENGTH} characters. Shorten it.")
@@ -98,7 +102,7 @@ def interpret(
     return Search(query, criteria, names, position)
 
 
-def usual_filters(text: str, allowed: Sequence[str]) -> list[str]:
+def filters_named(text: str, allowed: Sequence[str]) -> list[str]:
     """Return the allowed filters with a common name: ``r`` every r filter, ``ZTF r`` or ``ztf-r`` one of them.
 
     Return other texts unchanged.

@@ -18,7 +18,7 @@ from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.files import FileHandler
 from photseries.server.http.pages.axes import axes_of, frame_of
-from photseries.server.http.pages.labels import written
+from photseries.server.http.pages.labels import field_rows
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.snippets import of_period, of_series
 from photseries.server.http.pages.source import source_path
@@ -60,10 +60,10 @@ class SeriesPageHandler(PageHandler):
             "plotted": self._plotted(fields),
             "instrument": instrument["name"],
             "source_path": source_path(fields["obj_id"]),
-            "words": written(fields, Section.METADATA),
-            "statistics": written(fields, Section.STATISTIC),
-            "features": written(fields, Section.FEATURE),
-            "period": written(fields, Section.PERIOD),
+            "words": field_rows(fields, Section.METADATA),
+            "statistics": field_rows(fields, Section.STATISTIC),
+            "features": field_rows(fields, Section.FEATURE),
+            "period": field_rows(fields, Section.PERIOD),
             "per_column": [FIELDS[name] for name in PER_COLUMN],
             "unit_of": lambda column: displayed(meaning(column, fields).unit),
             "history": self.services.reader.history(self.principal, series_id),

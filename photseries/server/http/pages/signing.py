@@ -21,7 +21,8 @@ class SignInHandler(PageHandler):
     async def get(self) -> None:
         """Ask for a token."""
         if (once := self.get_query_argument("once", "")) and self.request.method == "GET":
-            await self._begin_session(lambda: self._follow(once), "/", once)
+            follow = self.services.accounts.follow_sign_in_link
+            await self._begin_session(lambda: follow(once, self.lifetime), "/", once)
             return
         ended = self.get_query_argument("ended", "") == "1"
         message = "Your session has ended. Sign in again to continue." if ended else ""
@@ -58,9 +59,6 @@ class SignInHandler(PageHandler):
         """The lifetime of a session [s]."""
         return self.services.config.server.session_lifetime
 
-    def _follow(self, once: str) -> str:
-        return self.services.accounts.follow_sign_in_link(once, self.lifetime)
-
     async def _begin_session(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
         """Begin the session whose secret a function (called in a thread) returns, or show why sign-in failed."""
         try:
@@ -70,7 +68,7 @@ class SignInHandler(PageHandler):
             self.set_status(error.status)
             await self._ask(following, error.message, failed=True)
             return
-        self.shared.throttle.succeeded(secret)
+        self.shared.throttle.record_success(secret)
         self.keep_session(session, self.lifetime)
         self.redirect(following, status=303)
 

@@ -70,12 +70,14 @@ def of_search(
 def of_source(origin: str, name: str) -> dict[str, str]:
     """Return all series of a source as code."""
     path = f"{origin}{_API}?{urlencode({'objectID': name})}"
+    adql = _ADQL + _one_of([name])
+    tap = f"{origin}/vo/tap/sync?{urlencode({'LANG': 'ADQL', 'QUERY': adql})}"
     return {
         "Python": f"{_begin(origin)}found = client.find(object_id={name!r})\n"
         "tables = {one: client.get(one).data for one in found.id}",
         "curl": _CURL.format(more="", url=shlex.quote(path)),
-        "TOPCAT": f"topcat -f votable {shlex.quote(f'{origin}/vo/tap/sync?' + urlencode(_tap(_one_of([name]))))}",
-        "ADQL": _ADQL + _one_of([name]),
+        "TOPCAT": f"topcat -f votable {shlex.quote(tap)}",
+        "ADQL": adql,
     }
 
 
@@ -104,10 +106,6 @@ def of_period(origin: str, series_id: int) -> dict[str, str]:
 
 def _begin(origin: str, imports: str = "") -> str:
     return _BEGIN.format(origin=origin, imports=imports)
-
-
-def _tap(where: str) -> dict[str, str]:
-    return {"LANG": "ADQL", "QUERY": _ADQL + where}
 
 
 def _one_of(names: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ class SourcePageHandler(PageHandler):
         mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
         query = Query((mine,), sort_by="filter", per_page=MAX_PER_PAGE)
         page, total = self.services.reader.find(self.principal, query)
-        series = [record.fields for record in page.found]
+        series = [record.fields for record in page.records]
         bands = _bands({fields["filter"] for fields in series})
         series.sort(key=lambda fields: list(bands).index(fields["filter"]))
         names = {fields["instrument_id"]: "" for fields in series}

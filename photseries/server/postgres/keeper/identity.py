@@ -6,10 +6,10 @@ import ctypes
 import os
 import pwd
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["Identity", "KeeperError", "choose", "named", "run", "spawn"]
+__all__ = ["Identity", "KeeperError", "choose", "named_identity", "run", "spawn"]
 
 ACCOUNTS = ("photseries", "postgres", "nobody")  # the first account that exists and can reach the files is used
 CLONE_NEWUSER = 0x10000000
@@ -77,7 +77,7 @@ def choose(folder: Path, program: Path) -> Identity:
         if _can_run(identity, folder, program):
             return identity
     folder.chmod(0o700)
-    identity = named(Identity(0, 0))
+    identity = named_identity(Identity(0, 0))
     if _can_run(identity, folder, program):
         return identity
     raise KeeperError(
@@ -86,7 +86,7 @@ def choose(folder: Path, program: Path) -> Identity:
     )
 
 
-def named(identity: Identity) -> Identity:
+def named_identity(identity: Identity) -> Identity:
     """Return an identity that has a name in the password file, as initdb demands, and owns the same files."""
     if identity.alias is None and identity.owner != 0 and _has_name(identity.owner):
         return identity
@@ -149,7 +149,8 @@ def spawn(
         _libc().prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() == parent:
             os.chdir(folder)
-            os.execve(command[0], [os.fspath(word) for word in command], _environment())  # noqa: S606
+            environment = {"LC_ALL": "C", **{name: os.environ[name] for name in ENVIRONMENT if name in os.environ}}
+            os.execve(command[0], [os.fspath(word) for word in command], environment)  # noqa: S606
     except OSError as error:
         os.write(2, f"{Path(command[0]).name} could not be started: {error}\n".encode())
     finally:
@@ -195,10 +196,6 @@ def _has_name(uid: int) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _environment() -> Mapping[str, str]:
-    return {"LC_ALL": "C", **{name: os.environ[name] for name in ENVIRONMENT if name in os.environ}}
 
 
 def _libc() -> ctypes.CDLL:

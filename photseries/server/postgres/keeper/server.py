@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from .folder import EXCLUSIVE, Folder, Lock
-from .identity import KeeperError, choose, named, run, spawn
+from .identity import KeeperError, choose, named_identity, run, spawn
 
 __all__ = ["NAME", "PostgresServer"]
 
@@ -134,7 +134,7 @@ class PostgresServer:
     def _initialise(self, files: Lock) -> None:
         """Create the cluster under another name and rename it when complete, so that it is never partial."""
         unfinished, data = self._folder.unfinished, self._folder.unfinished / "data"
-        identity = named(self._identity)
+        identity = named_identity(self._identity)
         password = os.urandom(24).hex()
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -173,7 +173,7 @@ class PostgresServer:
         )
         command = self._single_user_command(self._folder.data)
         folder, inherited = self._folder.cluster, [files.fileno()]
-        if run(named(self._identity), command, folder=folder, output=self._log, text=sql, inherited=inherited):
+        if run(named_identity(self._identity), command, folder=folder, output=self._log, text=sql, inherited=inherited):
             done.touch()
 
     def _hand_over(self, path: Path) -> None:

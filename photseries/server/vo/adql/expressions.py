@@ -89,7 +89,7 @@ class Expressions(Shapes):
             return f"({geometric[0]})"
         return f"({self.sql(node.this, scope)} {_BINARY[type(node)]} {self.sql(node.expression, scope)})"
 
-    def _joined(self, node: exp.Expr, scope: Scope) -> str:
+    def _concatenation(self, node: exp.Expr, scope: Scope) -> str:
         """Print ``||``; the length is limited, because nested queries could double it at each level."""
         require(node, "this", "expression")
         return f"left({self.sql(node.this, scope)} || {self.sql(node.expression, scope)}, {MAX_TEXT})"
@@ -209,7 +209,7 @@ _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
     **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),
     **dict.fromkeys((exp.Null, exp.Boolean), Expressions._constant),
     **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
-    exp.DPipe: Expressions._joined,
+    exp.DPipe: Expressions._concatenation,
     exp.Column: Expressions._column,
     exp.Literal: Expressions._literal,
     exp.Between: Expressions._between,

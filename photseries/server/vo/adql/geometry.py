@@ -49,8 +49,8 @@ class Point:
     @property
     def indexed(self) -> str | None:
         """The SQL name of the relation if this is its indexed position."""
-        known = self.relation is not None and self.relation.position is not None
-        return self.relation.alias if known and self.relation and self.places == self.relation.position else None
+        has_position = self.relation is not None and self.relation.position is not None
+        return self.relation.alias if has_position and self.relation and self.places == self.relation.position else None
 
     def vector(self, bind: Bind) -> tuple[str, str, str]:
         """Return its unit vector as SQL."""
@@ -165,8 +165,8 @@ def within(
     return test, None
 
 
-def _squared_chord(one: Point, other: Point, bind: Bind) -> str:
-    pairs = zip(one.vector(bind), other.vector(bind), strict=True)
+def _squared_chord(point: Point, other: Point, bind: Bind) -> str:
+    pairs = zip(point.vector(bind), other.vector(bind), strict=True)
     differences = [f"({first} - {second})" for first, second in pairs]
     return "(" + " + ".join(f"{difference} * {difference}" for difference in differences) + ")"
 

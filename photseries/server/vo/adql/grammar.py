@@ -66,7 +66,7 @@ def parse(query: str) -> exp.Expr:
         _require_bounds(words)
         trees = dialect.parser().parse(words, query)
     except SqlglotError as error:
-        raise refused(f"This is not ADQL: {_plain(error)}") from error
+        raise refused(f"This is not ADQL: {_parser_message(error)}") from error
     except RecursionError as error:
         raise refused("The query is nested too deeply.") from error
     if len(trees) != 1 or trees[0] is None:
@@ -84,7 +84,7 @@ def _require_bounds(words: list[Token]) -> None:
             raise refused(f"The query is nested more than {MAX_DEPTH} levels deep.")
 
 
-def _plain(error: SqlglotError) -> str:
+def _parser_message(error: SqlglotError) -> str:
     """Return the message of the parser, without its coloured excerpt of the query."""
     first = (getattr(error, "errors", None) or [{}])[0]
     if "description" not in first:

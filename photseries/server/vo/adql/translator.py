@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from photseries.server.catalogue.vo_views import ordered
+from photseries.server.catalogue.vo_views import ordered_view
 from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import PairCondition
@@ -106,7 +106,7 @@ class _Translator(Expressions):
 
     def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a query; its columns are o0, o1, ..."""
-        known = len(self._tables_with)
+        table_count = len(self._tables_with)
         try:
             if isinstance(node, exp.Subquery):
                 require(node, "this", "with_", "order", "limit", "offset")
@@ -119,7 +119,7 @@ class _Translator(Expressions):
                 return self._select(node, outer, limit)
             raise refused("QUERY must be a SELECT statement.")
         finally:
-            del self._tables_with[known:]
+            del self._tables_with[table_count:]
 
     def top_of(self, node: exp.Expr) -> int | None:
         """Return the value of TOP of a query."""
@@ -134,14 +134,16 @@ class _Translator(Expressions):
     def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
         beginning = self._with(node)
-        (left, columns), (right, others) = self.query(node.this, outer), self.query(node.expression, outer)
-        if len(columns) != len(others):
-            raise refused(f"{_SETS[type(node)]} needs as many columns on both sides: {len(columns)}, {len(others)}.")
+        (left, columns), (right, right_columns) = self.query(node.this, outer), self.query(node.expression, outer)
+        if len(columns) != len(right_columns):
+            raise refused(
+                f"{_SETS[type(node)]} needs equally many columns on both sides: {len(columns)}, {len(right_columns)}."
+            )
         word = _SETS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         scope = Scope([_result(columns)])
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
-        both = zip(columns, others, strict=True)
-        columns = [dataclasses.replace(one, weight=one.weight + other.weight) for one, other in both]
+        both = zip(columns, right_columns, strict=True)
+        columns = [dataclasses.replace(column, weight=column.weight + other.weight) for column, other in both]
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
     def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
@@ -155,7 +157,7 @@ class _Translator(Expressions):
         conditions, pairs = self.conditions(inner(node, "where"), scope)
         _read_in_order(node, joins)
         source = self._from(joins, conditions, pairs)
-        every = (item for one in node.expressions for item in self._items(one, scope))
+        every = (item for expression in node.expressions for item in self._items(expression, scope))
         items = list(itertools.islice(every, MAX_COLUMNS + 1))
         if not items:
             raise refused("SELECT needs at least one column.")
@@ -261,11 +263,11 @@ class _Translator(Expressions):
             yield from ((column.sql, column.column) for column in scope.relation(node.args["table"]).columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
-            yield self.sql(node.this, scope), self._described(node.this, scope, node.args["alias"].name)
+            yield self.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
         else:
-            yield self.sql(node, scope), self._described(node, scope, None)
+            yield self.sql(node, scope), self._result_column(node, scope, None)
 
-    def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
+    def _result_column(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
         """Return the properties of an item of SELECT."""
         node = node.unnest()
         if isinstance(node, exp.Column):
@@ -287,14 +289,14 @@ class _Translator(Expressions):
             return []
         nodes = [exp.Join(this=first), *(node.args.get("joins") or [])]
         joins: list[_Join] = []
-        for one in nodes:
-            require(one, "this", "side", "kind", "method", "on", "using")
-            kind = self._kind(one, is_first=not joins)
-            relation = self._relation(one.this, scope)
+        for join_node in nodes:
+            require(join_node, "this", "side", "kind", "method", "on", "using")
+            kind = self._kind(join_node, is_first=not joins)
+            relation = self._relation(join_node.this, scope)
             scope_before = Scope(list(scope.relations), merged=dict(scope.merged))
             scope.relations.append(relation)
-            join = _Join(relation, kind, *self.conditions(one.args.get("on"), scope))
-            join.conditions += self._merge(one, join, scope_before, scope)
+            join = _Join(relation, kind, *self.conditions(join_node.args.get("on"), scope))
+            join.conditions += self._merge(join_node, join, scope_before, scope)
             if joins and kind != "CROSS JOIN" and not join.conditions:
                 raise refused("JOIN needs ON or USING.")
             joins.append(join)
@@ -358,8 +360,8 @@ class _Translator(Expressions):
         return self._table(_table(schema, node.this), label, alias)
 
     def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
-        visible = [RelationColumn(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
-        self._weights |= {one.sql: one.column.weight for one in visible}
+        visible = [RelationColumn(f"{alias}.o{place}", column) for place, column in enumerate(columns)]
+        self._weights |= {column.sql: column.column.weight for column in visible}
         return Relation(label, alias, visible, sql)
 
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
@@ -404,7 +406,7 @@ class _Translator(Expressions):
         printed = f" FROM {joins[0].relation.sql}"
         for index, join in enumerate(joins[1:], 1):
             sql = join.relation.sql
-            before = [one.relation for one in joins[:index]]
+            before = [earlier_join.relation for earlier_join in joins[:index]]
             for pair in join.pairs:
                 if pair.near is join.relation and pair.upload in before and join.kind in ("JOIN", "LEFT JOIN"):
                     sql = _looked_up(pair)
@@ -419,11 +421,11 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
     if order is None or len(joins) != 1 or node.args.get("group") or node.args.get("distinct"):
         return
     key, relation = order.expressions[0], joins[0].relation
-    aliases = {one.alias.lower() for one in node.expressions if isinstance(one, exp.Alias)}
-    if key.this.name.lower() in aliases or any(one.find(exp.AggFunc) for one in node.expressions):
+    aliases = {expression.alias.lower() for expression in node.expressions if isinstance(expression, exp.Alias)}
+    if key.this.name.lower() in aliases or any(expression.find(exp.AggFunc) for expression in node.expressions):
         return
     if relation.source and isinstance(key.this, exp.Column):
-        view = ordered(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
+        view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
 
 
