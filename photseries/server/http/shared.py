@@ -18,6 +18,7 @@ from photseries.server.http.spool import SpoolBudget
 from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
+from photseries.server.settings import VOSettings
 
 __all__ = ["SharedState", "ThreadPool"]
 
@@ -91,7 +92,8 @@ class SharedState:
         self.services = services
         self.query_pool, self.table_pool, self.quick_pool = query_pool, table_pool, quick_pool
         self.jobs = jobs or table_pool
-        self.queued_jobs: set[str] = set()
+        self.job_turns = Turns(VOSettings.jobs, max(1, VOSettings.jobs - 1), services.config.vo.jobs_waiting, "jobs")
+        self.queued_jobs: dict[str, asyncio.Task[None]] = {}
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()

@@ -44,18 +44,28 @@ class Jobs:
         self._catalogue = catalogue
         self._settings = settings
 
-    def create(self, principal: Principal, texts: Mapping[str, str], uploads: Mapping[str, bytes]) -> str:
+    def create(self, principal: Principal, texts: Mapping[str, str], uploads: Mapping[str, bytes], network: int) -> str:
         """Create a pending job; return its id.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            The parameters.
+        uploads : mapping of str to bytes
+            Tables by their names.
+        network : int
+            A positive number that stands for the client's network: the jobs of a client without a token are counted
+            by it.
 
         Raises
         ------
-        InvalidError, TooLargeError, ForbiddenError
+        InvalidError, TooLargeError, ForbiddenError, QuotaExceededError
         """
         parameters = self._query_parameters(texts)
         now = datetime.now(UTC)
         values = {
             "id": secrets.token_hex(12),
-            "owner_id": principal.user_id,
+            "owner_id": principal.user_id or -network,
             "phase": "PENDING",
             "parameters": parameters,
             "created_at": now,
@@ -63,7 +73,7 @@ class Jobs:
             "destruction": now + timedelta(seconds=self._settings.job_lifetime),
         }
         with self._catalogue.transaction() as connection:
-            vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user)
+            vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user, self._settings.job_storage)
         return str(values["id"])
 
     def _query_parameters(self, texts: Mapping[str, str]) -> dict[str, str]:
@@ -168,6 +178,8 @@ class Jobs:
 
         try:
             with self._catalogue.reading() as connection:
+                if not vo_jobs.is_queued(connection, job.id):  # it was aborted, or another process runs it
+                    return
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
             with tempfile.TemporaryFile() as file:
@@ -187,6 +199,8 @@ class Jobs:
         with self._catalogue.transaction() as connection:
             if vo_jobs.finish(connection, job.id, "COMPLETED", media_type=media_type):
                 vo_jobs.add_pieces(connection, job.id, RESULT, pieces)
+                limits = self._settings.jobs_per_user, self._settings.job_storage
+                vo_jobs.remove_oldest(connection, job.owner_id, *limits, kept=job.id)
 
     def _fail(self, job: Job, message: str) -> None:
         with contextlib.suppress(PhotseriesError), self._catalogue.transaction() as connection:

@@ -24,7 +24,7 @@ from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
 from photseries.server.http.media import accepted
 from photseries.server.http.spool import LONG, Body, SpoolBudget
-from photseries.server.http.throttle import Throttle, client_address
+from photseries.server.http.throttle import Throttle, client_address, network_of
 from photseries.server.settings import ServerSettings
 from tests.conftest import database
 from tests.forked import ForkedService
@@ -71,6 +71,21 @@ def proxies(*networks):
 )
 def test_client_address(peer, forwarded, trusted, address):
     assert client_address(peer, forwarded, proxies(*trusted)) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_what_counts_as_one_client(address, network):
+    assert network_of(address) == network
 
 
 def test_throttle_counts_by_address_and_forgives_over_a_minute():
