@@ -290,6 +290,15 @@ def test_bodies_that_are_refused_as_a_whole(name, admin):
     assert words in answer.json()["message"]
 
 
+def test_fields_that_all_series_share_are_counted_for_each(admin, world):
+    """60,000 bytes in the query would be 180 MB in the files of 3,000 series."""
+    body = arrow(nested(world, "shared", [{"mjd": [60000.0], "flux": [1.0]}] * 3000))
+    query = {"altdata": json.dumps({"note": "x" * 60_000})}
+    answer = admin.post(BULK, content=body, headers={"Content-Type": ARROW}, params=query)
+    assert (answer.status_code, "limits.bulk_fields" in answer.text) == (400, True)
+    assert admin.get(PATH, params={"seriesName": "shared"}).json()["data"]["totalMatches"] == 0
+
+
 @pytest.mark.parametrize("media", BODIES)
 def test_a_body_cut_short(media, admin, world):
     body = BODIES[media](nested(world, "cut", tables(5)))
