@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
@@ -100,7 +101,7 @@ class SharedState:
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
-        self.exports = asyncio.Semaphore(settings.exports)
+        self.exports: Counter[str] = Counter()  # running exports by client
         self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
         self.throttle = Throttle(settings)
