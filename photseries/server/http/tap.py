@@ -128,9 +128,10 @@ class VOHandler(ChallengeHandler):
         return _Arguments(texts_by_name, files)
 
     def uploads(self, arguments: _Arguments) -> dict[str, bytes]:
-        """Return the uploaded tables of a request; URLs are fetched only with a token."""
+        """Return the uploaded tables of a request; URLs are fetched only with a token, by heavy requests."""
         fetches = not self.principal.is_anonymous
         texts = arguments.texts.get("UPLOAD", ())
+        self.weigh(any("://" in text for text in texts))
         return tap.uploads_of(texts, arguments.files, self.services.config.vo, fetches=fetches)
 
     def context(self, timeout: float) -> Context:

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from photseries.server.principal import ADMIN
+from photseries.text import file_name
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import post, post_long
@@ -268,3 +269,16 @@ def test_a_client_that_reads_slowly_gets_all_of_it(tmp_path, archive_url):
                 time.sleep(0.4)
         assert taken == length
         assert time.monotonic() - begun > 2.0  # longer than the timeout, which is on progress
+
+
+@pytest.mark.parametrize(
+    ("obj_id", "name"),
+    [
+        ("-rf", "rf_ztfg_night_7.h5"),
+        ("../.. x", "x_ztfg_night_7.h5"),
+        ("é", "ztfg_night_7.h5"),
+        ("-" * 180 + "a" * 20 + "-" * 10, "a" * 20 + "-" * 10 + "_ztfg_night_7.h5"),
+    ],
+)
+def test_a_file_name_is_no_option_of_a_command(obj_id, name):
+    assert file_name({"obj_id": obj_id, "filter": "ztfg", "series_name": "night", "id": 7}, ".h5") == name
