@@ -101,6 +101,8 @@ class SharedState:
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
+        # A client that does not read the answer keeps a reader of bodies; others need some, too.
+        self.bulk_turns = Turns(None, max(1, services.config.sandbox.workers // 2))
         self.exports: Counter[str] = Counter()  # running exports by client
         self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
