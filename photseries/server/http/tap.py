@@ -265,13 +265,19 @@ class JobsHandler(VOHandler):
 
     def submit(self, job: Job) -> None:
         """Let a queued job wait for its turn in this process, once; call it in a thread."""
-        shared, jobs, user, context = self.shared, self.jobs, self.caller.key, self.context(job.duration)
+        shared, jobs, user, credential = self.shared, self.jobs, self.caller.key, self.caller.credential
+        context = self.context(job.duration)
+
+        def current_context() -> Context:
+            if credential is None:
+                return context
+            return dataclasses.replace(context, principal=credential.principal(shared.services.accounts))
 
         async def execute() -> None:
             try:
                 async with shared.job_turns.place(user):
                     if not shared.stopping:
-                        await self.loop.run_in_executor(shared.jobs, jobs.execute, job, context)
+                        await self.loop.run_in_executor(shared.jobs, jobs.execute, job, current_context)
             except BusyError:
                 return  # the job stays queued until its user looks at it
             finally:

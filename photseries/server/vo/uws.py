@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -168,8 +168,15 @@ class Jobs:
         with self._catalogue.transaction() as connection:
             vo_jobs.remove(connection, job.id)
 
-    def execute(self, job: Job, context: Context) -> None:
-        """Run the query of a queued job, unless another process does; record the outcome in the job."""
+    def execute(self, job: Job, context: Callable[[], Context]) -> None:
+        """Run the query of a queued job, unless another process does; record the outcome in the job.
+
+        Parameters
+        ----------
+        job : Job
+        context : callable
+            Returns what the query may see when it begins, which may be hours after it was queued.
+        """
 
         def begun(backend: int) -> None:
             with self._catalogue.transaction() as connection:
@@ -183,7 +190,7 @@ class Jobs:
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
             with tempfile.TemporaryFile() as file:
-                for piece in tap.execute(self._catalogue, context, request, self._settings, begun=begun):
+                for piece in tap.execute(self._catalogue, context(), request, self._settings, begun=begun):
                     file.write(piece)
                 file.seek(0)
                 self._complete(job, iter(lambda: file.read(_PIECE), b""), request.form.media_type)

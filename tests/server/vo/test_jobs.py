@@ -213,6 +213,24 @@ def test_jobs_of_one_user_keep_nobody_waiting(jobs, world):
         anna.delete(job, timeout=60)
 
 
+def test_a_job_sees_what_its_token_shows_when_it_begins(jobs, world, admin, public, series):
+    """Groups and tokens can change while a job waits."""
+    token = admin.post("/api/tokens", json={"user_id": world.users["ben"]}).json()["data"]
+    ben, again = client(world.tokens["ben"]), client(token["token"])
+    group = f"/api/groups/{world.crew}"
+    running = make(ben, jobs, LONG, PHASE="RUN")
+    until(lambda: phase(ben, running) == "EXECUTING")
+    waiting, revoked = make(ben, jobs, PHASE="RUN", RESPONSEFORMAT="csv"), make(again, jobs, PHASE="RUN")
+    assert admin.delete(f"/api/tokens/{token['id']}").status_code == 200
+    assert admin.patch(group, json={"user_ids": [world.users["anna"]]}).status_code == 200
+    ben.delete(running, timeout=60)
+    assert ended(ben, waiting) == "COMPLETED"
+    assert ben.get(f"{waiting}/results/result", timeout=60).text == f"n\n{len(public)}\n"
+    assert ended(ben, revoked) == "ERROR"
+    assert admin.patch(group, json={"user_ids": [world.users["anna"], world.users["ben"]]}).status_code == 200
+    assert len(public) < len(series)
+
+
 def test_a_job_that_cannot_wait_is_refused(narrow, world, database_url):
     anna = client(world.tokens["anna"])
     running = make(anna, narrow, LONG, PHASE="RUN")
