@@ -65,8 +65,8 @@ def file_name(fields: Mapping[str, object], suffix: str) -> str:
     suffix : str
         With its dot.
     """
-    stem = re.sub(r"[^A-Za-z0-9.+-]+", "_", file_stem(fields)).strip("_.")
-    return f"{stem if len(stem) <= _MAX_STEM_LENGTH else stem[-_MAX_STEM_LENGTH:].lstrip('_.')}{suffix}"
+    stem = re.sub(r"[^A-Za-z0-9.+-]+", "_", file_stem(fields)).rstrip("_.")
+    return f"{stem[-_MAX_STEM_LENGTH:].lstrip('_.-')}{suffix}"  # a leading - would be an option of a command
 
 
 def new_batch() -> str:

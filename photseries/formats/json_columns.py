@@ -18,7 +18,7 @@ from photseries.errors import InvalidError
 from photseries.formats import json_arrays
 from photseries.hdf5.limits import Limits
 
-__all__ = ["decode", "encode", "jsonable", "parse", "write"]
+__all__ = ["coarsest_unit", "decode", "encode", "jsonable", "parse", "write"]
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 #: Minimum number of digits of an integer beyond 64 bits.
@@ -313,19 +313,27 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     return orjson.dumps({**metadata, "data": orjson.Fragment(encode(frame))})
 
 
-def jsonable(column: pd.Series) -> Any:
-    """Return a column for orjson: an array of numbers, or a list with None for missing values."""
+def jsonable(column: pd.Series, unit: Any = None) -> Any:
+    """Return a column for orjson: an array of numbers, or a list with None for missing values.
+
+    Datetimes have a unit, by default the coarsest one that represents all of them; see :func:`coarsest_unit`.
+    """
     dtype = column.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind == "O":
         return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())
     values = column.to_numpy()
     if dtype.kind == "M":
-        missing = np.isnat(values)
-        fewest = next(unit for unit in _UNITS if (values.astype(f"M8[{unit}]") == values)[~missing].all())
-        return _with_nulls(np.datetime_as_string(np.asarray(values, "M8"), unit=fewest).tolist(), missing)
+        texts = np.datetime_as_string(np.asarray(values, "M8"), unit=unit or coarsest_unit(values))
+        return _with_nulls(texts.tolist(), np.isnat(values))
     if dtype.kind == "m":
         return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
     return np.ascontiguousarray(values, dtype.newbyteorder("="))
+
+
+def coarsest_unit(times: npt.NDArray[np.datetime64]) -> Any:
+    """Return the coarsest unit of numpy that represents all times."""
+    missing = np.isnat(times)
+    return next(unit for unit in _UNITS if (times.astype(f"M8[{unit}]") == times)[~missing].all())
 
 
 def _with_nulls(values: list[object], missing: npt.NDArray[np.bool_]) -> Sequence[object]:

@@ -36,6 +36,7 @@ class Limits:
     values: int = 100_000
     text: int = 2_000_000  # [characters]
     bulk: int = 1024 * MIB  # [bytes]
+    bulk_fields: int = 128 * MIB  # [bytes]
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -121,9 +122,15 @@ def _append_opcodes(value: object, opcodes: list[bytes]) -> None:
             raise TypeError(type(value).__name__)
 
 
+#: Characters that end or escape the line.
+_ESCAPED: Final = "\\\0\n\r\x1a"
+_has_escaped: Final = re.compile(f"[{re.escape(_ESCAPED)}]").search
+
+
 def _pickled_text(text: str) -> bytes:
-    for character in "\\\0\n\r\x1a":  # characters that end or escape the line
-        text = text.replace(character, f"\\u{ord(character):04x}")
+    if _has_escaped(text):  # one search instead of five, which takes half the time of an object with many short texts
+        for character in _ESCAPED:
+            text = text.replace(character, f"\\u{ord(character):04x}")
     return b"V" + text.encode("raw-unicode-escape") + b"\n"
 
 
@@ -131,6 +138,8 @@ _short_text = functools.lru_cache(_pickled_text)
 
 
 def _plain_value(value: object, depth: int) -> object:
+    if type(value) is str:  # most values, and most of the time
+        return _plain_text(value)
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, dict | list | tuple):
@@ -162,7 +171,8 @@ def _plain_text(text: object) -> str:
     if "\0" in text:
         raise ValueError("holds the character NUL, which cannot be stored")
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         raise ValueError("holds half a surrogate pair, which is not text") from None
     return str(text)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -21,7 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from photseries.errors import NotInstalledError
-from photseries.formats import WRITERS
+from photseries.formats import WRITERS, csv
 from photseries.hdf5 import stored_file
 from tests.support import TESS, recipe_read
 
@@ -295,6 +296,7 @@ def test_missing_package_is_named(monkeypatch, form, package):
 def test_the_formats_load_neither_package_before_a_file_needs_it():
     program = """
 import sys
+import tracemalloc
 from photseries import pandas_without_pyarrow
 pandas_without_pyarrow.import_pandas()
 import photseries.formats
@@ -307,6 +309,7 @@ print({"astropy", "lightkurve", "pyarrow"} & set(sys.modules))
 def test_service_loads_packages_of_formats_on_demand():
     program = """
 import sys
+import tracemalloc
 from photseries.cli.main import main
 main.get_command(None, "serve")
 print({"pyarrow", "astropy"} & set(sys.modules), "pandas" in sys.modules)
@@ -314,3 +317,29 @@ import pyarrow
 """
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert outcome.stdout == "set() True\n"
+
+
+def test_csv_is_the_same_in_blocks(monkeypatch):
+    """A column of times has one unit, which only the last row needs here."""
+    times = pd.Series(pd.date_range("2026-01-01", periods=50, freq="D").astype("datetime64[ns]"))
+    times[49] += pd.Timedelta(1, "ns")
+    frame = pd.DataFrame({"at": times, "flux": np.arange(50) / 4, "note": ["a,b", None] * 25})
+    monkeypatch.setattr(csv, "_CELLS", 21)
+    lines = csv.write(frame, {}).split(b"\r\n")
+    assert lines[0] == b"at,flux,note"
+    assert lines[1] == b'2026-01-01T00:00:00.000000000,0.0,"a,b"'
+    assert lines[50:] == [b"2026-02-19T00:00:00.000000001,12.25,", b""]
+    assert [line.count(b",") for line in lines[1:51]] == [3, 2] * 25
+
+
+def test_csv_takes_memory_for_its_text_and_a_block(monkeypatch):
+    frame = pd.DataFrame(np.random.default_rng(5).normal(size=(50_000, 12)))
+    frame.columns = [f"c{number}" for number in range(12)]
+    monkeypatch.setattr(csv, "_CELLS", 12_000)
+    tracemalloc.start()
+    try:
+        size = len(csv.write(frame, {}))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.5 * size, "the text, its blocks, and the cells of one; all cells take 3 times the text"

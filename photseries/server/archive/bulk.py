@@ -6,6 +6,7 @@ first, then the transaction of their rows. Stored batches stay if a later batch 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,7 @@ from photseries.server.catalogue.series import duplicate_error
 from photseries.server.faults import reached
 from photseries.server.principal import CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.bulk_pool import BulkSandbox
-from photseries.server.sandbox.bulk_request import BulkRequest
+from photseries.server.sandbox.bulk_request import BulkRequest, fields_too_large_error
 from photseries.server.settings import Config, LimitSettings
 from photseries.server.storage.contract import Store
 
@@ -113,10 +114,11 @@ class _ValidSeries:
 
 @dataclass(frozen=True)
 class _WrittenSeries:
-    """A series whose file is written: the key of the file, and the row to insert."""
+    """A series whose file is written: the key and the size [bytes] of the file, and the row to insert."""
 
     valid: _ValidSeries
     filename: str
+    size: int
     row: bytes
 
 
@@ -205,6 +207,8 @@ class BulkUpload:
             if options.abort and number > MAX_ATOMIC_SERIES:
                 message = f"onError=abort takes at most {MAX_ATOMIC_SERIES:,} series; the body has {number:,}."
                 raise InvalidError(message, fields={"onError": [message]})
+            if number * len(json.dumps(dict(options.fields))) > self._limits.bulk_fields:
+                raise fields_too_large_error(self._limits.bulk_fields)
             yield portions_of(received, with_fields_of_altdata(options.fields))
 
 
@@ -219,6 +223,7 @@ def request_of(limits: LimitSettings, media: str, by: tuple[str, ...] = ()) -> B
         ignored=IGNORED,
         series=MAX_SERIES,
         size=limits.bulk,
+        metadata=limits.bulk_fields,
         rows=limits.rows,
         columns=limits.columns,
         table=limits.table,
@@ -239,6 +244,9 @@ class _Run:
         self._seen: set[Key] = set()
         self._successful: dict[Key, int] = {}
         self._without_row: set[str] = set()
+        #: The quota that was exceeded last, and by the name of each that was: what still fits.
+        self._exceeded: QuotaExceededError | None = None
+        self._room: dict[str, int] = {}
 
     def each(self, read: _Read) -> _Outcomes:
         """Store the portions one after the other; an invalid series does not stop the others."""
@@ -420,7 +428,9 @@ class _Run:
         """Store series in one transaction; one by one if it fails. Return the error that ends the upload."""
         try:
             outcomes |= self._outcomes_of_stored(valid, outcomes, files)
-        except (InvalidError, QuotaExceededError) as error:
+        except QuotaExceededError:
+            return self._store(valid, outcomes)  # fewer of them, because the room is known now
+        except InvalidError as error:
             if len(valid) > 1:
                 failures = [self._store([item], outcomes) for item in valid]
                 return next((failure for failure in failures if failure is not None), None)
@@ -451,24 +461,39 @@ class _Run:
         files = files or self._write_files(valid, outcomes)
         if not files.encoded:
             return {}
-        with self._transaction(files) as connection:
-            inserted = self._insert(connection, files.encoded)
+        used = {"series": len(files.encoded), "bytes": sum(item.size for item in files.encoded)}
+        try:
+            with self._transaction(files) as connection:
+                inserted = self._insert(connection, files.encoded)
+        except QuotaExceededError as error:
+            name, limit = error.details["quota"], error.details["limit"]
+            usage = error.details["usage"]
+            total = usage.series if name == "series" else usage.bytes + usage.kept_bytes
+            self._exceeded, self._room[name] = error, used[name] - (total - limit)
+            raise
+        self._room = {name: room - used[name] for name, room in self._room.items()}
         lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
         self._blobs.take_back(item.filename for item in lost)  # another upload was faster
         self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
     def _write_files(self, valid: Sequence[_ValidSeries], outcomes: dict[int, BulkOutcome]) -> _Files:
-        """Store the files of series; those that cannot be written have an error."""
+        """Store the files of series; those that cannot be written, or exceed a quota, have an error."""
         written: list[tuple[_ValidSeries, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
-        for item in sorted(valid, key=lambda item: [str(value) for value in item.key]):
+        room = dict(self._room)
+        for item in valid:
             try:
                 numbers = None if item.new.plain is None else item.new.plain.columns
                 content = self._blobs.encode(item.new.frame, item.new.values, numbers)
             except InvalidError as error:
                 self._fail([item], error, outcomes)
                 continue
+            left = {name: one - (1 if name == "series" else len(content)) for name, one in room.items()}
+            if self._exceeded is not None and min(left.values()) < 0:
+                self._fail([item], self._exceeded, outcomes)
+                continue
+            room = left
             filename = key_of(item.new.values)
             blobs[filename] = content
             group_ids = sorted({*item.new.references.group_ids, self._principal.own_group_id})
@@ -478,11 +503,13 @@ class _Run:
         if blobs:
             self._blobs.create_many(blobs)
             self._without_row.update(blobs)
+        written.sort(key=lambda one: [str(value) for value in one[0].key])
         rows = documents([row for _, row in written])
-        return _Files(
-            [_WrittenSeries(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)],
-            began,
-        )
+        encoded = [
+            _WrittenSeries(item, row["filename"], row["blob_size"], text)
+            for (item, row), text in zip(written, rows, strict=True)
+        ]
+        return _Files(encoded, began)
 
     @contextmanager
     def _transaction(self, files: _Files) -> Iterator[Connection]:

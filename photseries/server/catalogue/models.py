@@ -412,7 +412,8 @@ class AuditEvent(Base):
 class VOJob(Base):
     """An asynchronous query of TAP: its parameters, its phase, and the connection that runs it.
 
-    ``owner_id`` is 0 for jobs without a token. A job in phase EXECUTING whose backend is gone was abandoned.
+    ``owner_id`` is minus a number of the client's network for jobs without a token. A job in phase EXECUTING whose
+    backend is gone was abandoned.
     """
 
     __tablename__ = "vo_jobs"

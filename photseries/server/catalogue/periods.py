@@ -10,6 +10,7 @@ from typing import Annotated
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
+from photseries.errors import InvalidError
 from photseries.fields import FIELDS, METADATA
 from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.periods import PERIODS_VERSION, FoundPeriod
@@ -33,6 +34,9 @@ _FIELDS = {
 
 #: Version of a series whose search has failed, or that was stored before searches existed.
 _FAILED = {"analysis_version": -1}
+
+#: How many periods a user may store for a series.
+MAX_PERIODS = 50
 
 #: Upper limit of :func:`number_waiting`, which metrics call regularly.
 _MAX_COUNTED = 10_000
@@ -94,7 +98,17 @@ def rights(connection: Connection, principal: Principal, series_id: int) -> bool
 
 
 def put(connection: Connection, series_id: int, user_id: int, values: Mapping[str, object]) -> None:
-    """Store a period of a user, in place of the user's earlier one of the same method."""
+    """Store a period of a user, in place of the user's earlier one of the same method.
+
+    Raises
+    ------
+    InvalidError
+        When the user has stored too many others for this series: anybody who sees it may.
+    """
+    others = (_TABLE.series_id == series_id, _TABLE.user_id == user_id, _TABLE.method != values["method"])
+    if (connection.scalar(select(func.count()).select_from(SeriesPeriod).where(*others)) or 0) >= MAX_PERIODS:
+        message = f"You have stored periods of {MAX_PERIODS} methods for this series, the maximum. Remove one."
+        raise InvalidError(message, fields={"method": [message]})
     if values["preferred"]:
         connection.execute(
             update(SeriesPeriod).where(_TABLE.series_id == series_id, _TABLE.preferred).values(preferred=False)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Text, and_, case, column, delete, func, insert, select, table, text, update
 
-from photseries.errors import ForbiddenError
+from photseries.errors import ForbiddenError, QuotaExceededError
 from photseries.server.catalogue.models import VOJob, VOPiece
 
 __all__ = ["ENDED", "RESULT", "Job"]
@@ -47,28 +47,74 @@ _JOBS: Final = VOJob.__table__.c
 _OWN: Final = [_JOBS[name] for name in Job.__dataclass_fields__]
 
 
-def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[str, bytes], limit: int) -> None:
+def create(
+    connection: Connection, values: Mapping[str, Any], uploads: Mapping[str, bytes], limit: int, storage: int
+) -> None:
     """Insert a job with its uploaded tables; delete expired jobs.
+
+    Parameters
+    ----------
+    limit : int
+        Maximum number of jobs of the owner.
+    storage : int
+        Maximum size of the uploads and results of these jobs [bytes].
 
     Raises
     ------
     ForbiddenError
         When the owner has too many unfinished jobs.
+    QuotaExceededError
+        When the uploads of unfinished jobs are too large.
     """
-    own_jobs = VOJob.owner_id == values["owner_id"]
     connection.execute(delete(VOJob).where(VOJob.destruction < func.clock_timestamp()))
-    newest = select(VOJob.id).where(own_jobs).order_by(VOJob.created_at.desc()).limit(limit - 1)
-    connection.execute(delete(VOJob).where(own_jobs, VOJob.phase.in_(ENDED), VOJob.id.not_in(newest)))
-    if (connection.scalar(select(func.count()).select_from(VOJob).where(own_jobs)) or 0) >= limit:
+    number, size = remove_oldest(connection, values["owner_id"], limit - 1, storage - sum(map(len, uploads.values())))
+    if number >= limit:
         raise ForbiddenError(f"You have {limit} jobs, which is the limit. Delete one that you no longer need.")
+    if uploads and size + sum(map(len, uploads.values())) > storage:
+        raise QuotaExceededError(f"The uploads of your jobs would exceed {storage:,} bytes. Delete a job that waits.")
     connection.execute(insert(VOJob).values(**values))
     for name, content in uploads.items():
         add_pieces(connection, values["id"], f"{_UPLOAD}{name}", [content])
 
 
+def remove_oldest(connection: Connection, owner_id: int, limit: int, storage: int, kept: str = "") -> tuple[int, int]:
+    """Delete the oldest ended jobs of an owner beyond a number of jobs and a size of uploads and results.
+
+    Parameters
+    ----------
+    limit : int
+        The number.
+    storage : int
+        The size [bytes].
+    kept : str, optional
+        The id of a job that is not deleted.
+
+    Returns
+    -------
+    tuple of int
+        The number of jobs that remain, and their size [bytes].
+    """
+    size = func.coalesce(
+        select(func.sum(func.length(VOPiece.content))).where(VOPiece.job_id == VOJob.id).scalar_subquery(), 0
+    )
+    jobs = select(VOJob.id, VOJob.phase, size.label("size")).where(VOJob.owner_id == owner_id)
+    number, total, old = 0, 0, []
+    for job_id, phase, own_size in connection.execute(jobs.order_by(VOJob.created_at.desc())):
+        if phase in ENDED and job_id != kept and (number >= limit or total + own_size > storage):
+            old.append(job_id)
+        else:
+            number, total = number + 1, total + int(own_size)
+    if old:
+        connection.execute(delete(VOJob).where(VOJob.id.in_(old), VOJob.phase.in_(ENDED)))
+    return number, total
+
+
 def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
-    """Return a job of an owner; an abandoned job becomes a failed one."""
-    own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
+    """Return a job of an owner; an abandoned job becomes a failed one.
+
+    Without a token, for which ``owner_id`` is 0, the id of a job without a token suffices.
+    """
+    own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id if owner_id else VOJob.owner_id <= 0)
     row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
     if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
@@ -95,13 +141,25 @@ def start(connection: Connection, job_id: str, backend: int) -> bool:
     return change(connection, job_id, {"phase": "EXECUTING", "started_at": now, "backend": backend}, "QUEUED")
 
 
+def is_queued(connection: Connection, job_id: str) -> bool:
+    """Return whether a job waits for its turn."""
+    return connection.scalar(select(VOJob.phase).where(VOJob.id == job_id)) == "QUEUED"
+
+
 def finish(
     connection: Connection, job_id: str, phase: str, *, error: str | None = None, media_type: str | None = None
 ) -> bool:
-    """End an executing job; return whether it was executing."""
+    """End an executing job, and delete its uploads; return whether it was executing."""
     now = func.clock_timestamp()
     values = {"phase": phase, "ended_at": now, "backend": None, "error": error, "media_type": media_type}
-    return change(connection, job_id, values, "EXECUTING", "QUEUED")
+    was_executing = change(connection, job_id, values, "EXECUTING", "QUEUED")
+    if was_executing:
+        _remove_uploads(connection, job_id)
+    return was_executing
+
+
+def _remove_uploads(connection: Connection, job_id: str) -> None:
+    connection.execute(delete(VOPiece).where(VOPiece.job_id == job_id, VOPiece.name.startswith(_UPLOAD)))
 
 
 #: The start of a backend's transaction, and how long to wait for its end [s].
@@ -118,8 +176,10 @@ def abort(connection: Connection, job_id: str) -> None:
     now = func.clock_timestamp()
     ended = case((VOJob.started_at.is_not(None), now), else_=None)
     values = {"phase": "ABORTED", "ended_at": ended, "backend": None}
-    if change(connection, job_id, values, "PENDING", "QUEUED", "EXECUTING", "HELD") and backend is not None:
-        _cancel(connection, backend)
+    if change(connection, job_id, values, "PENDING", "QUEUED", "EXECUTING", "HELD"):
+        _remove_uploads(connection, job_id)
+        if backend is not None:
+            _cancel(connection, backend)
 
 
 def _cancel(connection: Connection, backend: int) -> None:

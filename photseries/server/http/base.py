@@ -99,7 +99,6 @@ class BaseHandler(RequestHandler):
         self.shared = shared
         self.services = shared.services
         self._started = time.monotonic()
-        self._body = Body(shared.spool)
         self._received = 0
         self._sent = 0
         address = client_address(
@@ -108,6 +107,7 @@ class BaseHandler(RequestHandler):
             self.services.config.server,
         )
         self.caller = Caller(address, shared.throttle)
+        self._body = Body(shared.spool, lambda: self.caller.key)
         self.work = Work(
             shared,
             self.caller,

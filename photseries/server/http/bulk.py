@@ -67,7 +67,8 @@ class BulkHandler(BaseHandler):
         with self._body.descriptor() as body:
             lines = self._lines(body, options)
             try:
-                await self.stream(lines)
+                async with self.shared.bulk_turns.place(self.caller.key):
+                    await self.stream(lines)
             finally:  # waits for threads, and removes files if the client has gone
                 await asyncio.get_running_loop().run_in_executor(self.shared.table_pool, lines.close)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from photseries.server.accounts import Accounts
 from photseries.server.http.credentials import Credential
-from photseries.server.http.throttle import Throttle
+from photseries.server.http.throttle import Throttle, network_of
 from photseries.server.principal import Principal, Requirement
 
 __all__ = ["Caller"]
@@ -22,6 +22,8 @@ class Caller:
 
     def __init__(self, address: str, throttle: Throttle) -> None:
         self.address = address
+        #: What counts as one client without a token; see :func:`photseries.server.http.throttle.network_of`.
+        self.network = network_of(address)
         self.credential: Credential | None = None
         #: The user, once the credential was looked up.
         self.principal: Principal | None = None
@@ -32,13 +34,13 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """The user, or else the address, whose share of threads and memory a request counts in.
+        """The user, or else the network, whose share of threads and memory a request counts in.
 
         Until a token has been looked up, its user is the one to whom it belonged the last time. Without a token, and at
-        the first time, the address counts: one visitor must not take the share of all.
+        the first time, the network counts: one visitor must not take the share of all.
         """
         user_id = self._known_user if self.principal is None else self.principal.user_id
-        return f"user {user_id}" if user_id else self.address
+        return f"user {user_id}" if user_id else self.network
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class Caller:
         """
         self.credential = credential
         if credential.secret:
-            self._throttle.check(self.address, credential.secret)
+            self._throttle.check(self.network, credential.secret)
         self._known_user = self._throttle.user_of(credential.secret)
 
     def look_up(self, accounts: Accounts, requirement: Requirement | None) -> None:
@@ -79,4 +81,4 @@ class Caller:
 
     def count_failure(self) -> None:
         """Count a credential that was not valid."""
-        self._throttle.record_failure(self.address)
+        self._throttle.record_failure(self.network)

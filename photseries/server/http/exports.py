@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from photseries import parameters
@@ -66,13 +68,29 @@ class ExportHandler(BaseHandler):
 
     async def _export(self, parse: Callable[[], tuple[Format, Iterator[bytes]]]) -> None:
         file_format, pieces = await self.run(parse)
-        if self.shared.exports.locked():
-            raise UnavailableError("Too many exports are running. Try again later.")
-        async with self.shared.exports:
+        with self._place():
             self.set_header("Content-Type", file_format.media_type)
             self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{file_format.extension}"')
             self.set_header("Cache-Control", "private, no-store")
             await self.stream(pieces)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the places for exports; beyond its first, a client leaves as many free as it holds.
+
+        Raises
+        ------
+        UnavailableError
+        """
+        running, client = self.shared.exports, self.caller.key
+        free = self.services.config.server.exports - running.total() - 1
+        if free < 0 or (running[client] and running[client] + 1 > free):
+            raise UnavailableError("Too many exports are running. Try again later.")
+        running[client] += 1
+        try:
+            yield
+        finally:
+            running -= Counter({client: 1})
 
     def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
@@ -18,6 +19,7 @@ from photseries.server.http.spool import SpoolBudget
 from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
+from photseries.server.settings import VOSettings
 
 __all__ = ["SharedState", "ThreadPool"]
 
@@ -91,14 +93,17 @@ class SharedState:
         self.services = services
         self.query_pool, self.table_pool, self.quick_pool = query_pool, table_pool, quick_pool
         self.jobs = jobs or table_pool
-        self.queued_jobs: set[str] = set()
+        self.job_turns = Turns(VOSettings.jobs, max(1, VOSettings.jobs - 1), services.config.vo.jobs_waiting, "jobs")
+        self.queued_jobs: dict[str, asyncio.Task[None]] = {}
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
-        self.exports = asyncio.Semaphore(settings.exports)
+        # A client that does not read the answer keeps a reader of bodies; others need some, too.
+        self.bulk_turns = Turns(None, max(1, services.config.sandbox.workers // 2))
+        self.exports: Counter[str] = Counter()  # running exports by client
         self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
         self.throttle = Throttle(settings)

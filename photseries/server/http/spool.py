@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +25,11 @@ CROWD = 0.25
 
 
 class SpoolBudget:
-    """The budgets of the request bodies of a process.
+    """The budgets of the request bodies of a process, shared fairly among clients.
+
+    A body needs room. A client with other bodies may also hold at most twice as much as remains free: one client alone
+    two thirds of a budget, k clients 2 / (2 k + 1) each. So something always remains for a client that comes
+    (Choudhury & Hahne 1998, "Dynamic queue length thresholds for shared-memory packet switches").
 
     Parameters
     ----------
@@ -36,6 +42,7 @@ class SpoolBudget:
     def __init__(self, settings: ServerSettings, folder: Path) -> None:
         self._budget = {"memory": settings.spool_memory, "disk": settings.spool_disk}
         self._held = {"memory": 0, "disk": 0}
+        self._held_by: dict[str, Counter[str]] = {"memory": Counter(), "disk": Counter()}
         self._lock = threading.Lock()
         self.folder = folder
 
@@ -48,32 +55,37 @@ class SpoolBudget:
         """Return the bytes that bodies use in ``memory`` or on ``disk``."""
         return self._held[medium]
 
-    def take(self, medium: str, size: int) -> None:
+    def take(self, medium: str, size: int, client: str = "", own: int = 0) -> None:
         """Take from a budget.
+
+        Parameters
+        ----------
+        medium : {"memory", "disk"}
+        size : int
+            [bytes].
+        client : str
+            The user or network; empty: any, with no share of its own.
+        own : int
+            What the same body has taken from the budget before [bytes].
 
         Raises
         ------
         UnavailableError
-            When the budget is exhausted.
+            When the budget, or the share of the client, is exhausted.
         """
         with self._lock:
-            if self._held[medium] + size > self._budget[medium]:
+            free = self._budget[medium] - self._held[medium] - size
+            held = self._held_by[medium]
+            if free < 0 or (client and held[client] > own and held[client] + size > 2 * free):
                 raise UnavailableError("Too many uploads are under way. Try again.")
             self._held[medium] += size
+            held[client] += size
 
-    def give(self, medium: str, size: int) -> None:
+    def give(self, medium: str, size: int, client: str = "") -> None:
         """Return bytes to a budget."""
         with self._lock:
             self._held[medium] -= size
-
-    @contextlib.contextmanager
-    def borrowed(self, medium: str, size: int) -> Iterator[None]:
-        """Take from a budget, and return it at the end of the block."""
-        self.take(medium, size)
-        try:
-            yield
-        finally:
-            self.give(medium, size)
+            self._held_by[medium] -= Counter({client: size})
 
 
 class Body:
@@ -82,10 +94,14 @@ class Body:
     Parameters
     ----------
     spool : SpoolBudget
+    client : callable, optional
+        Returns the user or network whose share the body counts in, when its first part comes.
     """
 
-    def __init__(self, spool: SpoolBudget) -> None:
+    def __init__(self, spool: SpoolBudget, client: Callable[[], str] = str) -> None:
         self._spool = spool
+        self._client = functools.cache(client)
+        self._lent = 0
         self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
@@ -133,9 +149,26 @@ class Body:
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
         """Yield the whole body, which counts as memory until the end of the block."""
-        with self._spool.borrowed("memory", self._taken["disk"]):
+        with self.borrowed(self._taken["disk"]):
             content = self._join()
             yield content
+
+    @contextlib.contextmanager
+    def borrowed(self, size: int) -> Iterator[None]:
+        """Take from the budget of memory, and return it at the end of the block.
+
+        Raises
+        ------
+        UnavailableError
+            When it is exhausted.
+        """
+        self._spool.take("memory", size, self._client(), self._taken["memory"] + self._lent)
+        self._lent += size
+        try:
+            yield
+        finally:
+            self._lent -= size
+            self._spool.give("memory", size, self._client())
 
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -176,9 +209,9 @@ class Body:
             self._give(medium)
 
     def _take(self, medium: str, size: int) -> None:
-        self._spool.take(medium, size)
+        self._spool.take(medium, size, self._client(), self._taken[medium] + (self._lent if medium == "memory" else 0))
         self._taken[medium] += size
 
     def _give(self, medium: str) -> None:
-        self._spool.give(medium, self._taken[medium])
+        self._spool.give(medium, self._taken[medium], self._client())
         self._taken[medium] = 0

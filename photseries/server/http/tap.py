@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,14 @@ from urllib.parse import parse_qs
 
 from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
-from photseries.errors import InvalidError, NotFoundError, PhotseriesError, UnavailableError, UnsupportedMediaTypeError
+from photseries.errors import (
+    BusyError,
+    InvalidError,
+    NotFoundError,
+    PhotseriesError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.vo_jobs import ENDED, Job
 from photseries.server.catalogue.vo_queries import Context
@@ -21,6 +29,7 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, credential_of, origin_of
 from photseries.server.http.media import FORM, media_type_of
+from photseries.server.http.shared import SharedState
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
 
@@ -119,9 +128,10 @@ class VOHandler(ChallengeHandler):
         return _Arguments(texts_by_name, files)
 
     def uploads(self, arguments: _Arguments) -> dict[str, bytes]:
-        """Return the uploaded tables of a request; URLs are fetched only with a token."""
+        """Return the uploaded tables of a request; URLs are fetched only with a token, by heavy requests."""
         fetches = not self.principal.is_anonymous
         texts = arguments.texts.get("UPLOAD", ())
+        self.weigh(any("://" in text for text in texts))
         return tap.uploads_of(texts, arguments.files, self.services.config.vo, fetches=fetches)
 
     def context(self, timeout: float) -> Context:
@@ -189,10 +199,20 @@ class SyncHandler(VOHandler):
         return request.form.media_type, file
 
 
+def _number_of(network: str) -> int:
+    """Return the number that stands for a network in the database [1 to 2^31 - 1]."""
+    return (int.from_bytes(hashlib.sha256(network.encode()).digest()[:4]) >> 1) or 1
+
+
 class JobsHandler(VOHandler):
     """The job list of a client."""
 
     reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
+
+    def initialize(self, shared: SharedState) -> None:
+        """Keep the event loop, for threads."""
+        super().initialize(shared)
+        self.loop = asyncio.get_running_loop()
 
     async def get(self) -> None:
         """List the jobs, filtered by PHASE, AFTER and LAST."""
@@ -204,11 +224,13 @@ class JobsHandler(VOHandler):
 
         def create() -> str:
             arguments = self.given()
+            runs = arguments.last.get("PHASE", "").upper() == "RUN"
+            if runs:
+                self.shared.job_turns.check(self.caller.key)
             uploads = self.uploads(arguments)
-            job_id = self.jobs.create(self.principal, arguments.last, uploads)
-            if arguments.last.get("PHASE", "").upper() == "RUN":
-                self.jobs.queue(self.principal, job_id)
-                self.submit(job_id)
+            job_id = self.jobs.create(self.principal, arguments.last, uploads, _number_of(self.caller.network))
+            if runs:
+                self.queue(job_id)
             return job_id
 
         self.see_other(await self.run(create))
@@ -225,21 +247,43 @@ class JobsHandler(VOHandler):
         self.clear_header("Content-Type")
         self.finish()
 
-    def submit(self, job_id: str) -> None:
-        """Submit a queued job to the threads for jobs, once."""
-        if job_id in self.shared.queued_jobs:
-            return
-        job, jobs = self.jobs.get(self.principal, job_id), self.jobs
+    def queue(self, job_id: str) -> None:
+        """Queue a pending job; call it in a thread.
+
+        Raises
+        ------
+        BusyError
+            When too many jobs of this user already wait.
+        """
+        self.shared.job_turns.check(self.caller.key)
+        self.jobs.queue(self.principal, job_id)
+        self.submit(self.jobs.get(self.principal, job_id))
+
+    def submit(self, job: Job) -> None:
+        """Let a queued job wait for its turn in this process, once; call it in a thread."""
+        shared, jobs, user, credential = self.shared, self.jobs, self.caller.key, self.caller.credential
         context = self.context(job.duration)
-        self.shared.queued_jobs.add(job_id)  # after all that a leaving client can interrupt
 
-        def work() -> None:
+        def current_context() -> Context:
+            if credential is None:
+                return context
+            return dataclasses.replace(context, principal=credential.principal(shared.services.accounts))
+
+        async def execute() -> None:
             try:
-                jobs.execute(job, context)
+                async with shared.job_turns.place(user):
+                    if not shared.stopping:
+                        await self.loop.run_in_executor(shared.jobs, jobs.execute, job, current_context)
+            except BusyError:
+                return  # the job stays queued until its user looks at it
             finally:
-                self.shared.queued_jobs.discard(job_id)
+                del shared.queued_jobs[job.id]
 
-        self.shared.jobs.submit(work)
+        def start() -> None:
+            if job.id not in shared.queued_jobs:
+                shared.queued_jobs[job.id] = self.loop.create_task(execute())
+
+        self.loop.call_soon_threadsafe(start)
 
 
 class JobHandler(JobsHandler):
@@ -280,8 +324,7 @@ class JobHandler(JobsHandler):
                 raise InvalidError(f"PHASE {phase[:40]!r} must be RUN or ABORT.")
             self.jobs.change(self.principal, job_id, last)
             if phase == "RUN":
-                self.jobs.queue(self.principal, job_id)
-                self.submit(job_id)
+                self.queue(job_id)
             elif phase == "ABORT":
                 self.jobs.abort(self.principal, job_id)
             return False
@@ -296,7 +339,7 @@ class JobHandler(JobsHandler):
     def _job(self, job_id: str) -> Job:
         job = self.jobs.get(self.principal, job_id)
         if job.phase == "QUEUED":
-            self.submit(job_id)  # the process that queued the job may have ended
+            self.submit(job)  # the process that queued the job may have ended
         return job
 
     async def _wait(self, job: Job) -> Job:
@@ -325,7 +368,7 @@ _DOCUMENTS: Final[Mapping[str, tuple[str, Callable[[Job, str, str], str]]]] = {
     "executionduration": ("text/plain", lambda job, url, owner: str(round(job.duration))),
     "destruction": ("text/plain", lambda job, url, owner: uws.moment_text(job.destruction)),
     "quote": ("text/plain", lambda job, url, owner: ""),
-    "owner": ("text/plain", lambda job, url, owner: owner if job.owner_id else ""),
+    "owner": ("text/plain", lambda job, url, owner: owner if job.owner_id > 0 else ""),
     "error": ("text/plain", lambda job, url, owner: ""),
     "parameters": (_XML, lambda job, url, owner: uws.parameters_document(job)),
     "results": (_XML, lambda job, url, owner: uws.results_document(job, url)),

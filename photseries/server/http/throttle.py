@@ -11,7 +11,7 @@ from collections.abc import Callable
 from photseries.errors import TooManyRequestsError
 from photseries.server.settings import ServerSettings
 
-__all__ = ["Throttle", "came_by_https", "client_address"]
+__all__ = ["Throttle", "came_by_https", "client_address", "network_of"]
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -43,6 +43,16 @@ def client_address(peer: str, forwarded: str, settings: ServerSettings) -> str:
         hop = _address(hops.pop())
         client = client if hop is None else str(hop)
     return client
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the 64 bits of an IPv6 address that its network assigns."""
+    found = _address(address)
+    if not isinstance(found, ipaddress.IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
 
 
 def came_by_https(peer: str, forwarded: str, settings: ServerSettings) -> bool:

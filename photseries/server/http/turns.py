@@ -33,9 +33,14 @@ class Turns:
         Maximum number of places per user.
     max_waiting : int, optional
         Maximum number of waiting requests per user; None: no limit.
+    what : str, optional
+        The requests, for errors.
     """
 
-    def __init__(self, places: int | None, each: int, max_waiting: int | None = None) -> None:
+    def __init__(
+        self, places: int | None, each: int, max_waiting: int | None = None, what: str = "heavy requests"
+    ) -> None:
+        self._what = what
         self._places = places
         self._each = each
         self._most_waiting = max_waiting
@@ -69,14 +74,24 @@ class Turns:
                     self._queues[user] = queue  # at the end of the order
                 self._call_next()
 
-    def _join(self, user: str) -> asyncio.Future[None]:
-        queue = self._queues.get(user, deque())
-        is_full = self._most_waiting is not None and len(queue) >= self._most_waiting
-        if is_full and (queue or self._held[user] >= self._each):
+    def check(self, user: str) -> None:
+        """Raise an error if a further request of a user could not wait for a place; any thread may ask.
+
+        Raises
+        ------
+        BusyError
+        """
+        waiting = len(self._queues.get(user, ()))
+        is_full = self._most_waiting is not None and waiting >= self._most_waiting
+        if is_full and (waiting or self._held[user] >= self._each):
             raise BusyError(
-                f"You have {self._each} heavy requests running and {len(queue)} waiting, the maximum per user. "
+                f"You have {self._each} {self._what} running and {waiting} waiting, the maximum per user. "
                 "Wait for some to end, then retry."
             )
+
+    def _join(self, user: str) -> asyncio.Future[None]:
+        self.check(user)
+        queue = self._queues.get(user, deque())
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._queues[user] = queue

@@ -73,7 +73,7 @@ class UploadHandler(BaseHandler):
         """
         with self._body.content() as raw:
             content = decompress(raw, encoding_of(self.request.headers), self.services.config.server.max_body)
-            with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
+            with self._body.borrowed(max(0, len(content) - len(raw))):
                 yield content
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array, BoolArray, IntArray
-from photseries.server.sandbox.bulk_request import BulkRequest
+from photseries.server.sandbox.bulk_request import BulkRequest, fields_too_large_error
 
 __all__ = ["Slab", "slabs", "warm_up"]
 
@@ -233,17 +233,38 @@ def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReq
     yield number
     used = sorted((*layout.table, *layout.fields))
     places = {index: position for position, index in enumerate(used)}
-    total = 0
+    total = metadata = 0
     for batch in source.batches(used):
         total += batch.nbytes
         if total > request.size:
             raise _too_large(request)
+        metadata = _counted(metadata, [batch.column(places[index]) for index in layout.fields], request)
         yield from _nested_slabs(
             {layout.names[index]: batch.column(places[index]) for index in layout.table},
             {layout.names[index]: batch.column(places[index]) for index in layout.fields},
             batch.num_rows,
             request,
         )
+
+
+def _counted(metadata: int, fields: Sequence[pa.Array], request: BulkRequest) -> int:
+    """Add the size of fields to that of earlier ones [bytes]; raise InvalidError beyond the limit."""
+    metadata += sum(map(_size_of_field, fields))
+    if metadata > request.metadata:
+        raise fields_too_large_error(request.metadata)
+    return metadata
+
+
+def _size_of_field(column: pa.Array) -> int:
+    """Return the size of the values of a field [bytes]; equal values of a dictionary count each time."""
+    values = column.flatten() if _is_list(column.type) else column
+    return int(pc.sum(_lengths(values)).as_py() or 0) if _is_text(values.type) else 8 * len(values)
+
+
+def _lengths(texts: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(texts.type):
+        return _lengths(texts.dictionary).take(texts.indices)
+    return pc.binary_length(texts.cast(pa.large_string())).cast(pa.int64())
 
 
 def _nested_slabs(
@@ -382,6 +403,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
     width = sum(_width(source.schema.types[index]) for index in layout.table)
     pending = _Pending(batches, request)
     refused = (plan.rows > request.rows) | (plan.rows * width > request.table)
+    metadata = 0
     for start, stop in _runs(refused[None, :], plan.rows * width, refused):
         rows = plan.rows[start:stop]
         part = pending.take(int(rows.sum()))
@@ -389,9 +411,10 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
         constants = {name: _constant(part.column(position), rows) for name, position in fields.items()}
+        metadata = _counted(metadata, [values for values, _ in constants.values()], request)
         odd = {name: constant[1] for name, constant in constants.items() if constant[1].any()}
         for first, last in _runs_around(odd, rows.size):
-            values = {name: constant[0][first:last] for name, constant in constants.items()}
+            values = {name: constant[0][first:last].to_pylist() for name, constant in constants.items()}
             skipped, count = int(rows[:first].sum()), int(rows[first:last].sum())
             if any(has[first] for has in odd.values()):
                 name = next(name for name, has in odd.items() if has[first])
@@ -512,7 +535,7 @@ class _Pending:
         return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
+def _constant(column: pa.Array, rows: IntArray) -> tuple[pa.Array, Array]:
     """Return the first value of each series, and whether it has others."""
     starts = np.concatenate(([0], np.cumsum(rows)[:-1]))
     if _is_list(column.type):
@@ -522,7 +545,7 @@ def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
         codes = _codes(column)
     changes = np.concatenate(([False], codes[1:] != codes[:-1]))
     changes[starts] = False
-    return column.take(pa.array(starts)).to_pylist(), np.logical_or.reduceat(changes, starts)
+    return column.take(pa.array(starts)), np.logical_or.reduceat(changes, starts)
 
 
 def warm_up(read: Callable[[memoryview, BulkRequest], Iterator[int | Slab]], request: BulkRequest) -> None:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BulkRequest"]
+from photseries.errors import InvalidError
+
+__all__ = ["BulkRequest", "fields_too_large_error"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class BulkRequest:
         The fields that are columns of the table in a long body.
     ignored : frozenset of str
         Columns to omit.
-    series, size, rows, columns, table : int
-        Limits: series, bytes of all tables, and rows, columns and bytes of one table.
+    series, size, metadata, rows, columns, table : int
+        Limits: series, bytes of all tables and of all fields, and rows, columns and bytes of one table.
     """
 
     media: str
@@ -37,6 +39,7 @@ class BulkRequest:
     ignored: frozenset[str]
     series: int
     size: int
+    metadata: int
     rows: int
     columns: int
     table: int
@@ -53,6 +56,14 @@ class BulkRequest:
             **{name: frozenset(value) if name in _SETS else value for name, value in values.items()}
             | {"by": tuple(values["by"])}
         )
+
+
+def fields_too_large_error(limit: int) -> InvalidError:
+    """Return the error of a body whose series have too long fields together."""
+    return InvalidError(
+        f"The fields of all series in the body, altdata included, take more than {limit:,} bytes (limits.bulk_fields). "
+        "Send several bodies."
+    )
 
 
 _SETS: Final = ("fields", "lists", "measured", "ignored")

@@ -242,6 +242,8 @@ class VOSettings:
     job_timeout: float = 600.0  # [s]
     job_lifetime: float = 7 * 24 * 3600.0  # [s]
     jobs_per_user: int = 100
+    jobs_waiting: int = 16
+    job_storage: int = 1024 * MIB  # [bytes]
     rows: int = 20_000
     most_rows: int = 1_000_000
     result: int = 256 * MIB  # [bytes]
@@ -263,7 +265,7 @@ class VOSettings:
     def __post_init__(self) -> None:
         for name in ("timeout", "job_timeout", "job_lifetime", "jobs_per_user", "most_rows", "result", "query"):
             _require(getattr(self, name) > 0, f"vo.{name}", "must be positive")
-        for name in ("upload", "upload_rows"):
+        for name in ("jobs_waiting", "job_storage", "upload", "upload_rows"):
             _require(getattr(self, name) >= 0, f"vo.{name}", "must not be negative")
         _require(0 <= self.rows <= self.most_rows, "vo.rows", "must lie between 0 and vo.most_rows")
         _require(bool(_ROLE.fullmatch(self.database_role)), "vo.database_role", "must match [a-z_][a-z0-9_]{0,62}")

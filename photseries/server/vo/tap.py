@@ -15,7 +15,7 @@ from photseries.server.catalogue.vo_queries import BATCH, Context
 from photseries.server.settings import VOSettings
 from photseries.server.vo import results
 from photseries.server.vo.adql import UploadedTable, translate
-from photseries.server.vo.fetching import fetch
+from photseries.server.vo.fetching import fetch, fetch_deadline
 from photseries.server.vo.results import QueryResult, ResultFormat
 from photseries.server.vo.tables import MAX_TEXT, TapColumn
 from photseries.server.vo.uploads import MAX_CELLS, read_votable, temporary_table
@@ -102,7 +102,7 @@ def uploads_of(
     if len(named) > _MAX_UPLOADS:
         raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MAX_UPLOADS} are accepted.")
     contents: dict[str, bytes] = {}
-    left = settings.upload
+    left, deadline = settings.upload, fetch_deadline()
     for name, address in named:
         if name.lower() in (upload.lower() for upload in contents):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
@@ -112,7 +112,7 @@ def uploads_of(
                 raise ForbiddenError(
                     f"UPLOAD {name}: URLs are fetched only for clients with a token. Send it in the form."
                 )
-            contents[name] = fetch(address, left)
+            contents[name] = fetch(address, left, deadline)
         elif scheme == "param" and part in files:
             contents[name] = files[part]
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -44,18 +44,28 @@ class Jobs:
         self._catalogue = catalogue
         self._settings = settings
 
-    def create(self, principal: Principal, texts: Mapping[str, str], uploads: Mapping[str, bytes]) -> str:
+    def create(self, principal: Principal, texts: Mapping[str, str], uploads: Mapping[str, bytes], network: int) -> str:
         """Create a pending job; return its id.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            The parameters.
+        uploads : mapping of str to bytes
+            Tables by their names.
+        network : int
+            A positive number that stands for the client's network: the jobs of a client without a token are counted
+            by it.
 
         Raises
         ------
-        InvalidError, TooLargeError, ForbiddenError
+        InvalidError, TooLargeError, ForbiddenError, QuotaExceededError
         """
         parameters = self._query_parameters(texts)
         now = datetime.now(UTC)
         values = {
             "id": secrets.token_hex(12),
-            "owner_id": principal.user_id,
+            "owner_id": principal.user_id or -network,
             "phase": "PENDING",
             "parameters": parameters,
             "created_at": now,
@@ -63,7 +73,7 @@ class Jobs:
             "destruction": now + timedelta(seconds=self._settings.job_lifetime),
         }
         with self._catalogue.transaction() as connection:
-            vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user)
+            vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user, self._settings.job_storage)
         return str(values["id"])
 
     def _query_parameters(self, texts: Mapping[str, str]) -> dict[str, str]:
@@ -158,8 +168,15 @@ class Jobs:
         with self._catalogue.transaction() as connection:
             vo_jobs.remove(connection, job.id)
 
-    def execute(self, job: Job, context: Context) -> None:
-        """Run the query of a queued job, unless another process does; record the outcome in the job."""
+    def execute(self, job: Job, context: Callable[[], Context]) -> None:
+        """Run the query of a queued job, unless another process does; record the outcome in the job.
+
+        Parameters
+        ----------
+        job : Job
+        context : callable
+            Returns what the query may see when it begins, which may be hours after it was queued.
+        """
 
         def begun(backend: int) -> None:
             with self._catalogue.transaction() as connection:
@@ -168,10 +185,12 @@ class Jobs:
 
         try:
             with self._catalogue.reading() as connection:
+                if not vo_jobs.is_queued(connection, job.id):  # it was aborted, or another process runs it
+                    return
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
             with tempfile.TemporaryFile() as file:
-                for piece in tap.execute(self._catalogue, context, request, self._settings, begun=begun):
+                for piece in tap.execute(self._catalogue, context(), request, self._settings, begun=begun):
                     file.write(piece)
                 file.seek(0)
                 self._complete(job, iter(lambda: file.read(_PIECE), b""), request.form.media_type)
@@ -187,6 +206,8 @@ class Jobs:
         with self._catalogue.transaction() as connection:
             if vo_jobs.finish(connection, job.id, "COMPLETED", media_type=media_type):
                 vo_jobs.add_pieces(connection, job.id, RESULT, pieces)
+                limits = self._settings.jobs_per_user, self._settings.job_storage
+                vo_jobs.remove_oldest(connection, job.owner_id, *limits, kept=job.id)
 
     def _fail(self, job: Job, message: str) -> None:
         with contextlib.suppress(PhotseriesError), self._catalogue.transaction() as connection:

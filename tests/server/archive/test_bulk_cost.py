@@ -1,15 +1,21 @@
 """What a series of a bulk upload costs, counted and not timed, so that it cannot creep up unseen."""
 
+import dataclasses
 import sys
 import tempfile
 import threading
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from sqlalchemy import event, text
 
-from photseries.server.archive.bulk import BulkOptions
+from photseries.errors import InvalidError
+from photseries.server.archive.bulk import BulkOptions, BulkUpload, request_of
 from photseries.server.archive.portions import PORTION
+from photseries.server.sandbox.bulk_reader import Slab, slabs
+from photseries.server.settings import LimitSettings, QuotaSettings
+from tests.server.http import test_bulk
 from tests.server.http.test_bulk import arrow
 
 ROWS = 1000
@@ -76,3 +82,61 @@ def test_the_planner_knows_of_many_new_series(services, principal):
     with services.catalogue.reading() as connection:
         known = connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'photometric_series'")).scalar()
     assert known > 2 * PORTION
+
+
+def stored(services, principal, table, quotas=None):
+    """Upload a body to an archive with quotas; return the outcomes."""
+    config = dataclasses.replace(services.config, quotas=quotas or services.config.quotas)
+    sandbox, archive = services.bulk._sandbox, services.archive
+    bulk = BulkUpload(services.catalogue, services.store, sandbox, archive, config)
+    with tempfile.TemporaryFile() as body:
+        body.write(arrow(table))
+        body.flush()
+        return [one for some in bulk.upload(principal, body.fileno(), BulkOptions("arrow")) for one in some]
+
+
+def test_series_beyond_a_quota_need_no_transactions(services, principal):
+    inserts = []
+
+    def note(connection, cursor, statement, *others):
+        if "INSERT INTO photometric_series" in statement:
+            inserts.append(statement)
+
+    event.listen(services.catalogue.engine, "before_cursor_execute", note)
+    outcomes = stored(services, principal, night("full", 2 * PORTION + 9, 3), quotas=QuotaSettings(series=7))
+    assert [one.status for one in outcomes] == ["created"] * 7 + [None] * (2 * PORTION + 2)
+    assert {one.error.code for one in outcomes[7:]} == {"quota_exceeded"}
+    assert len(inserts) <= 3, "the first portion, what fits of it, and perhaps what was written ahead"
+    assert len(list(services.store.scan())) == 7
+
+
+def test_a_quota_of_bytes_takes_what_fits(services, principal):
+    tables = [night(name, 1, rows) for name, rows in (("a", 3), ("b", 9000), ("c", 3), ("d", 9000), ("e", 3))]
+    (first,) = stored(services, principal, tables[0])
+    (size,) = (blob.size for blob in services.store.scan())
+    outcomes = stored(services, principal, pa.concat_tables(tables[1:]), quotas=QuotaSettings(bytes=3 * size + 99))
+    assert first.status == "created"
+    assert [one.status for one in outcomes] == [None, "created", None, "created"]
+
+
+BODIES = {"arrow": arrow, "parquet": test_bulk.parquet}
+ALTDATA = '{"note": "' + 988 * "x" + '"}'  # 1,000 bytes
+
+
+@pytest.mark.parametrize("by", [(), ("series_obj_id",)], ids=["nested", "long"])
+@pytest.mark.parametrize("is_dictionary", [False, True])
+@pytest.mark.parametrize("media", ["arrow", "parquet"])
+def test_fields_are_bounded_by_their_decoded_size(by, is_dictionary, media):
+    texts = pa.array([ALTDATA] * 300)
+    ids = pa.array([f"{number:03}" for number in range(300)])
+    values = pa.array([60000.0] * 300)
+    if not by:
+        values = pa.ListArray.from_arrays(range(301), values)
+    table = pa.table({"series_obj_id": ids, "altdata": texts.dictionary_encode() if is_dictionary else texts})
+    body = memoryview(BODIES[media](table.append_column("mjd", values)))
+    limits = LimitSettings(bulk_fields=300 * (1000 + 3))
+    number, *parts = slabs(body, request_of(limits, media, by))
+    assert number == sum(len(part.rows) for part in parts if isinstance(part, Slab)) == 300
+    less = dataclasses.replace(limits, bulk_fields=limits.bulk_fields - 1)
+    with pytest.raises(InvalidError, match=r"300,899 bytes \(limits\.bulk_fields\)"):
+        list(slabs(body, request_of(less, media, by)))

@@ -4,6 +4,9 @@ import contextlib
 import io
 import json
 import os
+import socket
+import time
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -290,6 +293,15 @@ def test_bodies_that_are_refused_as_a_whole(name, admin):
     assert words in answer.json()["message"]
 
 
+def test_fields_that_all_series_share_are_counted_for_each(admin, world):
+    """60,000 bytes in the query would be 180 MB in the files of 3,000 series."""
+    body = arrow(nested(world, "shared", [{"mjd": [60000.0], "flux": [1.0]}] * 3000))
+    query = {"altdata": json.dumps({"note": "x" * 60_000})}
+    answer = admin.post(BULK, content=body, headers={"Content-Type": ARROW}, params=query)
+    assert (answer.status_code, "limits.bulk_fields" in answer.text) == (400, True)
+    assert admin.get(PATH, params={"seriesName": "shared"}).json()["data"]["totalMatches"] == 0
+
+
 @pytest.mark.parametrize("media", BODIES)
 def test_truncated_body_is_refused(media, admin, world):
     body = BODIES[media](nested(world, "cut", tables(5)))
@@ -348,6 +360,30 @@ def test_departed_clients_block_no_upload(admin, world, service):
     until(lambda: used() == before)
     _, last = send(admin, table, ifExists="skip")
     assert last["data"]["failed"] == 0
+
+
+def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, world, service):
+    """Such a client keeps a reader of bodies, of which there are four."""
+    refused = nested(world, "stalled", [{"mjd": [60000.0], "flux": [1.0]}] * 20_000).set_column(
+        0, "obj_id", pa.array(["x" * 150] * 20_000)
+    )
+    body = arrow(refused)
+    address = urlsplit(service.url)
+    head = (
+        f"POST {BULK} HTTP/1.1\r\nHost: x\r\nAuthorization: token {world.tokens['anna']}\r\n"
+        f"Content-Type: {ARROW}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect((address.hostname, address.port))
+            connection.sendall(head.encode() + body)
+        until(lambda: "photseries_in_flight 5.0" in admin.get("/metrics").text)
+        time.sleep(1)  # until they have readers
+        with service.client(world.tokens["ben"]) as ben:
+            lines, _ = send(ben, nested(world, "not stalled", tables(1)))
+        assert lines[0]["data"]["outcome"] == "created"
 
 
 def test_a_client_that_goes_away_and_comes_again(admin, world, service):

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import socket
+import time
 import tracemalloc
 from types import SimpleNamespace
 from typing import Any
@@ -24,12 +25,12 @@ from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
 from photseries.server.http.media import preferred_type
 from photseries.server.http.spool import LONG, Body, SpoolBudget
-from photseries.server.http.throttle import Throttle, client_address
+from photseries.server.http.throttle import Throttle, client_address, network_of
 from photseries.server.settings import ServerSettings
 from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import columns
+from tests.support import columns, until
 
 MIB = 1024 * 1024
 
@@ -71,6 +72,21 @@ def proxies(*networks):
 )
 def test_client_address_trusts_only_configured_proxies(peer, forwarded, trusted, address):
     assert client_address(peer, forwarded, proxies(*trusted)) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_what_counts_as_one_client(address, network):
+    assert network_of(address) == network
 
 
 def test_throttle_counts_by_address_and_forgives_over_a_minute():
@@ -151,7 +167,7 @@ def test_spool_budgets(tmp_path):
     with pytest.raises(UnavailableError):
         third.write(b"d" * MIB)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(spool.borrowed("memory", 2 * MIB))
+        stack.enter_context(third.borrowed(2 * MIB))
         with pytest.raises(UnavailableError), second.content():
             pass
     third.close()
@@ -162,6 +178,49 @@ def test_spool_budgets(tmp_path):
         body.close()
     assert held(spool) == (0, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_client_leaves_room_for_others(tmp_path):
+    """With bodies of 1 MiB in 9 MiB: one client gets 2/3 of the room, a second one 2/3 of the rest."""
+    spool = SpoolBudget(ServerSettings(max_body=9 * MIB, spool_memory=9 * MIB), tmp_path)
+
+    def fill(client):
+        bodies = [Body(spool, lambda: client) for _ in range(9)]
+        with contextlib.suppress(UnavailableError):
+            for body in bodies:
+                body.write(b"x" * MIB)
+        return [body for body in bodies if body.size]
+
+    first, second = fill("first"), fill("second")
+    assert (len(first), len(second)) == (6, 2)
+    third = Body(spool, lambda: "third")
+    third.write(b"x" * MIB)
+    for body in (*first, *second, third):
+        body.close()
+    alone = Body(spool, lambda: "first")
+    alone.write(b"x" * 9 * MIB)  # one body may take everything
+    assert held(spool) == (9, 0)
+    alone.close()
+    assert held(spool) == (0, 0)
+
+
+def test_a_visitor_cannot_stop_uploads(server, template, tmp_path):
+    settings = {"max_body": 2 * MIB, "spool_memory": 4 * MIB, "spool_disk": 8 * MIB}
+    settings = {f"server__{name}": value for name, value in settings.items()} | {"access__anonymous_reads_public": True}
+    head = "POST /vo/tap/sync HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with (
+        database(server, template) as url,
+        ForkedService(tmp_path, database__url=url, **settings) as service,
+        service.client() as admin,
+        contextlib.ExitStack() as stack,
+    ):
+        address = urlsplit(service.url)
+        for _ in range(9):
+            connection = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=30))
+            connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b"x" * 460_000)
+        until(lambda: "spool_memory_bytes 0.0" not in admin.get("/metrics").text)
+        time.sleep(0.5)  # all of them were read
+        assert admin.post("/api/groups", json={"name": "others"}).status_code == 200
 
 
 def test_a_very_long_body_goes_to_a_file_however_much_room_there_is(tmp_path):

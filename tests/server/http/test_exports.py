@@ -348,6 +348,23 @@ def test_exports_are_limited_and_stalled_ones_end(strict):
             client.rest()
 
 
+def test_slow_exports_of_one_user_leave_places_for_others(directory, database_url, many, world):
+    """One user gets 3 of 6 places."""
+    settings = {"server__exports": 6, "server__heavy_requests": 6}
+    with (
+        ForkedService(directory, database__url=database_url, **settings) as service,
+        service.client() as admin,
+        service.client(world.tokens["anna"]) as anna,
+        service.client(world.tokens["ben"]) as ben,
+    ):
+        assert {client.get("/api/whoami").status_code for client in (admin, anna, ben)} == {200}
+        slow = [SlowClient(service, format="zip", **MANY) for _ in range(3)]
+        assert [admin.get(URL, params={"objectID": "nowhere"}).status_code for _ in range(2)] == [503, 503]
+        assert [client.get(URL, params={"objectID": "nowhere"}).status_code for client in (anna, ben)] == [200, 200]
+        for client in slow:
+            client.close()
+
+
 def test_visitors_export_public_series(strict, admin, world, stored):
     (everyone,) = [one["id"] for one in admin.get("/api/groups").json()["data"]["groups"] if "Sitewide" in one["name"]]
     path = f"{PATH}/{stored['anna']}"

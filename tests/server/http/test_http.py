@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from photseries.server.principal import ADMIN
+from photseries.text import file_name
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import post, post_long
@@ -274,3 +275,16 @@ def test_the_link_to_the_documentation_leads_to_what_there_is(admin):
     is_built = "not built" not in admin.get("/docs/").text
     page = admin.get("/docs", follow_redirects=True)
     assert (page.status_code, page.url.path) == (200, "/docs/" if is_built else "/docs/http")
+
+
+@pytest.mark.parametrize(
+    ("obj_id", "name"),
+    [
+        ("-rf", "rf_ztfg_night_7.h5"),
+        ("../.. x", "x_ztfg_night_7.h5"),
+        ("é", "ztfg_night_7.h5"),
+        ("-" * 180 + "a" * 20 + "-" * 10, "a" * 20 + "-" * 10 + "_ztfg_night_7.h5"),
+    ],
+)
+def test_a_file_name_is_no_option_of_a_command(obj_id, name):
+    assert file_name({"obj_id": obj_id, "filter": "ztfg", "series_name": "night", "id": 7}, ".h5") == name

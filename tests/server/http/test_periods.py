@@ -170,3 +170,15 @@ def test_the_client_and_the_command_store_periods(service, world, series):
     assert "by eye" in run("--put", "0.7", "--method", "by eye")
     assert len(json.loads(run("--put", "0.8", "--method", "by eye", "--preferred", "--json"))) == 2
     assert json.loads(run("--delete", "--json")) == []
+
+
+def test_a_user_stores_a_bounded_number_of_periods(client_of, series):
+    """Everybody who sees the series gets all of them."""
+    ben = client_of["ben"]
+    before = len(listed(ben, series))
+    answers = [put(ben, series, method=f"bounded {number}") for number in range(51)]
+    assert [answer.status_code for answer in answers] == [200] * 50 + [400]
+    assert "50 methods" in answers[50].json()["data"]["fields"]["method"][0]
+    assert put(ben, series, 7.5, method="bounded 3").status_code == 200
+    assert len(listed(ben, series)) == before + 50
+    assert ben.delete(f"{PATH}/{series}/periods").json()["data"] == {"deleted": 50}

@@ -234,6 +234,21 @@ def test_requests_without_a_pool_answer_while_pools_are_blocked(narrow, database
     assert {answer.result().status_code for answer in waiting} == {200}
 
 
+def test_jobs_with_uploads_by_url_are_heavy(narrow, database_url):
+    """A slow server would keep a thread of short requests waiting."""
+    service, clients, _ = narrow
+    upload = {"QUERY": "SELECT 1 AS n", "UPLOAD": "t,http://127.0.0.1:1/"}
+    with locked(database_url) as until, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(sent(service, clients["anna"], f"{LIST}/summary"))
+        until(1)
+        answer = clients["anna"].post("/vo/tap/async", data=upload)
+        assert (answer.status_code, "2 heavy requests running and 1 waiting" in answer.text) == (429, True)
+        assert clients["anna"].post("/vo/tap/async", data={"QUERY": "SELECT 1 AS n"}).status_code == 303
+    answer = clients["anna"].post("/vo/tap/async", data=upload)
+    assert (answer.status_code, "not a public address" in answer.text) == (400, True)
+
+
 @pytest.mark.parametrize("kind", ["summary", "positions", "list", "export", "periodogram"])
 def test_excess_heavy_requests_are_refused(narrow, database_url, pool, kind):
     service, clients, path = narrow

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import socket
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -36,3 +37,14 @@ def test_a_server_that_never_ends_is_left_at_the_deadline(head, monkeypatch):
             fetching.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/", 1000)
         left.set()
         thread.join()
+
+
+def test_all_urls_of_a_request_have_one_deadline(monkeypatch):
+    monkeypatch.setattr(fetching, "ipaddress", SimpleNamespace(ip_address=PublicAddress))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        start = time.monotonic()
+        for _ in range(3):
+            with pytest.raises(InvalidError, match="cannot be fetched"):
+                fetching.fetch(url, 1000, start + 0.3)
+        assert time.monotonic() - start < 0.8

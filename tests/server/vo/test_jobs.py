@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 import requests
 
+from tests.forked import ForkedService
 from tests.support import until
 
 QUERY = "SELECT COUNT(*) AS n FROM photseries.series"
@@ -177,3 +178,113 @@ def queries(database_url):
             "AND query LIKE 'FETCH %' AND pid <> pg_backend_pid()"
         )
         return cursor.fetchall()
+
+
+@pytest.fixture(scope="module")
+def narrow(database_url, tmp_path_factory, series):
+    """The jobs of a service on the same database, in which 2 jobs of a user wait, and 3 and 2 MB are kept."""
+    limits = {"vo__jobs_waiting": 2, "vo__jobs_per_user": 3, "vo__job_storage": 2_000_000, "vo__result": 2_000_000}
+    public = {"access__anonymous_reads_public": "true", "server__trusted_proxies": '["127.0.0.1"]'}
+    directory = tmp_path_factory.mktemp("narrow") / "data"
+    directory.mkdir()
+    with ForkedService(directory, database__url=database_url, **public, **limits) as one:
+        yield f"{one.url}/vo/tap/async"
+
+
+def visitor(address):
+    session = requests.Session()
+    session.headers["X-Forwarded-For"] = address
+    return session
+
+
+def refused(who, jobs, status, **more):
+    answer = who.post(jobs, data={"LANG": "ADQL", "QUERY": QUERY, **more}, allow_redirects=False, timeout=60)
+    assert answer.status_code == status, answer.text
+    return answer
+
+
+def test_jobs_of_one_user_keep_nobody_waiting(jobs, world):
+    anna, ben = client(world.tokens["anna"]), client(world.tokens["ben"])
+    long = [make(anna, jobs, LONG, PHASE="RUN") for _ in range(4)]
+    until(lambda: phase(anna, long[0]) == "EXECUTING")
+    assert ended(ben, make(ben, jobs, PHASE="RUN")) == "COMPLETED"
+    assert [phase(anna, job) for job in long] == ["EXECUTING", "QUEUED", "QUEUED", "QUEUED"]
+    for job in reversed(long):
+        anna.delete(job, timeout=60)
+
+
+def test_a_job_sees_what_its_token_shows_when_it_begins(jobs, world, admin, public, series):
+    """Groups and tokens can change while a job waits."""
+    token = admin.post("/api/tokens", json={"user_id": world.users["ben"]}).json()["data"]
+    ben, again = client(world.tokens["ben"]), client(token["token"])
+    group = f"/api/groups/{world.crew}"
+    running = make(ben, jobs, LONG, PHASE="RUN")
+    until(lambda: phase(ben, running) == "EXECUTING")
+    waiting, revoked = make(ben, jobs, PHASE="RUN", RESPONSEFORMAT="csv"), make(again, jobs, PHASE="RUN")
+    assert admin.delete(f"/api/tokens/{token['id']}").status_code == 200
+    assert admin.patch(group, json={"user_ids": [world.users["anna"]]}).status_code == 200
+    ben.delete(running, timeout=60)
+    assert ended(ben, waiting) == "COMPLETED"
+    assert ben.get(f"{waiting}/results/result", timeout=60).text == f"n\n{len(public)}\n"
+    assert ended(ben, revoked) == "ERROR"
+    assert admin.patch(group, json={"user_ids": [world.users["anna"], world.users["ben"]]}).status_code == 200
+    assert len(public) < len(series)
+
+
+def test_a_job_that_cannot_wait_is_refused(narrow, world, database_url):
+    anna = client(world.tokens["anna"])
+    running = make(anna, narrow, LONG, PHASE="RUN")
+    until(lambda: phase(anna, running) == "EXECUTING")
+    waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+    answer = refused(anna, narrow, 429, PHASE="RUN")
+    assert answer.headers["Retry-After"] == "5"
+    assert "1 jobs running and 2 waiting" in answer.text
+    assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 3, "no job was created"
+    anna.delete(waiting.pop(), timeout=60)
+    pending = make(anna, narrow)
+    assert anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60).status_code == 429
+    assert phase(anna, pending) == "PENDING"
+    anna.delete(running, timeout=60)
+    assert ended(anna, waiting[0]) == "COMPLETED"
+    anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60)
+    assert ended(anna, pending) == "COMPLETED"
+
+
+def test_visitors_have_jobs_of_their_own(narrow):
+    first, same, other = visitor("2001:db8:1:2::3"), visitor("2001:db8:1:2:ffff::4"), visitor("2001:db8:1:3::3")
+    made = [make(first, narrow) for _ in range(3)]
+    refused(same, narrow, 403)
+    theirs = make(other, narrow)
+    assert phase(same, made[0]) == phase(other, made[0]) == "PENDING", "the id of an anonymous job is its secret"
+    for job in (*made, theirs):
+        assert other.delete(job, allow_redirects=False, timeout=60).status_code == 303
+
+
+def stored_bytes(database_url, job):
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT sum(length(content)) FROM vo_pieces WHERE job_id = %s", [job.rsplit("/", 1)[1]])
+        return cursor.fetchone()[0]
+
+
+def test_the_oldest_results_make_room_for_new_ones(narrow, world, database_url):
+    ben = client(world.tokens["ben"])
+    query = f"SELECT '{'x' * 60_000}' AS text FROM TAP_SCHEMA.columns"
+    done = [make(ben, narrow, query, PHASE="RUN", MAXREC=15, RESPONSEFORMAT="csv") for _ in range(2)]
+    assert [ended(ben, job) for job in done] == ["COMPLETED"] * 2
+    assert [stored_bytes(database_url, job) for job in done] == [5 + 15 * 60_001] * 2  # the head, then a line each
+    done.append(make(ben, narrow, query, PHASE="RUN", MAXREC=15, RESPONSEFORMAT="csv"))
+    assert ended(ben, done[2]) == "COMPLETED"
+    assert [ben.get(job, timeout=60).status_code for job in done] == [404, 200, 200]
+
+
+def test_uploads_count_while_their_job_waits(narrow, world, database_url):
+    sam = client(world.tokens["sam"])
+    table = b"<VOTABLE><RESOURCE><TABLE/></RESOURCE></VOTABLE>".ljust(900_000)
+    given = {"data": {"QUERY": QUERY, "UPLOAD": "t,param:t"}, "files": {"t": table}}
+    made = [sam.post(narrow, **given, allow_redirects=False, timeout=60).headers["Location"] for _ in range(2)]
+    assert stored_bytes(database_url, made[0]) == 900_000
+    answer = sam.post(narrow, **given, allow_redirects=False, timeout=60)
+    assert (answer.status_code, "2,000,000 bytes" in answer.text) == (507, True)
+    sam.post(f"{made[0]}/phase", data={"PHASE": "ABORT"}, timeout=60)
+    assert stored_bytes(database_url, made[0]) is None
+    assert sam.post(narrow, **given, allow_redirects=False, timeout=60).status_code == 303

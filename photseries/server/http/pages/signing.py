@@ -62,7 +62,7 @@ class SignInHandler(PageHandler):
     async def _begin_session(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
         """Begin the session whose secret a function (called in a thread) returns, or show why sign-in failed."""
         try:
-            self.shared.throttle.check(self.caller.address, secret)
+            self.shared.throttle.check(self.caller.network, secret)
             session = await self.run(sign_in)
         except PhotseriesError as error:
             self.set_status(error.status)
