@@ -124,6 +124,12 @@ READ: dict[str, Any] = {
         {"mjd": [59945.5, 59946.5], "flux": [18_100, 18_200], "fluxerr": [100, 100]},
         {},
     ),
+    "columns that state fields": (
+        "mjd,mag,time_scale,time_refpos,time_stamp_alignment\n59000,15,tdb,barycenter,start\n",
+        {},
+        {"mag": [15]},
+        {"time_scale": "tdb", "time_refpos": "barycenter", "time_stamp_alignment": "start"},
+    ),
     "SDSS Stripe 82": (
         "#ra dec mjd_u u uerr mjd_g g gerr\n10 5 52000.1 19.1 0.1 52000.2 18.1 0.02\n",
         {"time_col": "mjd_g", "mag_col": "g"},
@@ -369,6 +375,11 @@ REFUSED: dict[str, Any] = {
         "flux of row 2 is a lower limit",
     ),
     "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "between thousands"),
+    "fluxes in several units": (
+        "mjd,flux,flux_unit\n59000,5,mJy\n59001,5,uJy\n",
+        {},
+        "several units of flux: mJy, uJy",
+    ),
     "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
