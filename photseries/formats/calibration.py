@@ -48,7 +48,7 @@ UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
-_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
+_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype", "measurement method")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
@@ -56,7 +56,15 @@ _SYSTEM_WORDS: Final = {
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
-    (re.compile(r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)_?mag", re.IGNORECASE), "instrumental"),
+    (re.compile(r"(?:.*[^a-z])?ab_?mag.*|mag_?ab", re.IGNORECASE), "ab"),
+    (
+        re.compile(
+            r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)[ _.-]?mag(?:nitude)?s?"
+            r"|mag(?:nitude)?[ _.-](?:diff|rel).*",
+            re.IGNORECASE,
+        ),
+        "instrumental",
+    ),
 )
 
 #: mag + 2.5 log10(flux) for fluxes in these units, and the tolerance [mag].
@@ -300,6 +308,8 @@ def _require_ab(place: str, system: str | None) -> None:
 
 
 def _in_unit_of_file(text: str) -> Fluxes:
+    if re.search(r"mag\b", text):
+        raise invalid(f"The fluxes are in {text:.40}, so they are magnitudes: name their column (mag_col).")
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")

@@ -341,7 +341,7 @@ class _Series:
         """Return the fields of the series; later sources take precedence."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._column_fields() if self.usual else {}
+        of_columns = self._column_fields(columns) if self.usual else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
         of_times = _stated_fields(self.part.frame) if self.usual else {}
         fields |= {**of_columns, **times.fields, **table.fields, **of_times, **stated}
@@ -372,11 +372,12 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _column_fields(self) -> dict[str, object]:
+    def _column_fields(self, columns: Mapping[str, str]) -> dict[str, object]:
         """Return fields from columns that the service does not infer from, or that contain limits now."""
         frame = self.part.frame
         fields: dict[str, object] = {}
-        name = limit_column(frame)
+        own = f"{columns.get('mag', '')}_lim".lower()  # of the system of these magnitudes
+        name = column_called(frame.columns, (own,)) or limit_column(frame)
         if name is not None and name not in INFERRED[LIMITING_MAG]:
             values = frame[name].to_numpy(np.float64)
             values = values[np.isfinite(values) & (np.abs(values) < 40)]

@@ -29,6 +29,8 @@ __all__ = ["Quality", "distance_warnings", "inspect"]
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
 #: Sirius has -1.5 mag.
 BRIGHTEST: Final = -2.0
+#: Prefixes of filters whose published magnitudes are usually in the Vega system.
+VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::")
 FAR: Final = 60.0  # [arcsec]
 #: Tolerances of position and exposure time between columns and fields.
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
@@ -80,7 +82,10 @@ def inspect(
         if rows.empty:  # an append of existing rows only
             return Quality(problems, [])
         brightness = _brightness_warnings(rows, calibration_of(metadata))
-        return Quality(problems, [*times.warnings(), *brightness, *_contradiction_warnings(rows, inferred, metadata)])
+        system = _system_warnings(rows, {**inferred, **metadata})
+        return Quality(
+            problems, [*times.warnings(), *brightness, *system, *_contradiction_warnings(rows, inferred, metadata)]
+        )
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -208,6 +213,17 @@ def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Itera
         yield (
             f"The median magnitude, {np.median(measured):.4g}, is brighter than any star of the night sky. If the zero "
             "point is unknown, set magsys to instrumental."
+        )
+
+
+def _system_warnings(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning about magnitudes of an unstated system in a filter that usually has Vega's."""
+    _, brightness, _ = measured_columns(rows, calibration_of(metadata))
+    filter_name = str(metadata.get("filter"))
+    if brightness in MAG and metadata.get("magsys") is None and filter_name.startswith(VEGA_FILTERS):
+        yield (
+            f"The magnitudes in {filter_name} are taken as AB, but those of this filter are usually Vega's: state "
+            "magsys (ab, vega)."
         )
 
 

@@ -269,3 +269,23 @@ def test_magnitudes_brighter_than_any_star_are_instrumental():
     assert "star" not in " ".join(inspected(frame, magsys="instrumental").warnings)
     sirius = frame.assign(mag=-1.46)
     assert inspected(sirius).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({"filter": "besselli"}, True),
+        ({"filter": "gaia::g"}, True),
+        ({"filter": "ztfr"}, False),
+        ({"filter": "besselli", "magsys": "ab"}, False),
+        ({"filter": "besselli", "magsys": "vega"}, False),
+    ],
+)
+def test_magnitudes_in_filters_of_vega_need_a_system(given, warned):
+    """The zero of Vega in I is 0.44 mag from that of AB (Blanton & Roweis 2007, AJ 133, 734)."""
+    frame = pd.DataFrame({"mjd": MJD, "mag": [18.0] * 6, "magerr": [0.1] * 6})
+    in_column = {name: value for name, value in given.items() if name != "filter"}
+    for found in (inspected(frame, **given), inspected(frame.assign(filter=given["filter"]), **in_column)):
+        named = [f"The magnitudes in {given['filter']} are taken as AB" in warning for warning in found.warnings]
+        assert named == [True] * warned
+    assert inspected(pd.DataFrame({"mjd": MJD, **GOOD}), **given).warnings == []
