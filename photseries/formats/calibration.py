@@ -18,6 +18,7 @@ from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
 from photseries.formats.zero_points import zero_point_of
+from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUXERR
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
@@ -25,9 +26,7 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_un
 __all__ = [
     "NO_UNIT",
     "SCALED",
-    "SYSTEM_COLUMNS",
     "UNIT_COLUMNS",
-    "ZERO_POINT_COLUMNS",
     "Fluxes",
     "calibrated",
     "flux_unit_of_header",
@@ -39,9 +38,6 @@ __all__ = [
 #: The reason for uJy if neither options, file nor survey states a unit.
 NO_UNIT: Final = "no unit: taken as uJy"
 
-#: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
-ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
-SYSTEM_COLUMNS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 #: Columns that may have the unit of all fluxes, in lower case.
 UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 #: Keywords of headers with the unit of the fluxes, in lower case.

@@ -11,11 +11,11 @@ import orjson
 import pandas as pd
 
 from photseries.fields import FIELDS
-from photseries.formats.calibration import SYSTEM_COLUMNS, UNIT_COLUMNS, ZERO_POINT_COLUMNS
+from photseries.formats.calibration import UNIT_COLUMNS
 from photseries.formats.columns import whole_table
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import column_called
-from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, calibration_of
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import MICROJANSKY
 

@@ -75,7 +75,13 @@ class MeasuredColumn:
 
 
 def measured(
-    frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
+    frame: pd.DataFrame,
+    role: Literal["mag", "flux"],
+    column: str,
+    error: str | None,
+    *,
+    keeps: bool,
+    limits_have_no_error: bool = False,
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
 
@@ -86,6 +92,8 @@ def measured(
         The column with the errors.
     keeps : bool
         Whether rows with a limit are kept; only the warning depends on it.
+    limits_have_no_error : bool
+        Whether a magnitude without an error is an upper limit.
 
     Raises
     ------
@@ -101,6 +109,8 @@ def measured(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
+        if limits_have_no_error:
+            marked |= np.isfinite(values) & np.isnan(errors)
     none = no_values(_masked(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)

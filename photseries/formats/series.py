@@ -21,7 +21,6 @@ from photseries.formats.calibration import (
     NO_UNIT,
     SCALED,
     UNIT_COLUMNS,
-    ZERO_POINT_COLUMNS,
     Fluxes,
     calibrated,
     flux_unit_of_header,
@@ -49,7 +48,7 @@ from photseries.formats.roles import (
 from photseries.formats.selection import Part, bandpass, counts_of, parts_of
 from photseries.formats.times import Times, require_mjd, times_of, without_odd
 from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_bring
-from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS, calibration_of
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.photometry import flux_to_mag
@@ -145,7 +144,7 @@ def _unit_column(frame: pd.DataFrame) -> str | None:
     name = column_called((name for name, texts in units.items() if texts), UNIT_COLUMNS)
     if name is None or len(units[name]) == 1:
         return name
-    if all(map(known_unit, units[name])):
+    if any(map(known_unit, units[name])):
         raise invalid(f"The column {name!r:.60} has several units of flux: {listed(units[name])}. Select one (where).")
     return None
 
@@ -287,7 +286,12 @@ class _Series:
         for role, error in _BRIGHTNESSES:
             if role in columns:
                 measurement = measured(
-                    frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
+                    frame,
+                    role,
+                    columns[role],
+                    columns.get(error),
+                    keeps=self.options.limit == "keep",
+                    limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
                 )
                 warnings += measurement.warnings
                 if measurement.changed:

@@ -46,6 +46,18 @@ _K2 = replace(
         catalogue="EPIC", identity=("KEPLERID", "OBJECT"), part="CAMPAIGN", series_name="K2/campaign-{:02d}"
     ),
 )
+_NEOWISE = Survey(
+    name="NEOWISE single exposures",
+    source="https://wise2.ipac.caltech.edu/docs/release/neowise/expsup (Mainzer et al. 2014, ApJ 792, 30)",
+    line="--filter FILTER",
+    columns=("mjd", "w1mpro", "w1sigmpro"),
+    time="mjd",
+    mag="w1mpro",
+    errors={"w1mpro": "w1sigmpro", "w2mpro": "w2sigmpro"},
+    limits_have_no_error=True,
+    magsys={"*": "vega"},
+    times={"time_scale": "utc"},
+)
 
 SURVEYS = (
     _TESS,
@@ -146,16 +158,14 @@ SURVEYS = (
         flux_unit={"*": "relative"},
         mission=_K2.mission,
     ),
-    Survey(
-        name="NEOWISE single exposures",
-        source="https://wise2.ipac.caltech.edu/docs/release/neowise/expsup (Mainzer et al. 2014, ApJ 792, 30)",
-        line="--filter FILTER",
-        columns=("mjd", "w1mpro", "w1sigmpro"),
-        time="mjd",
-        mag="w1mpro",
-        errors={"w1mpro": "w1sigmpro", "w2mpro": "w2sigmpro"},
-        magsys={"*": "vega"},
-        times={"time_scale": "utc"},
+    _NEOWISE,
+    replace(
+        _NEOWISE,
+        name="AllWISE multi-epoch photometry",
+        source="https://wise2.ipac.caltech.edu/docs/release/allwise/expsup (Cutri et al. 2013)",
+        columns=("mjd", "w1mpro_ep", "w1sigmpro_ep"),
+        mag="w1mpro_ep",
+        errors={f"w{band}mpro_ep": f"w{band}sigmpro_ep" for band in range(1, 5)},
     ),
     Survey(
         name="CHEOPS",

@@ -118,7 +118,10 @@ SAMPLES = {
         TIME=("d", [54953.5, 54953.6]),
         FLUX=(None, [120.0, -80.0]),
     ),
-    "NEOWISE single exposures": b"ra,dec,mjd,w1mpro,w1sigmpro,w2mpro,w2sigmpro\n10,5,57000.1,12.1,0.02,11.9,0.03\n",
+    "NEOWISE single exposures": b"ra,dec,mjd,w1mpro,w1sigmpro,w2mpro,w2sigmpro\n10,5,57000.1,12.1,0.02,11.9,0.03\n"
+    b"10,5,57000.2,16.6,null,11.9,0.03\n",
+    "AllWISE multi-epoch photometry": b"ra,dec,mjd,w1mpro_ep,w1sigmpro_ep,w2mpro_ep,w2sigmpro_ep\n"
+    b"10,5,55200.1,12.1,0.02,,\n10,5,55200.2,12.2,0.02,14.9,\n",
     "CHEOPS": "fits/cheops.fits",
     "SuperWASP": "fits/wasp.fits",
     "X-ray light curves (OGIP)": "fits/xray.fits",
@@ -234,6 +237,22 @@ def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux
             [0.1],
             {"magsys": "vega", "limiting_mag": 20.0},
         ),
+        (
+            "NEOWISE single exposures",
+            {},
+            [57000.1, 57000.2],
+            [12.1, np.nan],
+            [0.02, np.nan],
+            {"magsys": "vega", "time_scale": "utc"},
+        ),
+        (
+            "AllWISE multi-epoch photometry",
+            {"mag_col": "w2mpro_ep"},
+            [55200.1, 55200.2],
+            [np.nan, np.nan],
+            [np.nan, np.nan],
+            {"magsys": "vega"},
+        ),
         ("HATNet and HATSouth", {}, [55260.35], [10.13], [0.01], {"magsys": "instrumental"}),
         ("SNANA", {"where": "BAND=g", "mag_col": "MAG"}, [56534.1], [24.757], [0.18], {}),
     ],
@@ -246,6 +265,22 @@ def test_times_and_magnitudes_come_with_the_survey(name, options, mjd, mag, mage
     np.testing.assert_array_equal(reading.frame["mag"], mag)
     np.testing.assert_array_equal(reading.frame.get("magerr", np.full(len(mjd), np.nan)), magerr)
     assert {field: reading.fields[field] for field in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "limits"),
+    [
+        ("NEOWISE single exposures", {}, [np.nan, 16.6]),
+        ("AllWISE multi-epoch photometry", {"mag_col": "w2mpro_ep"}, [np.nan, 14.9]),
+    ],
+)
+def test_magnitudes_of_wise_without_an_error_are_upper_limits(name, options, limits):
+    """A null w1sigmpro marks a limit at 95% confidence (Explanatory Supplement, II.1.a)."""
+    file, content = sample(name)
+    reading = one_of(read_bytes(content, file, ReadOptions(**options)))
+    np.testing.assert_array_equal(reading.frame["limiting_mag"], limits)
+    assert "1 of the values of" in reading.warnings[0]
+    assert "upper limits" in reading.warnings[0]
 
 
 @pytest.mark.parametrize(
