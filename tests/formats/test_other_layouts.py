@@ -173,6 +173,36 @@ READ: dict[str, Any] = {
         {"mag": [15.1, NAN], "magerr": [0.1, NAN], "limiting_mag": [NAN, 18.2]},
         {},
     ),
+    "a flag called limit": (
+        FLAGS.format("limit", 0, 1),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {"limiting_mag": None},
+    ),
+    "a column of limits called limit": (
+        FLAGS.format("limit", 20.5, 20.7),
+        {},
+        {"mag": [15.1, 18.2]},
+        {"limiting_mag": 20.6},
+    ),
+    "words that mark a limit": (
+        FLAGS.format("type", "detection", "Upper limit"),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "words about fluxes without a detection": (
+        "mjd,flux,fluxerr,type\n59000,150,10,detection\n59001,12,10,non-detection\n59002,30,10,UL\n",
+        {},
+        {"flux": [150, 12, NAN], "limiting_mag": [NAN, NAN, 23.9 - 2.5 * np.log10(30)]},
+        {},
+    ),
+    "magnitudes of 9.999": (
+        "mjd,mag,magerr\n59000,18.1,0.1\n59001,9.999,9.999\n59002,18.2,0.1\n",
+        {},
+        {"mag": [18.1, NAN, 18.2], "magerr": [0.1, NAN, 0.1]},
+        {},
+    ),
     "a flag of detections": (
         FLAGS.format("detected", "True", "False"),
         {},

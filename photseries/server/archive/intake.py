@@ -286,7 +286,8 @@ class Intake:
             metadata = complete_reference(metadata)
         warnings = []
         if sent is not None and is_table:
-            stated = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
+            said = {name for name, source in merged.sources.items() if source != "inferred"}  # without defaults
+            stated = {name: value for name, value in metadata.items() if name in said}
             quality = inspect(sent.frame, sent.rows, sent.inferred, stated)
             warnings = quality.warnings
             if refuse_suspicious:

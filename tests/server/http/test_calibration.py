@@ -393,3 +393,21 @@ def test_an_earlier_revision_says_its_unit(admin, ids):
         past = data(admin.get(f"{PATH}/{ids[name]}", params={"revision": 1, "dataFormat": "none"}))
         now = data(admin.get(f"{PATH}/{ids[name]}", params={"dataFormat": "none"}))
         assert (past["flux_unit"], past["magsys"]) == (now["flux_unit"], now["magsys"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"data": {**FLUX, "zp": [25.0] * 30}}, "that in the column 'zp' is 25 and was not applied"),
+        ({"data": {**FLUX, "zp": [25.0] * 30}, "flux_unit": "uJy"}, None),
+        ({"data": MAGNITUDES, "filter": "besselli"}, "The magnitudes in besselli are taken as AB"),
+        ({"data": MAGNITUDES, "filter": "besselli", "magsys": "ab"}, None),
+        ({"data": MAGNITUDES, "filter": "besselli", "magsys": "vega"}, None),
+    ],
+)
+def test_answers_warn_of_a_unit_that_nobody_stated(admin, world, changed, words):
+    body = world.fields(series_name="calibration/doubts", **changed)
+    warnings = data(admin.post(PATH, params={"dryRun": "true"}, json=body))["warnings"]
+    own = [warning for warning in warnings if "already stored" not in warning]
+    assert len(own) == (words is not None)
+    assert words is None or words in own[0]
