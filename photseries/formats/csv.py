@@ -16,7 +16,7 @@ from photseries.formats.columns import whole_table
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import column_called
 from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, calibration_of
-from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
+from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["rows_of_text", "write"]
@@ -38,16 +38,18 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
 def _stated(frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, str]:
     """Return the fields to state as columns: those without default, or that other columns could contradict."""
     calibration = calibration_of(metadata)
-    names = set(map(str, frame.columns))
+    names = [str(name) for name in frame.columns if name != "mjd_mid"]  # which is of the middle in any case
+    meanings = " ".join(meaning(name, metadata).ucd or "" for name in names)
     stated: dict[str, str] = {}
-    if not names.isdisjoint((*FLUX, FLUXERR)) and (
-        calibration.flux_unit.name != MICROJANSKY or column_called(names, (*UNIT_COLUMNS, *ZERO_POINT_COLUMNS))
-    ):
+    is_usual = calibration.flux_unit.name == MICROJANSKY and not column_called(
+        names, (*UNIT_COLUMNS, *ZERO_POINT_COLUMNS)
+    )
+    if "phot.flux" in meanings and not is_usual:
         stated["flux_unit"] = calibration.flux_unit.name
-    if not names.isdisjoint((*MAG, MAGERR)) and (calibration.magsys != "ab" or column_called(names, SYSTEM_COLUMNS)):
+    if "phot.mag" in meanings and (calibration.magsys != "ab" or column_called(names, SYSTEM_COLUMNS)):
         stated["magsys"] = calibration.magsys
     alignment = metadata.get("time_stamp_alignment")
-    if not names.isdisjoint(TIME) and alignment not in (None, FIELDS["time_stamp_alignment"].default):
+    if "time.epoch" in meanings and alignment not in (None, FIELDS["time_stamp_alignment"].default):
         stated["time_stamp_alignment"] = str(alignment)
     return stated
 

@@ -29,8 +29,8 @@ __all__ = ["Quality", "distance_warnings", "inspect"]
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
 #: Sirius has -1.5 mag.
 BRIGHTEST: Final = -2.0
-#: Prefixes of filters whose published magnitudes are usually in the Vega system.
-VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::")
+#: Prefixes of filters whose published magnitudes are often in the Vega system.
+VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::")
 ZERO_POINT_TOLERANCE: Final = 0.01  # [mag]
 DISAGREEMENT: Final = 0.1  # of magnitudes and fluxes [mag]
 FAR: Final = 60.0  # [arcsec]
@@ -238,7 +238,7 @@ def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> It
             yield f"The magnitudes are taken as AB, but a column says {other[0]!r:.40}: state magsys (ab, vega)."
         elif filter_name.startswith(VEGA_FILTERS):
             yield (
-                f"The magnitudes in {filter_name} are taken as AB, but those of this filter are usually Vega's: state "
+                f"The magnitudes in {filter_name} are taken as AB, but those of this filter are often Vega's: state "
                 "magsys (ab, vega)."
             )
     flux, mag = first_present(rows, FLUX), first_present(rows, MAG)

@@ -190,6 +190,15 @@ def test_csv_of_a_series_in_the_usual_units_has_its_columns_alone(metadata):
     assert FORMATS["csv"].writer.write(frame, metadata) == b"mjd,flux,mag\r\n59000.0,1.0,23.9\r\n"
 
 
+def test_csv_states_the_unit_and_alignment_of_derived_columns():
+    frame = pd.DataFrame({"bjd_tdb": [59000.0], "flux_detrended": [1.5]})
+    metadata = {"flux_unit": "electron/s", "time_stamp_alignment": "end"}
+    written = FORMATS["csv"].writer.write(frame, metadata).decode().splitlines()
+    assert written == ["bjd_tdb,flux_detrended,flux_unit,time_stamp_alignment", "59000.0,1.5,electron/s,end"]
+    middle = pd.DataFrame({"mjd_mid": [59000.0], "snr": [3.0]})
+    assert FORMATS["csv"].writer.write(middle, metadata) == b"mjd_mid,snr\r\n59000.0,3.0\r\n"
+
+
 def test_a_converted_table_is_not_converted_again():
     content = b"mjd,flux,fluxerr,zp\n59000,100,10,25\n59001,110,10,25.5\n"
     once = one_of(read_bytes(content, "curve.csv", ReadOptions()))
