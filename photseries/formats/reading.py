@@ -98,6 +98,8 @@ class Reading:
         The names of the columns in the file.
     part : str, optional
         The value of the column ``split_by`` in its rows.
+    calibration : mapping
+        Fields without which the numbers would be misread, as far as the data state them, with defaults.
     """
 
     frame: pd.DataFrame
@@ -111,6 +113,7 @@ class Reading:
     filter: str | None = None
     names: tuple[str, ...] = ()
     part: str | None = None
+    calibration: Mapping[str, object] = field(default_factory=dict)
 
     def merged(self, overrides: Mapping[str, object]) -> dict[str, object]:
         """Merge fields of the user over those of the data; merge altdata key by key."""

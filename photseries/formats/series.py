@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.fields import FIELDS
+from photseries.fields.stored import with_defaults
 from photseries.formats.calibration import (
     NO_UNIT,
     SCALED,
@@ -232,7 +233,26 @@ class _Series:
             self.part.value,
             tuple(map(str, frame.columns)),
             self.part.name,
+            self._calibration(fields, fluxes, columns),
         )
+
+    def _calibration(
+        self, fields: Mapping[str, object], fluxes: Fluxes, columns: Mapping[str, str]
+    ) -> dict[str, object]:
+        """Return the fields of the times, fluxes and magnitudes that the data state, with defaults."""
+        if not self.usual:
+            known = with_defaults({**self.table.file_metadata, **fields})
+            return {name: known[name] for name in (*_OF_TIMES, "flux_unit", "magsys") if name in known}
+        stated = {name: fields[name] for name in _OF_TIMES if name in fields}
+        if "flux" in columns and fluxes.why not in ("", NO_UNIT):
+            stated["flux_unit"] = fluxes.fields.get("flux_unit", MICROJANSKY)
+        unit = fields.get("magsys")
+        if (
+            "mag" in columns
+            and (system := self._system(columns["mag"], None if unit is None else str(unit))) is not None
+        ):
+            stated["magsys"] = system
+        return stated
 
     def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, object]:
         """Return astropy units by the column names of the restored table, in which durations have none."""
@@ -332,6 +352,12 @@ class _Series:
         new = {name: other for name, other in new.items() if name in frame.columns}
         return (frame.rename(columns=new) if new else frame), new
 
+    def _system(self, column: str, unit: str | None) -> str | None:
+        """Return the system of magnitudes that the data or their unit state; None if unknown."""
+        survey = self.survey
+        declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
+        return system_of(self.part.frame, column, self.options, unit, declared, self.table.header)
+
     def _columns_of_fields(self, columns: Mapping[str, str]) -> set[str]:
         """Return the columns whose content is in fields; the fluxes may no longer have the unit in them."""
         frame = self.part.frame
@@ -350,10 +376,9 @@ class _Series:
         of_times = _stated_fields(self.part.frame) if self.usual else {}
         fields |= {**of_columns, **times.fields, **table.fields, **of_times, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
-        declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
         system = options.magsys
         if "mag" in columns:
-            system = system_of(self.part.frame, columns["mag"], options, magsys, declared, table.header)
+            system = self._system(columns["mag"], magsys)
         if system is not None and (system != "ab" or options.magsys is not None):
             fields["magsys"] = system
         if "flux" in columns:

@@ -522,3 +522,25 @@ def test_many_uploads_have_one_batch_that_can_be_undone(client, fields):
 def test_an_error_has_its_earlier_name_too():
     with pytest.warns(DeprecationWarning, match="OutcomeUnknownError"):
         assert errors.InDoubtError is errors.OutcomeUnknownError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mjd,flux(mJy),fluxerr(mJy)\n59000,1,0.1\n59001,2,0.1\n", {"flux_unit": "uJy", "mean_flux": 1500.0}),
+        ("mjd,flux,fluxerr\n59000,1,0.1\n59001,2,0.1\n", {"flux_unit": "mJy", "mean_flux": 1500.0}),
+        (
+            "BJD_TDB,flux(electron/s)\n2459000.5,1\n2459001.5,2\n",
+            {"flux_unit": "electron/s", "mean_flux": 1.5, "time_scale": "tdb", "time_refpos": "barycenter"},
+        ),
+        ("mjd,mag,magsys\n59000,15,Vega\n59001,16,Vega\n", {"magsys": "vega", "mean_mag": 15.5}),
+    ],
+)
+def test_an_update_takes_units_and_scales_of_its_data(client, fields, tmp_path, text, expected):
+    """A table in uJy must not keep the unit mJy of the series, and one without a unit has that of the series."""
+    uploaded = client.upload({"mjd": [59000.0, 59001.0], "flux": [5.0, 6.0], "fluxerr": [0.1, 0.1]}, **fields)
+    client.update(uploaded.id, flux_unit="mJy", time_scale="utc")
+    (tmp_path / "new.csv").write_text(text)
+    client.update(uploaded.id, tmp_path / "new.csv")
+    series = client.get(uploaded.id)
+    assert {name: series.metadata[name] for name in expected} == expected
