@@ -115,9 +115,15 @@ class Reading:
     part: str | None = None
     calibration: Mapping[str, object] = field(default_factory=dict)
 
-    def merged(self, overrides: Mapping[str, object]) -> dict[str, object]:
-        """Merge fields of the user over those of the data; merge altdata key by key."""
-        merged = {**self.fields, **overrides}
+    def merged(self, overrides: Mapping[str, object], *, replaces: bool = False) -> dict[str, object]:
+        """Merge fields of the user over those of the data; merge altdata key by key.
+
+        Parameters
+        ----------
+        replaces : bool
+            Whether the data may replace those of a series, whose calibration must not remain.
+        """
+        merged = {**(self.calibration if replaces else {}), **self.fields, **overrides}
         altdata, more = self.fields.get("altdata"), overrides.get("altdata")
         if altdata and isinstance(more, Mapping):
             merged["altdata"] = {**altdata, **more}

@@ -544,3 +544,22 @@ def test_an_update_takes_units_and_scales_of_its_data(client, fields, tmp_path, 
     client.update(uploaded.id, tmp_path / "new.csv")
     series = client.get(uploaded.id)
     assert {name: series.metadata[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 40])
+def test_a_replaced_series_takes_the_unit_of_its_data(client, fields, tmp_path, number):
+    """Alone, by upload_many, and among so many that they go in one body."""
+    series = [{**fields, "series_name": f"{fields['series_name']}/{place}"} for place in range(max(number, 1))]
+    for given in series:
+        uploaded = client.upload({"mjd": [59000.0, 59001.0], "flux": [5.0, 6.0], "fluxerr": [0.1, 0.1]}, **given)
+        client.update(uploaded.id, flux_unit="mJy")
+    path = tmp_path / "new.csv"
+    path.write_text("mjd,flux(mJy),fluxerr(mJy)\n59000,1,0.1\n59001,2,0.1\n")
+    if number == 0:
+        outcome = client.upload(path, **series[0], if_exists="replace")
+    else:
+        *_, last = client.upload_many([(path, given) for given in series], if_exists="replace")
+        outcome = last.uploaded
+    assert outcome.status == "replaced"
+    found = client.get(outcome.id).metadata
+    assert (found["flux_unit"], found["mean_flux"]) == ("uJy", 1500.0)
