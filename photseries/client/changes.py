@@ -28,9 +28,10 @@ def update(
     fields: Mapping[str, object],
 ) -> tuple[str, ...]:
     """Change a series; see :meth:`photseries.Client.update`."""
-    # Fields inferred from the data apply to new series only.
+    # Fields inferred from the data apply to new series only, except those without which the numbers would be misread.
     reading = None if data is None else one_of(collect(data, options or ReadOptions()))
-    written = message(plain_fields(fields), reading)
+    calibration = {} if reading is None else reading.calibration
+    written = message({**calibration, **plain_fields(fields)}, reading)
     headers = if_revision(series_id, if_match)
     answer = transport.write("PATCH", path_of(series_id), written, repeatable=False, headers=headers)
     return (*(reading.warnings if reading is not None else ()), *answer.get("warnings", ()))

@@ -44,7 +44,7 @@ class ManyUploader:
         options, metadata = split_options(self.options, {**self.fields, **item_fields})
         for reading in collect(data, options):
             for part, key in split(reading, self.columns):
-                yield part, part.merged({**metadata, **key})
+                yield part, part.merged({**metadata, **key}, replaces=self.if_exists == "replace")
 
     def upload(self, items: Iterable[object], in_flight: int) -> Iterator[Outcome]:
         """Upload items in threads."""

@@ -101,7 +101,7 @@ class Uploader:
         """Store a series; see :meth:`photseries.Client.upload`. Uploads with one ``reached`` get distinct series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
-        merged, reached = reading.merged(fields), reached or UploadTracker()
+        merged, reached = reading.merged(fields, replaces=if_exists == "replace"), reached or UploadTracker()
         try:
             if dry_run:
                 return self._tried(reading, merged)

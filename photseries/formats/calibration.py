@@ -18,6 +18,7 @@ from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
 from photseries.formats.zero_points import zero_point_of
+from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUXERR
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
@@ -25,6 +26,7 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_un
 __all__ = [
     "NO_UNIT",
     "SCALED",
+    "UNIT_COLUMNS",
     "Fluxes",
     "calibrate",
     "flux_unit_of_header",
@@ -36,14 +38,13 @@ __all__ = [
 #: The reason for uJy if neither options, file nor survey states a unit.
 NO_UNIT: Final = "no unit: assumed to be uJy"
 
-#: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
-_ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
-_SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
+#: Columns that may have the unit of all fluxes, in lower case.
+UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 #: Keywords of headers with the unit of the fluxes, in lower case.
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
-_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
+_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype", "measurement method")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
@@ -51,7 +52,15 @@ _SYSTEM_WORDS: Final = {
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
-    (re.compile(r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)_?mag", re.IGNORECASE), "instrumental"),
+    (re.compile(r"(?:.*[^a-z])?ab_?mag.*|mag_?ab", re.IGNORECASE), "ab"),
+    (
+        re.compile(
+            r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)[ _.-]?mag(?:nitude)?s?"
+            r"|mag(?:nitude)?[ _.-](?:diff|rel).*",
+            re.IGNORECASE,
+        ),
+        "instrumental",
+    ),
 )
 
 #: mag + 2.5 log10(flux) for fluxes in these units, and the tolerance [mag].
@@ -77,6 +86,8 @@ class Fluxes:
     warnings : tuple of str
     why : str
         How the unit was found.
+    zero_points : str, optional
+        The column with the zero points that were used.
     """
 
     factor: float | npt.NDArray[np.float64] = 1.0
@@ -84,6 +95,7 @@ class Fluxes:
     altdata: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     why: str = ""
+    zero_points: str | None = None
 
 
 def calibrate(
@@ -197,9 +209,9 @@ def system_of(
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     """Return the magnitude system stated by a column; None if there is none."""
-    name = column_called(frame.columns, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
+    name = column_called(frame.columns, (*SYSTEM_COLUMNS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
-    is_certain = str(name).lower() in _SYSTEMS
+    is_certain = str(name).lower() in SYSTEM_COLUMNS
     if not is_certain and _SYSTEM_WORDS.keys().isdisjoint(texts):
         return None
     systems: Counter[str] = Counter()
@@ -220,7 +232,7 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
     InvalidError
         When a series cannot have it.
     """
-    name = column_called(header, _SYSTEMS)
+    name = column_called(header, SYSTEM_COLUMNS)
     word = "" if name is None else str(header[name]).strip().lower()
     return _known_system(word, f"keyword {name}") if word else None
 
@@ -240,7 +252,7 @@ def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
 
 def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
     """Return the zero point that the header of a file states."""
-    texts = (header.get(name.upper()) for name in _ZERO_POINTS)
+    texts = (header.get(name.upper()) for name in ZERO_POINT_COLUMNS)
     try:
         return next((float(text) for text in texts if text is not None), None)
     except (TypeError, ValueError):
@@ -253,7 +265,7 @@ def _zero_column(
     """Return the column of zero points found by its name, or the zero point of the header."""
     if options.flux_unit is not None or unit is not None:
         return None
-    name = declared if declared in frame.columns else column_called(frame.columns, _ZERO_POINTS)
+    name = declared if declared in frame.columns else column_called(frame.columns, ZERO_POINT_COLUMNS)
     if isinstance(name, str) and frame[name].dtype.kind in "fi":
         return name
     return declared if isinstance(declared, float) else None
@@ -262,7 +274,7 @@ def _zero_column(
 def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
-    system = column_called(frame.columns, _SYSTEMS)
+    system = column_called(frame.columns, SYSTEM_COLUMNS)
     if system is not None:
         for value in counts_of(frame[system]):
             _require_ab(f"column {name!r:.60}", value)
@@ -281,7 +293,7 @@ def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, 
         which = f"missing or sentinels ({values})" if values else "missing"
         warnings += (f"{int(absent.sum())} zero points in {name} are {which}; the fluxes of these rows are null.",)
     factor = 10 ** (0.4 * (AB_ZERO_POINT - np.where(absent, np.nan, zeros)))
-    return Fluxes(factor, {}, {}, warnings, f"zero points of {name}")
+    return Fluxes(factor, {}, {}, warnings, f"zero points of {name}", name)
 
 
 def _require_ab(place: str, system: str | None) -> None:
@@ -292,6 +304,8 @@ def _require_ab(place: str, system: str | None) -> None:
 
 
 def _in_unit_of_file(text: str) -> Fluxes:
+    if re.search(r"mag\b", text):
+        raise invalid(f"The fluxes are in {text:.40}, so they are magnitudes: name their column (mag_col).")
     unit = known_unit(text)
     if unit is not None:
         return _in_unit(unit, f"the file states {text}" if text != RELATIVE else "relative")

@@ -10,8 +10,14 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from photseries.fields import FIELDS
+from photseries.formats.calibration import UNIT_COLUMNS
 from photseries.formats.columns import whole_table
 from photseries.formats.json_columns import coarsest_unit, jsonable
+from photseries.formats.options import column_called
+from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, calibration_of
+from photseries.lightcurve.meaning import meaning
+from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["rows_of_text", "write"]
 
@@ -25,8 +31,30 @@ _ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
-    """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180)."""
-    return rows_of_text(whole_table(frame), b"\r\n")
+    """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180).
+
+    Columns with one value state the fields without which the numbers would be misread.
+    """
+    return rows_of_text(whole_table(frame).assign(**_stated(frame, metadata)), b"\r\n")
+
+
+def _stated(frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, str]:
+    """Return the fields to state as columns: those without default, or that other columns could contradict."""
+    calibration = calibration_of(metadata)
+    names = [str(name) for name in frame.columns if name != "mjd_mid"]  # which is of the middle in any case
+    meanings = " ".join(meaning(name, metadata).ucd or "" for name in names)
+    stated: dict[str, str] = {}
+    is_usual = calibration.flux_unit.name == MICROJANSKY and not column_called(
+        names, (*UNIT_COLUMNS, *ZERO_POINT_COLUMNS)
+    )
+    if "phot.flux" in meanings and not is_usual:
+        stated["flux_unit"] = calibration.flux_unit.name
+    if "phot.mag" in meanings and (calibration.magsys != "ab" or column_called(names, SYSTEM_COLUMNS)):
+        stated["magsys"] = calibration.magsys
+    alignment = metadata.get("time_stamp_alignment")
+    if "time.epoch" in meanings and alignment not in (None, FIELDS["time_stamp_alignment"].default):
+        stated["time_stamp_alignment"] = str(alignment)
+    return stated
 
 
 def rows_of_text(frame: pd.DataFrame, end: bytes) -> bytes:

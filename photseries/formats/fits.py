@@ -46,6 +46,8 @@ _UNITS: Final = {"e-/s": "electron/s"}
 #: Standard keyword -> field.
 _KEYWORDS: Final = (("OBJECT", "obj_id"), ("FILTER", "filter"), ("EXPTIME", "exp_time"), ("RA", "ra"), ("DEC", "dec"))
 
+_NO_CLOCK: Final = "The clock of the spacecraft was not corrected (CLOCKAPP = F): the times may be wrong by seconds."
+
 #: Keywords in files of the service: all metadata, and notes on columns, as JSON.
 _METADATA, _NOTES = "PHOTSER", "PHOTCOLS"
 
@@ -111,7 +113,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # The primary header describes the star and takes precedence over the table, which may describe its software.
         primary, header = dict(hdus[0].header), dict(table.header)
-        warnings = () if options.table or len(same_columns) == 1 else (warning,)
+        warnings: tuple[str, ...] = () if options.table or len(same_columns) == 1 else (warning,)
+        if {**primary, **header}.get("CLOCKAPP") is False:
+            warnings += (_NO_CLOCK,)
         beside = _header_fields({**primary, **header}, table, pairs)
         return table_of(rows, header={**header, **primary}, uses=("table",), warnings=warnings, **beside)
 

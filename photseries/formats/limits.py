@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -25,10 +26,14 @@ _LIMITS: Final = (
 #: Columns that mark upper limits, in lower case.
 _FLAGS: Final = (
     "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
-    "non_detection", "limit_flag", "ul", "d:tag", "l_mag", "l_vmag", "upperlim", "fainterthan", "fainter_than",
+    "non_detection", "limit_flag", "ul", "ulim", "limit", "d:tag", "l_mag", "l_vmag", "upperlim", "fainterthan",
+    "fainter_than",
 )  # fmt: skip
 #: Columns that mark detections: rows without one are upper limits.
 _DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")
+#: Cells of any column of text that mark upper limits, in lower case.
+_LIMIT_WORDS: Final = ("ul", "uplim", "upperlim", "upperlimit", "upper_limit", "upper limit", "upper-limit")
+_NO_DETECTION: Final = ("nondetection", "non_detection", "non detection", "non-detection", "undetected")
 _MARKS: Final = frozenset(("<", ">", "<=", ">="))
 #: Columns with the sign of a difference image, in lower case.
 _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
@@ -41,7 +46,7 @@ _VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata")
 
 #: Sentinels for missing magnitudes and fluxes, if they are far from all other values [mag], [any unit].
-_MAGNITUDES: Final = (29.999, 30.0, 0.0, -1.0, -9.9, -9.99, -9.999)
+_MAGNITUDES: Final = (29.999, 30.0, 9.99, 9.999, 9.9999, 0.0, -1.0, -9.9, -9.99, -9.999)
 _FLUXES: Final = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
 _HUGE: Final = 1e20  # no flux in any unit
 _FAR: Final = 5.0  # from all others [mag]
@@ -75,7 +80,13 @@ class MeasuredColumn:
 
 
 def separate_limits(
-    frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
+    frame: pd.DataFrame,
+    role: Literal["mag", "flux"],
+    column: str,
+    error: str | None,
+    *,
+    keeps: bool,
+    limits_have_no_error: bool = False,
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
 
@@ -86,6 +97,8 @@ def separate_limits(
         The column with the errors.
     keeps : bool
         Whether rows with a limit are kept; only the warning depends on it.
+    limits_have_no_error : bool
+        Whether a magnitude without an error is an upper limit.
 
     Raises
     ------
@@ -101,6 +114,8 @@ def separate_limits(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
+        if limits_have_no_error:
+            marked |= np.isfinite(values) & np.isnan(errors)
     none = no_values(_masked(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
@@ -130,7 +145,8 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArra
 
 def limit_column(frame: pd.DataFrame) -> str | None:
     """Return the column with a limiting magnitude for each row, or None."""
-    return column_called((name for name, cells in frame.items() if cells.dtype.kind in "fi"), _LIMITS)
+    named = ((name, cells) for name, cells in frame.items() if str(name).lower() in _LIMITS)
+    return column_called((name for name, cells in named if cells.dtype.kind in "fi" and not _is_flag(cells)), _LIMITS)
 
 
 def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.NDArray[np.float64]]:
@@ -164,16 +180,32 @@ def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
     """Return the rows that flags mark as limits; not for fluxes, which are measured without a detection, too."""
     names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
-    name = column_called(frame.columns, names) or _mark_column(frame)
+    named = column_called(
+        (name for name, cells in frame.items() if str(name).lower() != "limit" or _is_flag(cells)), names
+    )
+    words = (*_LIMIT_WORDS, *(_NO_DETECTION if role == "mag" else ()))
+    name = named or _mark_column(frame) or _column_with_word(frame, words)
     if name is None or name == column:
         return np.zeros(len(frame), bool)
-    true = _FALSE if name.lower() in _DETECTIONS else _TRUE
+    true = _FALSE if name.lower() in _DETECTIONS else (*_TRUE, *words)
     return np.asarray(_flags(frame[name]).isin(true), bool)
 
 
 def _flags(column: pd.Series) -> pd.Series:
     """Return flags as text in lower case; missing ones are empty."""
     return column.map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
+
+
+def _is_flag(column: pd.Series) -> bool:
+    """Return whether a column contains nothing but yes and no."""
+    return set(_flags(pd.Series(column.dropna().unique()))) <= {"", *_TRUE, *_FALSE}
+
+
+def _column_with_word(frame: pd.DataFrame, words: Iterable[str]) -> str | None:
+    """Return the only column of text with a cell that says that its row is a limit."""
+    texts = ((str(name), _flags(pd.Series(cells.dropna().unique()))) for name, cells in frame.items() if is_text(cells))
+    found = [name for name, cells in texts if cells.isin(list(words)).any()]
+    return found[0] if len(found) == 1 else None
 
 
 def _mark_column(frame: pd.DataFrame) -> str | None:

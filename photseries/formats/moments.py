@@ -18,6 +18,8 @@ __all__ = ["UNIX_EPOCH", "is_clock", "is_iso", "mjd_of_datetimes", "mjd_of_momen
 #: 1970-01-01 as MJD [d].
 UNIX_EPOCH: Final = 40_587
 
+#: A month or a year, which would be read as its first day.
+_MONTH: Final = r"\d{4}(?:-?\d\d?)?"
 _NS_PER_DAY: Final = 86_400 * 10**9
 _NS_PER_SECOND: Final = 10**9
 
@@ -96,6 +98,10 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
     if in_leap_second.any():
         times = times.map(lambda text: LEAP_SECOND.sub(":59", text), na_action="ignore")
     try:
+        if (months := times[times.str.fullmatch(_MONTH).fillna(False).astype(bool)]).size:
+            raise invalid(
+                f"The column {column!r:.60} holds {months.iloc[0]!r}, which is a month or a year and no date."
+            )
         moments = pd.to_datetime(times, utc=True, format="ISO8601")
         if scale != "utc":
             return mjd_of_datetimes(moments.dt.tz_localize(None))

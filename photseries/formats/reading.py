@@ -98,6 +98,8 @@ class Reading:
         The names of the columns in the file.
     part : str, optional
         The value of the column ``split_by`` in its rows.
+    calibration : mapping
+        Fields without which the numbers would be misread, as far as the data state them, with defaults.
     """
 
     frame: pd.DataFrame
@@ -111,10 +113,17 @@ class Reading:
     filter: str | None = None
     names: tuple[str, ...] = ()
     part: str | None = None
+    calibration: Mapping[str, object] = field(default_factory=dict)
 
-    def merged(self, overrides: Mapping[str, object]) -> dict[str, object]:
-        """Merge fields of the user over those of the data; merge altdata key by key."""
-        merged = {**self.fields, **overrides}
+    def merged(self, overrides: Mapping[str, object], *, replaces: bool = False) -> dict[str, object]:
+        """Merge fields of the user over those of the data; merge altdata key by key.
+
+        Parameters
+        ----------
+        replaces : bool
+            Whether the data may replace those of a series, whose calibration must not remain.
+        """
+        merged = {**(self.calibration if replaces else {}), **self.fields, **overrides}
         altdata, more = self.fields.get("altdata"), overrides.get("altdata")
         if altdata and isinstance(more, Mapping):
             merged["altdata"] = {**altdata, **more}

@@ -246,12 +246,12 @@ FORMATS: Final[Mapping[str, Format]] = {
             writer=Writer(
                 write=csv.write,
                 types="no",
-                units="no",
+                units="columns `flux_unit`, `magsys` unless `uJy`, `ab`",
                 metadata="no",
                 loses="all types (readers guess); datetimes are text, durations seconds; many readers take empty text "
                 "for missing text",
                 warning="CSV holds the columns of the table alone: no source, filter, instrument, time scale, "
-                "reference position or other metadata, no units and no types. To upload the series again, save it as "
+                "reference position or other metadata, and no types. To upload the series again, save it as "
                 "hdf5, parquet, arrow, ecsv, fits or votable.",
             ),
         ),

@@ -9,16 +9,19 @@ the fluxes and system of the magnitudes (:mod:`~photseries.formats.calibration`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
+from photseries.fields import FIELDS
+from photseries.fields.stored import with_defaults
 from photseries.formats.calibration import (
     NO_UNIT,
     SCALED,
+    UNIT_COLUMNS,
     Fluxes,
     calibrate,
     flux_unit_of_header,
@@ -29,7 +32,7 @@ from photseries.formats.calibration import (
 from photseries.formats.headers import fields_of
 from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
 from photseries.formats.numpy_types import plain_frame
-from photseries.formats.options import ReadOptions, Unit, column_called, invalid
+from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
 from photseries.formats.roles import (
@@ -45,8 +48,8 @@ from photseries.formats.roles import (
 )
 from photseries.formats.selection import Part, bandpass, counts_of, parts_of
 from photseries.formats.times import Times, require_mjd, times_of, without_odd
-from photseries.formats.units import in_known_units, in_written_units, units_to_bring
-from photseries.lightcurve.calibration import calibration_of
+from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_bring
+from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS, calibration_of
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.photometry import flux_to_mag
@@ -58,8 +61,8 @@ __all__ = ["series_of"]
 
 _BRIGHTNESSES: Final[tuple[tuple[Literal["mag", "flux"], str], ...]] = (("mag", MAGERR), ("flux", FLUXERR))
 
-#: Columns that may have the unit of the fluxes, in lower case.
-_UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
+#: Fields of the times that a column of their name may state.
+_OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 
 #: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
@@ -133,9 +136,28 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _unit_column(frame: pd.DataFrame) -> str | None:
-    """Return the column with the unit of all fluxes as text, or None."""
-    named = [(name, cells) for name, cells in frame.items() if str(name).lower() in _UNIT_COLUMNS and is_text(cells)]
-    return column_called((name for name, cells in named if len(counts_of(cells)) == 1), _UNIT_COLUMNS)
+    """Return the column with the unit of all fluxes as text, or None.
+
+    Raises
+    ------
+    InvalidError
+        When the rows have several units.
+    """
+    units = {name: counts_of(cells) for name, cells in frame.items() if is_text(cells)}
+    name = column_called((name for name, texts in units.items() if texts), UNIT_COLUMNS)
+    if name is None or len(units[name]) == 1:
+        return name
+    if any(map(known_unit, units[name])):
+        raise invalid(
+            f"The column {name!r:.60} has several units of flux: {list_names(units[name])}. Select one (where)."
+        )
+    return None
+
+
+def _stated_fields(frame: pd.DataFrame, names: Iterable[str] = _OF_TIMES) -> dict[str, str]:
+    """Return the fields that columns of their names state for all rows."""
+    texts = {name: [*counts_of(frame[name])] for name in names if name in frame.columns and is_text(frame[name])}
+    return {name: one for name, (one, *others) in texts.items() if not others and one in FIELDS[name].values}
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -181,7 +203,7 @@ class _Series:
                 changed[name] = clean[name].to_numpy(np.float64) * fluxes.factor
         if times.mjd is not None:
             changed[columns[TIME_ROLE]] = times.mjd
-        made, new = self._renamed(clean.assign(**changed) if changed else clean, columns)
+        made, new = self._renamed(clean.assign(**changed) if changed else clean, columns, fluxes)
         fields = self._fields(times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         selected = made
@@ -215,7 +237,26 @@ class _Series:
             self.part.value,
             tuple(map(str, frame.columns)),
             self.part.name,
+            self._calibration(fields, fluxes, columns),
         )
+
+    def _calibration(
+        self, fields: Mapping[str, object], fluxes: Fluxes, columns: Mapping[str, str]
+    ) -> dict[str, object]:
+        """Return the fields of the times, fluxes and magnitudes that the data state, with defaults."""
+        if not self.is_foreign:
+            known = with_defaults({**self.table.file_metadata, **fields})
+            return {name: known[name] for name in (*_OF_TIMES, "flux_unit", "magsys") if name in known}
+        stated = {name: fields[name] for name in _OF_TIMES if name in fields}
+        if "flux" in columns and fluxes.why not in ("", NO_UNIT):
+            stated["flux_unit"] = fluxes.fields.get("flux_unit", MICROJANSKY)
+        unit = fields.get("magsys")
+        if (
+            "mag" in columns
+            and (system := self._system(columns["mag"], None if unit is None else str(unit))) is not None
+        ):
+            stated["magsys"] = system
+        return stated
 
     def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, object]:
         """Return astropy units by the column names of the restored table, in which durations have none."""
@@ -271,7 +312,12 @@ class _Series:
         for role, error in _BRIGHTNESSES:
             if role in columns:
                 measurement = separate_limits(
-                    frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep"
+                    frame,
+                    role,
+                    columns[role],
+                    columns.get(error),
+                    keeps=self.options.limit == "keep",
+                    limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
                 )
                 warnings += measurement.warnings
                 if measurement.changed:
@@ -293,9 +339,15 @@ class _Series:
         header = self.table.header
         return calibrate(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
 
-    def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
-        """Rename the columns to the names that the service knows."""
+    def _renamed(
+        self, frame: pd.DataFrame, columns: Mapping[str, str], fluxes: Fluxes
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Rename the columns to the names that the service knows; omit what the fields say, and no reader may reuse."""
         new = renamed(frame, columns)
+        said = self._columns_of_fields(columns) if self.is_foreign else set()
+        frame = frame.drop(columns=said) if said else frame
+        if str(fluxes.zero_points).lower() in ZERO_POINT_COLUMNS:
+            new[str(fluxes.zero_points)] = f"{fluxes.zero_points}_as_read"
         if self.survey is not None:
             new |= {name: other for name, other in self.survey.rename.items() if other not in frame.columns}
         if _LIMITS in frame.columns:
@@ -306,20 +358,33 @@ class _Series:
         new = {name: other for name, other in new.items() if name in frame.columns}
         return (frame.rename(columns=new) if new else frame), new
 
+    def _system(self, column: str, unit: str | None) -> str | None:
+        """Return the system of magnitudes that the data or their unit state; None if unknown."""
+        survey = self.survey
+        declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
+        return system_of(self.part.frame, column, self.options, unit, declared, self.table.header)
+
+    def _columns_of_fields(self, columns: Mapping[str, str]) -> set[str]:
+        """Return the columns whose content is in fields; the fluxes may no longer have the unit in them."""
+        frame = self.part.frame
+        unit_column = _unit_column(frame) if "flux" in columns else None
+        system = _stated_fields(frame, ("magsys",)) if "mag" in columns else {}
+        return {*_stated_fields(frame), *system, *([] if unit_column is None else [unit_column])}
+
     def _fields(
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
         """Return the fields of the series; later sources take precedence."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._column_fields() if self.is_foreign else {}
+        of_columns = self._column_fields(columns) if self.is_foreign else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
-        fields |= {**of_columns, **times.fields, **table.fields, **stated}
+        of_times = _stated_fields(self.part.frame) if self.is_foreign else {}
+        fields |= {**of_columns, **times.fields, **table.fields, **of_times, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
-        declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
         system = options.magsys
         if "mag" in columns:
-            system = system_of(self.part.frame, columns["mag"], options, magsys, declared, table.header)
+            system = self._system(columns["mag"], magsys)
         if system is not None and (system != "ab" or options.magsys is not None):
             fields["magsys"] = system
         if "flux" in columns:
@@ -342,11 +407,12 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _column_fields(self) -> dict[str, object]:
+    def _column_fields(self, columns: Mapping[str, str]) -> dict[str, object]:
         """Return fields from columns that the service does not infer from, or that contain limits now."""
         frame = self.part.frame
         fields: dict[str, object] = {}
-        name = limit_column(frame)
+        own = f"{columns.get('mag', '')}_lim".lower()  # of the system of these magnitudes
+        name = column_called(frame.columns, (own,)) or limit_column(frame)
         if name is not None and name not in INFERRED[LIMITING_MAG]:
             values = frame[name].to_numpy(np.float64)
             values = values[np.isfinite(values) & (np.abs(values) < 40)]

@@ -81,6 +81,11 @@ class TimeFrame:
         return {name: value for name, value in values.items() if value is not None}
 
     @property
+    def has_known_scale(self) -> bool:
+        """Whether the file states no scale, or one that a series can have."""
+        return self.scale is not None or not self.warnings
+
+    @property
     def is_converted(self) -> bool:
         """Whether the times are converted from a scale that a series cannot have."""
         return self.scale in _CONVERTED

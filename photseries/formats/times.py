@@ -59,10 +59,14 @@ _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
     r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
-    r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
+    r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)(?!\d)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
 )
-#: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``.
-_SCALE_IN_NAME: Final = re.compile(r"(?:(?<![a-z])|(?<=jd))(tdb|tcb|tcg|utc|tai|tt)(?![a-z])")
+#: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
+_SCALE_IN_NAME: Final = re.compile(
+    r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc|tai|tt|gps|ut1|local)(?![a-z])"
+)
+#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``.
+_ALIGNMENT_IN_NAME: Final = re.compile(r"(?<![a-z])t?(?:(start|beg(?:in)?)|end|stop)(?![a-z])")
 
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
@@ -172,16 +176,26 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
             **stated.fields,
         }
         mjd = mjd_of_texts(texts, column, options.time_scale or fields["time_scale"])
-        return Times(stated.converted(mjd), fields, "ISO dates", (*stated.warnings, *doubts))
-    return _times_of_numbers(frame[column], times, format_name, table.units.get(column), stated, time_survey)
+        converted = Times(stated.converted(mjd), fields, "ISO dates", (*stated.warnings, *doubts))
+    else:
+        converted = _times_of_numbers(frame[column], times, format_name, table.units.get(column), stated, time_survey)
+    if stated.has_known_scale:
+        return converted
+    known_fields = {name: value for name, value in converted.fields.items() if name != "time_scale"}
+    return replace(converted, fields=known_fields)
 
 
 def _stated_frame(table: Table, column: str) -> TimeFrame:
     """Return the time frame in the header or in the name of the time column."""
     stated = table.frames.get(column) or TimeFrame()
-    named = _SCALE_IN_NAME.search(_snake(column))
-    scale = stated.scale or (named[1] if named else as_scale(table.header.get("TIMESYS"))[0])
-    return replace(stated, scale=scale)
+    name = _snake(column)
+    named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
+    alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
+    if stated.scale is not None or stated.warnings:
+        return replace(stated, alignment=alignment)
+    text = named[1] if named else table.header.get("TIMESYS")
+    scale, warnings = as_scale("local time" if text == "local" else text)  # LOCAL of VOTable is an unknown scale
+    return replace(stated, scale=scale, warnings=warnings, alignment=alignment)
 
 
 def _times_of_numbers(

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.epochs import EARLIEST, LATEST, YEAR_1900
 from photseries.lightcurve.features import features_block, points_per_night
@@ -27,9 +28,9 @@ __all__ = ["Block"]
 
 Array = npt.NDArray[Any]  # those of plain tables are float64
 
-#: Columns that plain tables lack: other spellings, magnitudes, and sources of inferred metadata.
+#: Columns that plain tables lack: other spellings, magnitudes, zero points, and sources of inferred metadata.
 _ODD: Final = frozenset(
-    (*TIME[1:], *FLUX[1:], *MAGNITUDES, *(name for spellings in INFERRED.values() for name in spellings))
+    (*TIME[1:], *FLUX[1:], *MAGNITUDES, *ZERO_POINT_COLUMNS, *(name for names in INFERRED.values() for name in names))
 )
 
 
@@ -60,7 +61,8 @@ class Block:
     def _is_plain(self) -> npt.NDArray[np.bool_]:
         time, flux, error = (self.columns.get(name) for name in (TIME[0], FLUX[0], FLUXERR))
         count = next(iter(self.columns.values())).shape[0]
-        if time is None or flux is None or error is None or _ODD & self.columns.keys():
+        odd = _ODD & {*self.columns, *map(str.lower, self.columns)}
+        if time is None or flux is None or error is None or odd:
             return np.zeros(count, bool)
         if any(values.dtype != np.float64 for values in (time, flux, error)):
             return np.zeros(count, bool)

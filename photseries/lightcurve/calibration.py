@@ -12,6 +12,8 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_un
 
 __all__ = [
     "AB_MICROJANSKY",
+    "SYSTEM_COLUMNS",
+    "ZERO_POINT_COLUMNS",
     "BrightnessDescription",
     "Calibration",
     "Unit",
@@ -21,6 +23,10 @@ __all__ = [
 ]
 
 Unit = Literal["flux", "mag"]
+
+#: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
+ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
+SYSTEM_COLUMNS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 
 _SYSTEMS: Final = {"ab": "AB", "vega": "Vega", "instrumental": "instrumental"}
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.lightcurve.calibration import Calibration, calibration_of
+from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, Calibration, calibration_of
 from photseries.lightcurve.curve import measured_columns
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
-from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.photometry import AB_ZERO_POINT, FloatArray, flux_to_mag
 from photseries.lightcurve.sky import separation, unit_vector
 from photseries.lightcurve.table import FLUX, MAG, SENTINEL_MAG, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
@@ -29,6 +29,10 @@ __all__ = ["Quality", "distance_warnings", "inspect"]
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
 #: Sirius has -1.5 mag.
 BRIGHTEST: Final = -2.0
+#: Prefixes of filters whose published magnitudes are often in the Vega system.
+VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::")
+ZERO_POINT_TOLERANCE: Final = 0.01  # [mag]
+DISAGREEMENT: Final = 0.1  # of magnitudes and fluxes [mag]
 FAR: Final = 60.0  # [arcsec]
 #: Tolerances of position and exposure time between columns and fields.
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
@@ -80,7 +84,10 @@ def inspect(
         if rows.empty:  # an append of existing rows only
             return Quality(problems, [])
         brightness = _brightness_warnings(rows, calibration_of(metadata))
-        return Quality(problems, [*times.warnings(), *brightness, *_contradiction_warnings(rows, inferred, metadata)])
+        calibration = _calibration_warnings(rows, {**inferred, **metadata})
+        return Quality(
+            problems, [*times.warnings(), *brightness, *calibration, *_contradiction_warnings(rows, inferred, metadata)]
+        )
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -209,6 +216,47 @@ def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Itera
             f"The median magnitude, {np.median(measured):.4g}, is brighter than any star of the night sky. If the zero "
             "point is unknown, set magsys to instrumental."
         )
+
+
+def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield warnings about a unit or system that is taken for granted and seems to be another one."""
+    calibration = calibration_of(metadata)
+    _, brightness, _ = measured_columns(rows, calibration)
+    lower = {str(name).lower(): name for name in rows.columns}
+    filter_name = str(metadata.get("filter"))
+    if brightness in FLUX and metadata.get("flux_unit") is None:
+        for name in (lower[name] for name in ZERO_POINT_COLUMNS if name in lower):
+            zeros = _finite(rows[name].to_numpy()) if is_numeric(rows[name]) else np.empty(0)
+            if zeros.size and abs(np.median(zeros) - AB_ZERO_POINT) > ZERO_POINT_TOLERANCE:
+                yield (
+                    f"The fluxes are taken as uJy, which have the AB zero point 23.9; that in the column {name!r} is "
+                    f"{np.median(zeros):.6g} and was not applied."
+                )
+    elif brightness in MAG and metadata.get("magsys") is None:
+        texts = {text for name in SYSTEM_COLUMNS if name in lower for text in rows[lower[name]].dropna().astype(str)}
+        if other := sorted({text for text in texts if text.lower() not in ("ab", "abmag")})[:1]:
+            yield f"The magnitudes are taken as AB, but a column says {other[0]!r:.40}: state magsys (ab, vega)."
+        elif filter_name.startswith(VEGA_FILTERS):
+            yield (
+                f"The magnitudes in {filter_name} are taken as AB, but those of this filter are often Vega's: state "
+                "magsys (ab, vega)."
+            )
+    flux, mag = first_present(rows, FLUX), first_present(rows, MAG)
+    if (
+        calibration.converts
+        and flux is not None
+        and mag is not None
+        and is_numeric(rows[mag])
+        and is_numeric(rows[flux])
+    ):
+        given = rows[mag].to_numpy().astype(np.float64)
+        given[np.abs(given) >= SENTINEL_MAG] = np.nan
+        apart = _finite(given - flux_to_mag(rows[flux].to_numpy() * calibration.scale))
+        if apart.size and abs(np.median(apart)) > DISAGREEMENT:
+            yield (
+                f"The magnitudes in {mag!r} and those of the fluxes in {flux!r} differ by {np.median(apart):.4g} mag: "
+                f"{brightness!r} is used. Check flux_unit and magsys."
+            )
 
 
 def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:

@@ -46,6 +46,18 @@ _K2 = replace(
         catalogue="EPIC", identity=("KEPLERID", "OBJECT"), part="CAMPAIGN", series_name="K2/campaign-{:02d}"
     ),
 )
+_NEOWISE = Survey(
+    name="NEOWISE single exposures",
+    source="https://wise2.ipac.caltech.edu/docs/release/neowise/expsup (Mainzer et al. 2014, ApJ 792, 30)",
+    line="--filter FILTER",
+    columns=("mjd", "w1mpro", "w1sigmpro"),
+    time="mjd",
+    mag="w1mpro",
+    errors={"w1mpro": "w1sigmpro", "w2mpro": "w2sigmpro"},
+    limits_have_no_error=True,
+    magsys={"*": "vega"},
+    times={"time_scale": "utc"},
+)
 
 SURVEYS = (
     _TESS,
@@ -116,6 +128,16 @@ SURVEYS = (
         rename={"QUALITY": "quality"},
     ),
     replace(
+        _K2,
+        name="K2SC",
+        source="https://archive.stsci.edu/prepds/k2sc (Aigrain, Parviainen & Pope 2016, MNRAS 459, 2408)",
+        columns=("time", "flux", "error", "mflags"),
+        time="time",
+        flux=("flux",),
+        errors={"flux": "error"},
+        flux_unit={"*": "electron/s"},
+    ),
+    replace(
         _KEPLER,
         name="KEPSEISMIC",
         source="https://archive.stsci.edu/prepds/kepseismic (Garcia et al. 2011, MNRAS 414, L6); lightkurve PR 1443",
@@ -136,16 +158,14 @@ SURVEYS = (
         flux_unit={"*": "relative"},
         mission=_K2.mission,
     ),
-    Survey(
-        name="NEOWISE single exposures",
-        source="https://wise2.ipac.caltech.edu/docs/release/neowise/expsup (Mainzer et al. 2014, ApJ 792, 30)",
-        line="--filter FILTER",
-        columns=("mjd", "w1mpro", "w1sigmpro"),
-        time="mjd",
-        mag="w1mpro",
-        errors={"w1mpro": "w1sigmpro", "w2mpro": "w2sigmpro"},
-        magsys={"*": "vega"},
-        times={"time_scale": "utc"},
+    _NEOWISE,
+    replace(
+        _NEOWISE,
+        name="AllWISE multi-epoch photometry",
+        source="https://wise2.ipac.caltech.edu/docs/release/allwise/expsup (Cutri et al. 2013)",
+        columns=("mjd", "w1mpro_ep", "w1sigmpro_ep"),
+        mag="w1mpro_ep",
+        errors={f"w{band}mpro_ep": f"w{band}sigmpro_ep" for band in range(1, 5)},
     ),
     Survey(
         name="CHEOPS",
@@ -167,6 +187,22 @@ SURVEYS = (
         flux=("TAMFLUX2", "FLUX2"),
         flux_unit={"*": "relative"},
         fields={"obj_id": "OBJNAME", "ra": "RA_OBJ", "dec": "DEC_OBJ"},
+    ),
+    Survey(
+        name="Swift UVOT",
+        source="HEASoft, uvotsource and uvotmaghist (Poole et al. 2008, MNRAS 383, 627)",
+        header={"TELESCOP": "SWIFT", "INSTRUME": "UVOT.*"},
+        columns=("MAG", "MAG_ERR"),
+        time="MET",
+        flux=("AB_FLUX_HZ",),
+        mag="AB_MAG",
+        errors={"AB_MAG": "AB_MAG_ERR", "MAG": "MAG_ERR", "AB_FLUX_HZ": "AB_FLUX_HZ_ERR"},
+        filter_col="FILTER",
+        filters={
+            "WHITE": "uvot::white",
+            **{band.upper(): f"uvot::{band}" for band in ("u", "b", "v", "uvw1", "uvm2", "uvw2")},
+        },
+        magsys={"*": "vega"},
     ),
     Survey(
         name="X-ray light curves (OGIP)",

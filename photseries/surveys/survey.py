@@ -70,6 +70,8 @@ class Survey:
         Bandpass of all its files.
     filters : mapping of str to str
         Bandpass by filter in the file.
+    limits_have_no_error : bool
+        Whether a magnitude without an error is an upper limit.
     rename : mapping of str to str
         Further columns to rename to the names of the service.
     fields : mapping of str to str
@@ -96,6 +98,7 @@ class Survey:
     magsys: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
+    limits_have_no_error: bool = False
     rename: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, object] = field(default_factory=dict)

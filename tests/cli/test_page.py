@@ -41,7 +41,9 @@ def test_the_examples_work(printed):
     assert output.count('"status":"valid"') == 2
     assert "flux [µJy]" in output
     assert (folder / "copy.h5").read_bytes() == next(folder.glob("TIC_114807149_tess_red_*_1.h5")).read_bytes()
-    assert (folder / "macho.csv").read_text().startswith("mjd,mag,magerr\n")
+    names, *rows = (folder / "macho.csv").read_text().splitlines()
+    assert names == "mjd,mag,magerr,magsys"
+    assert {row.rpartition(",")[2] for row in rows} == {"instrumental"}
     assert (folder / "tess.zip").read_bytes()[:2] == b"PK"
     assert len((folder / "series.csv").read_text().splitlines()) == 4
 

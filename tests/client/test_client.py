@@ -531,3 +531,44 @@ def test_many_uploads_have_one_batch_that_can_be_undone(client, fields):
 def test_renamed_error_keeps_its_old_name():
     with pytest.warns(DeprecationWarning, match="OutcomeUnknownError"):
         assert errors.InDoubtError is errors.OutcomeUnknownError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mjd,flux(mJy),fluxerr(mJy)\n59000,1,0.1\n59001,2,0.1\n", {"flux_unit": "uJy", "mean_flux": 1500.0}),
+        ("mjd,flux,fluxerr\n59000,1,0.1\n59001,2,0.1\n", {"flux_unit": "mJy", "mean_flux": 1500.0}),
+        (
+            "BJD_TDB,flux(electron/s)\n2459000.5,1\n2459001.5,2\n",
+            {"flux_unit": "electron/s", "mean_flux": 1.5, "time_scale": "tdb", "time_refpos": "barycenter"},
+        ),
+        ("mjd,mag,magsys\n59000,15,Vega\n59001,16,Vega\n", {"magsys": "vega", "mean_mag": 15.5}),
+    ],
+)
+def test_an_update_takes_units_and_scales_of_its_data(client, fields, tmp_path, text, expected):
+    """A table in uJy must not keep the unit mJy of the series, and one without a unit has that of the series."""
+    uploaded = client.upload({"mjd": [59000.0, 59001.0], "flux": [5.0, 6.0], "fluxerr": [0.1, 0.1]}, **fields)
+    client.update(uploaded.id, flux_unit="mJy", time_scale="utc")
+    (tmp_path / "new.csv").write_text(text)
+    client.update(uploaded.id, tmp_path / "new.csv")
+    series = client.get(uploaded.id)
+    assert {name: series.metadata[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 40])
+def test_a_replaced_series_takes_the_unit_of_its_data(client, fields, tmp_path, number):
+    """Alone, by upload_many, and among so many that they go in one body."""
+    series = [{**fields, "series_name": f"{fields['series_name']}/{place}"} for place in range(max(number, 1))]
+    for given in series:
+        uploaded = client.upload({"mjd": [59000.0, 59001.0], "flux": [5.0, 6.0], "fluxerr": [0.1, 0.1]}, **given)
+        client.update(uploaded.id, flux_unit="mJy")
+    path = tmp_path / "new.csv"
+    path.write_text("mjd,flux(mJy),fluxerr(mJy)\n59000,1,0.1\n59001,2,0.1\n")
+    if number == 0:
+        outcome = client.upload(path, **series[0], if_exists="replace")
+    else:
+        *_, last = client.upload_many([(path, given) for given in series], if_exists="replace")
+        outcome = last.uploaded
+    assert outcome.status == "replaced"
+    found = client.get(outcome.id).metadata
+    assert (found["flux_unit"], found["mean_flux"]) == ("uJy", 1500.0)

@@ -124,6 +124,12 @@ READ: dict[str, Any] = {
         {"mjd": [59945.5, 59946.5], "flux": [18_100, 18_200], "fluxerr": [100, 100]},
         {},
     ),
+    "columns that state fields": (
+        "mjd,mag,time_scale,time_refpos,time_stamp_alignment\n59000,15,tdb,barycenter,start\n",
+        {},
+        {"mag": [15]},
+        {"time_scale": "tdb", "time_refpos": "barycenter", "time_stamp_alignment": "start"},
+    ),
     "SDSS Stripe 82": (
         "#ra dec mjd_u u uerr mjd_g g gerr\n10 5 52000.1 19.1 0.1 52000.2 18.1 0.02\n",
         {"time_col": "mjd_g", "mag_col": "g"},
@@ -165,6 +171,36 @@ READ: dict[str, Any] = {
         FLAGS.format("fainterThan", 0, 1),
         {},
         {"mag": [15.1, NAN], "magerr": [0.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "a flag called limit": (
+        FLAGS.format("limit", 0, 1),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {"limiting_mag": None},
+    ),
+    "a column of limits called limit": (
+        FLAGS.format("limit", 20.5, 20.7),
+        {},
+        {"mag": [15.1, 18.2]},
+        {"limiting_mag": 20.6},
+    ),
+    "words that mark a limit": (
+        FLAGS.format("type", "detection", "Upper limit"),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "words about fluxes without a detection": (
+        "mjd,flux,fluxerr,type\n59000,150,10,detection\n59001,12,10,non-detection\n59002,30,10,UL\n",
+        {},
+        {"flux": [150, 12, NAN], "limiting_mag": [NAN, NAN, 23.9 - 2.5 * np.log10(30)]},
+        {},
+    ),
+    "magnitudes of 9.999": (
+        "mjd,mag,magerr\n59000,18.1,0.1\n59001,9.999,9.999\n59002,18.2,0.1\n",
+        {},
+        {"mag": [18.1, NAN, 18.2], "magerr": [0.1, NAN, 0.1]},
         {},
     ),
     "a flag of detections": (
@@ -225,6 +261,44 @@ READ: dict[str, Any] = {
         {"magsys": "vega"},
     ),
     "a column of units that are no system": ("mjd,mag,units\n59000,15,mag\n", {}, {"mag": [15]}, {"magsys": None}),
+    "differences by other names": (
+        "JD,Delta mag\n2459000.5,1.2\n",
+        {"mag_col": "Delta mag"},
+        {},
+        {"magsys": "instrumental"},
+    ),
+    "AB by name": ("#MAGSYS=\nmjd,AB_mag\n59000.5,15.2\n", {"mag_col": "AB_mag"}, {"mag": [15.2]}, {"magsys": None}),
+    "times of the start by name": (
+        "JD_UTC_start,mag\n2459000.5,15\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": "utc", "time_stamp_alignment": "start"},
+    ),
+    "times of the end by name": ("MJD-END,mag\n59000.5,15\n", {}, {}, {"time_stamp_alignment": "end"}),
+    "dates of no scale of a series": (
+        "date (GPS),mag\n2020-01-01T12:00:00,15\n",
+        {"time_col": "date (GPS)"},
+        {"mjd": [58849.5]},
+        {"time_scale": None},
+    ),
+    "dates in local time": (
+        "datetime (local),mag\n2020-01-01T12:00:00,15\n",
+        {},
+        {"mjd": [58849.5]},
+        {"time_scale": None},
+    ),
+    "dates in a zone by name": (
+        "date (UTC+8),mag\n2020-01-01T12:00:00,15\n",
+        {},
+        {"mjd": [58849.5]},
+        {"time_scale": None},
+    ),
+    "HJD whose header has another scale": (
+        "#TIMESYS=GPS\nHJD,mag\n2459000.5,15\n",
+        {},
+        {"mjd": [59000]},
+        {"time_scale": None, "time_refpos": "heliocenter"},
+    ),
     "differences by name": ("JD,dmag\n2459000.5,-1.2\n", {}, {"mag": [-1.2]}, {"magsys": "instrumental"}),
     "Vega in a keyword": ("#MAGSYS=Vega\nmjd,mag\n59000,15.1\n", {}, {"mag": [15.1]}, {"magsys": "vega"}),
     "Vega in a header": (
@@ -349,6 +423,14 @@ REFUSED: dict[str, Any] = {
     "differences and magnitudes": ("JD,mag,MTYPE\n2459000,15,STD\n2459001,-1,DIF\n", {}, "Select one (where)"),
     "MPC": ("     K23A00A  C2023 01 01.12345 10 11 12.13 +05 06 07.8   18.1 GXG96D41\n", {}, "convert them to ADES"),
     "decimal years": ("year,mag\n2023.01,12.1\n", {"time_col": "year", "time_format": "mjd"}, "cannot be right"),
+    "months": ("date,mag\n2020-01,15\n2020-02,15\n", {}, "month or a year"),
+    "magnitudes as fluxes": (table(MJD=("d", [59000]), FLUX=("mag", [15])), {}, "they are magnitudes"),
+    "an origin of too many digits": ("HJD-24500000,mag\n8000.5,15\n", {}, "count from a later day"),
+    "measured and differential magnitudes": (
+        "JD,Magnitude,Uncertainty,Band,Measurement Method\n2459000,15,0.1,V,STD\n2459001,-1,0.1,V,DIF\n",
+        {},
+        "Select one (where)",
+    ),
     "dates as numbers": ("date,mag\n20230101.5,12.1\n", {}, "(time_format)"),
     "milliseconds": ("time,flux\n1700000000000,1\n1700000001000,1\n", {"time_format": "unix"}, "cannot be right"),
     "seconds from a start": ("time,flux\n0.0,1\n0.5,1\n", {}, "time_format"),
@@ -369,6 +451,11 @@ REFUSED: dict[str, Any] = {
         "flux of row 2 is a lower limit",
     ),
     "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "between thousands"),
+    "fluxes in several units": (
+        "mjd,flux,flux_unit\n59000,5,mJy\n59001,5,uJy\n",
+        {},
+        "several units of flux: mJy, uJy",
+    ),
     "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
@@ -404,7 +491,7 @@ REFUSED: dict[str, Any] = {
 @pytest.mark.parametrize("name", READ)
 def test_read_values_are_correct(name):
     content, options, columns, fields = READ[name]
-    content = content if isinstance(content, bytes) else content.encode()
+    content = content if isinstance(content, bytes) else content if isinstance(content, bytes) else content.encode()
     reading = one_of(read_bytes(content, "curve", ReadOptions.of_texts(options)))
     for column, values in columns.items():
         rtol, atol = (0, 2e-9) if column == "mjd" else (1e-9, 0)
@@ -417,7 +504,7 @@ def test_read_values_are_correct(name):
 def test_ambiguous_input_is_refused_with_a_message(name):
     content, options, words = REFUSED[name]
     with pytest.raises(InvalidError) as caught:
-        read_bytes(content.encode(), "curve", ReadOptions.of_texts(options))
+        read_bytes(content if isinstance(content, bytes) else content.encode(), "curve", ReadOptions.of_texts(options))
     assert words in caught.value.message
     assert len(caught.value.message) < 300
 
@@ -458,9 +545,15 @@ TRIED: dict[str, Any] = {
 def test_a_hint_that_is_followed_leads_to_a_series(name):
     content, words, options = HINTS[name]
     with pytest.raises(InvalidError) as caught:
-        read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(TRIED.get(name, {})))
+        read_bytes(
+            content if isinstance(content, bytes) else content.encode(),
+            "curve.csv",
+            ReadOptions.of_texts(TRIED.get(name, {})),
+        )
     assert words in caught.value.message
-    assert read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(options))
+    assert read_bytes(
+        content if isinstance(content, bytes) else content.encode(), "curve.csv", ReadOptions.of_texts(options)
+    )
 
 
 def test_headers_about_textual_dates():

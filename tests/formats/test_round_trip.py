@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -158,3 +159,50 @@ def test_damaged_notes_are_refused(form):
         content = content.replace(whole.replace(b'"', quote), broken.replace(b'"', quote))
     with pytest.raises(InvalidError, match="notes on columns are damaged"):
         one_of(read_bytes(content, "series", ReadOptions(format=form)))
+
+
+@pytest.mark.parametrize("unit", ["mJy", "erg s-1 cm-2 Hz-1", "uJy", "electron/s", "relative", "ppm", "ct"])
+@pytest.mark.parametrize("further", [{}, {"zp": [25.0, 25.0, 25.0]}, {"flux_unit": ["Jy", "Jy", "Jy"]}])
+def test_csv_states_the_unit_of_fluxes(unit, further):
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0, 59002.0], "flux": [1.5, -2.0, np.nan], "fluxerr": 0.5, **further})
+    got = one_of(read_bytes(FORMATS["csv"].writer.write(frame, {"flux_unit": unit}), "curve.csv", ReadOptions()))
+    is_density = unit in ("mJy", "erg s-1 cm-2 Hz-1", "uJy")
+    factor = units.Unit(unit).to(units.uJy) if is_density else 1
+    np.testing.assert_allclose(got.frame["flux"], frame["flux"] * factor, rtol=1e-12)
+    np.testing.assert_allclose(got.frame["fluxerr"], frame["fluxerr"] * factor, rtol=1e-12)
+    assert got.fields.get("flux_unit", "uJy") == ("uJy" if is_density else unit)
+    assert list(got.frame) == ["mjd", "flux", "fluxerr", *(["zp"] if "zp" in further else [])]
+
+
+@pytest.mark.parametrize("magsys", ["ab", "vega", "instrumental"])
+@pytest.mark.parametrize("alignment", ["start", "middle", "end"])
+def test_csv_states_the_system_of_magnitudes_and_what_times_mark(magsys, alignment):
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0]})
+    metadata = {"magsys": magsys, "time_stamp_alignment": alignment}
+    got = one_of(read_bytes(FORMATS["csv"].writer.write(frame, metadata), "curve.csv", ReadOptions()))
+    assert {"magsys": "ab", "time_stamp_alignment": "middle", **got.fields} == metadata
+    pd.testing.assert_frame_equal(got.frame, frame)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"time_stamp_alignment": "middle", "time_scale": "tdb"}])
+def test_csv_of_a_series_in_the_usual_units_has_its_columns_alone(metadata):
+    frame = pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "mag": [23.9]})
+    assert FORMATS["csv"].writer.write(frame, metadata) == b"mjd,flux,mag\r\n59000.0,1.0,23.9\r\n"
+
+
+def test_csv_states_the_unit_and_alignment_of_derived_columns():
+    frame = pd.DataFrame({"bjd_tdb": [59000.0], "flux_detrended": [1.5]})
+    metadata = {"flux_unit": "electron/s", "time_stamp_alignment": "end"}
+    written = FORMATS["csv"].writer.write(frame, metadata).decode().splitlines()
+    assert written == ["bjd_tdb,flux_detrended,flux_unit,time_stamp_alignment", "59000.0,1.5,electron/s,end"]
+    middle = pd.DataFrame({"mjd_mid": [59000.0], "snr": [3.0]})
+    assert FORMATS["csv"].writer.write(middle, metadata) == b"mjd_mid,snr\r\n59000.0,3.0\r\n"
+
+
+def test_a_converted_table_is_not_converted_again():
+    content = b"mjd,flux,fluxerr,zp\n59000,100,10,25\n59001,110,10,25.5\n"
+    once = one_of(read_bytes(content, "curve.csv", ReadOptions()))
+    again = one_of(read_bytes(FORMATS["csv"].writer.write(once.frame, {}), "curve.csv", ReadOptions()))
+    np.testing.assert_allclose(once.frame["flux"], [100 * 10**-0.44, 110 * 10**-0.64])
+    pd.testing.assert_frame_equal(again.frame, once.frame)
+    assert list(once.frame) == ["mjd", "flux", "fluxerr", "zp_as_read"]

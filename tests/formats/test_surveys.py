@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.time import Time
 from click.testing import CliRunner
 
 from photseries import surveys
@@ -31,12 +32,30 @@ def table(primary, extension="LIGHTCURVE", **columns):
     return content.getvalue()
 
 
+def uvot():
+    """A file of uvotsource: 6 days since 2001-01-01 UTC, of which the header has the MJD in TT."""
+    columns = [fits.Column("MET", "D", "s", array=np.array([518_400.0])), fits.Column("FILTER", "8A", array=["UVW1"])]
+    values = {"MAG": 16.0, "MAG_ERR": 0.1, "MAG_LIM": 20.0, "AB_MAG": 17.51, "AB_MAG_ERR": 0.2, "AB_MAG_LIM": 21.51}
+    columns += [fits.Column(name, "D", "mag", array=np.array([value])) for name, value in values.items()]
+    table = fits.BinTableHDU.from_columns(columns, name="MAGHIST")
+    reference = Time("2001-01-01", scale="utc").tt
+    table.header.update({"MJDREFI": 51910, "MJDREFF": reference.mjd - 51910, "TIMESYS": "TT", "CLOCKAPP": False})
+    content = io.BytesIO()
+    primary = fits.PrimaryHDU()
+    primary.header.update({"TELESCOP": "SWIFT", "INSTRUME": "UVOTA"})
+    fits.HDUList([primary, table]).writeto(content)
+    return content.getvalue()
+
+
 TIMES = [1325.5, 1325.6]
 SAMPLES = {
     "ASAS-SN Sky Patrol V1": "csv/asassn_v1.csv",
     "ASAS-SN Sky Patrol V2": b"jd,flux,flux_err,mag,mag_err,limit,fwhm,image_id,camera,quality,phot_filter\n"
     b"2458000.5,4.45,0.48,14.78,0.12,15.5,1.8,a,be,G,V\n2458001.5,4.79,0.39,14.70,0.09,15.7,1.8,b,be,G,g\n"
     b"2458002.5,4.69,0.39,14.72,0.09,15.7,1.8,b,be,G,g\n",
+    "ASAS-SN Sky Patrol V2, web": b"JD,Flux,Flux Error,Mag,Mag Error,Limit,FWHM,Filter,Quality,Camera\n"
+    b"2458000.5,4.45,0.48,14.78,0.12,15.5,1.8,V,G,be\n2458001.5,4.79,0.39,14.70,0.09,15.7,1.8,g,G,be\n"
+    b"2458002.5,0.1,0.39,99.99,99.99,15.7,1.8,g,B,be\n",
     "ASAS-3": "text/asas3.txt",
     "ATLAS forced photometry": "text/atlas.txt",
     "ZTF light curves of IRSA": "csv/ztf_irsa.csv",
@@ -86,15 +105,27 @@ SAMPLES = {
         FRAW=(None, [1.01, 1.02]),
         FCOR=(None, [1.001, 0.999]),
     ),
+    "K2SC": table(
+        {"TELESCOP": "Kepler", "MISSION": "K2", "KEPLERID": 201, "OBJECT": "EPIC 201", "CAMPAIGN": 4},
+        time=(None, [2231.5, 2231.6]),
+        flux=(None, [1000.0, 1001.0]),
+        error=(None, [2.0, 3.0]),
+        mflags=(None, [0, 0]),
+        trend_t=(None, [9.0, 9.0]),
+    ),
     "KEPSEISMIC": table(
         {"TELESCOP": "Kepler", "KEPLERID": 1435467, "MJD-BEG": 54953.0, "MJD-END": 55001.0},
         TIME=("d", [54953.5, 54953.6]),
         FLUX=(None, [120.0, -80.0]),
     ),
-    "NEOWISE single exposures": b"ra,dec,mjd,w1mpro,w1sigmpro,w2mpro,w2sigmpro\n10,5,57000.1,12.1,0.02,11.9,0.03\n",
+    "NEOWISE single exposures": b"ra,dec,mjd,w1mpro,w1sigmpro,w2mpro,w2sigmpro\n10,5,57000.1,12.1,0.02,11.9,0.03\n"
+    b"10,5,57000.2,16.6,null,11.9,0.03\n",
+    "AllWISE multi-epoch photometry": b"ra,dec,mjd,w1mpro_ep,w1sigmpro_ep,w2mpro_ep,w2sigmpro_ep\n"
+    b"10,5,55200.1,12.1,0.02,,\n10,5,55200.2,12.2,0.02,14.9,\n",
     "CHEOPS": "fits/cheops.fits",
     "SuperWASP": "fits/wasp.fits",
     "X-ray light curves (OGIP)": "fits/xray.fits",
+    "Swift UVOT": uvot(),
 }
 
 
@@ -149,6 +180,14 @@ def test_a_survey_declaration_uses_known_names(survey):
             [1.001, 0.999],
             {"obj_id": "EPIC 201", "series_name": "K2/campaign-01", "filter": "kepler", "flux_unit": "relative"},
         ),
+        (
+            "K2SC",
+            {},
+            [57064.0, 57064.1],
+            [1000, 1001],
+            {"obj_id": "EPIC 201", "time_scale": "tdb", "flux_unit": "electron/s"},
+        ),
+        ("ASAS-SN Sky Patrol V2, web", {"where": "Filter=V"}, [58000.0], [4450], {"magsys": "vega"}),
         ("KEPSEISMIC", {}, [54953.5, 54953.6], [120, -80], {"flux_unit": "ppm", "obj_id": "KIC 1435467"}),
         ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
         ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
@@ -182,6 +221,38 @@ def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux
             {"magsys": "vega", "time_scale": "tdb", "time_refpos": "barycenter"},
         ),
         ("ADES", {}, [58703.5, 58703.75], [19.5, np.nan], [0.1, np.nan], {"time_scale": "utc", "magsys": "vega"}),
+        (
+            "Swift UVOT",
+            {},
+            [Time("2001-01-07", scale="utc").tt.mjd],
+            [17.51],
+            [0.2],
+            {"time_scale": "tt", "filter": "uvot::uvw1", "limiting_mag": 21.51},
+        ),
+        (
+            "Swift UVOT",
+            {"mag_col": "MAG"},
+            [Time("2001-01-07", scale="utc").tt.mjd],
+            [16.0],
+            [0.1],
+            {"magsys": "vega", "limiting_mag": 20.0},
+        ),
+        (
+            "NEOWISE single exposures",
+            {},
+            [57000.1, 57000.2],
+            [12.1, np.nan],
+            [0.02, np.nan],
+            {"magsys": "vega", "time_scale": "utc"},
+        ),
+        (
+            "AllWISE multi-epoch photometry",
+            {"mag_col": "w2mpro_ep"},
+            [55200.1, 55200.2],
+            [np.nan, np.nan],
+            [np.nan, np.nan],
+            {"magsys": "vega"},
+        ),
         ("HATNet and HATSouth", {}, [55260.35], [10.13], [0.01], {"magsys": "instrumental"}),
         ("SNANA", {"where": "BAND=g", "mag_col": "MAG"}, [56534.1], [24.757], [0.18], {}),
     ],
@@ -194,6 +265,22 @@ def test_times_and_magnitudes_come_with_the_survey(name, options, mjd, mag, mage
     np.testing.assert_array_equal(reading.frame["mag"], mag)
     np.testing.assert_array_equal(reading.frame.get("magerr", np.full(len(mjd), np.nan)), magerr)
     assert {field: reading.fields[field] for field in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "limits"),
+    [
+        ("NEOWISE single exposures", {}, [np.nan, 16.6]),
+        ("AllWISE multi-epoch photometry", {"mag_col": "w2mpro_ep"}, [np.nan, 14.9]),
+    ],
+)
+def test_magnitudes_of_wise_without_an_error_are_upper_limits(name, options, limits):
+    """A null w1sigmpro marks a limit at 95% confidence (Explanatory Supplement, II.1.a)."""
+    file, content = sample(name)
+    reading = one_of(read_bytes(content, file, ReadOptions(**options)))
+    np.testing.assert_array_equal(reading.frame["limiting_mag"], limits)
+    assert "1 of the values of" in reading.warnings[0]
+    assert "upper limits" in reading.warnings[0]
 
 
 @pytest.mark.parametrize(

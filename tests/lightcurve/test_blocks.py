@@ -83,7 +83,7 @@ def test_an_odd_table_is_not_plain(odd):
     assert list(Block(columns).plain) == [0, 1, 3]
 
 
-@pytest.mark.parametrize("more", ["mag", "ra", "filter", "lim_mag", "fluxes", "mjds"])
+@pytest.mark.parametrize("more", ["mag", "ra", "filter", "lim_mag", "fluxes", "mjds", "zp", "ZP"])
 def test_tables_with_special_columns_are_not_plain(more):
     columns = block(4, 20, 0)
     assert not Block({**columns, more: columns["flux"]}).plain

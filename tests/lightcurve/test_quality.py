@@ -245,9 +245,10 @@ def test_the_brightness_that_the_fields_choose_is_judged():
     columns = {"mjd": MJD, "flux": np.full(6, 18.1), "fluxerr": np.full(6, 0.1), "mag": [99.0, *[18.0] * 4, np.nan]}
     frame = pd.DataFrame({**columns, "magerr": [0.0] * 6})
     flux = inspected(frame).warnings
-    assert len(flux) == 2
+    assert len(flux) == 3
     assert "1 of 6 values in the column 'mag' are 40 mag or more" in flux[0]
     assert flux[1] == "The column 'flux' is read as flux in uJy, but its values look like magnitudes."
+    assert "differ by -2.756 mag" in flux[2]  # 18 - (23.9 - 2.5 log10(18.1))
     assert inspected(frame, flux_unit="adu/s").warnings == flux[:1]
     mag = " ".join(inspected(frame, brightness="mag").warnings)
     assert "1 of 6 rows have no brightness." in mag
@@ -269,3 +270,46 @@ def test_magnitudes_brighter_than_any_star_are_instrumental():
     assert "star" not in " ".join(inspected(frame, magsys="instrumental").warnings)
     sirius = frame.assign(mag=-1.46)
     assert inspected(sirius).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({"filter": "besselli"}, True),
+        ({"filter": "gaia::g"}, True),
+        ({"filter": "ztfr"}, False),
+        ({"filter": "besselli", "magsys": "ab"}, False),
+        ({"filter": "besselli", "magsys": "vega"}, False),
+    ],
+)
+def test_magnitudes_in_filters_of_vega_need_a_system(given, warned):
+    """The zero of Vega in I is 0.44 mag from that of AB (Blanton & Roweis 2007, AJ 133, 734)."""
+    frame = pd.DataFrame({"mjd": MJD, "mag": [18.0] * 6, "magerr": [0.1] * 6})
+    in_column = {name: value for name, value in given.items() if name != "filter"}
+    for found in (inspected(frame, **given), inspected(frame.assign(filter=given["filter"]), **in_column)):
+        named = [f"The magnitudes in {given['filter']} are taken as AB" in warning for warning in found.warnings]
+        assert named == [True] * warned
+    assert inspected(pd.DataFrame({"mjd": MJD, **GOOD}), **given).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "given", "words"),
+    [
+        ({**GOOD, "zp": 25.0}, {}, "that in the column 'zp' is 25 and was not applied"),
+        ({**GOOD, "zp": 23.9}, {}, None),
+        ({**GOOD, "zp": 25.0}, {"flux_unit": "uJy"}, None),
+        ({**GOOD, "ZP": ["25"] * 6}, {}, None),
+        ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {}, "a column says 'Vega'"),
+        ({"mag": 15.0, "magerr": 0.1, "zpsys": "AB"}, {}, None),
+        ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {"magsys": "vega"}, None),
+        ({**GOOD, "mag": 16.4}, {}, None),  # 23.9 - 2.5 log10(1000)
+        ({**GOOD, "mag": 8.9}, {}, "differ by -7.5 mag"),
+        ({**GOOD, "mag": 8.9}, {"flux_unit": "mJy"}, None),  # 16.4 - 2.5 log10(1000)
+        ({**GOOD, "mag": 8.9}, {"magsys": "vega", "brightness": "mag"}, None),
+    ],
+)
+def test_columns_that_contradict_the_unit_or_the_system(columns, given, words):
+    frame = pd.DataFrame({"mjd": MJD, **columns})
+    warnings = [warning for warning in inspected(frame, **given).warnings if "There are no errors" not in warning]
+    assert len(warnings) == (words is not None)
+    assert words is None or words in warnings[0]

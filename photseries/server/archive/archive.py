@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 
-from photseries.errors import DamagedError, NotFoundError
+from photseries.errors import DamagedError, InvalidError, NotFoundError
 from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
@@ -148,15 +148,16 @@ class Archive:
         or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
-        more, fields = self._intake.parse_append(principal, body)
+        more, upload = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
         def grow(state: ChangeTarget) -> tuple[str, ...]:
+            _require_same_calibration(upload.file, state.metadata)
             before = self._table(principal, series_id, state)
             frame = append_rows(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
             inferred = {name: value for name, value in infer(frame).items() if name in state.inferred}
-            return self._update(principal, series_id, state, Upload(frame, {}, fields), sent, inferred)
+            return self._update(principal, series_id, state, Upload(frame, {}, upload.fields), sent, inferred)
 
         return self._retry(principal, series_id, expected, grow)
 
@@ -391,6 +392,20 @@ class Archive:
 def same_table_warning(series_id: int) -> str:
     """Return the warning about a table that another series already has."""
     return f"The same table is already stored as series {series_id}."
+
+
+def _require_same_calibration(file: Mapping[str, object], series: Mapping[str, object]) -> None:
+    """Refuse a file to append whose unit, system, time frame or filter is not that of the series.
+
+    Raises
+    ------
+    InvalidError
+    """
+    for name in ("flux_unit", "magsys", "time_scale", "time_refpos", "time_stamp_alignment", "filter"):
+        stated, existing = file.get(name), with_fields_of_altdata(series, prefer_altdata=True).get(name)
+        if stated is not None and stated != existing:
+            message = f"The file has {name}={stated!r:.60}, and the series {existing!r:.60}: convert the rows."
+            raise InvalidError(message, fields={name: [message]})
 
 
 def _is_recalibrated(before: Mapping[str, object], after: Mapping[str, object]) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.fields import METADATA, STATISTICS
+from photseries.fields.stored import with_defaults
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed_filters
@@ -89,6 +90,8 @@ class Intake:
                     blob = base64_text.decode(file) if isinstance(file, str) else file
                     decoded = self._sandbox.decode(blob, principal.user_id)
                     file_metadata = with_fields_of_altdata(without_ignored(decoded.metadata))
+                    if "owner_id" in decoded.metadata:  # a file of the service, which omits some defaults
+                        file_metadata = {**with_defaults({}), **file_metadata}
                     return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
@@ -212,9 +215,7 @@ class Intake:
         checked = replace(checked, references=replace(NOTHING, longitude=longitude or 0.0))
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
-    def parse_append(
-        self, principal: Principal, body: Mapping[str, object]
-    ) -> tuple[pd.DataFrame, Mapping[str, object]]:
+    def parse_append(self, principal: Principal, body: Mapping[str, object]) -> tuple[pd.DataFrame, Upload]:
         """Parse the rows to append to a series, and the ``batch`` beside them.
 
         Raises
@@ -225,7 +226,7 @@ class Intake:
         upload = self.parse_body(principal, body)
         if other_fields := [name for name in upload.fields if name != "batch"]:
             raise InvalidError(f"Only data can be appended, not {', '.join(first_names(other_fields))}.")
-        return self._required(principal, upload), upload.fields
+        return self._required(principal, upload), upload
 
     def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
         """Return the table of an upload.
@@ -286,7 +287,8 @@ class Intake:
             metadata = complete_reference(metadata)
         warnings = []
         if sent is not None and is_table:
-            stated = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
+            said = {name for name, source in merged.sources.items() if source != "inferred"}  # without defaults
+            stated = {name: value for name, value in metadata.items() if name in said}
             quality = inspect(sent.frame, sent.rows, sent.inferred, stated)
             warnings = quality.warnings
             if refuse_suspicious:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import secrets
 
 import numpy as np
 import pandas as pd
@@ -393,3 +394,67 @@ def test_an_earlier_revision_says_its_unit(admin, ids):
         past = data(admin.get(f"{PATH}/{ids[name]}", params={"revision": 1, "dataFormat": "none"}))
         now = data(admin.get(f"{PATH}/{ids[name]}", params={"dataFormat": "none"}))
         assert (past["flux_unit"], past["magsys"]) == (now["flux_unit"], now["magsys"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"data": {**FLUX, "zp": [25.0] * 30}}, "that in the column 'zp' is 25 and was not applied"),
+        ({"data": {**FLUX, "zp": [25.0] * 30}, "flux_unit": "uJy"}, None),
+        ({"data": MAGNITUDES, "filter": "besselli"}, "The magnitudes in besselli are taken as AB"),
+        ({"data": MAGNITUDES, "filter": "besselli", "magsys": "ab"}, None),
+        ({"data": MAGNITUDES, "filter": "besselli", "magsys": "vega"}, None),
+    ],
+)
+def test_answers_warn_of_a_unit_that_nobody_stated(admin, world, changed, words):
+    body = world.fields(series_name="calibration/doubts", **changed)
+    warnings = data(admin.post(PATH, params={"dryRun": "true"}, json=body))["warnings"]
+    own = [warning for warning in warnings if "already stored" not in warning]
+    assert len(own) == (words is not None)
+    assert words is None or words in own[0]
+
+
+@pytest.fixture
+def in_millijansky(admin, world):
+    fields = world.fields(series_name=f"calibration/{secrets.token_hex(4)}", flux_unit="mJy", data=FLUX)
+    return data(admin.post(PATH, json=fields))["id"]
+
+
+def file_in_microjansky(world, **metadata):
+    """A file as the service writes it: it omits flux_unit and magsys, which have their defaults."""
+    table = pd.DataFrame({**FLUX, "mjd": np.array(FLUX["mjd"]) + 100, "flux": 1000 * np.array(FLUX["flux"])})
+    own = {name: value for name, value in world.fields().items() if name not in ("group_ids", "stream_ids", "data")}
+    return stored_file.encode(table, {**own, "owner_id": 1, **metadata})
+
+
+def test_a_file_of_the_service_in_the_default_unit_replaces_one_in_another(admin, world, in_millijansky):
+    query = {"series_name": f"calibration/replaced {in_millijansky}"}
+    content = file_in_microjansky(world)
+    answer = admin.patch(
+        f"{PATH}/{in_millijansky}", content=content, params=query, headers={"Content-Type": "application/x-hdf5"}
+    )
+    data(answer)
+    found = data(admin.get(f"{PATH}/{in_millijansky}"))
+    assert found["flux_unit"] == "uJy"
+    assert found["mean_flux"] == pytest.approx(1000 * np.mean(FLUX["flux"]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field"),
+    [
+        ({}, "flux_unit"),
+        ({"flux_unit": "mJy", "time_scale": "tdb"}, "time_scale"),
+        ({"flux_unit": "mJy", "filter": "atlaso"}, "filter"),
+        ({"flux_unit": "mJy"}, None),
+    ],
+)
+def test_rows_of_another_unit_or_scale_are_not_appended(admin, world, in_millijansky, metadata, field):
+    answer = admin.post(
+        f"{PATH}/{in_millijansky}/append",
+        content=file_in_microjansky(world, **metadata),
+        headers={"Content-Type": "application/x-hdf5"},
+    )
+    assert answer.status_code == (200 if field is None else 400), answer.text
+    if field is not None:
+        assert answer.json()["data"]["fields"].keys() == {field}
+        assert "convert the rows" in answer.json()["message"]
