@@ -101,7 +101,7 @@ class UploadTracker:
 def same_key_error(**details: int) -> DuplicateError:
     """Return the error of an item whose key another item has."""
     return DuplicateError(
-        "Another one that is uploaded with it has the same key: each needs a series_name, series_obj_id, channel or "
-        "origin of its own.",
+        "Another series of this upload has the same key: give each its own series_name, series_obj_id, channel or "
+        "origin.",
         details=details,
     )

@@ -296,4 +296,4 @@ def _fetch(
 
 
 def _incomplete(reason: str) -> AlteredError:
-    return AlteredError(f"The answer to the list is incomplete: {reason}. Ask again.")
+    return AlteredError(f"The answer to the list is incomplete: {reason}. Repeat the request.")

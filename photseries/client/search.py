@@ -98,7 +98,7 @@ def _file(transport: Transport, fields: dict[str, Any], part: Mapping[str, str])
             if not part:
                 require_hash(md5(file.content), fields.get("hash"))
             return fields, file.content
-    raise ConflictError(f"Series {fields['id']} changes all the time.")
+    raise ConflictError(f"Series {fields['id']} changed during every attempt. Try again.")
 
 
 def walk(transport: Transport, query: Arguments) -> Iterator[dict[str, object]]:

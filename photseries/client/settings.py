@@ -54,7 +54,7 @@ class Settings:
         if not valid or parts.query or parts.fragment or parts.username is not None or not self.url.isprintable():
             raise StartError(f"{self.url!r:.200} is not the URL of a service. It must look like https://host:5000.")
         if not (self.token.isascii() and self.token.isprintable() and self.token) or " " in self.token:
-            raise StartError("The token is empty, or holds characters that no token has.")
+            raise StartError("The token is empty, or contains characters that tokens do not have.")
 
 
 def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -82,10 +82,10 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
             if token is None and _are_equal(other_url, url):
                 token = other_token
     if url is None:
-        raise StartError(f"No service is known: run `photseries login`, set {URL}, or give the url.")
+        raise StartError(f"No service is configured: run `photseries login`, set {URL}, or give the url.")
     if token is None:
         raise StartError(
-            f"No token is known for {_normalize_url(url)}: run `photseries login`, set {TOKEN}, or give the token."
+            f"No token is configured for {_normalize_url(url)}: run `photseries login`, set {TOKEN}, or give the token."
         )
     return Settings(url, token)
 

@@ -76,7 +76,7 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
             columns[name], scale = _mjd(_moments(table, name))
             times[name] = {"time_scale": scale} | ({"time_stamp_alignment": "middle"} if name == _BIN_START else {})
         elif isinstance(column, TimeDelta) and name == "time":
-            raise invalid("The times are relative: a folded light curve is no series.")
+            raise invalid("The times are relative: a folded light curve cannot be stored as a series.")
         elif _is_plain(column):
             columns[name] = plain_column(column)
             unit = getattr(column, "unit", None)

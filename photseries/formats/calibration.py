@@ -273,7 +273,7 @@ def _zero_column(
 
 def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
-        raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
+        raise invalid(f"The column {name!r} does not contain numbers, but a zero point (zero_point) is a magnitude.")
     system = column_called(frame.columns, SYSTEM_COLUMNS)
     if system is not None:
         for value in counts_of(frame[system]):

@@ -64,10 +64,10 @@ def decode_text(content: bytes) -> tuple[str, tuple[str, ...]]:
         warnings: tuple[str, ...] = ()
     except UnicodeDecodeError as error:
         if encoding == "utf-16" or b"\0" in content:
-            raise invalid("it is no text.") from error
+            raise invalid("it is not text.") from error
         line = content.count(b"\n", 0, error.start) + 1
         text = content.decode("latin-1")
         warnings = (f"Line {line} is not UTF-8: the file was read as Latin-1.",)
     if "\0" in text:
-        raise invalid("it is no text: it contains NUL characters.")
+        raise invalid("it is not text: it contains NUL characters.")
     return text, warnings

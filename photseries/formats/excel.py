@@ -27,7 +27,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         sheets = {name: rows for name in book.sheet_names if (rows := book.get_sheet_by_name(name).to_python())}
     except (CalamineError, OSError, ValueError) as error:
-        raise invalid(f"it is no workbook: {error}") from error
+        raise invalid(f"it is not a workbook: {error}") from error
     if not sheets:
         raise invalid("there is no table in it")
     names = list(sheets)

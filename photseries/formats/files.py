@@ -89,7 +89,7 @@ def _table(data: Any) -> Table:
         if isinstance(data, np.ndarray) and data.dtype.names:
             return Table(frame=pd.DataFrame({name: plain_column(data[name]) for name in data.dtype.names}))
     except (TypeError, ValueError) as error:
-        raise invalid(f"The columns make no table: {str(error).rstrip('.')}.") from error
+        raise invalid(f"The columns do not form a table: {str(error).rstrip('.')}.") from error
     raise invalid(
         f"Cannot read a table from an object of type {type(data).__name__}: give a DataFrame, a dict of arrays, a "
         "structured array, an astropy table or time series, a lightkurve light curve, or the path of a file."
@@ -181,7 +181,7 @@ def _format_to_read(file: Path, content: bytes, options: ReadOptions, formats: M
 def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
     if options.format is not None:
         if options.format not in READERS:
-            raise invalid(f"There is no format {options.format!r:.40}; there are {', '.join(READERS)}.")
+            raise invalid(f"Unknown format {options.format!r:.40}. Use one of {', '.join(READERS)}.")
         return READERS[options.format]
     by_name = with_suffix((file.with_suffix("") if file.suffix in SUFFIXES else file).suffix, READERS)
     certain = next((reader for reader in READERS.values() if reader.name not in _TEXTS and reader.is_of(content)), None)

@@ -164,7 +164,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
         elif match := _LIMIT.fullmatch(text):
             limits[row] = float(match[1].lower().replace("d", "e"))
         elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran's overflow
-            raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
+            raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is not a number.")
     return values, limits
 
 

@@ -92,7 +92,7 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
         When the column holds anything else.
     """
     if not is_text(times):
-        raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
+        raise invalid(f"The column {column!r} does not contain text, but ISO times are text.")
     times = times.str.strip().str.replace(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", regex=True)
     in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool) & (scale == "utc")
     if in_leap_second.any():
@@ -109,10 +109,10 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
     except (ValueError, TypeError) as error:
         moments = pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce")
         odd = next(iter(times[moments.isna() & times.notna()]), None)
-        cause = f"{odd!r:.40}, which is" if odd is not None else "what is"
+        cause = f"{odd!r:.40}, which is" if odd is not None else "a value that is"
         raise invalid(
-            f"The column {column!r} holds {cause} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
-            "another column (time_col)."
+            f"The column {column!r} contains {cause} not an ISO date or time such as 2024-01-31T22:30:00: convert it, "
+            "or name another column (time_col)."
         ) from error
 
 

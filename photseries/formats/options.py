@@ -182,7 +182,7 @@ def table_index(names: Sequence[str], options: ReadOptions) -> int:
     if options.table is not None:
         index = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
         if index is None:
-            raise invalid(f"There is no table {options.table!r:.60} (table); there are {list_names(names)}.")
+            raise invalid(f"There is no table {options.table!r:.60} (table). The tables are {list_names(names)}.")
         return index
     if len(names) > 1:
         raise invalid(f"It has {len(names)} tables: {list_names(names)}. Name one (table).")
@@ -205,7 +205,7 @@ def require_column(columns: Iterable[object], name: str, option: str) -> None:
     """
     names = list(columns)
     if name not in names:
-        raise invalid(f"There is no column {name!r} ({option}); there are {list_names(names)}.")
+        raise invalid(f"There is no column {name!r} ({option}). The columns are {list_names(names)}.")
 
 
 def list_names(names: Iterable[object]) -> str:

@@ -156,7 +156,7 @@ class Format:
         if reader is None:
             raise ValueError(f"{self.name} is only written")
         if reader.signatures and not content.startswith(reader.signatures):
-            raise invalid(f"it is no {self.name} file.")
+            raise invalid(f"it is not in the format {self.name}.")
         if reader.package is not None:
             needs(reader.package)
         with warnings.catch_warnings(record=True) as caught:

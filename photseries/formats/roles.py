@@ -142,14 +142,16 @@ def _has_values(column: pd.Series) -> bool:
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
     if TIME_ROLE not in roles:
-        raise invalid(f"No column is known to be the time: name it (time_col); there are {list_names(frame.columns)}.")
+        raise invalid(
+            f"No column was recognised as the time. Name it (time_col). The columns are {list_names(frame.columns)}."
+        )
     if options.mag_col and not options.flux_col:
         roles.pop("flux", None)
     if options.flux_col and not options.mag_col and roles["flux"] == roles.get("mag"):
         roles.pop("mag")
     if "flux" not in roles and "mag" not in roles:
         raise invalid(
-            "No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are "
+            "No column was recognised as a flux or a magnitude. Name it (flux_col, mag_col). The columns are "
             f"{list_names(frame.columns)}."
         )
     for error, value in _VALUE_OF.items():

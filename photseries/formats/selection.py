@@ -194,7 +194,7 @@ def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     texts = _texts(frame[name])
     rows = frame[texts == value]
     if rows.empty:
-        raise invalid(f"No row has {name}={value} (where); there are {_format_counts(counts_of(frame[name]))}.")
+        raise invalid(f"No row has {name}={value} (where). The values are {_format_counts(counts_of(frame[name]))}.")
     return rows
 
 

@@ -294,7 +294,9 @@ class _Series:
         if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
             return stated
         if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
-            raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
+            raise invalid(
+                f"{odd!r:.40} in the name of the column {name!r:.60} is not a known unit: state it (flux_unit)."
+            )
         if self.survey is not None:
             default_unit = RELATIVE if self.survey.mission is not None else None
             return self.survey.flux_unit.get(name, self.survey.flux_unit.get("*", default_unit))

@@ -179,7 +179,7 @@ def _origin(header: Mapping[str, object]) -> tuple[float, ...] | None:
         try:
             return (float(Time(str(header["DATEREF"]), format="fits").mjd),)
         except ValueError as error:
-            raise invalid(f"DATEREF of its header is no date: {header['DATEREF']!r:.40}.") from error
+            raise invalid(f"DATEREF of its header is not a date: {header['DATEREF']!r:.40}.") from error
     return None
 
 
@@ -190,5 +190,5 @@ def _sum(header: Mapping[str, object], *names: str) -> float:
 def _number(header: Mapping[str, object], name: str) -> float:
     value = header.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise invalid(f"{name} of its header is no number.")
+        raise invalid(f"{name} of its header is not a number.")
     return float(value)

@@ -114,7 +114,7 @@ def time_format(name: str) -> TimeFormat:
         return TimeFormat(f"{counted[1].upper()} - {counted[2]}", float(counted[2]) + base.offset, fields=base.fields)
     if name not in TIME_FORMATS:
         raise invalid(
-            f"There is no time format {name!r:.40}; there are {', '.join(TIME_FORMATS)}, and with an offset such as "
+            f"Unknown time format {name!r:.40}. Use one of {', '.join(TIME_FORMATS)}, or one with an offset such as "
             "jd-2450000."
         )
     return TIME_FORMATS[name]

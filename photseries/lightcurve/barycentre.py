@@ -111,7 +111,7 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
             if target not in (None, metadata["time_refpos"]):
                 derived[is_finite] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
-        message = f"{name} cannot be derived: a time of the series is no date."
+        message = f"{name} cannot be derived: a time of the series is not a date."
         raise InvalidError(message, fields={"derive": [message]}) from None
     return derived
 

@@ -111,7 +111,7 @@ def test_long_helps_have_sections():
         (["upload", "--set", "ra=500", "x.csv"], "ra: Must be in [0, 360) deg."),
         (["upload", "--altdata", "{", "x.csv"], "is not JSON"),
         (["upload", "--stream-ids", "1,b", "x.csv"], "'b', must be an integer"),
-        (["upload", "--time-format", "sundial", "x.csv"], "There is no time format 'sundial'"),
+        (["upload", "--time-format", "sundial", "x.csv"], "Unknown time format 'sundial'"),
         (["upload"], "Missing argument 'FILES...'"),
         (["show", "0"], "is not in the range"),
         (["update", "one"], "is not a valid integer"),
@@ -127,7 +127,7 @@ def test_usage_errors_need_no_service(words, message):
     ("environment", "message"),
     [
         ({}, "photseries login"),
-        ({"PHOTSERIES_URL": "http://127.0.0.1:1"}, "No token is known"),
+        ({"PHOTSERIES_URL": "http://127.0.0.1:1"}, "No token is configured"),
         ({"PHOTSERIES_URL": "http://127.0.0.1:1", "PHOTSERIES_TOKEN": "x"}, "No service answers at http://127.0.0.1:1"),
         ({"PHOTSERIES_URL": "ftp://x", "PHOTSERIES_TOKEN": "x"}, "is not the URL of a service"),
     ],

@@ -86,8 +86,8 @@ def test_failures_are_listed_with_reasons(run, world, tmp_path):
     words = ("upload", folder, "--from-name", "{series_obj_id}.{}", "--series-name", "mixed", *FIELDS)
     outcome = run(*words, status=1)
     assert outcome.stdout.count("created") == 2
-    assert f"failed: it is no fits file.\n    {folder / 'liar.fits'}\n" in outcome.stderr
-    assert "failed: No column is known to be a flux or a magnitude" in outcome.stderr
+    assert f"failed: it is not in the format fits.\n    {folder / 'liar.fits'}\n" in outcome.stderr
+    assert "failed: No column was recognised as a flux or a magnitude" in outcome.stderr
     assert "failed (7 files): The format of the times in 'time' is unknown." in outcome.stderr
     assert outcome.stderr.count("without-") == 5
     assert "    and 2 more\n" in outcome.stderr
@@ -110,12 +110,12 @@ def test_single_refused_file_is_reported_with_its_reason(run, world, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("a.fits", "mjd,flux\n1,2\n", "a.fits: it is no fits file."),
-        ("a.h5", "mjd,flux\n1,2\n", "a.h5: it is no hdf5 file."),
+        ("a.fits", "mjd,flux\n1,2\n", "a.fits: it is not in the format fits."),
+        ("a.h5", "mjd,flux\n1,2\n", "a.h5: it is not in the format hdf5."),
         (
             "a.csv",
             "mjd,x\n59000,1\n",
-            "a.csv: No column is known to be a flux or a magnitude: name it (--flux-col, --mag",
+            "a.csv: No column was recognised as a flux or a magnitude. Name it (--flux-col, --mag",
         ),
         (
             "a.csv",

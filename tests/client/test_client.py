@@ -327,7 +327,7 @@ def test_client_reports_user_version_and_entries(client, world, service):
 def test_bad_input_is_one_clear_error(client, fields, tmp_path):
     with pytest.raises(InvalidError, match="Cannot read a table from an object of type list: give a DataFrame"):
         client.upload([1, 2], **fields)
-    with pytest.raises(InvalidError, match="The columns make no table: Inconsistent data column lengths"):
+    with pytest.raises(InvalidError, match="The columns do not form a table: Inconsistent data column lengths"):
         client.upload({"mjd": [60000.0, 60001.0] * units.day, "mag": [18.0]}, **fields)
     with pytest.raises(InvalidError, match=r"lost.csv: No such file"):
         client.upload(tmp_path / "lost.csv", **fields)

@@ -25,7 +25,7 @@ def test_arguments_override_environment_and_file(environ):
 
 def test_a_token_stays_with_its_url(environ):
     save(Settings("http://file", "f"), environ)
-    with pytest.raises(StartError, match="No token is known for http://given"):
+    with pytest.raises(StartError, match="No token is configured for http://given"):
         load("http://given", None, {**environ, "PHOTSERIES_URL": "http://environ", "PHOTSERIES_TOKEN": "e"})
     with pytest.raises(StartError, match="No token"):
         load(None, None, {**environ, "PHOTSERIES_URL": "http://environ"})

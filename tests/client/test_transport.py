@@ -145,7 +145,7 @@ def test_file_and_fields_of_different_revisions_are_requested_again(client, betw
     assert len(series.data) == 10
     hurried = client.get(series.id)
     between.fates = [file('"1.99.h5"'), PASS] * 5
-    with pytest.raises(errors.ConflictError, match="changes all the time"):
+    with pytest.raises(errors.ConflictError, match="changed during every attempt"):
         _ = hurried.data
 
 

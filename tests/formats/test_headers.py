@@ -101,9 +101,9 @@ def test_coordinate_times_are_converted(scale, target):
 @pytest.mark.parametrize(
     ("keywords", "unit", "message"),
     [
-        ({"MJDREF": "yesterday"}, "d", "MJDREF of its header is no number"),
+        ({"MJDREF": "yesterday"}, "d", "MJDREF of its header is not a number"),
         ({"MJDREF": 58000.0}, "yr", "The unit of the times, 'yr', is not one of d, day, h"),
-        ({"DATEREF": "yesterday"}, "d", "DATEREF of its header is no date"),
+        ({"DATEREF": "yesterday"}, "d", "DATEREF of its header is not a date"),
         ({}, "d", "The format of the times in 'TIME'"),
     ],
 )

@@ -104,7 +104,9 @@ def test_the_flux_may_be_chosen(tess):
     np.testing.assert_array_equal(frame["flux"], values["SAP_FLUX"].astype("f4"))
     assert frame["fluxerr"].iloc[0] == 3
     assert "PDCSAP_FLUX" in frame
-    with pytest.raises(InvalidError, match=r"s_lc.fits: There is no column 'KSP_FLUX' \(flux_col\); there are TIME"):
+    with pytest.raises(
+        InvalidError, match=r"s_lc.fits: There is no column 'KSP_FLUX' \(flux_col\). The columns are TIME"
+    ):
         read(path, ReadOptions(flux_col="KSP_FLUX"))
 
 

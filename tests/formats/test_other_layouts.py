@@ -476,7 +476,7 @@ REFUSED: dict[str, Any] = {
     "a name that occurs twice": ("mjd,mag,mag\n59000,15,16\n", {}, "the next one is called 'mag.1'"),
     "times in two formats": ("JD,mag\n2459000.5,15\n59001.5,16\n2459002.5,15\n", {}, "time of row 2, 59001.5, is far"),
     "a count from a later day": ("HJD,mag\n53000.5,15\n", {}, "(time_format), such as jd-2400000"),
-    "American dates": ("date,mag\n01/31/2024 22:30,15\n", {}, "'01/31/2024 22:30', which is no ISO date"),
+    "American dates": ("date,mag\n01/31/2024 22:30,15\n", {}, "'01/31/2024 22:30', which is not an ISO date"),
     "a line below the rows": ("mjd,mag\n59000,15\nmean,15\n", {}, "holds 'mean' in row 2"),
     "errors in a unit of their own": (
         "mjd,flux(mJy),err(ct)\n59000,15,1\n",

@@ -102,10 +102,10 @@ def test_latin_1_is_read_with_a_warning():
         ("# one\n59000.1 15\n", "line 2 has 2 cells, and the comment before it 1"),
         ('mjd,mag,note\n59000.1,15,"a\n59000.2,15,b\n', "line 2 has a quote that is not closed"),
         ("|mjd    |mag |\n|double |char|\n 59000.1215.0\n", "the cells of line 3 do not stand under the bars"),
-        ("mjd,mag\n59000.1,cloudy\n", "The column 'mag' holds 'cloudy' in row 1, which is no number"),
+        ("mjd,mag\n59000.1,cloudy\n", "The column 'mag' holds 'cloudy' in row 1, which is not a number"),
         ("mjd,mag\n", "The table has no rows"),
         ("# nothing\n", "no line has cells"),
-        (b"mjd,mag\n59000.1,1\0\n", "it is no text"),
+        (b"mjd,mag\n59000.1,1\0\n", "it is not text"),
     ],
 )
 def test_malformed_text_is_refused_with_its_line(text, message):
@@ -142,7 +142,7 @@ def test_workbooks():
         read(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 15, 1]]), "curve.xlsx")
     with pytest.raises(InvalidError, match=r"'mag' occurs more than once; the next one is called 'mag\.1'"):
         read(workbook([["mjd", "mag", "mag"], [59000.1, 15, 16]]), "curve.xlsx")
-    with pytest.raises(InvalidError, match="no workbook"):
+    with pytest.raises(InvalidError, match="not a workbook"):
         read(b"PK\x03\x04 damaged", "curve.xlsx")
 
 

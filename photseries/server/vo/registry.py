@@ -50,7 +50,7 @@ def record(name: str, url: str, settings: VOSettings) -> str:
     NotFoundError
     """
     if name not in RECORDS:
-        raise NotFoundError(f"There is no record {name[:40]!r}: there are {', '.join(RECORDS)}.")
+        raise NotFoundError(f"There is no record {name[:40]!r}. The records are {', '.join(RECORDS)}.")
     authority = f"ivo://{settings.authority}"
     content = ""
     if name == "tap":
