@@ -128,7 +128,7 @@ _has_escaped: Final = re.compile(f"[{re.escape(_ESCAPED)}]").search
 
 
 def _pickled_text(text: str) -> bytes:
-    if _has_escaped(text):  # one search instead of five, which takes half the time of an object with many short texts
+    if _has_escaped(text):  # one search is faster than five replacements of most texts, which have none
         for character in _ESCAPED:
             text = text.replace(character, f"\\u{ord(character):04x}")
     return b"V" + text.encode("raw-unicode-escape") + b"\n"
