@@ -410,7 +410,7 @@ READ: dict[str, Any] = {
 }
 
 REFUSED: dict[str, Any] = {
-    "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "no known unit"),
+    "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "not a known unit"),
     "counts": ("mjd,counts\n59000,12345\n59001,12346\n", {"flux_col": "counts"}, "unit of the column 'counts'"),
     "DES without a unit": (DES, {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
     "SNANA": (

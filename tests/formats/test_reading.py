@@ -103,7 +103,7 @@ def test_formats_are_chosen_by_option_name_and_content(tmp_path):
     (tmp_path / "curve.bin").write_bytes(b"\0" * 100)
     with pytest.raises(InvalidError, match=r"curve.bin: its format is unknown; name it \(format\): hdf5, csv, tsv"):
         read(tmp_path / "curve.bin")
-    with pytest.raises(InvalidError, match="no format 'xlsx'"):
+    with pytest.raises(InvalidError, match="Unknown format 'xlsx'"):
         read(tmp_path / "curve.out", ReadOptions(format="xlsx"))
     (tmp_path / "unnamed").write_bytes(mission_files.tess()[0])
     assert len(read(tmp_path / "unnamed").frame) == 50
