@@ -30,10 +30,8 @@ class Beside:
         self._service, self._request, self._pause = service, request, pause
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask)
-        #: Of each request [s].
-        self.times: list[float] = []
-        #: The most of all processes of the service [MiB].
-        self.memory = 0.0
+        self.times: list[float] = []  # of each request [s]
+        self.memory = 0.0  # the most of all processes of the service [MiB]
 
     def _ask(self) -> None:
         tree = Tree(self._service.process.pid)

@@ -70,10 +70,8 @@ def _filled(service: RunningService, kinds: list[Sample], copies: int) -> int:
 def _compare(service: RunningService, small: Request, rounds: int) -> None:
     with photseries.Client(service.url, service.token) as client, closing(Connection(service.url)) as connection:
         series = client.find()
-        ids, names = (
-            series["id"].tolist(),
-            sorted({name for name in series["series_obj_id"] if name.startswith("copy")}),
-        )
+        ids = series["id"].tolist()
+        names = sorted({name for name in series["series_obj_id"] if name.startswith("copy")})
 
         def taken(request: Request) -> Callable[[], object]:
             return lambda: connection.require(request, keep=False)

@@ -218,7 +218,7 @@ def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Itera
         )
 
 
-def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[str]:
+def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, object]) -> Iterator[str]:
     """Yield warnings about a unit or system that is taken for granted and seems to be another one."""
     calibration = calibration_of(metadata)
     _, brightness, _ = measured_columns(rows, calibration)
