@@ -24,6 +24,7 @@ from photseries.lightcurve.table import FLUXERR
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
 __all__ = [
+    "AROUND_1",
     "NO_UNIT",
     "SCALED",
     "UNIT_COLUMNS",
@@ -31,12 +32,14 @@ __all__ = [
     "calibrate",
     "flux_unit_of_header",
     "in_stored_unit",
+    "seems_relative",
     "system_of",
     "zero_point_of_header",
 ]
 
 #: The reason for uJy if neither options, file nor survey states a unit.
 NO_UNIT: Final = "no unit: assumed to be uJy"
+AROUND_1: Final = "no unit, values around 1"
 
 #: Columns that may have the unit of all fluxes, in lower case.
 UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
@@ -68,7 +71,7 @@ _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
 #: Fluxes without a unit are relative if their median and scatter (1.4826 MAD) are in these ranges.
-_AROUND_1: Final = (0.8, 1.2)
+_NEAR_1: Final = (0.8, 1.2)
 _SCATTER: Final = 0.2
 
 
@@ -164,13 +167,13 @@ def _guess_unit(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOpti
     offset = _offset(frame, roles)
     if offset is not None and not (options.mag_col and not options.flux_col):
         return _by_offset(offset)
-    if not _is_relative(frame[roles["flux"]].to_numpy(np.float64)):
+    if not seems_relative(frame[roles["flux"]].to_numpy(np.float64)):
         return Fluxes(why=NO_UNIT)
     warning = (
         f"The fluxes have no unit and are around 1: they are assumed {RELATIVE}, without magnitudes. flux_unit "
         "states another unit."
     )
-    return Fluxes(fields={"flux_unit": RELATIVE}, warnings=(warning,), why="no unit, values around 1")
+    return Fluxes(fields={"flux_unit": RELATIVE}, warnings=(warning,), why=AROUND_1)
 
 
 def system_of(
@@ -354,13 +357,14 @@ def _by_offset(offset: float) -> Fluxes:
     return replace(fluxes, warnings=(warning,))
 
 
-def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:
+def seems_relative(fluxes: npt.NDArray[np.float64]) -> bool:
+    """Return whether fluxes without a unit are read as relative: their values are around 1."""
     finite = fluxes[np.isfinite(fluxes)]
     if finite.size < 2:
         return False
     middle = float(np.median(finite))
     scatter = 1.4826 * float(np.median(np.abs(finite - middle)))
-    return _AROUND_1[0] < middle < _AROUND_1[1] and scatter < _SCATTER
+    return _NEAR_1[0] < middle < _NEAR_1[1] and scatter < _SCATTER
 
 
 #: The roles whose columns are converted.

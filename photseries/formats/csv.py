@@ -11,12 +11,13 @@ import orjson
 import pandas as pd
 
 from photseries.fields import FIELDS
-from photseries.formats.calibration import UNIT_COLUMNS
+from photseries.formats.calibration import UNIT_COLUMNS, seems_relative
 from photseries.formats.columns import whole_table
 from photseries.formats.json_columns import coarsest_unit, jsonable
 from photseries.formats.options import column_called
 from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, calibration_of
 from photseries.lightcurve.meaning import meaning
+from photseries.lightcurve.table import FLUX, is_numeric
 from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["rows_of_text", "write"]
@@ -33,9 +34,12 @@ _ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180).
 
-    Columns with one value state the fields without which the numbers would be misread.
+    Columns with one value state the fields without which the numbers would be misread. A column of the table with such
+    a name gets the suffix ``_of_table``.
     """
-    return rows_of_text(whole_table(frame).assign(**_stated(frame, metadata)), b"\r\n")
+    stated = _stated(frame, metadata)
+    table = whole_table(frame).rename(columns={name: f"{name}_of_table" for name in stated})
+    return rows_of_text(table.assign(**stated), b"\r\n")
 
 
 def _stated(frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, str]:
@@ -44,8 +48,11 @@ def _stated(frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, st
     names = [str(name) for name in frame.columns if name != "mjd_mid"]  # which is of the middle in any case
     meanings = " ".join(meaning(name, metadata).ucd or "" for name in names)
     stated: dict[str, str] = {}
-    is_usual = calibration.flux_unit.name == MICROJANSKY and not column_called(
-        names, (*UNIT_COLUMNS, *ZERO_POINT_COLUMNS)
+    flux = next((frame[name] for name in FLUX if name in names and is_numeric(frame[name])), None)
+    is_usual = (
+        calibration.flux_unit.name == MICROJANSKY
+        and not column_called(names, (*UNIT_COLUMNS, *ZERO_POINT_COLUMNS))
+        and (flux is None or not seems_relative(flux.to_numpy(np.float64)))
     )
     if "phot.flux" in meanings and not is_usual:
         stated["flux_unit"] = calibration.flux_unit.name

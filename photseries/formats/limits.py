@@ -33,6 +33,7 @@ _FLAGS: Final = (
 _DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")
 #: Cells of any column of text that mark upper limits, in lower case.
 _LIMIT_WORDS: Final = ("ul", "uplim", "upperlim", "upperlimit", "upper_limit", "upper limit", "upper-limit")
+_NO_LIMIT: Final = ("", "-", "d", "det", "detected", "detection", "good", "measured", "measurement", "ok")
 _NO_DETECTION: Final = ("nondetection", "non_detection", "non detection", "non-detection", "undetected")
 _MARKS: Final = frozenset(("<", ">", "<=", ">="))
 #: Columns with the sign of a difference image, in lower case.
@@ -143,10 +144,11 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArra
     return np.asarray(is_negative & np.isfinite(values), bool)
 
 
-def limit_column(frame: pd.DataFrame) -> str | None:
-    """Return the column with a limiting magnitude for each row, or None."""
-    named = ((name, cells) for name, cells in frame.items() if str(name).lower() in _LIMITS)
-    return column_called((name for name, cells in named if cells.dtype.kind in "fi" and not _is_flag(cells)), _LIMITS)
+def limit_column(frame: pd.DataFrame, *preferred: str) -> str | None:
+    """Return the column of numbers with a limiting magnitude for each row, or None; names are in lower case."""
+    names = (*preferred, *_LIMITS)
+    named = ((name, cells) for name, cells in frame.items() if str(name).lower() in names)
+    return column_called((name for name, cells in named if cells.dtype.kind in "fi" and not _is_flag(cells)), names)
 
 
 def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.NDArray[np.float64]]:
@@ -203,9 +205,14 @@ def _is_flag(column: pd.Series) -> bool:
 
 def _column_with_word(frame: pd.DataFrame, words: Iterable[str]) -> str | None:
     """Return the only column of text with a cell that says that its row is a limit."""
-    texts = ((str(name), _flags(pd.Series(cells.dropna().unique()))) for name, cells in frame.items() if is_text(cells))
-    found = [name for name, cells in texts if cells.isin(list(words)).any()]
-    return found[0] if len(found) == 1 else None
+    texts = {str(name): set(_flags(cells.drop_duplicates())) for name, cells in frame.items() if is_text(cells)}
+    # UL alone may be the initials of an observer.
+    matches = [
+        name
+        for name, cells in texts.items()
+        if (limits := cells.intersection(words)) and (limits != {"ul"} or cells <= {"ul", *_NO_LIMIT})
+    ]
+    return matches[0] if len(matches) == 1 else None
 
 
 def _mark_column(frame: pd.DataFrame) -> str | None:

@@ -19,6 +19,7 @@ import pandas as pd
 from photseries.fields import FIELDS
 from photseries.fields.stored import with_defaults
 from photseries.formats.calibration import (
+    AROUND_1,
     NO_UNIT,
     SCALED,
     UNIT_COLUMNS,
@@ -147,7 +148,8 @@ def _unit_column(frame: pd.DataFrame) -> str | None:
     name = column_called((name for name, texts in units.items() if texts), UNIT_COLUMNS)
     if name is None or len(units[name]) == 1:
         return name
-    if any(map(known_unit, units[name])):
+    known_units = [known_unit(text) for text in units[name]]
+    if all(known_units) and any(unit is not None and unit.microjansky for unit in known_units):
         raise invalid(
             f"The column {name!r:.60} has several units of flux: {list_names(units[name])}. Select one (where)."
         )
@@ -248,7 +250,7 @@ class _Series:
             known = with_defaults({**self.table.file_metadata, **fields})
             return {name: known[name] for name in (*_OF_TIMES, "flux_unit", "magsys") if name in known}
         stated = {name: fields[name] for name in _OF_TIMES if name in fields}
-        if "flux" in columns and fluxes.why not in ("", NO_UNIT):
+        if "flux" in columns and fluxes.why not in ("", NO_UNIT, AROUND_1):
             stated["flux_unit"] = fluxes.fields.get("flux_unit", MICROJANSKY)
         unit = fields.get("magsys")
         if (
@@ -349,7 +351,8 @@ class _Series:
         said = self._columns_of_fields(columns) if self.is_foreign else set()
         frame = frame.drop(columns=said) if said else frame
         if str(fluxes.zero_points).lower() in ZERO_POINT_COLUMNS:
-            new[str(fluxes.zero_points)] = f"{fluxes.zero_points}_as_read"
+            name = f"{fluxes.zero_points}_as_read"
+            new[str(fluxes.zero_points)] = name if name not in frame.columns else f"{name}_2"
         if self.survey is not None:
             new |= {name: other for name, other in self.survey.rename.items() if other not in frame.columns}
         if _LIMITS in frame.columns:
@@ -367,11 +370,15 @@ class _Series:
         return system_of(self.part.frame, column, self.options, unit, declared, self.table.header)
 
     def _columns_of_fields(self, columns: Mapping[str, str]) -> set[str]:
-        """Return the columns whose content is in fields; the fluxes may no longer have the unit in them."""
-        frame = self.part.frame
-        unit_column = _unit_column(frame) if "flux" in columns else None
-        system = _stated_fields(frame, ("magsys",)) if "mag" in columns else {}
-        return {*_stated_fields(frame), *system, *([] if unit_column is None else [unit_column])}
+        """Return the columns that fields were taken from; the fluxes may no longer have the unit in them."""
+        frame, options = self.part.frame, self.options
+        names = {*_stated_fields(frame)}.difference(options.given(*_OF_TIMES[:2]))
+        if "mag" in columns and options.magsys is None:
+            names |= {*_stated_fields(frame, ("magsys",))}
+        unit_column = _unit_column(frame) if "flux" in columns and options.flux_unit is None else None
+        if unit_column is not None and any(map(known_unit, counts_of(frame[unit_column]))):
+            names.add(unit_column)
+        return names
 
     def _fields(
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
@@ -413,8 +420,7 @@ class _Series:
         """Return fields from columns that the service does not infer from, or that contain limits now."""
         frame = self.part.frame
         fields: dict[str, object] = {}
-        own = f"{columns.get('mag', '')}_lim".lower()  # of the system of these magnitudes
-        name = column_called(frame.columns, (own,)) or limit_column(frame)
+        name = limit_column(frame, f"{columns.get('mag', '')}_lim".lower())  # first that of these magnitudes
         if name is not None and name not in INFERRED[LIMITING_MAG]:
             values = frame[name].to_numpy(np.float64)
             values = values[np.isfinite(values) & (np.abs(values) < 40)]

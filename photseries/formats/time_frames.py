@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -117,11 +118,16 @@ class TimeFrame:
         return mjd if rate == 0 else mjd - rate * (mjd - _MJD_OF_1977) + constant
 
 
+#: Formats of times, which state no scale.
+_FORMATS: Final = ("BJD", "BMJD", "HJD", "HMJD", "JD", "MJD")
+
+
 def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
     """Return the scale in a header, with a warning if a series cannot have it."""
     name = str(text or "").strip().upper()
-    scale = _SCALES.get(name.partition("(")[0])
-    if scale is None and name not in ("", "UNKNOWN", "LOCAL"):
+    words = set(re.split("[^A-Z0-9]+", name)).difference(("", *_FORMATS))  # BJD_TDB, TDB (BJD)
+    scale = _SCALES.get(name.partition("(")[0]) or (_SCALES.get(*words) if len(words) == 1 else None)
+    if scale is None and words and name not in ("UNKNOWN", "LOCAL"):
         return None, (f"The time scale {name:.40} is not one that a series can have: time_scale is left unknown.",)
     return scale, ()
 

@@ -20,7 +20,16 @@ from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900,
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import AB_ZERO_POINT, FloatArray, flux_to_mag
 from photseries.lightcurve.sky import separation, unit_vector
-from photseries.lightcurve.table import FLUX, MAG, SENTINEL_MAG, TIME, first_present, is_numeric, required_column
+from photseries.lightcurve.table import (
+    FLUX,
+    FLUXERR,
+    MAG,
+    SENTINEL_MAG,
+    TIME,
+    first_present,
+    is_numeric,
+    required_column,
+)
 from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["Quality", "distance_warnings", "inspect"]
@@ -32,7 +41,8 @@ BRIGHTEST: Final = -2.0
 #: Prefixes of filters whose published magnitudes are often in the Vega system.
 VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::")
 ZERO_POINT_TOLERANCE: Final = 0.01  # [mag]
-DISAGREEMENT: Final = 0.1  # of magnitudes and fluxes [mag]
+DISAGREEMENT: Final = 0.3  # of magnitudes and fluxes; apertures differ by less [mag]
+MIN_SNR: Final = 3.0  # of fluxes that are compared with magnitudes
 FAR: Final = 60.0  # [arcsec]
 #: Tolerances of position and exposure time between columns and fields.
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
@@ -241,22 +251,27 @@ def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, object]) ->
                 f"The magnitudes in {filter_name} are taken as AB, but those of this filter are often Vega's: state "
                 "magsys (ab, vega)."
             )
+    yield from _disagreement_warnings(rows, metadata, brightness)
+
+
+def _disagreement_warnings(rows: pd.DataFrame, metadata: Mapping[str, object], brightness: str) -> Iterator[str]:
+    """Yield a warning about detections whose magnitude is not that of their flux, if a unit is taken for granted."""
+    calibration = calibration_of(metadata)
     flux, mag = first_present(rows, FLUX), first_present(rows, MAG)
-    if (
-        calibration.converts
-        and flux is not None
-        and mag is not None
-        and is_numeric(rows[mag])
-        and is_numeric(rows[flux])
-    ):
-        given = rows[mag].to_numpy().astype(np.float64)
-        given[np.abs(given) >= SENTINEL_MAG] = np.nan
-        apart = _finite(given - flux_to_mag(rows[flux].to_numpy() * calibration.scale))
-        if apart.size and abs(np.median(apart)) > DISAGREEMENT:
-            yield (
-                f"The magnitudes in {mag!r} and those of the fluxes in {flux!r} differ by {np.median(apart):.4g} mag: "
-                f"{brightness!r} is used. Check flux_unit and magsys."
-            )
+    if not calibration.converts or None not in (metadata.get("flux_unit"), metadata.get("magsys")):
+        return
+    if flux is None or mag is None or not is_numeric(rows[flux]) or not is_numeric(rows[mag]):
+        return
+    given = rows[mag].to_numpy().astype(np.float64)
+    given[np.abs(given) >= SENTINEL_MAG] = np.nan
+    if FLUXERR in rows.columns and is_numeric(rows[FLUXERR]):
+        given[rows[flux].to_numpy() < MIN_SNR * rows[FLUXERR].to_numpy()] = np.nan  # may be limiting magnitudes
+    apart = _finite(given - flux_to_mag(rows[flux].to_numpy() * calibration.scale))
+    if apart.size and abs(np.median(apart)) > DISAGREEMENT:
+        yield (
+            f"The magnitudes in {mag!r} and those of the fluxes in {flux!r} differ by {np.median(apart):.4g} mag: "
+            f"{brightness!r} is used. Check flux_unit and magsys."
+        )
 
 
 def _error_warnings(frame: pd.DataFrame, name: str | None) -> Iterator[str]:

@@ -61,6 +61,9 @@ def test_times_count_from_the_origin_in_the_header(keywords, unit, mjd):
         ({"TIMESYS": "TDB", "TIMEREF": "SOLARSYSTEM"}, {"time_scale": "tdb", "time_refpos": "barycenter"}),
         ({"TIMESYS": "IAT", "TREFPOS": "HELIOCEN"}, {"time_scale": "tai", "time_refpos": "heliocenter"}),
         ({"TIMESYS": "tdt", "TREFPOS": "UNKNOWN"}, {"time_scale": "tt"}),
+        ({"TIMESYS": "BJD_TDB"}, {"time_scale": "tdb"}),
+        ({"TIMESYS": "TDB (BJD)"}, {"time_scale": "tdb"}),
+        ({"TIMESYS": "MJD"}, {}),
         (
             {"TIMESYS": "UTC", "TCTYP1": "TDB", "TRPOS1": "BARYCENTER"},
             {"time_scale": "tdb", "time_refpos": "barycenter"},

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from photseries.errors import InvalidError
 from photseries.fields import IN_FILE
-from photseries.formats import FORMATS, ReadOptions, one_of, read_bytes
+from photseries.formats import FORMATS, ReadOptions, csv, one_of, read_bytes
 from photseries.hdf5 import stored_file
 from tests.formats.test_writing import tess
 
@@ -171,7 +171,8 @@ def test_csv_states_the_unit_of_fluxes(unit, further):
     np.testing.assert_allclose(got.frame["flux"], frame["flux"] * factor, rtol=1e-12)
     np.testing.assert_allclose(got.frame["fluxerr"], frame["fluxerr"] * factor, rtol=1e-12)
     assert got.fields.get("flux_unit", "uJy") == ("uJy" if is_density else unit)
-    assert list(got.frame) == ["mjd", "flux", "fluxerr", *(["zp"] if "zp" in further else [])]
+    own = [{"flux_unit": "flux_unit_of_table"}.get(name, name) for name in further]
+    assert list(got.frame) == ["mjd", "flux", "fluxerr", *own]
 
 
 @pytest.mark.parametrize("magsys", ["ab", "vega", "instrumental"])
@@ -206,3 +207,17 @@ def test_a_converted_table_is_not_converted_again():
     np.testing.assert_allclose(once.frame["flux"], [100 * 10**-0.44, 110 * 10**-0.64])
     pd.testing.assert_frame_equal(again.frame, once.frame)
     assert list(once.frame) == ["mjd", "flux", "fluxerr", "zp_as_read"]
+
+
+def test_csv_states_the_unit_of_fluxes_that_would_be_read_as_relative():
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "flux": [1.0, 1.01], "fluxerr": [0.01, 0.01]})
+    assert csv.write(frame, {}).splitlines()[:2] == [b"mjd,flux,fluxerr,flux_unit", b"59000.0,1.0,0.01,uJy"]
+    again = one_of(read_bytes(csv.write(frame, {}), "curve.csv", ReadOptions()))
+    assert again.calibration["flux_unit"] == "uJy"
+
+
+def test_csv_keeps_columns_of_the_table_with_the_names_of_fields():
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "flux": [100.0, 101.0], "flux_unit": ["DN", "x"]})
+    assert csv.write(frame, {"flux_unit": "electron/s"}).splitlines() == [
+        b"mjd,flux,flux_unit_of_table,flux_unit", b"59000.0,100.0,DN,electron/s", b"59001.0,101.0,x,electron/s",
+    ]  # fmt: skip

@@ -304,3 +304,49 @@ def test_several_systems_of_magnitudes_are_refused():
         read(text)
     assert read(text, where="magsys=Vega").fields["magsys"] == "vega"
     assert read(text, magsys="instrumental").fields["magsys"] == "instrumental"
+
+
+STARS = {"mjd": [59000.0, 59001.0, 59002.0], "mag": [15.0, 15.1, 15.2], "magerr": [0.1, 0.1, 0.1]}
+
+
+@pytest.mark.parametrize(
+    ("more", "limits"),
+    [
+        ({"observer": ["UL", "AB", "UL"]}, []),
+        ({"status": ["UL", "det", None]}, [0]),
+        ({"comment": ["ok", "upper limit", ""], "observer": ["UL", "x", ""]}, [1]),
+    ],
+)
+def test_words_for_limits_count_only_where_they_are_no_names(more, limits):
+    mag = made({**STARS, **more}).frame["mag"]
+    assert np.flatnonzero(mag.isna()).tolist() == limits
+
+
+@pytest.mark.parametrize("cells", [["19.1", "", ">19.2"], [True, False, True], [0, 1, 0]])
+def test_limits_of_one_column_are_numbers(cells):
+    reading = made({**STARS, "mag_lim": cells})
+    assert "limiting_mag" not in reading.fields
+    assert reading.frame["mag"].tolist()[::2] == [15.0, 15.2]
+
+
+@pytest.mark.parametrize("units", [["N", "W", "N"], ["m", "s", "g"], ["T1", "T1", "T1"]])
+def test_a_column_of_other_units_is_kept(units):
+    assert made({**curve(flux=[100.0, 120, 110]), "unit": units}).frame["unit"].tolist() == units
+
+
+def test_a_column_that_an_option_overrides_is_kept():
+    reading = made({**STARS, "magsys": ["vega"] * 3}, magsys="ab")
+    assert reading.frame["magsys"].tolist() == ["vega"] * 3
+    assert reading.fields["magsys"] == "ab"
+
+
+def test_zero_points_that_were_used_get_a_free_name():
+    columns = {**curve(flux=[100.0, 120, 110]), "zp": [23.9] * 3, "zp_as_read": [1.0] * 3}
+    assert made(columns).frame.columns.tolist() == ["mjd", "flux", "zp_as_read_2", "zp_as_read"]
+
+
+def test_a_guessed_unit_is_no_statement_of_the_data():
+    reading = made(curve(flux=[1.0, 1.01, 0.99], fluxerr=[0.01] * 3))
+    assert reading.fields["flux_unit"] == "relative"
+    assert "flux_unit" not in reading.calibration
+    assert made(curve(flux=[1.0, 1.01, 0.99]), flux_unit="uJy").calibration["flux_unit"] == "uJy"

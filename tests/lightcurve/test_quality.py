@@ -304,6 +304,9 @@ def test_magnitudes_in_filters_of_vega_need_a_system(given, warned):
         ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {"magsys": "vega"}, None),
         ({**GOOD, "mag": 16.4}, {}, None),  # 23.9 - 2.5 log10(1000)
         ({**GOOD, "mag": 8.9}, {}, "differ by -7.5 mag"),
+        ({**GOOD, "mag": 16.25}, {}, None),  # another aperture
+        ({**GOOD, "fluxerr": 500.0, "mag": 18.0}, {}, None),  # limiting magnitudes of rows with an S/N of 2
+        ({**GOOD, "mag": 8.9}, {"flux_unit": "uJy", "magsys": "vega"}, None),
         ({**GOOD, "mag": 8.9}, {"flux_unit": "mJy"}, None),  # 16.4 - 2.5 log10(1000)
         ({**GOOD, "mag": 8.9}, {"magsys": "vega", "brightness": "mag"}, None),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +13,7 @@ from photseries.errors import DamagedError, InvalidError, NotFoundError
 from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
+from photseries.lightcurve.units import flux_unit_of
 from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
 from photseries.server.archive.changes import (
     append_history,
@@ -403,8 +404,14 @@ def _require_same_calibration(file: Mapping[str, object], series: Mapping[str, o
     """
     for name in ("flux_unit", "magsys", "time_scale", "time_refpos", "time_stamp_alignment", "filter"):
         stated, existing = file.get(name), with_fields_of_altdata(series, prefer_altdata=True).get(name)
+        if name == "flux_unit" and isinstance(stated, str):
+            with suppress(ValueError):
+                stated = flux_unit_of(stated).name  # as it is stored
         if stated is not None and stated != existing:
-            message = f"The file has {name}={stated!r:.60}, and the series {existing!r:.60}: convert the rows."
+            if existing is None:
+                message = f"The file has {name}={stated!r:.60}, and the series has none: set that of the series first."
+            else:
+                message = f"The file has {name}={stated!r:.60}, and the series {existing!r:.60}: convert the rows."
             raise InvalidError(message, fields={name: [message]})
 
 

@@ -446,6 +446,7 @@ def test_a_file_of_the_service_in_the_default_unit_replaces_one_in_another(admin
         ({"flux_unit": "mJy", "time_scale": "tdb"}, "time_scale"),
         ({"flux_unit": "mJy", "filter": "atlaso"}, "filter"),
         ({"flux_unit": "mJy"}, None),
+        ({"flux_unit": " mJy"}, None),  # another spelling
     ],
 )
 def test_rows_of_another_unit_or_scale_are_not_appended(admin, world, in_millijansky, metadata, field):
@@ -457,4 +458,5 @@ def test_rows_of_another_unit_or_scale_are_not_appended(admin, world, in_millija
     assert answer.status_code == (200 if field is None else 400), answer.text
     if field is not None:
         assert answer.json()["data"]["fields"].keys() == {field}
-        assert "convert the rows" in answer.json()["message"]
+        remedy = "set that of the series first" if field == "time_scale" else "convert the rows"
+        assert remedy in answer.json()["message"]
