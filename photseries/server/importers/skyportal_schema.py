@@ -224,7 +224,7 @@ class SkyPortal:
                 return select(named.c.id, named.c.name, named.c.created_at).order_by(named.c.id)
             case "instrument":
                 mounted = _table("instruments", "telescope_id")
-                telescopes = table("telescopes", column("id"), *(column(values) for values in self._of_telescopes))
+                telescopes = table("telescopes", column("id"), *map(column, self._of_telescopes))
                 its = telescopes.c.id == mounted.c.telescope_id
                 values = {
                     name: select(telescopes.c[of]).where(its).scalar_subquery() if of in telescopes.c else null()
