@@ -210,7 +210,7 @@ def _column_with_word(frame: pd.DataFrame, words: Iterable[str]) -> str | None:
     matches = [
         name
         for name, cells in texts.items()
-        if (limits := cells.intersection(words)) and (limits != {"ul"} or cells <= {"ul", *_NO_LIMIT})
+        if (limits := cells.intersection(words)) and (limits != {"ul"} or cells <= {"ul", *_NO_LIMIT, *_NO_DETECTION})
     ]
     return matches[0] if len(matches) == 1 else None
 
