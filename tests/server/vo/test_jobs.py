@@ -1,5 +1,6 @@
 """Jobs of TAP: their phases, their owners, and what happens when they are aborted, deleted or abandoned."""
 
+import dataclasses
 import re
 import time
 
@@ -7,6 +8,9 @@ import psycopg2
 import pytest
 import requests
 
+from photseries.errors import NotFoundError
+from photseries.server.catalogue.vo_queries import Context
+from photseries.server.vo import uws
 from tests.forked import ForkedService
 from tests.support import until
 
@@ -275,6 +279,28 @@ def test_the_oldest_results_make_room_for_new_ones(narrow, world, database_url):
     done.append(make(ben, narrow, query, PHASE="RUN", MAXREC=15, RESPONSEFORMAT="csv"))
     assert ended(ben, done[2]) == "COMPLETED"
     assert [ben.get(job, timeout=60).status_code for job in done] == [404, 200, 200]
+
+
+def test_a_result_that_is_deleted_while_it_is_read_has_no_regular_end(services, principal):
+    """The end of another job of the user may delete it; a regular end would make the download look complete."""
+    limits = dataclasses.replace(services.config.vo, result=2_000_000, job_storage=3_000_000)
+    jobs = uws.Jobs(services.catalogue, limits)
+
+    def completed():
+        query = f"SELECT TOP 30 '{'x' * 60_000}' AS text FROM TAP_SCHEMA.columns"
+        job_id = jobs.create(principal, {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv"}, {}, 1)
+        jobs.queue(principal, job_id)
+        context = Context(principal, limits.database_role, "", "", 60)
+        jobs.execute(jobs.get(principal, job_id), lambda: context)
+        return jobs.get(principal, job_id)
+
+    first = completed()
+    assert sum(map(len, jobs.result(first))) == len("text\n") + 30 * 60_001
+    pieces = jobs.result(first)
+    next(pieces)
+    completed()
+    with pytest.raises(NotFoundError, match="deleted"):
+        list(pieces)
 
 
 def test_uploads_count_while_their_job_waits(narrow, world, database_url):
