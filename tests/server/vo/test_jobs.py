@@ -186,8 +186,8 @@ def queries(database_url):
 
 @pytest.fixture(scope="module")
 def narrow(database_url, tmp_path_factory, series):
-    """The jobs of a service on the same database, in which 2 jobs of a user wait, and 3 and 2 MB are kept."""
-    limits = {"vo__jobs_waiting": 2, "vo__jobs_per_user": 3, "vo__job_storage": 2_000_000, "vo__result": 2_000_000}
+    """The jobs of a service on the same database, in which 2 jobs of a user wait, and 4 and 2 MB are kept."""
+    limits = {"vo__jobs_waiting": 2, "vo__jobs_per_user": 4, "vo__job_storage": 2_000_000, "vo__result": 2_000_000}
     public = {"access__anonymous_reads_public": "true", "server__trusted_proxies": '["127.0.0.1"]'}
     directory = tmp_path_factory.mktemp("narrow") / "data"
     directory.mkdir()
@@ -239,24 +239,42 @@ def test_a_job_that_cannot_wait_is_refused(narrow, world, database_url):
     anna = client(world.tokens["anna"])
     running = make(anna, narrow, LONG, PHASE="RUN")
     until(lambda: phase(anna, running) == "EXECUTING")
-    waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+    pending, *waiting = make(anna, narrow), *(make(anna, narrow, PHASE="RUN") for _ in range(2))
     answer = refused(anna, narrow, 429, PHASE="RUN")
     assert answer.headers["Retry-After"] == "5"
     assert "1 jobs running and 2 waiting" in answer.text
-    assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 3, "no job was created"
-    anna.delete(waiting.pop(), timeout=60)
-    pending = make(anna, narrow)
+    assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 4, "no job was created"
     assert anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60).status_code == 429
     assert phase(anna, pending) == "PENDING"
     anna.delete(running, timeout=60)
-    assert ended(anna, waiting[0]) == "COMPLETED"
+    assert [ended(anna, job) for job in waiting] == ["COMPLETED"] * 2
     anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60)
     assert ended(anna, pending) == "COMPLETED"
 
 
+def test_a_job_that_is_aborted_or_deleted_leaves_its_place(narrow, world):
+    anna = client(world.tokens["anna"])
+    running = make(anna, narrow, LONG, PHASE="RUN")
+    until(lambda: phase(anna, running) == "EXECUTING")
+    leave = (
+        lambda job: anna.delete(job, timeout=60),
+        lambda job: anna.post(job, data={"ACTION": "DELETE"}, timeout=60),
+        lambda job: anna.post(f"{job}/phase", data={"PHASE": "ABORT"}, timeout=60),
+    )
+    for left in leave:
+        waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+        refused(anna, narrow, 429, PHASE="RUN")
+        for job in waiting:
+            left(job)
+    last = make(anna, narrow, PHASE="RUN")
+    assert [phase(anna, job) for job in (running, last)] == ["EXECUTING", "QUEUED"]
+    anna.delete(running, timeout=60)
+    assert ended(anna, last) == "COMPLETED"
+
+
 def test_visitors_have_jobs_of_their_own(narrow):
     first, same, other = visitor("2001:db8:1:2::3"), visitor("2001:db8:1:2:ffff::4"), visitor("2001:db8:1:3::3")
-    made = [make(first, narrow) for _ in range(3)]
+    made = [make(first, narrow) for _ in range(4)]
     refused(same, narrow, 403)
     theirs = make(other, narrow)
     assert phase(same, made[0]) == phase(other, made[0]) == "PENDING", "the id of an anonymous job is its secret"
