@@ -461,10 +461,12 @@ class _Run:
         files = files or self._write_files(valid, outcomes)
         if not files.encoded:
             return {}
-        used = {"series": len(files.encoded), "bytes": sum(item.size for item in files.encoded)}
         try:
             with self._transaction(files) as connection:
                 inserted = self._insert(connection, files.encoded)
+                lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
+                sizes = [item.size for item in files.encoded if not inserted[item.valid.entry.index].error]
+                used = {"series": len(sizes), "bytes": sum(sizes)}
         except QuotaExceededError as error:
             name, limit = error.details["quota"], error.details["limit"]
             usage = error.details["usage"]
@@ -472,7 +474,6 @@ class _Run:
             self._exceeded, self._room[name] = error, used[name] - (total - limit)
             raise
         self._room = {name: room - used[name] for name, room in self._room.items()}
-        lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
         self._blobs.take_back(item.filename for item in lost)  # another upload was faster
         self._resolve_existing(self._existing([item.valid for item in lost]), inserted)
         return inserted

@@ -141,9 +141,9 @@ def start(connection: Connection, job_id: str, backend: int) -> bool:
     return change(connection, job_id, {"phase": "EXECUTING", "started_at": now, "backend": backend}, "QUEUED")
 
 
-def is_queued(connection: Connection, job_id: str) -> bool:
-    """Return whether a job waits for its turn."""
-    return connection.scalar(select(VOJob.phase).where(VOJob.id == job_id)) == "QUEUED"
+def phase(connection: Connection, job_id: str) -> str | None:
+    """Return the phase of a job, or None if it was deleted."""
+    return connection.scalar(select(VOJob.phase).where(VOJob.id == job_id))
 
 
 def finish(

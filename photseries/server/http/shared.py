@@ -94,7 +94,8 @@ class SharedState:
         self.query_pool, self.table_pool, self.quick_pool = query_pool, table_pool, quick_pool
         self.jobs = jobs or table_pool
         self.job_turns = Turns(VOSettings.jobs, max(1, VOSettings.jobs - 1), services.config.vo.jobs_waiting, "jobs")
-        self.queued_jobs: dict[str, asyncio.Task[None]] = {}
+        self.queued_jobs: dict[str, asyncio.Task[None]] = {}  # to their end
+        self.running_jobs: set[str] = set()  # those of them that no longer wait
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()

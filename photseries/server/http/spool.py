@@ -62,7 +62,7 @@ class SpoolBudget:
         ----------
         medium : {"memory", "disk"}
         size : int
-            [bytes].
+            [bytes]; nothing always fits.
         client : str
             The user or network; empty: any, with no share of its own.
         own : int
@@ -76,7 +76,8 @@ class SpoolBudget:
         with self._lock:
             free = self._budget[medium] - self._held[medium] - size
             held = self._held_by[medium]
-            if free < 0 or (client and held[client] > own and held[client] + size > 2 * free):
+            is_unfair = client and held[client] > own and held[client] + size > 2 * free
+            if size and (free < 0 or is_unfair):
                 raise UnavailableError("Too many uploads are under way. Try again.")
             self._held[medium] += size
             held[client] += size

@@ -272,18 +272,31 @@ class JobsHandler(VOHandler):
         async def execute() -> None:
             try:
                 async with shared.job_turns.place(user):
+                    shared.running_jobs.add(job.id)
                     if not shared.stopping:
                         await self.loop.run_in_executor(shared.jobs, jobs.execute, job, current_context)
             except BusyError:
                 return  # the job stays queued until its user looks at it
-            finally:
-                del shared.queued_jobs[job.id]
+
+        def forget(_: asyncio.Task[None]) -> None:
+            del shared.queued_jobs[job.id]
+            shared.running_jobs.discard(job.id)
 
         def start() -> None:
             if job.id not in shared.queued_jobs:
-                shared.queued_jobs[job.id] = self.loop.create_task(execute())
+                shared.queued_jobs[job.id] = task = self.loop.create_task(execute())
+                task.add_done_callback(forget)  # a task that is cancelled before it begins has no finally
 
         self.loop.call_soon_threadsafe(start)
+
+    def leave(self, job_id: str) -> None:
+        """Cancel the wait of an aborted or deleted job for its turn; call it in a thread."""
+
+        def cancel() -> None:
+            if job_id not in self.shared.running_jobs and (task := self.shared.queued_jobs.get(job_id)):
+                task.cancel()
+
+        self.loop.call_soon_threadsafe(cancel)
 
 
 class JobHandler(JobsHandler):
@@ -318,7 +331,7 @@ class JobHandler(JobsHandler):
             arguments = self.given()
             last, phase = arguments.last, arguments.last.get("PHASE", "").upper()
             if last.get("ACTION", "").upper() == "DELETE":
-                self.jobs.remove(self.principal, job_id)
+                self.remove(job_id)
                 return True
             if phase not in ("", "RUN", "ABORT"):
                 raise InvalidError(f"PHASE {phase[:40]!r} must be RUN or ABORT.")
@@ -327,14 +340,20 @@ class JobHandler(JobsHandler):
                 self.queue(job_id)
             elif phase == "ABORT":
                 self.jobs.abort(self.principal, job_id)
+                self.leave(job_id)
             return False
 
         self.see_other("" if await self.run(change) else job_id)
 
     async def delete(self, job_id: str, part: str = "") -> None:
         """Delete a job with its result."""
-        await self.run(lambda: self.jobs.remove(self.principal, job_id))
+        await self.run(lambda: self.remove(job_id))
         self.see_other()
+
+    def remove(self, job_id: str) -> None:
+        """Abort a job and delete it with its result; call it in a thread."""
+        self.jobs.remove(self.principal, job_id)
+        self.leave(job_id)
 
     def _job(self, job_id: str) -> Job:
         job = self.jobs.get(self.principal, job_id)

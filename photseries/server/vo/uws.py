@@ -185,7 +185,7 @@ class Jobs:
 
         try:
             with self._catalogue.reading() as connection:
-                if not vo_jobs.is_queued(connection, job.id):  # it was aborted, or another process runs it
+                if vo_jobs.phase(connection, job.id) != "QUEUED":  # it was aborted, or another process runs it
                     return
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
@@ -219,7 +219,7 @@ class Jobs:
         Raises
         ------
         NotFoundError
-            When it has no result.
+            When it has no result, or was deleted before the last piece.
         """
         if job.phase != "COMPLETED":
             raise NotFoundError(f"The job has no result: it is {job.phase}.")
@@ -227,6 +227,9 @@ class Jobs:
         while True:
             with self._catalogue.reading() as connection:
                 content = vo_jobs.piece(connection, job.id, index)
+                is_deleted = content is None and vo_jobs.phase(connection, job.id) is None
+            if is_deleted:
+                raise NotFoundError(f"The job {job.id!r} was deleted.")
             if content is None:
                 return
             yield content

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import event, text
 
 from photseries.errors import InvalidError
+from photseries.server.archive import bulk, portions
 from photseries.server.archive.bulk import BulkOptions, BulkUpload, request_of
 from photseries.server.archive.portions import PORTION
+from photseries.server.catalogue.bulk import holders
 from photseries.server.sandbox.bulk_reader import Slab, slabs
 from photseries.server.settings import LimitSettings, QuotaSettings
 from tests.server.http import test_bulk
@@ -88,11 +90,11 @@ def stored(services, principal, table, quotas=None):
     """Upload a body to an archive with quotas; return the outcomes."""
     config = dataclasses.replace(services.config, quotas=quotas or services.config.quotas)
     sandbox, archive = services.bulk._sandbox, services.archive
-    bulk = BulkUpload(services.catalogue, services.store, sandbox, archive, config)
+    uploads = BulkUpload(services.catalogue, services.store, sandbox, archive, config)
     with tempfile.TemporaryFile() as body:
         body.write(arrow(table))
         body.flush()
-        return [one for some in bulk.upload(principal, body.fileno(), BulkOptions("arrow")) for one in some]
+        return [one for some in uploads.upload(principal, body.fileno(), BulkOptions("arrow")) for one in some]
 
 
 def test_series_beyond_a_quota_need_no_transactions(services, principal):
@@ -117,6 +119,29 @@ def test_a_quota_of_bytes_takes_what_fits(services, principal):
     outcomes = stored(services, principal, pa.concat_tables(tables[1:]), quotas=QuotaSettings(bytes=3 * size + 99))
     assert first.status == "created"
     assert [one.status for one in outcomes] == [None, "created", None, "created"]
+
+
+def test_series_of_a_faster_upload_leave_their_room_to_others(services, principal, monkeypatch):
+    """The first series exceeds the quota of bytes; all others fit, but those of portions 2 and 3 of 6 exist by then."""
+    small = night("small", 59, 3)
+    faster = stored(services, principal, small.slice(9, 20))
+    size = max(blob.size for blob in services.store.scan())
+
+    def unaware(*given):
+        """Find no series ahead of the thread that stores."""
+        return {} if threading.current_thread().name.startswith("bulk") else holders(*given)
+
+    monkeypatch.setattr(portions, "PORTION", 10)
+    monkeypatch.setattr(bulk, "holders", unaware)
+    table = pa.concat_tables([night("big", 1, 90_000), small])
+    outcomes = stored(services, principal, table, QuotaSettings(bytes=60 * size))
+    assert [one.error and one.error.code for one in outcomes] == [
+        *("quota_exceeded", *[None] * 9),
+        *["duplicate"] * 20,
+        *[None] * 30,
+    ]
+    assert [one.error.details["id"] for one in outcomes[10:30]] == [one.id for one in faster]
+    assert len(list(services.store.scan())) == 59
 
 
 BODIES = {"arrow": arrow, "parquet": test_bulk.parquet}

@@ -147,6 +147,22 @@ def test_a_descriptor_stays_that_of_its_body(tmp_path):
     second.close()
 
 
+def test_a_body_in_memory_is_read_without_more_room(tmp_path):
+    spool = SpoolBudget(ServerSettings(max_body=100, spool_memory=100, spool_disk=100), tmp_path)
+    first, second, empty = (Body(spool, lambda: "client") for _ in range(3))
+    other = Body(spool, lambda: "other")
+    for body, size in ((first, 20), (second, 20), (other, 45)):
+        body.write(b"x" * size)  # 15 remain: one client may hold 30
+    for body, size in ((first, 20), (empty, 0), (other, 45)):
+        with body.content() as content:
+            assert content == b"x" * size
+    with pytest.raises(UnavailableError):
+        empty.write(b"x")
+    for body in (first, second, other):
+        body.close()
+    assert held(spool) == (0, 0)
+
+
 def test_spool_budgets(tmp_path):
     spool = SpoolBudget(ServerSettings(max_body=4 * MIB, spool_memory=8 * MIB, spool_disk=6 * MIB), tmp_path)
     first, second, third = Body(spool), Body(spool), Body(spool)

@@ -1,5 +1,6 @@
 """Jobs of TAP: their phases, their owners, and what happens when they are aborted, deleted or abandoned."""
 
+import dataclasses
 import re
 import time
 
@@ -7,6 +8,9 @@ import psycopg2
 import pytest
 import requests
 
+from photseries.errors import NotFoundError
+from photseries.server.catalogue.vo_queries import Context
+from photseries.server.vo import uws
 from tests.forked import ForkedService
 from tests.support import until
 
@@ -182,8 +186,8 @@ def queries(database_url):
 
 @pytest.fixture(scope="module")
 def narrow(database_url, tmp_path_factory, series):
-    """The jobs of a service on the same database, in which 2 jobs of a user wait, and 3 and 2 MB are kept."""
-    limits = {"vo__jobs_waiting": 2, "vo__jobs_per_user": 3, "vo__job_storage": 2_000_000, "vo__result": 2_000_000}
+    """The jobs of a service on the same database, in which 2 jobs of a user wait, and 4 and 2 MB are kept."""
+    limits = {"vo__jobs_waiting": 2, "vo__jobs_per_user": 4, "vo__job_storage": 2_000_000, "vo__result": 2_000_000}
     public = {"access__anonymous_reads_public": "true", "server__trusted_proxies": '["127.0.0.1"]'}
     directory = tmp_path_factory.mktemp("narrow") / "data"
     directory.mkdir()
@@ -235,24 +239,42 @@ def test_a_job_that_cannot_wait_is_refused(narrow, world, database_url):
     anna = client(world.tokens["anna"])
     running = make(anna, narrow, LONG, PHASE="RUN")
     until(lambda: phase(anna, running) == "EXECUTING")
-    waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+    pending, *waiting = make(anna, narrow), *(make(anna, narrow, PHASE="RUN") for _ in range(2))
     answer = refused(anna, narrow, 429, PHASE="RUN")
     assert answer.headers["Retry-After"] == "5"
     assert "1 jobs running and 2 waiting" in answer.text
-    assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 3, "no job was created"
-    anna.delete(waiting.pop(), timeout=60)
-    pending = make(anna, narrow)
+    assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 4, "no job was created"
     assert anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60).status_code == 429
     assert phase(anna, pending) == "PENDING"
     anna.delete(running, timeout=60)
-    assert ended(anna, waiting[0]) == "COMPLETED"
+    assert [ended(anna, job) for job in waiting] == ["COMPLETED"] * 2
     anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60)
     assert ended(anna, pending) == "COMPLETED"
 
 
+def test_a_job_that_is_aborted_or_deleted_leaves_its_place(narrow, world):
+    anna = client(world.tokens["anna"])
+    running = make(anna, narrow, LONG, PHASE="RUN")
+    until(lambda: phase(anna, running) == "EXECUTING")
+    leave = (
+        lambda job: anna.delete(job, timeout=60),
+        lambda job: anna.post(job, data={"ACTION": "DELETE"}, timeout=60),
+        lambda job: anna.post(f"{job}/phase", data={"PHASE": "ABORT"}, timeout=60),
+    )
+    for left in leave:
+        waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+        refused(anna, narrow, 429, PHASE="RUN")
+        for job in waiting:
+            left(job)
+    last = make(anna, narrow, PHASE="RUN")
+    assert [phase(anna, job) for job in (running, last)] == ["EXECUTING", "QUEUED"]
+    anna.delete(running, timeout=60)
+    assert ended(anna, last) == "COMPLETED"
+
+
 def test_visitors_have_jobs_of_their_own(narrow):
     first, same, other = visitor("2001:db8:1:2::3"), visitor("2001:db8:1:2:ffff::4"), visitor("2001:db8:1:3::3")
-    made = [make(first, narrow) for _ in range(3)]
+    made = [make(first, narrow) for _ in range(4)]
     refused(same, narrow, 403)
     theirs = make(other, narrow)
     assert phase(same, made[0]) == phase(other, made[0]) == "PENDING", "the id of an anonymous job is its secret"
@@ -275,6 +297,28 @@ def test_the_oldest_results_make_room_for_new_ones(narrow, world, database_url):
     done.append(make(ben, narrow, query, PHASE="RUN", MAXREC=15, RESPONSEFORMAT="csv"))
     assert ended(ben, done[2]) == "COMPLETED"
     assert [ben.get(job, timeout=60).status_code for job in done] == [404, 200, 200]
+
+
+def test_a_result_that_is_deleted_while_it_is_read_has_no_regular_end(services, principal):
+    """The end of another job of the user may delete it; a regular end would make the download look complete."""
+    limits = dataclasses.replace(services.config.vo, result=2_000_000, job_storage=3_000_000)
+    jobs = uws.Jobs(services.catalogue, limits)
+
+    def completed():
+        query = f"SELECT TOP 30 '{'x' * 60_000}' AS text FROM TAP_SCHEMA.columns"
+        job_id = jobs.create(principal, {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv"}, {}, 1)
+        jobs.queue(principal, job_id)
+        context = Context(principal, limits.database_role, "", "", 60)
+        jobs.execute(jobs.get(principal, job_id), lambda: context)
+        return jobs.get(principal, job_id)
+
+    first = completed()
+    assert sum(map(len, jobs.result(first))) == len("text\n") + 30 * 60_001
+    pieces = jobs.result(first)
+    next(pieces)
+    completed()
+    with pytest.raises(NotFoundError, match="deleted"):
+        list(pieces)
 
 
 def test_uploads_count_while_their_job_waits(narrow, world, database_url):
