@@ -73,6 +73,7 @@ class BulkHandler(BaseHandler):
                 await asyncio.get_running_loop().run_in_executor(self.shared.table_pool, lines.close)
 
     def _options(self) -> BulkOptions:
+        self.shared.bulk_turns.check(self.caller.key)
         self.weigh()
         arguments = self.arguments()
         names = {parameter.name for parameter in parameters.BULK}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from tornado.web import RequestHandler
 
@@ -22,6 +22,9 @@ from photseries.server.services import Services, max_connections
 from photseries.server.settings import VOSettings
 
 __all__ = ["SharedState", "ThreadPool"]
+
+#: How long a bulk upload waits for those of its user [s]; the Python client waits 120 s for an answer.
+_MAX_BULK_WAIT: Final = 60.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,7 +106,8 @@ class SharedState:
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
         # A client that does not read the answer keeps a reader of bodies; others need some, too.
-        self.bulk_turns = Turns(None, max(1, services.config.sandbox.workers // 2))
+        bodies = max(1, services.config.sandbox.workers // 2)
+        self.bulk_turns = Turns(None, bodies, bodies, "bulk uploads", _MAX_BULK_WAIT)
         self.exports: Counter[str] = Counter()  # running exports by client
         self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)

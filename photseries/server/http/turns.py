@@ -35,12 +35,20 @@ class Turns:
         Maximum number of waiting requests per user; None: no limit.
     what : str, optional
         The requests, for errors.
+    max_wait : float, optional
+        Maximum duration of a wait [s]; None: no limit.
     """
 
     def __init__(
-        self, places: int | None, each: int, max_waiting: int | None = None, what: str = "heavy requests"
+        self,
+        places: int | None,
+        each: int,
+        max_waiting: int | None = None,
+        what: str = "heavy requests",
+        max_wait: float | None = None,
     ) -> None:
         self._what = what
+        self._max_wait = max_wait
         self._places = places
         self._each = each
         self._most_waiting = max_waiting
@@ -59,11 +67,11 @@ class Turns:
         Raises
         ------
         BusyError
-            When too many requests of this user already wait.
+            When too many requests of this user already wait, or this one has waited too long.
         """
         turn = self._join(user)
         try:
-            await turn
+            await self._wait_for(turn, user)
             yield
         finally:
             if turn.cancelled():
@@ -84,10 +92,22 @@ class Turns:
         waiting = len(self._queues.get(user, ()))
         is_full = self._most_waiting is not None and waiting >= self._most_waiting
         if is_full and (waiting or self._held[user] >= self._each):
-            raise BusyError(
-                f"You have {self._each} {self._what} running and {waiting} waiting, the maximum per user. "
-                "Wait for some to end, then retry."
-            )
+            raise self._busy_error(waiting)
+
+    def _busy_error(self, waiting: int) -> BusyError:
+        return BusyError(
+            f"You have {self._each} {self._what} running and {waiting} waiting, the maximum per user. "
+            "Wait for some to end, then retry."
+        )
+
+    async def _wait_for(self, turn: asyncio.Future[None], user: str) -> None:
+        if turn.done():
+            return
+        try:
+            async with asyncio.timeout(self._max_wait):
+                await turn
+        except TimeoutError:
+            raise self._busy_error(len(self._queues.get(user, ()))) from None
 
     def _join(self, user: str) -> asyncio.Future[None]:
         self.check(user)

@@ -4,8 +4,10 @@ import contextlib
 import io
 import json
 import os
+import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support import columns, until
+from photseries import Client
+from tests.server.http.test_errors import check_error
+from tests.support import PATIENCE, columns, until
 
 PATH = "/api/photometric_series"
 BULK = f"{PATH}/bulk"
@@ -362,8 +366,9 @@ def test_departed_clients_block_no_upload(admin, world, service):
     assert last["data"]["failed"] == 0
 
 
-def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, world, service):
-    """Such a client keeps a reader of bodies, of which there are four."""
+@contextlib.contextmanager
+def unread(service, world, admin, number):
+    """Keep bulk uploads of anna busy with answers that nobody reads."""
     refused = nested(world, "stalled", [{"mjd": [60000.0], "flux": [1.0]}] * 20_000).set_column(
         0, "obj_id", pa.array(["x" * 150] * 20_000)
     )
@@ -373,17 +378,46 @@ def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, wo
         f"POST {BULK} HTTP/1.1\r\nHost: x\r\nAuthorization: token {world.tokens['anna']}\r\n"
         f"Content-Type: {ARROW}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
+    until(lambda: "photseries_in_flight 1.0" in admin.get("/metrics").text)  # uploads of earlier tests have ended
     with contextlib.ExitStack() as stack:
-        for _ in range(4):
+        for _ in range(number):
             connection = stack.enter_context(socket.socket())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect((address.hostname, address.port))
             connection.sendall(head.encode() + body)
-        until(lambda: "photseries_in_flight 5.0" in admin.get("/metrics").text)
+        until(lambda: f"photseries_in_flight {number + 1}.0" in admin.get("/metrics").text)
         time.sleep(1)  # until they have readers
-        with service.client(world.tokens["ben"]) as ben:
-            lines, _ = send(ben, nested(world, "not stalled", tables(1)))
+        yield
+
+
+def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, world, service):
+    """Such a client keeps a reader of bodies, of which there are four."""
+    with unread(service, world, admin, 4), service.client(world.tokens["ben"]) as ben:
+        lines, _ = send(ben, nested(world, "not stalled", tables(1)))
         assert lines[0]["data"]["outcome"] == "created"
+
+
+def test_uploads_that_cannot_wait_are_refused_and_sent_again(admin, world, service):
+    """Two bodies of a user are read, and two wait."""
+    table = nested(world, "busy", tables(3))
+
+    def refusals():
+        return len(re.findall(rf"path={BULK} \S+ status=429", service.log.read_text()))
+
+    with (
+        service.client(world.tokens["anna"]) as anna,
+        Client(service.url, world.tokens["anna"]) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with unread(service, world, admin, 4):
+            begin = refusals()
+            answer = anna.post(BULK, content=arrow(table), headers={"Content-Type": ARROW})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+            assert "2 bulk uploads running and 2 waiting" in check_error(answer, 429, "busy")["message"]
+            outcomes = pool.submit(lambda: list(client.upload_many(table)))
+            until(lambda: refusals() == begin + 2)
+        assert [one.error for one in outcomes.result(PATIENCE)] == [None] * 3
+    assert admin.get(PATH, params={"seriesName": "busy"}).json()["data"]["totalMatches"] == 3
 
 
 def test_a_client_that_goes_away_and_comes_again(admin, world, service):

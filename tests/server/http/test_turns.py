@@ -88,6 +88,22 @@ def test_user_without_waiting_places_is_refused():
     asyncio.run(ask())
 
 
+def test_a_request_waits_no_longer_than_allowed():
+    async def ask():
+        turns = Turns(None, 1, 1, "uploads", 0.1)
+        async with turns.place("a"):
+            begun = time.monotonic()
+            with pytest.raises(BusyError, match="1 uploads running and"):
+                await turns.place("a").__aenter__()
+            assert 0.1 <= time.monotonic() - begun < PATIENCE
+            assert turns.waiting == 0
+        async with turns.place("a"):
+            await asyncio.sleep(0.2)  # the work may take longer
+            assert turns.waiting == 0
+
+    asyncio.run(ask())
+
+
 def test_a_request_that_gives_up_frees_its_place():
     async def give_up():
         turns = Turns(1, 1, 1)
