@@ -358,6 +358,6 @@ def test_deleted_and_changed_series_are_restored(page, service, admin, world, wa
     page.goto(path)
     page.get_by_role("heading", name="was deleted").wait_for()
     assert barriers(page) == {}
-    page.get_by_role("button", name="Restore").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
     page.get_by_role("heading", name="star").wait_for()
     assert admin.get(f"/api/photometric_series/{path[8:]}").json()["data"]["channel"] == "first"

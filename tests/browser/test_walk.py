@@ -134,7 +134,7 @@ def test_a_series_is_changed_shared_deleted_and_restored(page, service, admin, w
     assert admin.get(f"/api/photometric_series/{number}?dataFormat=none").status_code == 200
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name=f"Delete series {number}").click()
-    page.get_by_role("button", name="Restore").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
     page.get_by_role("heading", name="star").wait_for()
 
 
