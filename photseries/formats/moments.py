@@ -98,7 +98,7 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
     if in_leap_second.any():
         times = times.map(lambda text: LEAP_SECOND.sub(":59", text), na_action="ignore")
     try:
-        if (months := times[times.str.fullmatch(_MONTH).fillna(False).astype(bool)]).size:
+        if (months := times[times.str.fullmatch(_MONTH, na=False)]).size:
             raise invalid(
                 f"The column {column!r:.60} holds {months.iloc[0]!r}, which is a month or a year and no date."
             )
