@@ -4,10 +4,8 @@ import contextlib
 import io
 import json
 import os
-import re
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,9 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from photseries import Client
-from tests.server.http.test_errors import check_error
-from tests.support import PATIENCE, columns, until
+from tests.support import columns, until
 
 PATH = "/api/photometric_series"
 BULK = f"{PATH}/bulk"
@@ -395,29 +391,6 @@ def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, wo
     with unread(service, world, admin, 4), service.client(world.tokens["ben"]) as ben:
         lines, _ = send(ben, nested(world, "not stalled", tables(1)))
         assert lines[0]["data"]["outcome"] == "created"
-
-
-def test_uploads_that_cannot_wait_are_refused_and_sent_again(admin, world, service):
-    """Two bodies of a user are read, and two wait."""
-    table = nested(world, "busy", tables(3))
-
-    def refusals():
-        return len(re.findall(rf"path={BULK} \S+ status=429", service.log.read_text()))
-
-    with (
-        service.client(world.tokens["anna"]) as anna,
-        Client(service.url, world.tokens["anna"]) as client,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        with unread(service, world, admin, 4):
-            begin = refusals()
-            answer = anna.post(BULK, content=arrow(table), headers={"Content-Type": ARROW})
-            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
-            assert "2 bulk uploads running and 2 waiting" in check_error(answer, 429, "busy")["message"]
-            outcomes = pool.submit(lambda: list(client.upload_many(table)))
-            until(lambda: refusals() == begin + 2)
-        assert [one.error for one in outcomes.result(PATIENCE)] == [None] * 3
-    assert admin.get(PATH, params={"seriesName": "busy"}).json()["data"]["totalMatches"] == 3
 
 
 def test_a_client_that_goes_away_and_comes_again(admin, world, service):
