@@ -33,7 +33,7 @@ def table(primary, extension="LIGHTCURVE", **columns):
 
 
 def uvot():
-    """A file of uvotsource: 6 days since 2001-01-01 UTC, of which the header has the MJD in TT."""
+    """A file of uvotsource: 6 days since 2001-01-01 UTC; the header states the MJD of that time in TT."""
     columns = [fits.Column("MET", "D", "s", array=np.array([518_400.0])), fits.Column("FILTER", "8A", array=["UVW1"])]
     values = {"MAG": 16.0, "MAG_ERR": 0.1, "MAG_LIM": 20.0, "AB_MAG": 17.51, "AB_MAG_ERR": 0.2, "AB_MAG_LIM": 21.51}
     columns += [fits.Column(name, "D", "mag", array=np.array([value])) for name, value in values.items()]

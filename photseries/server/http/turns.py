@@ -23,7 +23,7 @@ class Turns:
     """A semaphore that serves users round robin, regardless of the number of their waiting requests.
 
     A free place goes to the user who holds the fewest; among equals, a user who has just released a place comes last.
-    Not thread-safe; use it in the event loop only.
+    Not thread-safe; use it in the event loop only, except for :meth:`check`.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Turns:
         self._max_wait = max_wait
         self._places = places
         self._each = each
-        self._most_waiting = max_waiting
+        self._max_waiting = max_waiting
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in round-robin order
 
@@ -90,7 +90,7 @@ class Turns:
         BusyError
         """
         waiting = len(self._queues.get(user, ()))
-        is_full = self._most_waiting is not None and waiting >= self._most_waiting
+        is_full = self._max_waiting is not None and waiting >= self._max_waiting
         if is_full and (waiting or self._held[user] >= self._each):
             raise self._busy_error(waiting)
 

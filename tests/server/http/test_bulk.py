@@ -387,7 +387,7 @@ def unread(service, world, admin, number):
 
 
 def test_answers_that_one_user_does_not_read_stop_no_upload_of_another(admin, world, service):
-    """Such a client keeps a reader of bodies, of which there are four."""
+    """Each unread answer occupies one of the four readers of bodies."""
     with unread(service, world, admin, 4), service.client(world.tokens["ben"]) as ben:
         lines, _ = send(ben, nested(world, "not stalled", tables(1)))
         assert lines[0]["data"]["outcome"] == "created"
