@@ -21,10 +21,11 @@ from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
 from photseries.server.settings import VOSettings
 
-__all__ = ["SharedState", "ThreadPool"]
+__all__ = ["MAX_WAIT", "SharedState", "ThreadPool"]
 
-#: How long a bulk upload waits for those of its user [s]; the Python client waits 120 s for an answer.
-_MAX_BULK_WAIT: Final = 60.0
+#: How long a heavy request or a bulk upload waits for others of its user [s]. A bulk upload may wait as both, one after
+#: the other; the Python client waits 120 s for an answer.
+MAX_WAIT: Final = 50.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,12 +103,12 @@ class SharedState:
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()
-        self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
+        self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting, max_wait=MAX_WAIT)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
         # A client that does not read the answer keeps a reader of bodies; others need some, too.
         bodies = max(1, services.config.sandbox.workers // 2)
-        self.bulk_turns = Turns(None, bodies, bodies, "bulk uploads", _MAX_BULK_WAIT)
+        self.bulk_turns = Turns(None, bodies, bodies, "bulk uploads", MAX_WAIT)
         self.exports: Counter[str] = Counter()  # running exports by client
         self.spool = SpoolBudget(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)

@@ -5,6 +5,7 @@ A lock on the table of series blocks the threads that ask for series, for as lon
 
 import asyncio
 import contextlib
+import inspect
 import re
 import socket
 import time
@@ -16,7 +17,9 @@ import pandas as pd
 import psycopg2
 import pytest
 
+from photseries import Client
 from photseries.errors import BusyError
+from photseries.server.http import shared
 from photseries.server.http.pages.assets import address_of
 from photseries.server.http.turns import Turns
 from tests.conftest import database
@@ -102,6 +105,25 @@ def test_a_request_waits_no_longer_than_allowed():
             assert turns.waiting == 0
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("name", ["heavy_requests", "bulk_turns"])
+def test_turns_of_a_service_end_before_the_client_gives_up(services, monkeypatch, name):
+    timeout = inspect.signature(Client).parameters["timeout"].default
+    assert timeout > 2 * shared.MAX_WAIT, "a bulk upload waits for both"
+    monkeypatch.setattr(shared, "MAX_WAIT", 0.1)
+
+    async def wait():
+        turns = getattr(shared.SharedState(services, *pools), name)
+        async with contextlib.AsyncExitStack() as held:
+            for _ in range(100):  # more than there are places
+                await held.enter_async_context(turns.place("a"))
+
+    with contextlib.ExitStack() as stack:
+        pools = [stack.enter_context(shared.ThreadPool(1)) for _ in range(3)]
+        with pytest.raises(BusyError) as raised:
+            asyncio.run(asyncio.wait_for(wait(), PATIENCE))
+    assert (raised.value.status, raised.value.retry_after) == (429, 5)
 
 
 def test_a_request_that_gives_up_frees_its_place():
