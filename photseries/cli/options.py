@@ -23,7 +23,12 @@ __all__ = [
     "yes_option",
 ]
 
-series_argument = click.argument("series_id", metavar="ID", type=click.IntRange(1))
+
+class _SeriesId(click.IntRange):
+    name = "series ID"  # in errors
+
+
+series_argument = click.argument("series_id", metavar="ID", type=_SeriesId(1))
 if_match_option = click.option(
     "--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision."
 )

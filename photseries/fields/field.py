@@ -124,7 +124,8 @@ _DISPLAYED: Final = {"deg": "°", "arcsec": "″", "uJy": "µJy"}
 
 def displayed(unit: str | None) -> str:
     """Return a unit in the notation of the pages; empty for None."""
-    return _DISPLAYED.get(unit or "", unit or "")
+    name, slash, divisor = (unit or "").partition("/")
+    return f"{_DISPLAYED.get(name, name)}{slash}{divisor}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,6 +186,7 @@ SURVEYS = (
         time="TMID",
         flux=("TAMFLUX2", "FLUX2"),
         flux_unit={"*": "relative"},
+        times={"time_scale": "utc", "time_refpos": "heliocenter"},
         fields={"obj_id": "OBJNAME", "ra": "RA_OBJ", "dec": "DEC_OBJ"},
     ),
     Survey(

@@ -114,7 +114,7 @@ def test_long_helps_have_sections():
         (["upload", "--time-format", "sundial", "x.csv"], "Unknown time format 'sundial'"),
         (["upload"], "Missing argument 'FILES...'"),
         (["show", "0"], "is not in the range"),
-        (["update", "one"], "is not a valid integer"),
+        (["update", "one"], "'one' is not a valid series ID."),
     ],
 )
 def test_usage_errors_need_no_service(words, message):

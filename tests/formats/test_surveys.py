@@ -198,6 +198,13 @@ def test_a_survey_declaration_uses_known_names(survey):
             [22.5 * 10**-1.44, -2.5 * 10**-1.44],
             {},
         ),
+        (
+            "SuperWASP",  # seconds since JD_REF = 2453005.5, in HJD_UTC (NASA Exoplanet Archive, SuperWASP processing)
+            {},
+            53005 + 300 + np.array([0, 864, 1728, 2591, 3456, 4320]) / 86400,
+            [10, 11, 12, 13, 14, 15],
+            {"time_scale": "utc", "time_refpos": "heliocenter", "flux_unit": "relative"},
+        ),
     ],
 )
 def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux, fields):

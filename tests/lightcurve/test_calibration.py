@@ -11,7 +11,7 @@ import pytest
 from astropy import units as u
 
 from photseries.errors import InvalidError
-from photseries.fields import FIELDS, METADATA
+from photseries.fields import FIELDS, METADATA, displayed
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.lightcurve.calibration import Calibration, calibration_of, unit_in, with_fields_of_altdata
 from photseries.lightcurve.curve import light_curve, require_one_brightness
@@ -261,6 +261,14 @@ def test_units_of_fields_follow_the_series():
 )
 def test_features_have_the_unit_of_what_they_are_computed_from(metadata, units):
     assert [unit_in(FIELDS[name], metadata) for name in ("amplitude", "slope", "skewness", "span")] == units
+
+
+@pytest.mark.parametrize(
+    ("unit", "symbol"),
+    [("uJy", "µJy"), ("uJy/d", "µJy/d"), ("deg", "°"), ("erg/s/cm2/Hz", "erg/s/cm2/Hz"), ("1/d", "1/d"), (None, "")],
+)
+def test_pages_display_the_symbols_of_units(unit, symbol):
+    assert displayed(unit) == symbol
 
 
 #: What clients wrote before there was a field.
