@@ -246,9 +246,8 @@ def no_values(values: npt.NDArray[np.number], role: str) -> Any:
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
-    if errors.dtype.kind != "f":
-        return np.zeros(len(errors), bool)
-    limit, sentinels = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
+    limit, numbers = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
+    sentinels = np.array(numbers, np.result_type(errors.dtype, np.float16))  # rounded as in the column
     with np.errstate(invalid="ignore"):
         return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= limit) | np.isin(errors, sentinels)))
 

@@ -114,6 +114,20 @@ def test_sentinel_magnitudes_become_null(mags, expected):
 
 
 @pytest.mark.parametrize(
+    ("errors", "dtype", "expected"),
+    [
+        ([0.1, 9.99, 9.999, 9.9999], "f4", [np.float32(0.1), NAN, NAN, NAN]),
+        ([0.1, 9.99, 9.999, 9.9999], "f8", [0.1, NAN, NAN, NAN]),
+        ([1, 9, 99, 999], "i8", [1, 9, NAN, NAN]),
+    ],
+)
+def test_sentinel_errors_become_null_in_columns_of_any_type(errors, dtype, expected):
+    got = made(curve(mag=np.array([15.0, 15.1, 15.2, 15.3]), magerr=np.array(errors, dtype)))
+    np.testing.assert_array_equal(got.frame["magerr"], expected)
+    assert [one.partition(" of ")[0] for one in got.warnings] == [str(np.isnan(expected).sum())]
+
+
+@pytest.mark.parametrize(
     ("flux", "expected"),
     [
         ([100, 110, -999], [100, 110, NAN]),
