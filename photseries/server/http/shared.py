@@ -23,8 +23,8 @@ from photseries.server.settings import VOSettings
 
 __all__ = ["MAX_WAIT", "SharedState", "ThreadPool"]
 
-#: How long a heavy request or a bulk upload waits for others of its user [s]. A bulk upload may wait as both, one after
-#: the other; the Python client waits 120 s for an answer.
+#: How long a heavy request, a bulk upload or an analysis waits for its turn [s]. Bulk uploads and analyses may wait
+#: as heavy requests, too, one after the other; the Python client waits 120 s for an answer.
 MAX_WAIT: Final = 50.0
 
 P = ParamSpec("P")
@@ -105,7 +105,7 @@ class SharedState:
         self.scrapers: set[bytes] = set()
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting, max_wait=MAX_WAIT)
         analyses = max(1, settings.table_threads // 2)
-        self.analyses = Turns(analyses, max(1, analyses - 1))
+        self.analyses = Turns(analyses, max(1, analyses - 1), what="analyses", max_wait=MAX_WAIT)
         # A client that does not read the answer keeps a reader of bodies; others need some, too.
         bodies = max(1, services.config.sandbox.workers // 2)
         self.bulk_turns = Turns(None, bodies, bodies, "bulk uploads", MAX_WAIT)

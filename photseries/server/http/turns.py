@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from photseries.errors import BusyError
+from photseries.errors import BusyError, UnavailableError
 
 __all__ = ["MANY_ROWS", "HeavyWork", "Turns"]
 
@@ -67,7 +67,9 @@ class Turns:
         Raises
         ------
         BusyError
-            When too many requests of this user already wait, or this one has waited too long.
+            When too many requests of this user already wait, or this one has waited too long for them.
+        UnavailableError
+            When it has waited too long for requests of other users.
         """
         turn = self._join(user)
         try:
@@ -107,6 +109,8 @@ class Turns:
             async with asyncio.timeout(self._max_wait):
                 await turn
         except TimeoutError:
+            if self._held[user] < self._each:
+                raise UnavailableError(f"Too many {self._what} of other users are running; try again.") from None
             raise self._busy_error(len(self._queues.get(user, ()))) from None
 
     def _join(self, user: str) -> asyncio.Future[None]:

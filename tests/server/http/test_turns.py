@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 
 from photseries import Client
-from photseries.errors import BusyError
+from photseries.errors import BusyError, UnavailableError
 from photseries.server.http import shared
 from photseries.server.http.pages.assets import address_of
 from photseries.server.http.turns import Turns
@@ -107,10 +107,10 @@ def test_a_request_waits_no_longer_than_allowed():
     asyncio.run(ask())
 
 
-@pytest.mark.parametrize("name", ["heavy_requests", "bulk_turns"])
+@pytest.mark.parametrize("name", ["heavy_requests", "bulk_turns", "analyses"])
 def test_turns_of_a_service_end_before_the_client_gives_up(services, monkeypatch, name):
     timeout = inspect.signature(Client).parameters["timeout"].default
-    assert timeout > 2 * shared.MAX_WAIT, "a bulk upload waits for both"
+    assert timeout > 2 * shared.MAX_WAIT, "a bulk upload or an analysis waits twice"
     monkeypatch.setattr(shared, "MAX_WAIT", 0.1)
 
     async def wait():
@@ -124,6 +124,18 @@ def test_turns_of_a_service_end_before_the_client_gives_up(services, monkeypatch
         with pytest.raises(BusyError) as raised:
             asyncio.run(asyncio.wait_for(wait(), PATIENCE))
     assert (raised.value.status, raised.value.retry_after) == (429, 5)
+
+
+def test_a_wait_for_other_users_is_not_blamed_on_the_user():
+    async def ask():
+        turns = Turns(1, 1, what="analyses", max_wait=0.1)
+        async with turns.place("a"):
+            with pytest.raises(UnavailableError, match="Too many analyses of other users") as raised:
+                await turns.place("b").__aenter__()
+            assert (raised.value.status, raised.value.retry_after) == (503, 2)
+            assert turns.waiting == 0
+
+    asyncio.run(ask())
 
 
 def test_a_request_that_gives_up_frees_its_place():
