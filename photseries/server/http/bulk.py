@@ -22,7 +22,8 @@ from photseries.errors import (
     UnreadableFileError,
 )
 from photseries.fields.texts import fields_of_texts
-from photseries.server.archive.bulk import BulkOptions, BulkOutcome, BulkUpload
+from photseries.server.archive.bulk import BulkOptions, BulkUpload
+from photseries.server.archive.bulk_writer import BulkOutcome
 from photseries.server.http.answers import error_envelope
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Raw
