@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import heapq
 import logging
 import os
 import resource
@@ -30,7 +31,8 @@ MAX_HEADERS: Final = 200
 
 #: Number of descriptors reserved for files, workers and the database.
 RESERVE: Final = 128
-#: Pause of accepting when descriptors are short, and minimum interval of log messages about it [s].
+#: When descriptors are short: the pause of accepting, after which a connection without a request may be closed, and the
+#: minimum interval of log messages [s].
 PAUSE: Final = 1.0
 QUIET: Final = 60.0
 
@@ -61,7 +63,8 @@ def raise_descriptor_limit() -> int:
 class Connections:
     """The connections of a server: accepted while descriptors are available, closed when it stops.
 
-    Without a free descriptor, Tornado's own loop retries immediately and logs a traceback each time.
+    While descriptors are short, the connections that have been idle longest are closed, so that no client can keep
+    others out with them. Without a free one, Tornado's own loop retries immediately and logs a traceback each time.
 
     Parameters
     ----------
@@ -112,16 +115,23 @@ class Connections:
             self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> bool:
-        """Accept a waiting connection, if any; pause while descriptors are short."""
+        """Accept a waiting connection, if any; while descriptors are short, close idle ones or pause.
+
+        Return whether there may be more.
+        """
         try:
             _require_descriptors(self._limit)
             connection, address = listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return False
         except OSError as error:
+            closed = self._close_idle()
             if self._loop.time() >= self._quiet_until:
-                log.warning("no connection is accepted: %s (limit of open files: %d)", error.strerror, self._limit)
+                outcome = f"closed {closed} idle connections" if closed else "no connection is accepted"
+                log.warning("%s: %s (limit of open files: %d)", outcome, error.strerror, self._limit)
                 self._quiet_until = self._loop.time() + QUIET
+            if closed:
+                return True
             if self._loop.remove_reader(listening):
                 self._loop.call_later(PAUSE, self._accept_from, listening)
             return False
@@ -130,6 +140,14 @@ class Connections:
         stream.forget = self._open.discard
         self._server.handle_stream(stream, address)
         return True
+
+    def _close_idle(self) -> int:
+        """Close a tenth of the connections, those that have been idle longest; return their number."""
+        idle = [stream for stream in self._open if stream.is_idle_since(self._loop.time() - PAUSE)]
+        closed = heapq.nsmallest(1 + len(self._open) // 10, idle, key=lambda stream: stream.waits_since)
+        for stream in closed:
+            stream.close()
+        return len(closed)
 
 
 def _require_descriptors(limit: int) -> None:
@@ -144,13 +162,13 @@ class _Stream(IOStream):
     """A connection that answers too long heads; Tornado would close without an answer."""
 
     _reads_head = False
-    _waits_since = 0.0
+    waits_since = 0.0
     forget: Callable[[_Stream], None]
 
     def is_idle_since(self, time: float) -> bool:
         """Return whether the last answer was sent before a loop time, and the client has sent nothing since."""
         waits = self._reads_head and self.reading() and not self.writing()
-        if not waits or self._waits_since > time:
+        if not waits or self.waits_since > time:
             return False
         try:
             return not self.socket.recv(1, socket.MSG_PEEK)
@@ -162,7 +180,7 @@ class _Stream(IOStream):
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read the head of a request, the only regular expression read of Tornado's server."""
         self._reads_head = True
-        self._waits_since = asyncio.get_running_loop().time()
+        self.waits_since = asyncio.get_running_loop().time()
         return super().read_until_regex(regex, max_bytes)
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:

@@ -133,14 +133,28 @@ def test_service_survives_exhausted_descriptors(limited):
             time.sleep(3 * connections.PAUSE)
             assert open_files(limited) <= highest + 5
             assert early.get("/readyz").status_code == 200, "the database and the store have descriptors"
-            assert limited.log.read_text().count("no connection is accepted: Too many open files") == 1
-            first = waiting[0]
-            first.sendall(START + b"\r\n")
-            assert first.recv(12) == b"HTTP/1.1 200"
+            assert limited.log.read_text().count(": Too many open files") == 1
+            assert waiting[0].recv(1) == b"", "the one that has been idle longest was closed"
+            waiting[-1].sendall(START + b"\r\n")
+            assert waiting[-1].recv(12) == b"HTTP/1.1 200", "others took its place"
         assert httpx.get(f"{limited.url}/healthz", timeout=30).status_code == 200
     log = limited.log.read_text()
     assert "Traceback" not in log
-    assert log.count("no connection is accepted") == 1
+    assert log.count(": Too many open files") == 1
+
+
+def test_idle_connections_keep_nobody_out_and_busy_ones_stay(limited, service):
+    with contextlib.ExitStack() as stack:
+        busy = stack.enter_context(connected(limited))
+        busy.sendall(b"POST /api/photometric_series HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        busy.sendall(f"Authorization: token {service.token}\r\nContent-Length: 2\r\n\r\n{{".encode())
+        for _ in range(2):
+            for _ in range(220):
+                stack.enter_context(connected(limited))
+            time.sleep(2 * connections.PAUSE)
+            assert httpx.get(f"{limited.url}/healthz", timeout=30).status_code == 200
+        busy.sendall(b"}")
+        assert busy.recv(12) == b"HTTP/1.1 400"
 
 
 def test_too_many_headers_give_431(service):
