@@ -98,7 +98,8 @@ def test_a_running_median_is_of_the_values_around():
 def test_running_median_handles_absent_and_distant_times():
     assert np.isnan(running_median(np.array([np.nan]), np.array([1.0]), 1.0)).all()
     with pytest.raises(InvalidError, match="span more than"):
-        running_median(np.array([0.0, 2e5]), np.array([1.0, 2.0]), 1.0)
+        running_median(np.array([0.0, 1.0, 100_000.1]), np.array([1.0, 2.0, 3.0]), 1.0)
+    assert running_median(np.array([0.0, 1.0, 100_000.0]), np.array([1.0, 2.0, 3.0]), 1.0).tolist() == [1.0, 2.0, 3.0]
 
 
 def test_detrended_and_clipped_columns():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import light_curve
 from photseries.lightcurve.detection import noise_of_steps, signal_to_noise
 from photseries.lightcurve.samples import samples
@@ -59,6 +62,26 @@ def test_fewer_than_three_fluxes_have_no_noise(flux):
 
 def test_three_fluxes_are_enough():
     assert noise_of_steps([1.0, 3.0, 7.0]) == pytest.approx(1.4826 * 3 / np.sqrt(2), rel=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1.0, 1e12])
+def test_the_noise_has_the_unit_of_the_values(scale):
+    assert noise_of_steps(scale * np.array([1.0, 3.0, 7.0])) == pytest.approx(
+        scale * 1.4826 * 3 / np.sqrt(2), rel=1e-14
+    )
+
+
+def test_equal_values_have_no_noise():
+    assert np.isnan(noise_of_steps([5.0] * 4))
+
+
+def test_magnitudes_without_a_flux_take_their_own_noise():
+    frame = pd.DataFrame(
+        {"mjd": [1.0, 2.0, 3.0, 4.0], "mag": [15.0, 15.01, 14.98, 15.02], "magerr": [0.01, NAN, 0.05, 0.1]}
+    )
+    noise = [0.01, 1.4826 * 0.03 / np.sqrt(2), 0.05, 0.1]  # of steps of 0.01, 0.03, 0.04
+    found = signal_to_noise(light_curve(frame, dataclasses.replace(AB_MICROJANSKY, magsys="instrumental")))
+    np.testing.assert_allclose(found, 2.5 / np.log(10) / np.array(noise), rtol=1e-12)
 
 
 def test_no_signal_to_noise_over_a_noise_of_zero():
