@@ -125,13 +125,7 @@ class Jobs:
                     raise InvalidError(f"The job is {job.phase}: parameters can be set while it is PENDING.")
 
     def _destruction(self, text: str) -> datetime:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise InvalidError(
-                f"DESTRUCTION {text[:40]!r} must be a date and time, e.g. 2030-01-01T00:00:00Z."
-            ) from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _moment("DESTRUCTION", text)
         return min(moment, datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
 
     def _duration(self, text: str) -> float:
@@ -236,6 +230,20 @@ class Jobs:
             index += 1
 
 
+def _moment(name: str, text: str) -> datetime:
+    """Parse a date and time, by default in UTC; convert it to UTC, as PostgreSQL refuses offsets of 16 hours and more.
+
+    Raises
+    ------
+    InvalidError
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidError(f"{name} {text[:40]!r} must be a date and time, e.g. 2030-01-01T00:00:00Z.") from None
+
+
 def moment_text(moment: datetime | None) -> str:
     """Format a timestamp for UWS; empty for None."""
     if moment is None:
@@ -315,11 +323,7 @@ def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]
     """
     chosen = [job for job in jobs if "PHASE" not in filters or job.phase in filters["PHASE"]]
     if after := filters.get("AFTER"):
-        try:
-            moment = datetime.fromisoformat(after[-1])
-        except ValueError:
-            raise InvalidError(f"AFTER {after[-1][:40]!r} must be a date and time.") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _moment("AFTER", after[-1])
         chosen = [job for job in chosen if job.created_at > moment]
     if last := filters.get("LAST"):
         if not (last[-1].isascii() and last[-1].isdigit() and 0 < len(last[-1]) < 10 and int(last[-1])):

@@ -46,6 +46,22 @@ def ended(who, job):
     return phase(who, job)
 
 
+def test_times_of_jobs_have_any_offset(jobs, world, public):
+    anna = client(world.tokens["anna"])
+    job = make(anna, jobs)
+    seconds = int(time.time()) + 3600
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds + 86_399))
+    assert anna.post(f"{job}/destruction", data={"DESTRUCTION": f"{moment}+23:59:59"}, timeout=60).status_code == 200
+    expected = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+    assert anna.get(f"{job}/destruction", timeout=60).text == expected
+    for name, path in (("DESTRUCTION", f"{job}/destruction"), ("AFTER", jobs)):
+        send = anna.post if name == "DESTRUCTION" else anna.get
+        for text in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "soon"):
+            answer = send(path, **{"data" if send == anna.post else "params": {name: text}}, timeout=60)
+            assert (answer.status_code, name in answer.text) == (400, True), answer.text
+    anna.delete(job, timeout=60)
+
+
 def test_job_passes_through_its_phases(jobs, world, public):
     anna = client(world.tokens["anna"])
     job = make(anna, jobs, RESPONSEFORMAT="csv", RUNID="mine")
