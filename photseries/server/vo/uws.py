@@ -88,10 +88,10 @@ class Jobs:
         Raises
         ------
         NotFoundError
-            When it is absent, or belongs to another user.
+            When it is absent, belongs to another user, or was run by a System admin token and the principal has none.
         """
         with self._catalogue.transaction() as connection:
-            job = vo_jobs.get(connection, principal.user_id, job_id) if job_id.isalnum() else None
+            job = vo_jobs.get(connection, principal, job_id) if job_id.isalnum() else None
         if job is None:
             raise NotFoundError(f"No job {job_id[:40]!r} of yours.")
         return job
@@ -101,7 +101,7 @@ class Jobs:
         if principal.is_anonymous:
             return []
         with self._catalogue.reading() as connection:
-            return vo_jobs.find(connection, principal.user_id)
+            return vo_jobs.find(connection, principal)
 
     def change(self, principal: Principal, job_id: str, texts: Mapping[str, str]) -> None:
         """Set parameters of a pending job, its execution duration or its destruction.
@@ -174,7 +174,7 @@ class Jobs:
 
         def begun(backend: int) -> None:
             with self._catalogue.transaction() as connection:
-                if not vo_jobs.start(connection, job.id, backend):
+                if not vo_jobs.start(connection, job.id, backend, current.principal):
                     raise _GoneError
 
         try:
@@ -183,8 +183,9 @@ class Jobs:
                     return
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
+            current = context()
             with tempfile.TemporaryFile() as file:
-                for piece in tap.execute(self._catalogue, context(), request, self._settings, begun=begun):
+                for piece in tap.execute(self._catalogue, current, request, self._settings, begun=begun):
                     file.write(piece)
                 file.seek(0)
                 self._complete(job, iter(lambda: file.read(_PIECE), b""), request.form.media_type)
