@@ -41,7 +41,7 @@ _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
 _FALSE: Final = ("f", "false", "0", "-1", "n", "no")
 _TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
 
-_NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
+_NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"
 _LIMIT: Final = re.compile(rf"[<>]=?\s*({_NUMBER})\s*:?")
 _VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata")

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import time
 
 import numpy as np
 import pytest
@@ -170,3 +171,13 @@ def test_option_names_is_for_text_only():
     Table({"mjd": TIMES, "mag": MAGS}).write(content, format="fits")
     with pytest.raises(InvalidError, match="names is given, but this table has names"):
         read(content.getvalue(), names="a,b")
+
+
+@pytest.mark.parametrize("digits", ["1" * 20_000, "<" + "1" * 20_000])
+@pytest.mark.parametrize("text", ["mjd,mag,{}x\n{}", "mjd,mag,note\n59000.0,15,{}x\n{}"])
+def test_long_digits_are_read_in_linear_time(digits, text):
+    """A name of 20,000 digits and a letter took 20 s."""
+    begun = time.process_time()
+    frame = read(text.format(digits, ROWS), "a.csv").frame
+    assert frame["mjd"].to_list()[-2:] == TIMES
+    assert time.process_time() - begun < 2

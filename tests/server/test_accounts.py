@@ -123,6 +123,14 @@ def test_tokens_have_the_default_lifetime(services, person):
     assert accounts.authenticate(own).expires_at.isoformat() == short
 
 
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+15:59:59"])
+def test_an_expiry_has_any_offset(accounts, person, offset):
+    user, _, _ = person("anna", UPLOAD)
+    made = accounts.create(OPERATOR, "tokens", {"user_id": user, "expires_at": f"2100-01-02T00:00:00{offset}"})
+    expected = {"+23:59": "2100-01-01T00:01:00", "-23:59": "2100-01-02T23:59:00", "+15:59:59": "2100-01-01T08:00:01"}
+    assert accounts.authenticate(made["token"]).expires_at.isoformat() == f"{expected[offset]}+00:00"
+
+
 def test_the_use_of_a_token_is_noted_now_and_then(services, accounts, person):
     user, secret, _ = person("anna")
     first = tokens_of(accounts, user)[0]["last_used_at"]

@@ -45,7 +45,8 @@ def histories(
 ) -> Iterator[list[BatchEvent]]:
     """Yield the history of each visible series that a batch stored or changed, ordered by id and revision.
 
-    Deleted series are visible to their owners and admins.
+    Of series that the principal may only read, those whose current batch it is, because the history of a batch is for
+    the owner and principals that may change the series. Deleted series are visible to their owners and admins.
 
     Parameters
     ----------
@@ -56,13 +57,13 @@ def histories(
     """
     table = SeriesHistory.__table__.c
     numbers = select(table.series_id).where(table.batch == batch, table.series_id > after)
-    deleted_and_owned = and_(SERIES.id.is_(None), table.owner_id == principal.user_id)
+    readable = and_(visible(principal), or_(changeable(principal), SERIES.batch == batch))
     names = (table.series_id, table.revision, table.action, table.batch, table.filename)
     statement = (
         select(*names, blobs.is_kept(grace), changeable(principal))
         .outerjoin(Series.__table__, SERIES.id == table.series_id)
         .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == table.filename)
-        .where(table.series_id.in_(numbers), or_(visible(principal), deleted_and_owned))
+        .where(table.series_id.in_(numbers), or_(table.owner_id == principal.user_id, readable))
         .order_by(table.series_id, table.revision)
     )
     for _, rows in groupby(connection.execute(statement), lambda row: row.series_id):

@@ -412,7 +412,8 @@ class AuditEvent(Base):
 class VOJob(Base):
     """An asynchronous query of TAP: its parameters, its phase, and the connection that runs it.
 
-    ``owner_id`` is minus a number of the client's network for jobs without a token. A job in phase EXECUTING whose
+    ``owner_id`` is minus a number of the client's network for jobs without a token. ``as_admin``: a System admin token
+    ran it, so that its result may contain what other tokens of its owner do not see. A job in phase EXECUTING whose
     backend is gone was abandoned.
     """
 
@@ -429,6 +430,7 @@ class VOJob(Base):
     error: Mapped[str | None]
     media_type: Mapped[str | None]
     backend: Mapped[int | None]
+    as_admin: Mapped[bool] = mapped_column(server_default="false")
 
 
 class VOPiece(Base):

@@ -8,10 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Text, and_, case, column, delete, func, insert, select, table, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    case,
+    column,
+    delete,
+    func,
+    insert,
+    not_,
+    select,
+    table,
+    text,
+    true,
+    update,
+)
 
 from photseries.errors import ForbiddenError, QuotaExceededError
 from photseries.server.catalogue.models import VOJob, VOPiece
+from photseries.server.principal import Principal
 
 __all__ = ["ENDED", "RESULT", "Job"]
 
@@ -109,12 +127,15 @@ def remove_oldest(connection: Connection, owner_id: int, limit: int, storage: in
     return number, total
 
 
-def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
-    """Return a job of an owner; an abandoned job becomes a failed one.
+def get(connection: Connection, principal: Principal, job_id: str) -> Job | None:
+    """Return a job of a principal; an abandoned job becomes a failed one.
 
-    Without a token, for which ``owner_id`` is 0, the id of a job without a token suffices.
+    Without a token the id of a job without a token suffices.
     """
-    own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id if owner_id else VOJob.owner_id <= 0)
+    owner_id = principal.user_id
+    own_job = and_(
+        VOJob.id == job_id, VOJob.owner_id == owner_id if owner_id else VOJob.owner_id <= 0, _visible(principal)
+    )
     row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
     if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
@@ -122,11 +143,20 @@ def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
     return None if row is None else Job(**row._mapping)
 
 
-def find(connection: Connection, owner_id: int) -> list[Job]:
-    """Return the jobs of an owner, newest first."""
-    own_jobs = (VOJob.owner_id == owner_id, VOJob.destruction >= func.clock_timestamp())
+def find(connection: Connection, principal: Principal) -> list[Job]:
+    """Return the jobs of a principal, newest first."""
+    own_jobs = (
+        VOJob.owner_id == principal.user_id,
+        VOJob.destruction >= func.clock_timestamp(),
+        _visible(principal),
+    )
     rows = connection.execute(select(*_OWN).where(*own_jobs).order_by(VOJob.created_at.desc()))
     return [Job(**row._mapping) for row in rows]
+
+
+def _visible(principal: Principal) -> ColumnElement[bool]:
+    """Restrict to jobs whose result cannot contain more than the token of the principal shows."""
+    return true() if principal.is_admin else not_(VOJob.as_admin)
 
 
 def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:
@@ -135,10 +165,11 @@ def change(connection: Connection, job_id: str, values: Mapping[str, object], *p
     return connection.execute(statement).rowcount == 1
 
 
-def start(connection: Connection, job_id: str, backend: int) -> bool:
-    """Record that a backend begins to execute a queued job; return whether it was queued."""
+def start(connection: Connection, job_id: str, backend: int, principal: Principal) -> bool:
+    """Record that a backend begins to execute a queued job for a principal; return whether it was queued."""
     now = func.clock_timestamp()
-    return change(connection, job_id, {"phase": "EXECUTING", "started_at": now, "backend": backend}, "QUEUED")
+    values = {"phase": "EXECUTING", "started_at": now, "backend": backend, "as_admin": principal.is_admin}
+    return change(connection, job_id, values, "QUEUED")
 
 
 def phase(connection: Connection, job_id: str) -> str | None:

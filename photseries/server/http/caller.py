@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from photseries.errors import ForbiddenError
 from photseries.server.accounts import Accounts
 from photseries.server.http.credentials import Credential
 from photseries.server.http.throttle import Throttle, network_of
@@ -73,6 +74,23 @@ class Caller:
         self.prefix = self.credential.prefix
         if requirement is not None:
             requirement.check(self.principal)
+
+    def check_rights(self, accounts: Accounts) -> None:
+        """Refuse to continue when the user has lost rights since :meth:`look_up`; call it in a thread.
+
+        Raises
+        ------
+        UnauthorizedError, ForbiddenError
+        """
+        if self.credential is None or self.principal is None:
+            return
+        before, now = self.principal, self.credential.principal(accounts)
+        if not (
+            before.permissions <= now.permissions
+            and before.group_ids <= now.group_ids
+            and before.stream_ids <= now.stream_ids
+        ):
+            raise ForbiddenError("You lost rights during this request. Send it again.")
 
     def remember(self) -> None:
         """Remember the credential, and whether it is valid, for later requests."""

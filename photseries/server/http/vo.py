@@ -67,7 +67,7 @@ class ConeSearchHandler(_QueryHandler):
     async def get(self) -> None:
         """Find series around a position (Simple Cone Search 1.03); the answer, even an error, is a VOTable."""
         self.set_header("Content-Type", WRITERS["votable"].media_type)
-        await self.stream(self._pieces(), heavy=False)
+        await self.stream(self.work.while_allowed(self._pieces()), heavy=False)
 
     post = get
 

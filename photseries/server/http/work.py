@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
@@ -22,6 +23,9 @@ __all__ = ["Work"]
 #: Pauses between attempts to interrupt a function [s].
 _FIRST_PAUSE: Final = 0.01
 _LAST_PAUSE: Final = 1.0
+
+#: Interval between checks whether a user still has the rights of a request [s].
+_RIGHTS_INTERVAL: Final = 1.0
 
 T = TypeVar("T")
 
@@ -84,6 +88,20 @@ class Work:
         """
         if self._heavy_place is None:
             raise HeavyWork
+
+    def while_allowed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield pieces, whose computation may take hours, until the user loses rights; call it in a thread.
+
+        Raises
+        ------
+        UnauthorizedError, ForbiddenError
+        """
+        checked = time.monotonic()
+        for piece in pieces:
+            if time.monotonic() > checked + _RIGHTS_INTERVAL:
+                self._retry(lambda: self._caller.check_rights(self._shared.services.accounts))
+                checked = time.monotonic()
+            yield piece
 
     async def in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         """Call a function in a thread when the turn of this user comes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from photseries.errors import InvalidError
 from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
@@ -110,6 +110,11 @@ class TokenSchema(_Numbered):
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
     expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_require_future)
+
+    @post_load
+    def _convert_to_utc(self, values: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Convert the expiry to UTC, because PostgreSQL refuses offsets of 16 hours and more."""
+        return {**values, "expires_at": values["expires_at"].astimezone(UTC)} if "expires_at" in values else values
 
 
 class MembersSchema(_Entry):

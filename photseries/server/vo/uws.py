@@ -88,10 +88,10 @@ class Jobs:
         Raises
         ------
         NotFoundError
-            When it is absent, or belongs to another user.
+            When it is absent, belongs to another user, or was run by a System admin token and the principal has none.
         """
         with self._catalogue.transaction() as connection:
-            job = vo_jobs.get(connection, principal.user_id, job_id) if job_id.isalnum() else None
+            job = vo_jobs.get(connection, principal, job_id) if job_id.isalnum() else None
         if job is None:
             raise NotFoundError(f"No job {job_id[:40]!r} of yours.")
         return job
@@ -101,7 +101,7 @@ class Jobs:
         if principal.is_anonymous:
             return []
         with self._catalogue.reading() as connection:
-            return vo_jobs.find(connection, principal.user_id)
+            return vo_jobs.find(connection, principal)
 
     def change(self, principal: Principal, job_id: str, texts: Mapping[str, str]) -> None:
         """Set parameters of a pending job, its execution duration or its destruction.
@@ -125,13 +125,7 @@ class Jobs:
                     raise InvalidError(f"The job is {job.phase}: parameters can be set while it is PENDING.")
 
     def _destruction(self, text: str) -> datetime:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise InvalidError(
-                f"DESTRUCTION {text[:40]!r} must be a date and time, e.g. 2030-01-01T00:00:00Z."
-            ) from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _moment("DESTRUCTION", text)
         return min(moment, datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
 
     def _duration(self, text: str) -> float:
@@ -180,7 +174,7 @@ class Jobs:
 
         def begun(backend: int) -> None:
             with self._catalogue.transaction() as connection:
-                if not vo_jobs.start(connection, job.id, backend):
+                if not vo_jobs.start(connection, job.id, backend, current.principal):
                     raise _GoneError
 
         try:
@@ -189,8 +183,9 @@ class Jobs:
                     return
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
+            current = context()
             with tempfile.TemporaryFile() as file:
-                for piece in tap.execute(self._catalogue, context(), request, self._settings, begun=begun):
+                for piece in tap.execute(self._catalogue, current, request, self._settings, begun=begun):
                     file.write(piece)
                 file.seek(0)
                 self._complete(job, iter(lambda: file.read(_PIECE), b""), request.form.media_type)
@@ -234,6 +229,20 @@ class Jobs:
                 return
             yield content
             index += 1
+
+
+def _moment(name: str, text: str) -> datetime:
+    """Parse a date and time, by default in UTC; convert it to UTC, as PostgreSQL refuses offsets of 16 hours and more.
+
+    Raises
+    ------
+    InvalidError
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidError(f"{name} {text[:40]!r} must be a date and time, e.g. 2030-01-01T00:00:00Z.") from None
 
 
 def moment_text(moment: datetime | None) -> str:
@@ -315,11 +324,7 @@ def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]
     """
     chosen = [job for job in jobs if "PHASE" not in filters or job.phase in filters["PHASE"]]
     if after := filters.get("AFTER"):
-        try:
-            moment = datetime.fromisoformat(after[-1])
-        except ValueError:
-            raise InvalidError(f"AFTER {after[-1][:40]!r} must be a date and time.") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _moment("AFTER", after[-1])
         chosen = [job for job in chosen if job.created_at > moment]
     if last := filters.get("LAST"):
         if not (last[-1].isascii() and last[-1].isdigit() and 0 < len(last[-1]) < 10 and int(last[-1])):

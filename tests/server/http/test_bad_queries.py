@@ -137,3 +137,11 @@ def test_broken_bodies(ask, one_line_each, body):
 def test_bad_queries_leave_the_catalogue_intact(ask):
     status, answer = ask("")
     assert (status, answer["data"]["totalMatches"]) == (200, 1)
+
+
+def test_many_common_names_of_filters_are_refused_soon(ask):
+    """Each name stands for several filters; looking up 30,000 names took seconds."""
+    begun = time.monotonic()
+    status, answer = ask(f"filter={'r,' * 30_000}r", "/find/summary")
+    assert (status, list(answer["data"]["fields"])) == (400, ["filter"])
+    assert time.monotonic() - begun < 3

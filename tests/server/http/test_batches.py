@@ -156,6 +156,19 @@ def test_undo_needs_the_right_to_change(service, anna, admin, world):
     assert undo(admin, "rights") == {"deleted": [shared, own]}
 
 
+def test_readers_do_not_learn_earlier_batches(service, anna, world):
+    """The history tells readers no values, and neither does an undo."""
+    series = post(anna, world, batch="before it was shared", group_ids=[world.crew])
+    patch(anna, series, channel="b", batch="shared")
+    with service.client(world.tokens["ben"]) as ben:
+        assert undo(ben, "shared", dryRun=True) == {"forbidden": [series]}, "its current batch is visible"
+        unknown = check_error(ben.post(f"{PATH}/undo", json={"batch": "unknown", "dryRun": True}), 404)
+        earlier = check_error(ben.post(f"{PATH}/undo", json={"batch": "before it was shared", "dryRun": True}), 404)
+        assert earlier["message"] == unknown["message"].replace("unknown", "before it was shared")
+    with service.client(world.tokens["anna reads"]) as reader:
+        assert undo(reader, "before it was shared", dryRun=True) == {"changed": [series]}, "hers"
+
+
 def test_undo_skips_unrestorable_series(anna, world, database_url):
     expired, taken = (post(anna, world, channel=name, series_obj_id=name) for name in ("expired", "taken"))
     for series in (expired, taken):

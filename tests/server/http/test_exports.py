@@ -217,14 +217,14 @@ def test_export_without_matches_has_no_rows(admin, stored, tmp_path):
 class SlowClient:
     """A client that requests an export and reads only its beginning until told to continue."""
 
-    def __init__(self, service, **params):
+    def __init__(self, service, token=None, **params):
         address = urlsplit(service.url)
         self.connection = http.client.HTTPConnection(address.hostname, address.port)
         self.connection.sock = socket.socket()
         self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.connection.sock.settimeout(PATIENCE)
         self.connection.sock.connect((address.hostname, address.port))
-        headers = {"Authorization": f"token {service.token}"}
+        headers = {"Authorization": f"token {token or service.token}"}
         self.connection.request("GET", f"{URL}?{httpx.QueryParams(params)}", headers=headers)
         self.answer = self.connection.getresponse()
         assert self.answer.status == 200
@@ -320,6 +320,47 @@ def test_series_removed_during_export_are_omitted(service, admin, last):
     assert streamed["series_id"].to_pylist() == found["series_id"].tolist()
     with pytest.raises(http.client.IncompleteRead):
         clients["hdf5"].rest()
+
+
+def new_user(admin, world, name, permissions):
+    """Make a user in a group of its own, and a token."""
+    user = world.make("users", username=name)
+    group = world.make("groups", name=f"group of {name}", user_ids=[user])
+    made = admin.post("/api/tokens", json={"user_id": user, "permissions": permissions}).json()["data"]
+    return user, group, made
+
+
+@pytest.mark.parametrize("lost", ["token", "user", "membership"])
+def test_lost_rights_end_an_export(service, admin, world, many, lost):
+    """A slow reader would otherwise get what is stored or shared hours later."""
+    permissions = [] if lost == "membership" else ["System admin"]
+    user, group, token = new_user(admin, world, f"loses {lost}", permissions)
+    if lost == "membership":
+        for number in many:
+            assert admin.patch(f"{PATH}/{number}", json={"group_ids": [group]}).status_code == 200
+    clients = [SlowClient(service, token["token"], format=form, **MANY) for form in ("zip", "parquet")]
+    time.sleep(1.5)
+    match lost:
+        case "token":
+            answer = admin.delete(f"/api/tokens/{token['id']}")
+        case "user":
+            answer = admin.delete(f"/api/users/{user}")
+        case "membership":
+            answer = admin.patch(f"/api/groups/{group}", json={"remove_user_ids": [user]})
+    assert answer.status_code == 200
+    for client in clients:
+        with pytest.raises(http.client.IncompleteRead):
+            client.rest()
+
+
+def test_gained_rights_do_not_end_an_export(service, admin, world, many):
+    user, _, token = new_user(admin, world, "gains", ["System admin"])
+    client = SlowClient(service, token["token"], format="zip", **MANY)
+    assert admin.patch(f"/api/groups/{world.crew}", json={"add_user_ids": [user]}).status_code == 200
+    time.sleep(1.5)
+    with zipfile.ZipFile(io.BytesIO(client.rest())) as archive:
+        assert archive.testzip() is None
+    assert admin.patch(f"/api/groups/{world.crew}", json={"remove_user_ids": [user]}).status_code == 200
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from photseries.errors import NotFoundError
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.vo import uws
 from tests.forked import ForkedService
+from tests.server.http.test_series import post
 from tests.support import until
 
 QUERY = "SELECT COUNT(*) AS n FROM photseries.series"
@@ -44,6 +45,55 @@ def phase(who, job):
 def ended(who, job):
     until(lambda: phase(who, job) in ("COMPLETED", "ERROR", "ABORTED"))
     return phase(who, job)
+
+
+def test_a_token_does_not_see_what_a_system_admin_token_of_its_user_found(jobs, service, world, series):
+    with service.client(world.tokens["anna"]) as anna:
+        hidden = post(anna, world, series_name="of anna alone")
+    admin = client(service.token)
+    made = admin.post(f"{service.url}/api/tokens", json={"permissions": []}, timeout=60).json()["data"]
+    reader, sql = client(made["token"]), "SELECT COUNT(*) AS n FROM photseries.series"
+
+    def counted(who, job):
+        assert ended(who, job) == "COMPLETED"
+        return int(who.get(f"{job}/results/result", timeout=60).text.split()[1])
+
+    mine = make(reader, jobs, sql, RESPONSEFORMAT="csv", PHASE="RUN")
+    found = make(admin, jobs, sql, RESPONSEFORMAT="csv", PHASE="RUN")
+    visible = reader.get(f"{service.url}/api/photometric_series", timeout=60).json()["data"]["totalMatches"]
+    everything = admin.get(f"{service.url}/api/photometric_series", timeout=60).json()["data"]["totalMatches"]
+    assert visible < everything
+    assert (counted(reader, mine), counted(admin, mine), counted(admin, found)) == (visible, visible, everything)
+    for part in ("", "/results/result", "/phase"):
+        assert reader.get(f"{found}{part}", timeout=60).status_code == 404
+    assert reader.delete(found, timeout=60).status_code == 404
+    jobs_of = {name: who.get(jobs, timeout=60).text for name, who in (("admin", admin), ("reader", reader))}
+    assert {name: [found in text, mine in text] for name, text in jobs_of.items()} == {
+        "admin": [True, True],
+        "reader": [False, True],
+    }
+    by_admin = make(reader, jobs, sql, RESPONSEFORMAT="csv")
+    assert admin.post(f"{by_admin}/phase", data={"PHASE": "RUN"}, timeout=60).status_code == 200
+    assert counted(admin, by_admin) == everything
+    assert reader.get(f"{by_admin}/results/result", timeout=60).status_code == 404, "another token ran it"
+    for one in (mine, found, by_admin, f"{service.url}/api/photometric_series/{hidden}"):
+        assert admin.delete(one, timeout=60).status_code == 200
+
+
+def test_times_of_jobs_have_any_offset(jobs, world, public):
+    anna = client(world.tokens["anna"])
+    job = make(anna, jobs)
+    seconds = int(time.time()) + 3600
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds + 86_399))
+    assert anna.post(f"{job}/destruction", data={"DESTRUCTION": f"{moment}+23:59:59"}, timeout=60).status_code == 200
+    expected = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+    assert anna.get(f"{job}/destruction", timeout=60).text == expected
+    for name, path in (("DESTRUCTION", f"{job}/destruction"), ("AFTER", jobs)):
+        send = anna.post if name == "DESTRUCTION" else anna.get
+        for text in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "soon"):
+            answer = send(path, **{"data" if send == anna.post else "params": {name: text}}, timeout=60)
+            assert (answer.status_code, name in answer.text) == (400, True), answer.text
+    anna.delete(job, timeout=60)
 
 
 def test_job_passes_through_its_phases(jobs, world, public):

@@ -14,7 +14,7 @@ from photseries.formats.registry import EXPORTS, Format
 from photseries.lightcurve.positions import SkyCircle, parse_position, position_in_name
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import OF_SOURCE, SEPARATION, Condition, Query
-from photseries.parameters.value_types import join_values
+from photseries.parameters.value_types import MAX_VALUES, join_values
 from photseries.server.archive import SeriesReader
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.exports import ExportHandler
@@ -78,10 +78,11 @@ def interpret(
     """
     criteria = {name: list(texts) for name, texts in arguments.items() if name != BOX}
     if "filter" in criteria:
+        short = {name: _letters(name) for name in filters}
         named = [
             filter_name
-            for text in criteria["filter"][-1].split(",")
-            for filter_name in filters_named(text.strip(), filters)
+            for text in criteria["filter"][-1].split(",", MAX_VALUES)  # parse refuses more values
+            for filter_name in filters_named(text.strip(), short)
         ]
         criteria["filter"] = [join_values(named)] if len(named) > 1 else named
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
@@ -102,20 +103,29 @@ def interpret(
     return Search(query, criteria, names, position)
 
 
-def filters_named(text: str, allowed: Sequence[str]) -> list[str]:
+def filters_named(text: str, short: Mapping[str, str]) -> list[str]:
     """Return the allowed filters with a common name: ``r`` every r filter, ``ZTF r`` or ``ztf-r`` one of them.
 
     Return other texts unchanged.
+
+    Parameters
+    ----------
+    text : str
+    short : mapping of str to str
+        The lower-case letters and digits of each allowed filter.
     """
-    if text in allowed:
+    if text in short:
         return [text]
-    short = {name: re.sub(r"[^a-z0-9]", "", name.lower()) for name in allowed}
-    letter = re.sub(r"[^a-z0-9]", "", text.lower())
+    letter = _letters(text)
     same = [name for name, letters in short.items() if letters == letter]
     if same or len(letter) != 1:
         return same or [text]
     systems = Counter(letters[:-1] for letters in short.values() if letters)  # a system has several filters
     return [name for name, letters in short.items() if letters[-1:] == letter and systems[letters[:-1]] > 2] or [text]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 class SearchSummaryHandler(BaseHandler):
