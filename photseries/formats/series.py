@@ -321,6 +321,7 @@ class _Series:
                     columns[role],
                     columns.get(error),
                     keeps=self.options.limit == "keep",
+                    flux=columns.get("flux"),
                     limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
                 )
                 warnings += measurement.warnings

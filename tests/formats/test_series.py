@@ -134,10 +134,25 @@ def test_sentinel_errors_become_null_in_columns_of_any_type(errors, dtype, expec
         ([100, 110, -99, -9999], [100, 110, NAN, NAN]),
         ([-60, -99, 50], [-60, -99, 50]),
         ([-999, -999], [-999, -999]),
+        ([100, 110, 99999, 999], [100, 110, NAN, NAN]),
+        ([900, 999, 1100], [900, 999, 1100]),
+        ([10, 12, 99], [10, 12, 99]),
     ],
 )
 def test_sentinel_fluxes_become_null(flux, expected):
     np.testing.assert_array_equal(made(curve(flux=np.array(flux, float))).frame["flux"], expected)
+    got = made(curve(flux=np.ones(len(flux)), fluxerr=np.array(flux, float)), flux_unit="uJy")
+    np.testing.assert_array_equal(got.frame["fluxerr"], expected)
+
+
+def test_magnitudes_of_negative_fluxes_become_null():
+    """ATLAS writes the magnitude of a negative flux as -23.9 + 2.5 log10(-uJy), also where most fluxes are negative."""
+    flux = np.array([210.0, -50, -40, -20, -60])
+    mag = np.sign(flux) * (23.9 - 2.5 * np.log10(np.abs(flux)))
+    got = made(curve(flux=flux, mag=mag, mag_err=np.full(5, 0.1)))
+    np.testing.assert_array_equal(got.frame["mag"], [mag[0], NAN, NAN, NAN, NAN])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.1, NAN, NAN, NAN, NAN])
+    np.testing.assert_array_equal(got.frame["flux"], flux)
 
 
 @pytest.mark.parametrize(
