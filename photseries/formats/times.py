@@ -65,8 +65,11 @@ _IN_NAME: Final = re.compile(
 _SCALE_IN_NAME: Final = re.compile(
     r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc|tai|tt|gps|ut1|local)(?![a-z])"
 )
-#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``.
-_ALIGNMENT_IN_NAME: Final = re.compile(r"(?<![a-z])t?(?:(start|beg(?:in)?)|end|stop)(?![a-z])")
+#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
+#: ``MJD-OBS`` are the start (FITS standard 4.0, section 9.5).
+_ALIGNMENT_IN_NAME: Final = re.compile(
+    r"(?<![a-z])t?(?:(start|beg(?:in)?|(?<=date[-_])obs|(?<=mjd[-_])obs)|end|stop)(?![a-z])"
+)
 
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
@@ -269,9 +272,10 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
     """Infer the format of times; None to use the time frame of the file."""
     if is_iso(times):
         return "iso"
-    is_certain = column == table.time or time_survey is not None
+    # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
+    key = table.header.get(column) or table.header.get(f"{column}_TYPE")
+    is_certain = column == table.time or time_survey is not None or key is not None
     by_name = None if is_certain else _format_of_name(column)
-    key = table.header.get(column)  # AAVSO states the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)

@@ -311,6 +311,22 @@ def test_a_column_of_filters_is_known_by_its_name(name):
         read(BANDS.replace("band", name))
 
 
+@pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wavelength", "Wavelength [um]"])
+def test_files_of_several_frequencies_are_refused_or_split(name):
+    text = f"mjd,{name},flux_mJy\n58000,5,0.12\n58001,8.5,0.13\n58002,5,0.14\n"
+    with pytest.raises(InvalidError, match=r"has several filters: 5.0 \(2 rows\), 8.5 \(1 rows\)"):
+        read(text)
+    got = read(text, where=f"{name}=5.0", filter_map="5=radio-6GHz")
+    np.testing.assert_allclose(got.frame["flux"], [120, 140], rtol=1e-12)
+    assert got.fields["filter"] == "radio-6GHz"
+
+
+def test_st_magnitudes_are_refused():
+    with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
+        read("mjd,STMAG\n59000,15\n")
+    assert read("mjd,STMAG\n59000,15\n", magsys="instrumental").fields["magsys"] == "instrumental"
+
+
 def test_rows_without_a_filter_cause_a_warning():
     readings = read_bytes(f"{BANDS}4,18,\n5,19, \n".encode(), "x.csv", ReadOptions(split_by="band"))
     assert [one.warnings for one in readings] == [("2 rows have no value in band, and were left out.",)] * 2
