@@ -118,6 +118,9 @@ def separate_limits(
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
+        if (limit := limit_column(frame)) is not None:
+            is_limit = values == frame[limit].to_numpy()
+            marked |= is_limit & (np.isnan(errors) | _no_errors(errors, role))
         if limits_have_no_error:
             marked |= np.isfinite(values) & np.isnan(errors)
     none = no_values(_masked(values, negative), role) | negative

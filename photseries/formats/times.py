@@ -55,11 +55,11 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
 
 #: A format with another origin: ``hjd-2450000``.
 _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
-#: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
+#: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``days since BJD 2457000``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
     r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
-    r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)(?!\d)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
+    r"(?:\s*[\[(]?\s*[-+]?\s*(\d{5,7}(?:\.\d+)?)(?!\d))?"
 )
 #: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
 _SCALE_IN_NAME: Final = re.compile(
@@ -133,7 +133,7 @@ def _format_of_name(column: str) -> str | None:
     match = _IN_NAME.search(name)
     if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
-    counted = f"{match[1]}-{match[2] or match[3]}"
+    counted = f"{match[1]}-{match[2]}"
     return counted if _COUNTED.fullmatch(counted) else match[1]
 
 

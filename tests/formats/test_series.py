@@ -179,6 +179,14 @@ def test_upper_limits_are_kept_in_a_column(text, mag, limits):
         assert "limiting_mag" not in dropped.frame
 
 
+def test_a_limiting_magnitude_without_an_error_is_no_measurement():
+    """ASAS-SN Sky Patrol V2 repeats the limit as the magnitude, with an error of 99.99."""
+    got = read("mjd,mag,mag_err,limit\n1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n")
+    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2])
+    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN])
+
+
 def test_limiting_magnitudes_of_rows_give_the_field():
     got = read("mjd,mag,diffmaglim\n1,15,20.5\n2,16,20.7\n3,>14,99\n")
     assert got.fields["limiting_mag"] == pytest.approx(20.6)
