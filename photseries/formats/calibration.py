@@ -56,6 +56,7 @@ _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
     (re.compile(r"(?:.*[^a-z])?ab_?mag.*|mag_?ab", re.IGNORECASE), "ab"),
+    (re.compile(r"(?:.*[^a-z])?st_?mag.*|mag_?st", re.IGNORECASE), "st"),
     (
         re.compile(
             r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)[ _.-]?mag(?:nitude)?s?"
@@ -207,7 +208,8 @@ def system_of(
             raise invalid(f"magsys must be one of {', '.join(_KNOWN_SYSTEMS)}, not {options.magsys!r:.40}.")
         return options.magsys.lower()
     named = next((system for pattern, system in _NAMED_SYSTEMS if pattern.fullmatch(column)), None)
-    return unit or _system_in_rows(frame, declared) or system_of_header(header) or named or declared
+    stated = unit or _system_in_rows(frame, declared) or system_of_header(header)
+    return stated or (_known_system(named, f"column {column!r:.60}") if named else declared)
 
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:

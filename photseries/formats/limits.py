@@ -48,7 +48,7 @@ _NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata"
 
 #: Sentinels for missing magnitudes and fluxes, if they are far from all other values [mag], [any unit].
 _MAGNITUDES: Final = (29.999, 30.0, 9.99, 9.999, 9.9999, 0.0, -1.0, -9.9, -9.99, -9.999)
-_FLUXES: Final = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
+_FLUXES: Final = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 999.0, 9999.0, 99999.0, 999999.0)
 _HUGE: Final = 1e20  # no flux in any unit
 _FAR: Final = 5.0  # from all others [mag]
 _TOO_FAR: Final = 25.0  # from the median of the others [mag]
@@ -87,6 +87,7 @@ def separate_limits(
     error: str | None,
     *,
     keeps: bool,
+    flux: str | None = None,
     limits_have_no_error: bool = False,
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
@@ -98,6 +99,8 @@ def separate_limits(
         The column with the errors.
     keeps : bool
         Whether rows with a limit are kept; only the warning depends on it.
+    flux : str, optional
+        The column with the fluxes of magnitudes.
     limits_have_no_error : bool
         Whether a magnitude without an error is an upper limit.
 
@@ -109,12 +112,15 @@ def separate_limits(
     if role == "flux":
         _refuse_lower_limits(frame, column)
     values, limits = _numbers(frame[column], column)
-    negative = _negative(frame, values) if role == "mag" else np.zeros(len(values), bool)
+    negative = _negative(frame, values, flux) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
     marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column, role)
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
+        if (limit := limit_column(frame)) is not None:
+            is_limit = values == frame[limit].to_numpy()
+            marked |= is_limit & (np.isnan(errors) | _no_errors(errors, role))
         if limits_have_no_error:
             marked |= np.isfinite(values) & np.isnan(errors)
     none = no_values(_masked(values, negative), role) | negative
@@ -133,12 +139,12 @@ def separate_limits(
     return MeasuredColumn(_masked(values, absent), errors, limits, warnings, changed)
 
 
-def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
+def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number], flux: str | None) -> npt.NDArray[np.bool_]:
     """Return the rows whose magnitude belongs to a negative flux: ``isdiffpos`` of alerts, negative values of ATLAS."""
     is_negative = np.zeros(len(values), bool)
     if (name := column_called(frame.columns, _POSITIVE)) is not None:
         is_negative |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
-    flux = column_called(frame.columns, ("ujy",))
+    flux = flux or column_called(frame.columns, ("ujy",))
     if flux is not None and frame[flux].dtype.kind in "fi":
         is_negative |= (frame[flux].to_numpy(np.float64) < 0) & (values < 0)
     return np.asarray(is_negative & np.isfinite(values), bool)
@@ -246,10 +252,11 @@ def no_values(values: npt.NDArray[np.number], role: str) -> Any:
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
-    limit, numbers = (_NO_ERROR, _NO_ERRORS) if role == "mag" else (_HUGE, ())
-    sentinels = np.array(numbers, np.result_type(errors.dtype, np.float16))  # rounded as in the column
+    if role == "flux":
+        return np.asarray(np.isfinite(errors) & no_values(errors, role))
+    sentinels = np.array(_NO_ERRORS, np.result_type(errors.dtype, np.float16))  # rounded as in the column
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= limit) | np.isin(errors, sentinels)))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, sentinels)))
 
 
 def _masked(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

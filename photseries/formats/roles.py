@@ -202,6 +202,8 @@ def _guess(role: str, names: list[str]) -> str | None:
     if role == TIME_ROLE:
         like = list(filter(_days_in, names))
         same = [name for name in like if _days_in(name)[0] == _days_in(like[0])[0]]
+        if len(middles := [name for name in same if "mid" in _words(name)]) == 1:
+            return middles[0]
         if len(same) > 1:
             raise invalid(f"Several columns may be the time: {list_names(same)}. Name one (time_col).")
         return next(iter(like), None)
@@ -215,8 +217,12 @@ def _guess(role: str, names: list[str]) -> str | None:
 
 def _days_in(name: str) -> list[str]:
     """Return the words of a name that denote day counts, such as mjd in ``MJD-OBS`` and ``obsMjd``."""
-    words = map(str.lower, re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD")))
-    return [word for word in words if word in ("mjd", "bjd", "hjd", "jd", "hmjd", "bmjd")]
+    return [word for word in _words(name) if word in ("mjd", "bjd", "hjd", "jd", "hmjd", "bmjd")]
+
+
+def _words(name: str) -> list[str]:
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD"))
+    return [word.lower() for word in words]
 
 
 def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | None:

@@ -28,6 +28,10 @@ _OBJECTS: Final = (
 _PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "star name", "star_name", "target_name")
 #: Words in the name of a text column that suggest filters.
 _LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
+#: Columns of radio and spectroscopic light curves, where rows of several bands have several values.
+_FREQUENCY: Final = re.compile(
+    r"(?:obs_)?(?:freq(?:uency)?|wavelength|lambda)(?:[ _]*[\[(]?(?:[kmg]?hz|um|nm|\w?m|angstrom)[\])]?)?"
+)
 _LISTED: Final = 10
 
 #: Filter name -> most likely bandpass.
@@ -107,7 +111,12 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
         return survey.filter_col
     if not is_foreign:
         return None
-    like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
+    names = {str(name): _snake(str(name)) for name in frame.columns}
+    like = (
+        name
+        for name, snake in names.items()
+        if (_LIKE_FILTER.search(snake) and is_text(frame[name])) or _FREQUENCY.fullmatch(snake)
+    )
     column = column_called(frame.columns, _FILTERS) or next(like, None)
     return None if column is None or frame[column].isna().all() else column
 

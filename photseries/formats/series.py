@@ -98,6 +98,7 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     if not table.frame.columns.is_unique:
         twice = table.frame.columns[table.frame.columns.duplicated()][0]
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
+    table = _with_attrs(table)
     plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     is_foreign = not is_stored(table.file_metadata, frame)
@@ -107,6 +108,17 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     return tuple(
         _Series(table, part, options, survey, is_foreign).reading(is_whole=part.frame is table.frame) for part in parts
     )
+
+
+def _with_attrs(table: Table) -> Table:
+    """Add the keywords and the ``units`` that users keep in the ``attrs`` of pandas, which Parquet keeps, too."""
+    attrs = table.frame.attrs
+    if not attrs:
+        return table
+    units = attrs.get("units")
+    texts = {name: unit for name, unit in units.items() if isinstance(unit, str)} if isinstance(units, Mapping) else {}
+    keywords = {str(name).upper(): value for name, value in attrs.items() if isinstance(value, str | int | float)}
+    return replace(table, header={**keywords, **table.header}, units={**texts, **table.units})
 
 
 def _without_fluxes(altdata: object) -> dict[str, object]:
@@ -321,6 +333,7 @@ class _Series:
                     columns[role],
                     columns.get(error),
                     keeps=self.options.limit == "keep",
+                    flux=columns.get("flux"),
                     limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
                 )
                 warnings += measurement.warnings

@@ -55,18 +55,21 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
 
 #: A format with another origin: ``hjd-2450000``.
 _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
-#: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
+#: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``days since BJD 2457000``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
     r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
-    r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)(?!\d)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
+    r"(?:\s*[\[(]?\s*[-+]?\s*(\d{5,7}(?:\.\d+)?)(?!\d))?"
 )
 #: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
 _SCALE_IN_NAME: Final = re.compile(
     r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc|tai|tt|gps|ut1|local)(?![a-z])"
 )
-#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``.
-_ALIGNMENT_IN_NAME: Final = re.compile(r"(?<![a-z])t?(?:(start|beg(?:in)?)|end|stop)(?![a-z])")
+#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
+#: ``MJD-OBS`` are the start (FITS standard 4.0, section 9.5).
+_ALIGNMENT_IN_NAME: Final = re.compile(
+    r"(?<![a-z])t?(?:(start|beg(?:in)?|(?<=date[-_])obs|(?<=mjd[-_])obs)|end|stop)(?![a-z])"
+)
 
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
@@ -130,7 +133,7 @@ def _format_of_name(column: str) -> str | None:
     match = _IN_NAME.search(name)
     if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
-    counted = f"{match[1]}-{match[2] or match[3]}"
+    counted = f"{match[1]}-{match[2]}"
     return counted if _COUNTED.fullmatch(counted) else match[1]
 
 
@@ -269,9 +272,10 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
     """Infer the format of times; None to use the time frame of the file."""
     if is_iso(times):
         return "iso"
-    is_certain = column == table.time or time_survey is not None
+    # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
+    key = table.header.get(column) or table.header.get(f"{column}_TYPE")
+    is_certain = column == table.time or time_survey is not None or key is not None
     by_name = None if is_certain else _format_of_name(column)
-    key = table.header.get(column)  # AAVSO states the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)

@@ -36,8 +36,9 @@ __all__ = ["Quality", "distance_warnings", "inspect"]
 
 #: The range of magnitudes; fluxes rarely all lie in it, close together.
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
-#: Sirius has -1.5 mag.
+#: Sirius has -1.5 mag; JWST reaches 31 mag.
 BRIGHTEST: Final = -2.0
+FAINTEST: Final = 35.0
 #: Prefixes of filters whose published magnitudes are often in the Vega system.
 VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::")
 ZERO_POINT_TOLERANCE: Final = 0.01  # [mag]
@@ -226,6 +227,14 @@ def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Itera
             f"The median magnitude, {np.median(measured):.4g}, is brighter than any star of the night sky. If the zero "
             "point is unknown, set magsys to instrumental."
         )
+    if brightness in FLUX and calibration.flux_unit.microjansky is not None and finite.size:
+        typical = float(np.median(np.abs(finite)))
+        mag = float(flux_to_mag(typical * calibration.scale))
+        if not BRIGHTEST < mag < FAINTEST and typical > 0:
+            yield (
+                f"The median flux, {typical:.4g} {calibration.flux_unit.name}, is an AB magnitude of {mag:.4g}, "
+                "which no source has: check flux_unit."
+            )
 
 
 def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, object]) -> Iterator[str]:

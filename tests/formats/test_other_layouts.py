@@ -275,6 +275,31 @@ READ: dict[str, Any] = {
         {"time_scale": "utc", "time_stamp_alignment": "start"},
     ),
     "times of the end by name": ("MJD-END,mag\n59000.5,15\n", {}, {}, {"time_stamp_alignment": "end"}),
+    "times since a day by name": (
+        "days since MJD 59000,mag\n1.5,15\n",
+        {"time_col": "days since MJD 59000"},
+        {"mjd": [59001.5]},
+        {},
+    ),
+    "times of the middle among others": (
+        "MJD-BEG,MJD-MID,MJD-END,mag\n59000,59000.25,59000.5,15\n",
+        {},
+        {"mjd": [59000.25]},
+        {"time_stamp_alignment": None},
+    ),
+    "times of FITS headers": ("MJD-OBS,mag\n59000.5,15\n", {}, {"mjd": [59000.5]}, {"time_stamp_alignment": "start"}),
+    "dates of FITS headers": (
+        "DATE-OBS,mag\n2020-01-01T12:00:00,15\n",
+        {},
+        {"mjd": [58849.5]},
+        {"time_scale": "utc", "time_stamp_alignment": "start"},
+    ),
+    "AAVSO's exoplanets": (
+        "#TYPE=EXOPLANET\n#DELIM=,\n#DATE_TYPE=BJD_TDB\n#DATE,FLUX,MERR\n2459000.5,1.01,0.01\n2459001.5,0.99,0.01\n",
+        {},
+        {"mjd": [59000, 59001], "flux": [1.01, 0.99]},
+        {"time_scale": "tdb", "time_refpos": "barycenter", "flux_unit": "relative"},
+    ),
     "dates of no scale of a series": (
         "date (GPS),mag\n2020-01-01T12:00:00,15\n",
         {"time_col": "date (GPS)"},

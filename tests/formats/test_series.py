@@ -134,10 +134,25 @@ def test_sentinel_errors_become_null_in_columns_of_any_type(errors, dtype, expec
         ([100, 110, -99, -9999], [100, 110, NAN, NAN]),
         ([-60, -99, 50], [-60, -99, 50]),
         ([-999, -999], [-999, -999]),
+        ([100, 110, 99999, 999], [100, 110, NAN, NAN]),
+        ([900, 999, 1100], [900, 999, 1100]),
+        ([10, 12, 99], [10, 12, 99]),
     ],
 )
 def test_sentinel_fluxes_become_null(flux, expected):
     np.testing.assert_array_equal(made(curve(flux=np.array(flux, float))).frame["flux"], expected)
+    got = made(curve(flux=np.ones(len(flux)), fluxerr=np.array(flux, float)), flux_unit="uJy")
+    np.testing.assert_array_equal(got.frame["fluxerr"], expected)
+
+
+def test_magnitudes_of_negative_fluxes_become_null():
+    """ATLAS writes the magnitude of a negative flux as -23.9 + 2.5 log10(-uJy), also where most fluxes are negative."""
+    flux = np.array([210.0, -50, -40, -20, -60])
+    mag = np.sign(flux) * (23.9 - 2.5 * np.log10(np.abs(flux)))
+    got = made(curve(flux=flux, mag=mag, mag_err=np.full(5, 0.1)))
+    np.testing.assert_array_equal(got.frame["mag"], [mag[0], NAN, NAN, NAN, NAN])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.1, NAN, NAN, NAN, NAN])
+    np.testing.assert_array_equal(got.frame["flux"], flux)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +177,14 @@ def test_upper_limits_are_kept_in_a_column(text, mag, limits):
         dropped = read(text, limit="drop")
         assert dropped.frame["mag"].tolist() == [15]
         assert "limiting_mag" not in dropped.frame
+
+
+def test_a_limiting_magnitude_without_an_error_is_no_measurement():
+    """ASAS-SN Sky Patrol V2 repeats the limit as the magnitude, with an error of 99.99."""
+    got = read("mjd,mag,mag_err,limit\n1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n")
+    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2])
+    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN])
 
 
 def test_limiting_magnitudes_of_rows_give_the_field():
@@ -294,6 +317,22 @@ def test_foreign_fluxes_without_a_unit_cause_a_warning():
 def test_a_column_of_filters_is_known_by_its_name(name):
     with pytest.raises(InvalidError, match=rf"The column '{name}' has several filters: r \(2 rows\), g \(1 rows\)"):
         read(BANDS.replace("band", name))
+
+
+@pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wavelength", "Wavelength [um]"])
+def test_files_of_several_frequencies_are_refused_or_split(name):
+    text = f"mjd,{name},flux_mJy\n58000,5,0.12\n58001,8.5,0.13\n58002,5,0.14\n"
+    with pytest.raises(InvalidError, match=r"has several filters: 5.0 \(2 rows\), 8.5 \(1 rows\)"):
+        read(text)
+    got = read(text, where=f"{name}=5.0", filter_map="5=radio-6GHz")
+    np.testing.assert_allclose(got.frame["flux"], [120, 140], rtol=1e-12)
+    assert got.fields["filter"] == "radio-6GHz"
+
+
+def test_st_magnitudes_are_refused():
+    with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
+        read("mjd,STMAG\n59000,15\n")
+    assert read("mjd,STMAG\n59000,15\n", magsys="instrumental").fields["magsys"] == "instrumental"
 
 
 def test_rows_without_a_filter_cause_a_warning():

@@ -252,3 +252,21 @@ def test_text_in_the_layout_fixed_of_pandas_is_refused(tmp_path):
     frame.to_hdf(tmp_path / "table.h5", key="curve", format="table")
     with pytest.raises(InvalidError, match=r"several filters: g \(1 rows\), r \(1 rows\)"):
         read(tmp_path / "table.h5")
+
+
+@pytest.mark.parametrize("form", ["frame", "parquet", "feather"])
+def test_units_and_keywords_in_attrs_of_pandas_are_read(form):
+    frame = pd.DataFrame({"mjd": MJD, "flux": [1.5, 2.5], "fluxerr": [100.0, 200.0]})
+    frame.attrs = {"units": {"flux": "mJy", "fluxerr": "uJy"}, "timesys": "TDB", "cuts": [3]}
+    content = io.BytesIO()
+    if form == "parquet":
+        frame.to_parquet(content)
+    elif form == "feather":
+        frame.to_feather(content)
+    options = ReadOptions()
+    got = one_of(
+        collect(frame, options) if form == "frame" else read_bytes(content.getvalue(), f"curve.{form}", options)
+    )
+    np.testing.assert_allclose(got.frame["flux"], [1500, 2500], rtol=1e-12)
+    np.testing.assert_allclose(got.frame["fluxerr"], [100, 200], rtol=1e-12)
+    assert got.fields["time_scale"] == "tdb"

@@ -273,6 +273,20 @@ def test_magnitudes_brighter_than_any_star_are_instrumental():
 
 
 @pytest.mark.parametrize(
+    ("flux", "unit", "mag"),
+    [(1e-12, "uJy", "53.9"), (1e-15, "mJy", "53.9"), (1e11, "uJy", "-3.6"), (1e-5, "uJy", "36.4")],
+)
+def test_fluxes_of_no_source_cause_a_warning(flux, unit, mag):
+    """By hand: 23.9 + 2.5 * 12 = 53.9, 23.9 - 2.5 * 11 = -3.6, 23.9 + 2.5 * 5 = 36.4."""
+    frame = pd.DataFrame({"mjd": MJD, "flux": np.full(6, flux), "fluxerr": np.full(6, flux / 10)})
+    assert any(
+        f"is an AB magnitude of {mag}, which no source has" in one for one in inspected(frame, flux_unit=unit).warnings
+    )
+    assert "no source" not in " ".join(inspected(frame, flux_unit="ct/s").warnings)
+    assert "no source" not in " ".join(inspected(frame.assign(flux=0.05, fluxerr=0.01)).warnings)
+
+
+@pytest.mark.parametrize(
     ("given", "warned"),
     [
         ({"filter": "besselli"}, True),
