@@ -124,6 +124,26 @@ def test_axis_excludes_outliers_until_the_full_range_is_requested(page, service,
     assert "full=1" in page.url
 
 
+@pytest.mark.parametrize(
+    ("flux", "error", "ends"),
+    [
+        ([100, 110], [8, 8], (92, 118)),  # the bars in whole
+        ([100, 110], [8, 1000], (90, 120)),  # at most as far out as the points are apart
+        ([100], [30], (70, 130)),
+        ([100, 110], [None, None], (100, 110)),
+    ],
+)
+def test_the_axis_of_a_few_points_includes_their_error_bars(page, service, admin, world, flux, error, ends):
+    table = {"mjd": [59000.0 + row for row in range(len(flux))], "flux": flux, "fluxerr": error}
+    body = world.fields(series_name=f"bars {ends}", data=table)
+    made = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    sign_in(page, service.token, f"/series/{made}?unit=flux")
+    told(page, r"\d points?")
+    margin = 0.07 * (ends[1] - ends[0])
+    drawn = page.evaluate("() => { const { ys } = document.getElementById('curve').chart; return [ys.start, ys.end]; }")
+    assert drawn == pytest.approx([ends[0] - margin, ends[1] + margin])
+
+
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")
