@@ -144,6 +144,18 @@ def test_the_axis_of_a_few_points_includes_their_error_bars(page, service, admin
     assert drawn == pytest.approx([ends[0] - margin, ends[1] + margin])
 
 
+def test_small_light_curves_show_a_few_points(page, service, admin, world):
+    admin.post("/api/sources", json={"id": "one point", "ra": 10.0, "dec": 10.0})
+    table = {"mjd": [59000.0], "flux": [100.0], "fluxerr": [5.0]}
+    body = world.fields(obj_id="one point", series_name="one", data=table)
+    admin.post("/api/photometric_series", json=body).raise_for_status()
+    sign_in(page, service.token)
+    page.goto("/?q=one+point")
+    point = page.locator(".spark path")
+    assert point.get_attribute("d") == "M60.0 16h0"  # the middle of 120 by 32 pixels
+    assert float(point.evaluate("(one) => parseFloat(getComputedStyle(one).strokeWidth)")) >= 3
+
+
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")
