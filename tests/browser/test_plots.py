@@ -156,6 +156,27 @@ def test_small_light_curves_show_a_few_points(page, service, admin, world):
     assert float(point.evaluate("(one) => parseFloat(getComputedStyle(one).strokeWidth)")) >= 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "start", "end", "labels"),
+    [
+        ("number", 59999, 60049.9, ["60000", "60020", "60040"]),
+        ("number", 60001, 60101, ["60050", "60100"]),
+        ("log", 6, 70, ["10", "20", "50"]),
+        ("date", 60676.9, 60705.1, ["2025-01-05", "2025-01-15", "2025-01-25"]),
+        ("date", 60676, 60676 + 0.9 / 86400, ["00:00:00.000\n2025-01-01", "00:00:00.500"]),
+    ],
+)
+def test_a_narrow_axis_has_at_least_two_labels(page, service, series, kind, start, end, labels):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    script = """([kind, start, end]) => {
+        const { xs } = document.getElementById("curve").chart;
+        Object.assign(xs, { kind, start, end, from: 0, to: 225, offset: 0, grouped: false });
+        return xs.ticks(kind === "date" ? 92 : 84).map(({ text }) => text);
+    }"""
+    assert page.evaluate(script, [kind, start, end]) == labels
+
+
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")
