@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import click
 import orjson
@@ -14,6 +15,7 @@ __all__ = [
     "Failure",
     "failure",
     "force_option",
+    "format_moment",
     "if_match_option",
     "json_option",
     "print_entries",
@@ -54,6 +56,12 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def format_moment(value: str | datetime) -> str:
+    """Format a time in ISO 8601 to the second; UTC is Z."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def failure(error: PhotseriesError, *more: str) -> Failure:
     """Return the line about an error: its message, further sentences, and the link to the page about its code."""
     link = [f"See {error.help}"] if error.help else []
@@ -85,4 +93,6 @@ def print_entries(
 def _format_value(value: object) -> str:
     if isinstance(value, Mapping | list):
         return safe(orjson.dumps(value).decode())
+    if isinstance(value, datetime):
+        return format_moment(value)
     return "-" if value is None else safe(str(value))

@@ -17,6 +17,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import (
     Failure,
     force_option,
+    format_moment,
     if_match_option,
     json_option,
     print_entries,
@@ -192,7 +193,8 @@ def periods(
         client.delete_periods(series_id, method)
     result = client.periods(series_id)
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
-    print_entries(result, as_json, table_lines(result, columns, None))
+    rows = [{**row, "when": format_moment(row["when"])} for row in result]
+    print_entries(result, as_json, table_lines(rows, columns, None))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

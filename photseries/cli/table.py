@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 from rich.cells import cell_len
 
-from photseries.cli.options import safe
+from photseries.cli.options import format_moment, safe
 from photseries.fields import FIELDS
 
 __all__ = ["format_field", "table_lines"]
@@ -22,6 +22,8 @@ def format_field(value: object, name: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     field = FIELDS.get(name)
+    if field is not None and field.type == "moment" and isinstance(value, str):
+        value = format_moment(value)
     if field is not None and field.digits is not None and isinstance(value, int | float):
         return f"{value:.{field.digits}f}"
     if isinstance(value, float):

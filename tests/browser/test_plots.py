@@ -124,6 +124,59 @@ def test_axis_excludes_outliers_until_the_full_range_is_requested(page, service,
     assert "full=1" in page.url
 
 
+@pytest.mark.parametrize(
+    ("flux", "error", "ends"),
+    [
+        ([100, 110], [8, 8], (92, 118)),  # the bars in whole
+        ([100, 110], [8, 1000], (90, 120)),  # at most as far out as the points are apart
+        ([100], [30], (70, 130)),
+        ([100, 110], [None, None], (100, 110)),
+    ],
+)
+def test_the_axis_of_a_few_points_includes_their_error_bars(page, service, admin, world, flux, error, ends):
+    table = {"mjd": [59000.0 + row for row in range(len(flux))], "flux": flux, "fluxerr": error}
+    body = world.fields(series_name=f"bars {ends}", data=table)
+    made = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    sign_in(page, service.token, f"/series/{made}?unit=flux")
+    told(page, r"\d points?")
+    margin = 0.07 * (ends[1] - ends[0])
+    drawn = page.evaluate("() => { const { ys } = document.getElementById('curve').chart; return [ys.start, ys.end]; }")
+    assert drawn == pytest.approx([ends[0] - margin, ends[1] + margin])
+
+
+def test_small_light_curves_show_a_few_points(page, service, admin, world):
+    admin.post("/api/sources", json={"id": "one point", "ra": 10.0, "dec": 10.0})
+    table = {"mjd": [59000.0], "flux": [100.0], "fluxerr": [5.0]}
+    body = world.fields(obj_id="one point", series_name="one", data=table)
+    admin.post("/api/photometric_series", json=body).raise_for_status()
+    sign_in(page, service.token)
+    page.goto("/?q=one+point")
+    point = page.locator(".spark path")
+    assert point.get_attribute("d") == "M60.0 16h0"  # the middle of 120 by 32 pixels
+    assert float(point.evaluate("(one) => parseFloat(getComputedStyle(one).strokeWidth)")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "end", "labels"),
+    [
+        ("number", 59999, 60049.9, ["60000", "60020", "60040"]),
+        ("number", 60001, 60101, ["60050", "60100"]),
+        ("log", 6, 70, ["10", "20", "50"]),
+        ("date", 60676.9, 60705.1, ["2025-01-05", "2025-01-15", "2025-01-25"]),
+        ("date", 60676, 60676 + 0.9 / 86400, ["00:00:00.000\n2025-01-01", "00:00:00.500"]),
+    ],
+)
+def test_a_narrow_axis_has_at_least_two_labels(page, service, series, kind, start, end, labels):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    script = """([kind, start, end]) => {
+        const { xs } = document.getElementById("curve").chart;
+        Object.assign(xs, { kind, start, end, from: 0, to: 225, offset: 0, grouped: false });
+        return xs.ticks(kind === "date" ? 92 : 84).map(({ text }) => text);
+    }"""
+    assert page.evaluate(script, [kind, start, end]) == labels
+
+
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")

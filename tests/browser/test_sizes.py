@@ -13,7 +13,7 @@ from tests.browser.watch import barriers
 
 pytestmark = pytest.mark.slow
 
-SIZES = {"wide": (1440, 900), "middle": (1024, 768), "phone": (390, 844)}
+SIZES = {"wide": (1440, 900), "middle": (1024, 768), "phone": (360, 780)}
 PAGES = {
     "find": ("/", ".spark svg"),
     "source": ("/sources/Demo%20RR%20Lyrae", "#told:has-text('points')"),
@@ -24,6 +24,16 @@ PAGES = {
     "admin": ("/admin", "#health:has-text('ready')"),
     "nothing": ("/?q=10+80", "text=nearest"),
 }
+
+
+#: Returns the placeholders that are wider than their inputs.
+CUT = """() => [...document.querySelectorAll("input")].filter((input) => {
+    const style = getComputedStyle(input);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${style.fontSize} ${style.fontFamily}`;
+    const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return input.clientWidth && pen.measureText(input.placeholder).width > room;
+}).map(({ placeholder }) => placeholder)"""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +59,8 @@ def test_pages_fit_the_window_and_are_accessible(browse, demo, folder, size, sch
         page.goto(path.format(number))
         page.locator(shown).first.wait_for()
         page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate(CUT) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         if (size, scheme) in (("wide", "light"), ("phone", "dark")):
             assert barriers(page) == {}, name

@@ -63,6 +63,12 @@ def test_values_are_formatted(value, text):
     assert format_field(value) == text
 
 
+@pytest.mark.parametrize("name", ["created_at", "modified"])
+def test_times_are_printed_to_the_second(name):
+    assert format_field("2026-11-30T08:32:03.276073+00:00", name) == "2026-11-30T08:32:03Z"
+    assert format_field("2026-11-30T10:32:03+02:00", name) == "2026-11-30T10:32:03+02:00"
+
+
 def test_digits_depend_on_the_field():
     assert format_field(1.25e-8, "period_error") == "1.25e-08"
     assert format_field(59000.123456, "mjd_first") == "59000.12346"

@@ -181,11 +181,17 @@ def _dress(axes: Axes, position: FloatArray, labels: tuple[str, str], colours: M
 
 
 def _fit(axes: Axes, points: Samples, threshold: float) -> None:
-    """Fit the axis to the points; ignore undetected magnitudes, because they scatter widely."""
-    value = points.value
+    """Fit the axis to the points and, up to the width of their range, their error bars.
+
+    Undetected magnitudes are ignored, because they scatter widely.
+    """
+    value, error = points.value, points.error
     if points.unit == "mag" and points.snr is not None and not np.all(faint := points.snr <= threshold):
-        value = value[~faint]
+        value, error = value[~faint], None if error is None else error[~faint]
     low, high = float(value.min()), float(value.max())
+    if error is not None and len(points.mjd) <= _FEW:
+        size = np.minimum(error, high - low or _MAX_VALUE)
+        low, high = float((value - size).min()), float((value + size).max())
     margin = 0.08 * (high - low) or abs(low) * 0.01 or 1.0
     ends = (high + margin, low - margin) if points.unit == "mag" else (low - margin, high + margin)
     axes.set_ylim(*ends)

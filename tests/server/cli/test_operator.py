@@ -119,6 +119,8 @@ def test_members_users_and_series_can_be_corrected(running, folder):
         ("change", "users", "operator"),
         ("remove", "users", "operator"),
     ]
+    printed = run(folder, "audit", "--last", "1").stdout
+    assert f"at={events[0]['at'][:19]}Z  " in printed
 
 
 def test_an_automatic_id_comes_after_an_explicit_one(running, folder):

@@ -1,10 +1,17 @@
-"""The pages' own weight."""
+"""The pages' own weight, and the code that they offer."""
 
 import re
+import shlex
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from photseries.parameters import Query
 from photseries.server.http.pages import assets
+from photseries.server.http.pages.snippets import of_search, of_source
+from tests.support import PATIENCE, columns
 
 KILO = 1000
 TEMPLATES = assets._OWN.parent / "templates"
@@ -22,3 +29,29 @@ def test_a_page_is_light(page):
     parts += [TEMPLATES / name for name in re.findall(r'{% include "([^"]+)" %}', parts[0].read_text())]
     parts += [assets._OWN / name for name in used("".join(part.read_text() for part in parts))]
     assert sum(part.stat().st_size for part in parts) < 110 * KILO
+
+
+@pytest.fixture(scope="module")
+def sources(admin, world):
+    """The series of sources whose names contain one another, by name."""
+    ids = {}
+    for name in ("V1", "V10", 'V1, "b"'):
+        admin.post("/api/sources", json={"id": name, "ra": 10.0, "dec": 10.0}).raise_for_status()
+        body = world.fields(obj_id=name, series_name="code", ra=10.0, dec=10.0, data=columns())
+        ids[name] = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    return ids
+
+
+@pytest.mark.parametrize("names", [["V1"], ["V1", "V10"], ["V10", 'V1, "b"']])
+def test_the_code_of_a_page_finds_only_its_sources(service, admin, sources, names, monkeypatch):
+    monkeypatch.setenv("PHOTSERIES_TOKEN", service.token)
+    codes = [of_search(service.url, Query(), {"minNumExposures": ["1"]}, names)]
+    codes += [of_source(service.url, names[0])] * (len(names) == 1)
+    for code in codes:
+        script = code["Python"].partition("\ntables")[0] + "\nprint(sorted(found['id'].tolist()))"
+        printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
+        assert printed.stdout == f"{sorted(sources[name] for name in names)}\n", printed.stderr
+        (url,) = (word for word in shlex.split(code["curl"]) if word.startswith("http"))
+        query = parse_qs(urlsplit(url).query)
+        found = admin.get("/api/photometric_series", params=query).json()["data"]["series"]
+        assert sorted(one["id"] for one in found) == sorted(sources[name] for name in names)

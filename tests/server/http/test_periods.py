@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_the_client_and_the_command_store_periods(service, world, series):
         return outcome.output
 
     assert [one["method"] for one in json.loads(run("--json"))] == ["bls"]
-    assert "by eye" in run("--put", "0.7", "--method", "by eye")
+    assert re.search(r"by eye .* 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$", run("--put", "0.7", "--method", "by eye"), re.M)
     assert len(json.loads(run("--put", "0.8", "--method", "by eye", "--preferred", "--json"))) == 2
     assert json.loads(run("--delete", "--json")) == []
 

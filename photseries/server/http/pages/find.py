@@ -70,8 +70,8 @@ class FormInput:
 
     @property
     def hint(self) -> str:
-        """An example value."""
-        return "MJD or 2026-11-21" if self.parameter.kind is MOMENT else ""
+        """What a value looks like."""
+        return "MJD or date" if self.parameter.kind is MOMENT else ""
 
     @property
     def is_flag(self) -> bool:

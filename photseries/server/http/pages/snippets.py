@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from photseries.parameters import Query, snake_case
+from photseries.parameters.value_types import join_values
 
 __all__ = ["of_period", "of_search", "of_series", "of_source"]
 
@@ -41,18 +42,15 @@ def of_search(
         The sources to which the search is also restricted.
     """
     shaped = {name: list(texts) for name, texts in criteria.items() if name not in ("pageNumber", "numPerPage")}
-    keywords = ", ".join(f"{snake_case(name)}={_value(texts)}" for name, texts in shaped.items())
-    if names is None:
-        statement = f"found = client.find({keywords})"
-        urls = [f"{origin}{_API}?{urlencode(shaped, doseq=True)}".rstrip("?")]
-    else:
-        each = ", ".join(filter(None, ["object_id=name", keywords]))
-        statement = f"names = {list(names)!r}\nfound = pandas.concat([client.find({each}) for name in names])"
-        urls = [f"{origin}{_API}?{urlencode({'objectID': name, **shaped}, doseq=True)}" for name in names]
-    imports = "" if names is None else "import pandas\n"
+    keywords = {snake_case(name): _value(texts) for name, texts in shaped.items()}
+    if names is not None:  # unless the form names a source, which is narrower
+        shaped = {"objID": [join_values(names)]} | shaped
+        keywords = {"obj_id": repr(list(names))} | keywords
+    url = f"{origin}{_API}?{urlencode(shaped, doseq=True)}".rstrip("?")
+    arguments = ", ".join(f"{name}={text}" for name, text in keywords.items())
     made = {
-        "Python": f"{imports}{_begin(origin)}{statement}",
-        "curl": "\n".join(_CURL.format(more="", url=shlex.quote(url)) for url in urls),
+        "Python": f"{_begin(origin)}found = client.find({arguments})",
+        "curl": _CURL.format(more="", url=shlex.quote(url)),
     }
     where = []
     if query.cone is not None:
@@ -69,11 +67,11 @@ def of_search(
 
 def of_source(origin: str, name: str) -> dict[str, str]:
     """Return all series of a source as code."""
-    path = f"{origin}{_API}?{urlencode({'objectID': name})}"
+    path = f"{origin}{_API}?{urlencode({'objID': join_values([name])})}"
     adql = _ADQL + _one_of([name])
     tap = f"{origin}/vo/tap/sync?{urlencode({'LANG': 'ADQL', 'QUERY': adql})}"
     return {
-        "Python": f"{_begin(origin)}found = client.find(object_id={name!r})\n"
+        "Python": f"{_begin(origin)}found = client.find(obj_id={[name]!r})\n"
         "tables = {one: client.get(one).data for one in found.id}",
         "curl": _CURL.format(more="", url=shlex.quote(path)),
         "TOPCAT": f"topcat -f votable {shlex.quote(tap)}",

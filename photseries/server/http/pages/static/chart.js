@@ -199,18 +199,31 @@ export class Chart {
     [this.ys.start, this.ys.end] = ends;
   }
 
+  // The range of the visible values, and of the error bars of those within it up to its own width.
   #visible() {
     /** @type {number[]} */
     const values = [];
+    /** @type {[number, number, number][]} */
+    const bars = [];
     for (const { x, y, low, high, median, aside } of this.drawn) {
       if (aside && !this.full) continue;
       for (let i = 0; i < x.length; i += 1) {
         if (x[i] < this.xs.start || x[i] > this.xs.end) continue;
         if (median && low && high) values.push(low[i], high[i]);
         else values.push(y[i]);
+        if (!median && low && high) bars.push([y[i], low[i], high[i]]);
       }
     }
-    return range(values, this.full) ?? (this.full ? null : range(this.drawn.flatMap(({ y }) => Array.from(y)), true));
+    const found = range(values, this.full);
+    if (!found) return this.full ? null : range(this.drawn.flatMap(({ y }) => Array.from(y)), true);
+    const [least, most] = found;
+    const limit = most - least || Infinity;
+    const ends = bars.filter(([value, low, high]) => value >= least && value <= most && Number.isFinite(high - low));
+    for (const [, low, high] of ends) {
+      found[0] = Math.min(found[0], Math.max(low, least - limit));
+      found[1] = Math.max(found[1], Math.min(high, most + limit));
+    }
+    return found;
   }
 
   // The layer and index of the point nearest to a position, if one is close.

@@ -3,7 +3,8 @@
 const DAY = 86_400_000; // [ms]
 const UNIX = 40587; // MJD of 1970-01-01
 const MINUTE = 1 / 1440;
-const STEPS = [1, 2, 5, 10, 15, 30].map((seconds) => seconds / 86400)
+const SECOND = 1 / 86400;
+const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30].map((seconds) => seconds * SECOND)
   .concat([1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE), [1, 2, 3, 6, 12].map((hours) => hours / 24), [1, 2, 5, 10]);
 
 /** @typedef {{ at: number, text: string }} Tick */
@@ -48,7 +49,7 @@ function dates(low, high, most) {
     let last = "";
     for (let i = Math.ceil(low / step - 1e-9); i * step <= high; i += 1) {
       const [day, time] = dateOf(i * step).toISOString().split("T");
-      const clock = time.slice(0, step < MINUTE ? 8 : 5);
+      const clock = time.slice(0, step < SECOND ? 12 : step < MINUTE ? 8 : 5);
       ticks.push({ at: i * step, text: step >= 1 ? day : day === last ? clock : `${clock}\n${day}` });
       last = day;
     }
@@ -128,12 +129,19 @@ export class Scale {
     return this.start + part * (this.end - this.start);
   }
 
-  // The ticks, reduced until their labels do not overlap.
+  // The ticks, at least about as far apart as their labels need, but two where possible.
   /** @param {number} spacing [pixels] @returns {Tick[]} */
   ticks(spacing) {
     const most = Math.max(2, Math.floor(Math.abs(this.to - this.from) / spacing));
     const [low, high] = [Math.min(this.start, this.end), Math.max(this.start, this.end)];
     if (!(high > low)) return [];
+    let ticks = this.#ticks(low, high, most);
+    for (let more = 1; ticks.length < 2 && more < 8; more += 1) ticks = this.#ticks(low, high, most + more);
+    return ticks;
+  }
+
+  /** @param {number} low @param {number} high @param {number} most */
+  #ticks(low, high, most) {
     if (this.kind === "date") return dates(low, high, most);
     return this.kind === "log" ? logarithmic(low, high, most) : numbers(low, high, most, this.offset, this.grouped);
   }

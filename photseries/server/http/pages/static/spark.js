@@ -4,6 +4,7 @@ import { say } from "./api.js";
 import { fetchView } from "./curve.js";
 
 const AT_ONCE = 3; // maximum number of simultaneous requests
+const FEW = 50; // up to this number, points are larger
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, TALL] = [120, 32];
 
@@ -48,7 +49,7 @@ async function spark(cell) {
   const first = points ? points.mjd[0] : view.start;
   const last = points ? points.mjd[points.mjd.length - 1] : view.start + WIDE * view.step;
   const upward = view.unit !== "mag";
-  const across = (/** @type {number} */ mjd) => (3 + ((mjd - first) / (last - first || 1)) * (WIDE - 6)).toFixed(1);
+  const across = (/** @type {number} */ mjd) => (3 + (last > first ? (mjd - first) / (last - first) : 0.5) * (WIDE - 6)).toFixed(1);
   const height = (/** @type {number} */ value) => {
     const part = robust[1] > robust[0] ? Math.min(1, Math.max(0, (value - robust[0]) / (robust[1] - robust[0]))) : 0.5;
     return Number((3 + (upward ? 1 - part : part) * (TALL - 6)).toFixed(1));
@@ -62,7 +63,7 @@ async function spark(cell) {
     drawn.setAttribute("d", steps.join(""));
     picture.append(drawn);
   };
-  if (points) path("dots", points.mjd.flatMap((mjd, i) => (points.kind[i] === 3 ? [] : [`M${across(mjd)} ${height(points.value[i])}h0`])));
+  if (points) path(points.mjd.length > FEW ? "dots" : "dots few", points.mjd.flatMap((mjd, i) => (points.kind[i] === 3 ? [] : [`M${across(mjd)} ${height(points.value[i])}h0`])));
   for (const { kind, column, low, median, high } of columns) {
     if (kind === 3) continue;
     const x = column.map((one) => across(view.start + (one + 0.5) * view.step));
