@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -107,8 +108,13 @@ def _position_in_name(text: str) -> tuple[float, float, float] | None:
         return None
     hours = _sixtieths(parts[1], parts[2], parts[3], text)
     degrees = _sixtieths(parts[5], parts[6], parts[7], text)
-    last = 0.25 if parts[3] is None else 15 / 3600 * 10.0 ** -len(parts[3].partition(".")[2])
-    return 15 * hours, -degrees if parts[4] == "-" else degrees, max(DEFAULT_RADIUS, last)
+    radius = math.hypot(15 * _last_digit(parts[3]), _last_digit(parts[7]))
+    return 15 * hours, -degrees if parts[4] == "-" else degrees, max(DEFAULT_RADIUS, radius)
+
+
+def _last_digit(seconds: str | None) -> float:
+    """Return the weight of the last digit of minutes and seconds, in hours or degrees."""
+    return 1 / 60 if seconds is None else 10.0 ** -len(seconds.partition(".")[2]) / 3600
 
 
 def _sixtieths(degrees: str, minutes: str, seconds: str | None, text: str) -> float:

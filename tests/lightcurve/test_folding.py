@@ -16,7 +16,7 @@ def test_a_phase_lies_from_0_to_below_1(mjd, period, epoch):
 
 
 def test_phases_count_from_the_epoch():
-    assert phases(np.array([10.0, 10.5, 11.75, 9.5]), 2, 10).tolist() == [0, 0.25, 0.875, 0.75]
+    assert phases(np.array([10.5, 11.0, 12.25, 10.0]), 2, 10.5).tolist() == [0, 0.25, 0.875, 0.75]
 
 
 def test_means_are_weighted_and_their_errors_come_from_the_scatter():

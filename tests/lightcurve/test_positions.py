@@ -74,9 +74,24 @@ def test_names_of_the_form_of_the_iau_have_positions():
     ra, dec, radius = position_in_name("SDSS J053431.94+220052.2")
     assert SkyCoord(ra, dec, unit="deg").separation(SkyCoord("5h34m31.94s +22d00m52.2s")) < 1e-6 * units.arcsec
     assert radius == 5 / 3600
-    assert position_in_name("J0534-2200")[2] == pytest.approx(0.25), "the digits are truncated"
     assert position_in_name("J0534-2200 2 arcmin")[2] == pytest.approx(2 / 60)
     assert position_in_name("RR Lyr") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("J0012+0034", "0h13m +0d35m"),
+        ("J001234+0034", "0h12m35s +0d35m"),
+        ("J0012+003456", "0h13m +0d34m57s"),
+        ("J001234+003456", "0h12m35s +0d34m57s"),
+        ("J001234.5-003456.7", "0h12m34.6s -0d34m56.8s"),
+    ],
+)
+def test_the_circle_of_a_name_covers_all_positions_with_its_digits(name, last):
+    ra, dec, radius = position_in_name(name)
+    farthest = SkyCoord(ra, dec, unit="deg").separation(SkyCoord(last)).deg
+    assert farthest == pytest.approx(radius, rel=1e-3) or farthest < radius == 5 / 3600
 
 
 @pytest.mark.parametrize(
@@ -88,5 +103,6 @@ def test_sexagesimal_is_read_back(position):
 
 
 def test_angles_have_the_unit_that_fits():
-    angles = (4.2 / 3600, 12 / 3600, 12 / 60, 3.4, 48)
-    assert [angle(one) for one in angles] == ['4.2"', '12"', "12'", "3.4°", "48°"]
+    angles = (4.2 / 3600, 9.9 / 3600, 12 / 3600, 59 / 3600, 1.5 / 60, 12 / 60, 59 / 60, 1, 3.4, 9.9, 10.6, 48)
+    expected = ['4.2"', '9.9"', '12"', '59"', "1.5'", "12'", "59'", "1°", "3.4°", "9.9°", "11°", "48°"]
+    assert [angle(one) for one in angles] == expected
