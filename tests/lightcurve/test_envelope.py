@@ -69,6 +69,23 @@ def test_an_outlier_does_not_stretch_the_axis_and_a_transit_fits():
     assert shown.robust[1] < 1.01
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # The central 98 percent are 10 to 989; three tenths of their range more is beyond the data.
+        (np.arange(1000.0), (0.0, 999.0)),
+        (np.array([-5000.0, *range(1, 999), 5000.0]), (10 - 0.3 * 979, 989 + 0.3 * 979)),
+        (np.array([-5000.0, -4000.0, *range(12), 4000.0, 5000.0]), (-0.3 * 11, 11 + 0.3 * 11)),  # two at each end
+        (np.array([-5000.0, *range(7), 5000.0]), (-5000.0, 5000.0)),
+    ],
+)
+def test_the_range_without_outliers(values, expected):
+    values = np.random.default_rng(1).permutation(values)
+    mjd = np.arange(float(len(values)))
+    shown = envelope(mjd, values, values, np.zeros(len(values), np.int64), width=40, max_points=5000)
+    assert shown.robust == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("between", [(59002, 59003), (60000, 60001), (59005.00001, 59005.00002)])
 def test_range_with_few_or_no_points_is_plotted(between):
     rows = (between[0] <= MJD) & (between[1] >= MJD)

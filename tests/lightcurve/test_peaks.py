@@ -137,6 +137,23 @@ def test_the_error_of_a_period_is_that_of_montgomery_and_odonoghue():
     assert peak.period == pytest.approx(period, abs=4 * error)
 
 
+@pytest.mark.parametrize("rows", [8, 12, 40])
+def test_the_error_of_a_period_of_few_points_is_that_of_a_least_squares_fit(rows):
+    random = np.random.default_rng(rows)
+    period = 0.7
+    mjd = np.sort(random.uniform(0, 10, rows))
+    value = 3 + 2 * np.sin(2 * np.pi * mjd / period) + random.normal(0, 0.01, rows)
+    peak = search_periods(mjd, value, None, SearchOptions(min_period=0.65, max_period=0.75)).peaks[0]
+    phase = 2 * np.pi * mjd * peak.frequency
+    fit = np.stack([np.ones(rows), np.cos(phase), np.sin(phase)], axis=1)
+    (mean, cosine, sine), _, _, _ = np.linalg.lstsq(fit, value, rcond=None)
+    slope = 2 * np.pi * mjd * (sine * np.cos(phase) - cosine * np.sin(phase))  # by the frequency
+    scatter = np.sum((value - fit @ [mean, cosine, sine]) ** 2) / (rows - 4)
+    jacobian = np.column_stack([fit, slope])
+    error = np.sqrt(scatter * np.linalg.inv(jacobian.T @ jacobian)[3, 3]) * peak.period**2
+    assert peak.period_error == pytest.approx(error, rel=0.02)
+
+
 def test_noise_alone_alarms_as_rarely_as_is_said():
     alarms = 0
     for seed in range(60):
