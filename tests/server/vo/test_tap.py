@@ -429,12 +429,25 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
         (hollow("²", b"x"), 400, "damaged"),
         (b"<VOTABLE>" + b" " * (33 * 1024 * 1024) + b"</VOTABLE>", 413, "larger than the limit"),
         (votable(PLACES, "binary2").replace(b"</STREAM>", b"AAAA</STREAM>"), 400, "damaged"),
+        (b'<?xml version="1.0" encoding="utf-7"?><VOTABLE/>', 400, "not XML"),
+        (b'<?xml version="1.0" encoding="nowhere"?><VOTABLE/>', 400, "not XML"),
+        (b"<GROUP>" * 4_000_000, 400, "more than 100 nested elements"),
+        (b"<VOTABLE>" + b"".join(b"<a%d/>" % number for number in range(999)), 400, "not XML"),
+        (b"<VOTABLE>" + b"".join(b"<a%d/>" % number for number in range(1000)), 400, "1,000 names"),
+        (b"<VOTABLE><FIELD " + b"".join(b'a%d="" ' % number for number in range(300_000)), 400, "1,048,576 bytes"),
+        (b"<VOTABLE><!--" + b"-x" * 16_000_000, 400, "a comment of more than 1,048,576 bytes"),
     ],
     ids=lambda one: str(one)[:30] if not isinstance(one, bytes) else "",
 )
 def test_invalid_uploads_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
+
+
+def test_a_long_comment_is_accepted(ask):
+    table = table_of(INT, f"<!--{'-x' * 400_000}-->" + "<TR><TD>1</TD></TR>" * 7)
+    answer = ask("SELECT COUNT(*) AS n FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t", responseformat="csv")
+    assert answer.text == "n\n7\n"
 
 
 def test_the_cells_of_all_uploads_count_together(ask):
