@@ -138,7 +138,7 @@ class VOHandler(ChallengeHandler):
         """Return the principal and the time limit of a query."""
         settings = self.services.config.vo
         did = f"ivo://{settings.authority}/photseries"
-        return Context(self.principal, settings.database_role, self.origin, did, timeout)
+        return Context(self.principal, settings.database_role, self.origin, did, timeout, settings.temporary)
 
     async def send_text(self, make: Callable[[], str], media_type: str = _XML) -> None:
         """Send a document that a function creates in a thread."""

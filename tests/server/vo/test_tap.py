@@ -25,6 +25,7 @@ from photseries.server.vo.adql import translate
 from photseries.server.vo.examples import EXAMPLES
 from photseries.server.vo.results import FORMATS, QueryResult
 from photseries.server.vo.tables import MAX_TEXT, TABLES, TapColumn
+from tests.forked import ForkedService
 from tests.server.vo.conftest import NUMBER
 
 HERE = SkyCoord(10.0, -20.0, unit="deg")
@@ -444,6 +445,29 @@ def test_invalid_uploads_are_refused(ask, content, status, message):
     refused(answer, status, message)
 
 
+def test_temporary_files_of_queries_are_limited(service, series, directory, database_url):
+    """200 texts to the power of three take gigabytes of disk; the answers come long before the time limit."""
+    tables = ", ".join(f"TAP_SCHEMA.columns AS t{number}" for number in range(3))
+    names = ", ".join(f"t{number}.description" for number in range(3))
+    texts = ", ".join(f"t{number}.description AS d{number}" for number in range(3))
+    small = "SELECT DISTINCT column_name FROM TAP_SCHEMA.columns"
+    with ForkedService(directory, database__url=database_url, vo__temporary=20_000_000) as limited:
+
+        def ask(rows):
+            data = {"QUERY": f"SELECT COUNT(*) AS n FROM ({rows}) AS found", "RESPONSEFORMAT": "csv"}
+            headers = {"Authorization": f"Bearer {service.token}"}
+            return requests.post(f"{limited.url}/vo/tap/sync", data=data, headers=headers, timeout=60)
+
+        for rows in (
+            f"SELECT DISTINCT {texts} FROM {tables}",
+            f"SELECT {texts}, MAX(t0.utype) AS m FROM {tables} GROUP BY {names}",
+            f"SELECT {texts} FROM {tables} UNION SELECT {texts} FROM {tables}",
+        ):
+            refused(ask(rows), 400, "its temporary files exceed 20,000,000 bytes")
+        known = {column.name for table in TABLES.values() for column in table.columns}
+        assert ask(small).text == f"n\n{len(known)}\n"
+
+
 def test_a_long_comment_is_accepted(ask):
     table = table_of(INT, f"<!--{'-x' * 400_000}-->" + "<TR><TD>1</TD></TR>" * 7)
     answer = ask("SELECT COUNT(*) AS n FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t", responseformat="csv")
@@ -518,8 +542,6 @@ def test_a_join_that_explodes_ends_in_time(service, ask):
 
 
 def test_missing_role_is_reported(series, rows, public, database_url, tmp_path_factory):
-    from tests.forked import ForkedService
-
     directory = tmp_path_factory.mktemp("other") / "data"
     directory.mkdir()
     (directory / "admin-token").write_text("")
