@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import resource
 import warnings
 
 import numpy as np
@@ -27,6 +28,7 @@ from photseries.server.vo.results import FORMATS, QueryResult
 from photseries.server.vo.tables import MAX_TEXT, TABLES, TapColumn
 from tests.forked import ForkedService
 from tests.server.vo.conftest import NUMBER
+from tests.support import until
 
 HERE = SkyCoord(10.0, -20.0, unit="deg")
 CONE = "1 = CONTAINS(POINT(ra, dec), CIRCLE(10, -20, 0.06))"
@@ -466,6 +468,28 @@ def test_temporary_files_of_queries_are_limited(service, series, directory, data
             refused(ask(rows), 400, "its temporary files exceed 20,000,000 bytes")
         known = {column.name for table in TABLES.values() for column in table.columns}
         assert ask(small).text == f"n\n{len(known)}\n"
+
+
+def test_a_full_disk_is_reported(service, series, directory, database_url):
+    """RLIMIT_FSIZE, as a quota or a full disk; results of more than 8 MB are written to a file."""
+    columns = ", ".join(f"t{number}.description AS d{number}" for number in range(3))
+    tables = ", ".join(f"TAP_SCHEMA.columns AS t{number}" for number in range(3))
+    data = {"LANG": "ADQL", "QUERY": f"SELECT {columns} FROM {tables}", "MAXREC": "200000"}
+    client = requests.Session()
+    client.headers["Authorization"] = f"Bearer {service.token}"
+    with ForkedService(directory, database__url=database_url) as other, client:
+        pid, url = other.process.pid, f"{other.url}/vo/tap"
+        limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+        refused(client.post(f"{url}/sync", data=data, timeout=60), 503, "no space for the result")
+        job = client.post(f"{url}/async", data={**data, "PHASE": "RUN"}, timeout=60).url
+        until(lambda: client.get(f"{job}/phase", timeout=60).text == "ERROR")
+        assert "no space for the result" in client.get(f"{job}/error", timeout=60).text
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+        answer = client.post(f"{url}/sync", data={**data, "RESPONSEFORMAT": "csv"}, timeout=60)
+        assert (answer.status_code, answer.text.count("\n")) == (200, 200_001)
+        client.delete(job, timeout=60)
+        assert "Traceback" not in other.log.read_text()
 
 
 def test_a_long_comment_is_accepted(ask):
