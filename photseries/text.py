@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -87,9 +88,13 @@ def suggestion(name: str, candidates: Iterable[str]) -> str:
 
 def closest_names(name: str, candidates: Iterable[str], number: int, *, cutoff: float = 0.0) -> list[str]:
     """Return the known names that are closest to a name, in any case, the closest first."""
+    return [*_closest_names(name.lower()[:_MAX_NAME_LENGTH], tuple(candidates), number, cutoff)]
+
+
+@functools.lru_cache(256)  # takes milliseconds, and many series have the same mistake
+def _closest_names(name: str, candidates: tuple[str, ...], number: int, cutoff: float) -> tuple[str, ...]:
     spellings = {spelling.lower(): spelling for spelling in candidates}
-    close = difflib.get_close_matches(name.lower()[:_MAX_NAME_LENGTH], spellings, number, cutoff)
-    return [spellings[spelling] for spelling in close]
+    return tuple(spellings[spelling] for spelling in difflib.get_close_matches(name, spellings, number, cutoff))
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -216,7 +216,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
 
 
 def likely_mistakes(query: Query, filters: Collection[str]) -> list[str]:
-    """Return a warning for each value of the criteria that probably explains why nothing matches.
+    """Return a warning for each value of the criteria that probably explains why nothing matches, at most 20.
 
     Parameters
     ----------
@@ -225,12 +225,16 @@ def likely_mistakes(query: Query, filters: Collection[str]) -> list[str]:
         The filters that the archive allows.
     """
     unknown_filters = [
-        f"This archive has no filter {_quote(name)}. The closest are "
-        f"{', '.join(closest_names(name, filters, 5))}, ... (GET /api/enum_types)"
+        name
         for condition in query.restrictions
         if condition.field == "filter"
         for name in condition.value
         if name not in filters
+    ]
+    closest = [
+        f"This archive has no filter {_quote(name)}. The closest are "
+        f"{', '.join(closest_names(name, filters, 5))}, ... (GET /api/enum_types)"
+        for name in unknown_filters[:MAX_PROBLEMS]
     ]
     julian_dates = [
         f"{condition.criterion.name} is compared with MJD, and {condition.value:.15g} looks like a Julian date: "
@@ -238,7 +242,7 @@ def likely_mistakes(query: Query, filters: Collection[str]) -> list[str]:
         for condition in query.restrictions
         if condition.criterion.kind is MOMENT and JULIAN_DATES[0] <= condition.value < JULIAN_DATES[1]
     ]
-    return unknown_filters + julian_dates
+    return [*closest, *julian_dates][:MAX_PROBLEMS]
 
 
 def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:

@@ -1,18 +1,30 @@
-"""Flush files and folders to disk."""
+"""Flush files and folders to disk; the error about a full disk."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["synchronize", "synchronize_all"]
+from photseries.errors import UnavailableError
+
+__all__ = ["space_for", "synchronize", "synchronize_all"]
 
 #: The first version of Linux whose syncfs reports write errors: https://man7.org/linux/man-pages/man2/sync.2.html
 _REPORTS: Final = (5, 8)
+
+
+@contextlib.contextmanager
+def space_for(purpose: str) -> Iterator[None]:
+    """Raise UnavailableError when a temporary file for a purpose cannot be made or written."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"The disk of the service has no space for {purpose}.") from error
 
 
 def synchronize(path: Path) -> None:

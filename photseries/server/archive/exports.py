@@ -19,7 +19,7 @@ from typing import IO, Any, Final, TypeVar
 
 import orjson
 
-from photseries.errors import DamagedError, InvalidError, NotFoundError, UnavailableError
+from photseries.errors import DamagedError, InvalidError, NotFoundError
 from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, LongLayout, LongSeries, blocks, shared
 from photseries.formats.long_arrow import Manifest, long_arrow
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
@@ -41,6 +41,7 @@ from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.catalogue.summary import column_counts
+from photseries.server.disk import space_for
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 from photseries.text import file_name
@@ -357,10 +358,5 @@ class _Export:
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
         """Open an unnamed file; a full disk raises UnavailableError."""
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                yield file
-        except OSError as error:
-            raise UnavailableError(
-                "The disk of the service has no space for the temporary file of an export."
-            ) from error
+        with space_for("the temporary file of an export"), tempfile.TemporaryFile(dir=self.folder) as file:
+            yield file

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import psycopg2
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, CursorResult, bindparam, func, select
+from sqlalchemy import ColumnElement, CursorResult, bindparam, case, func, select
 from sqlalchemy.exc import DBAPIError
 
 from photseries.errors import InvalidError, UnavailableError
@@ -46,6 +46,8 @@ class Context:
         The prefix of identifiers of series.
     timeout : float
         [s].
+    temporary : int
+        Maximum size of the temporary files of the database [bytes].
     """
 
     principal: Principal
@@ -53,6 +55,7 @@ class Context:
     service: str
     did: str
     timeout: float
+    temporary: int
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def open_query(
     UnavailableError
         When the database is unreachable, or has no such role.
     """
-    with catalogue.transaction() as connection, _refused(context.timeout):
+    with catalogue.transaction() as connection, _refused(context):
         for table in tables:
             _make(connection, table, context.role)
         begun(connection.connection.dbapi_connection.info.backend_pid)  # type: ignore[union-attr]
@@ -133,7 +136,8 @@ def _entering(context: Context) -> dict[str, object]:
         "service": context.service,
         "did": context.did,
     }
-    return {**settings, "timeout": str(int(context.timeout * 1000)), "role": context.role}
+    limits = {"timeout": str(int(context.timeout * 1000)), "temporary": f"{context.temporary // 1024}kB"}
+    return {**settings, **limits, "role": context.role}
 
 
 def _setting(name: str, value: object) -> ColumnElement[object]:
@@ -144,6 +148,13 @@ _ENTER: Final = CompiledStatement(
     select(
         *(_setting(f"photseries.{name}", bindparam(name)) for name in vo_views.SETTINGS),
         _setting("statement_timeout", bindparam("timeout")),
+        # Only a superuser, or a user with this privilege, may limit the temporary files.
+        case(
+            (
+                func.has_parameter_privilege("temp_file_limit", "SET"),
+                _setting("temp_file_limit", bindparam("temporary")),
+            )
+        ),
         _setting("cursor_tuple_fraction", "1"),
         _setting("transaction_read_only", "on"),
         _setting("role", bindparam("role")),
@@ -164,7 +175,7 @@ def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
 
 
 @contextmanager
-def _refused(timeout: float) -> Iterator[None]:
+def _refused(context: Context) -> Iterator[None]:
     """Translate the database's refusal of a query to an error for its author."""
     try:
         yield
@@ -173,7 +184,13 @@ def _refused(timeout: float) -> Iterator[None]:
         state = getattr(cause, "pgcode", None) or ""
         if state == "57014":
             raise InvalidError(
-                f"The query was ended: it took longer than {timeout:g} s. Select fewer rows, or run it as a job."
+                f"The query was ended: it took longer than {context.timeout:g} s. Select fewer rows, or run it as "
+                "a job."
+            ) from error
+        if state == "53400":
+            raise InvalidError(
+                f"The query was ended: its temporary files exceed {context.temporary:,} bytes. Sort, group or join "
+                "fewer rows."
             ) from error
         if state.startswith(_WRONG) and state != "42501":
             reason = getattr(getattr(cause, "diag", None), "message_primary", None) or "it is not valid"

@@ -142,6 +142,7 @@ class BaseHandler(RequestHandler):
         self.set_header("Server", "photseries")
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
         origins = self.settings["cors_origins"] if self.cross_origin else ()
         if origins:
             self.set_header("Vary", "Origin")

@@ -64,7 +64,6 @@ class BulkHandler(BaseHandler):
         """Create many series from an Arrow IPC stream or Parquet; answer with a line per series, and the counts."""
         options = await self.run(self._options)
         self.set_header("Content-Type", _ANSWER)
-        self.set_header("Cache-Control", "private, no-store")
         with self._body.descriptor() as body:
             lines = self._lines(body, options)
             try:

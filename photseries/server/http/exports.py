@@ -71,7 +71,6 @@ class ExportHandler(BaseHandler):
         with self._place():
             self.set_header("Content-Type", file_format.media_type)
             self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{file_format.extension}"')
-            self.set_header("Cache-Control", "private, no-store")
             await self.stream(self.work.while_allowed(pieces))
 
     @contextmanager

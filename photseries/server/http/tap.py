@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -25,6 +26,7 @@ from photseries.errors import (
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.vo_jobs import ENDED, Job
 from photseries.server.catalogue.vo_queries import Context
+from photseries.server.disk import space_for
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, credential_of, origin_of
@@ -138,7 +140,7 @@ class VOHandler(ChallengeHandler):
         """Return the principal and the time limit of a query."""
         settings = self.services.config.vo
         did = f"ivo://{settings.authority}/photseries"
-        return Context(self.principal, settings.database_role, self.origin, did, timeout)
+        return Context(self.principal, settings.database_role, self.origin, did, timeout, settings.temporary)
 
     async def send_text(self, make: Callable[[], str], media_type: str = _XML) -> None:
         """Send a document that a function creates in a thread."""
@@ -188,14 +190,13 @@ class SyncHandler(VOHandler):
         self.weigh()
         settings, arguments = self.services.config.vo, self.given()
         request = tap.parse_request(arguments.last, self.uploads(arguments), settings)
-        file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=str(self.shared.spool.folder))  # noqa: SIM115
-        try:
-            pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
+        pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
+        with space_for("the result"), contextlib.ExitStack() as stack:
+            file = stack.enter_context(tempfile.SpooledTemporaryFile(_SHORT, dir=str(self.shared.spool.folder)))
             for piece in pieces:
                 file.write(piece)
-        except BaseException:
-            file.close()
-            raise
+            file.flush()
+            stack.pop_all()
         return request.form.media_type, file
 
 

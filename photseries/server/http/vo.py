@@ -223,7 +223,6 @@ class LoginHandler(VOHandler):
         if credential is not None and credential.recognize is Accounts.authenticate:
             self.set_header("X-VO-Bearer-Token", credential.secret)
         self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
-        self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         await self.send([b"OK\n"])
 

@@ -247,6 +247,7 @@ class VOSettings:
     rows: int = 20_000
     most_rows: int = 1_000_000
     result: int = 256 * MIB  # [bytes]
+    temporary: int = 1024 * MIB  # [bytes]
     query: int = 64 * 1024  # [bytes]
     upload: int = 32 * MIB  # [bytes], all tables of a request together
     upload_rows: int = 200_000
@@ -265,7 +266,7 @@ class VOSettings:
     def __post_init__(self) -> None:
         for name in ("timeout", "job_timeout", "job_lifetime", "jobs_per_user", "most_rows", "result", "query"):
             _require(getattr(self, name) > 0, f"vo.{name}", "must be positive")
-        for name in ("jobs_waiting", "job_storage", "upload", "upload_rows"):
+        for name in ("jobs_waiting", "job_storage", "temporary", "upload", "upload_rows"):
             _require(getattr(self, name) >= 0, f"vo.{name}", "must not be negative")
         _require(0 <= self.rows <= self.most_rows, "vo.rows", "must lie between 0 and vo.most_rows")
         _require(bool(_ROLE.fullmatch(self.database_role)), "vo.database_role", "must match [a-z_][a-z0-9_]{0,62}")

@@ -29,6 +29,15 @@ __all__ = ["read_votable", "temporary_table"]
 MAX_COLUMNS: Final = 200
 MAX_CELLS: Final = 3_000_000
 
+#: Maximum nesting, number of names of elements and attributes, and length of a tag or a comment [bytes]: expat keeps
+#: all of these in memory, and reads the last without a pause for other threads.
+_MAX_DEPTH: Final = 100
+_MAX_NAMES: Final = 1000
+_MAX_TOKEN: Final = 2**20
+
+#: Number of bytes that expat reads before other threads have a turn.
+_CHUNK: Final = 2**16
+
 #: The types of columns in the database.
 _TYPES: Final[Mapping[str, str]] = {
     "boolean": "boolean", "unsignedByte": "smallint", "short": "smallint", "int": "integer", "long": "bigint",
@@ -56,6 +65,8 @@ class _ReadState:
     text: list[str] = field(default_factory=list)
     stream: list[str] = field(default_factory=list)
     done: bool = False
+    depth: int = 0
+    names: set[str] = field(default_factory=set)
 
     def refused(self, message: str) -> InvalidError:
         """Return the error about this table."""
@@ -63,6 +74,7 @@ class _ReadState:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Handle the start of an element."""
+        self._limit(tag, attributes)
         if self.done:
             return
         tag = tag.rpartition(":")[2]
@@ -87,6 +99,7 @@ class _ReadState:
 
     def end(self, tag: str) -> None:
         """Handle the end of an element."""
+        self.depth -= 1
         tag = tag.rpartition(":")[2]
         if self.done:
             return
@@ -117,6 +130,13 @@ class _ReadState:
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
         self.rows.append(row)
+
+    def _limit(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.names.add(tag)
+        self.names.update(attributes)
+        if self.depth > _MAX_DEPTH or len(self.names) > _MAX_NAMES:
+            raise self.refused(f"more than {_MAX_DEPTH} nested elements or {_MAX_NAMES:,} names are not accepted.")
 
     def _field(self, attributes: dict[str, str]) -> None:
         name, datatype = attributes.get("name") or attributes.get("ID") or "", attributes.get("datatype", "")
@@ -245,8 +265,12 @@ def read_votable(name: str, content: bytes, max_rows: int, max_cells: int = MAX_
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.characters
     try:
-        parser.Parse(content, True)
-    except expat.ExpatError as error:
+        for end in range(_CHUNK, len(content) + _CHUNK, _CHUNK):
+            parser.Parse(content[end - _CHUNK : end], False)
+            if end - parser.CurrentByteIndex > _MAX_TOKEN:
+                raise reading.refused(f"it has a tag or a comment of more than {_MAX_TOKEN:,} bytes.")
+        parser.Parse(b"", True)
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: unknown encodings
         raise reading.refused(f"this is not XML: {error}.") from error
     if not reading.columns:
         raise reading.refused("the VOTable has no table with fields.")

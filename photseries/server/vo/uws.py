@@ -15,6 +15,7 @@ from photseries.server.catalogue import vo_jobs
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
 from photseries.server.catalogue.vo_queries import Context
+from photseries.server.disk import space_for
 from photseries.server.principal import Principal
 from photseries.server.settings import VOSettings
 from photseries.server.vo import tap
@@ -184,7 +185,7 @@ class Jobs:
                 uploads = dict(vo_jobs.uploads(connection, job.id))
             request = tap.parse_request(job.parameters, uploads, self._settings)
             current = context()
-            with tempfile.TemporaryFile() as file:
+            with space_for("the result"), tempfile.TemporaryFile() as file:
                 for piece in tap.execute(self._catalogue, current, request, self._settings, begun=begun):
                     file.write(piece)
                 file.seek(0)

@@ -1,6 +1,7 @@
 """Search through HTTP: cones, lists of positions, cursors, the summary, the series of a source."""
 
 import itertools
+import time
 
 import httpx
 import pytest
@@ -218,6 +219,14 @@ def test_ids_that_no_id_can_be_match_nothing_of_their_own(admin, world):
         found = search(admin, **{name: f"{value},-1,{10**17}"}, seriesName="large ids")
         assert [one["id"] for one in found["series"]] == [series]
     assert search(admin, followupRequestID=f"1,{10**17}", assignmentID="-1582,5627515155")["totalMatches"] == 0
+
+
+def test_an_empty_answer_names_at_most_twenty_mistakes(admin):
+    """The closest names of 500 filters took seconds."""
+    body, begun = {"filter": [f"nowhere{number}" for number in range(500)]}, time.monotonic()
+    answer = admin.post("/api/photometric_series/query", json=body).json()["data"]
+    assert [text.split('"')[1] for text in answer["warnings"]] == [f"nowhere{number}" for number in range(20)]
+    assert time.monotonic() - begun < 2
 
 
 def test_an_empty_answer_says_what_is_probably_wrong(service, admin):

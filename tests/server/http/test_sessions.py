@@ -173,6 +173,15 @@ def test_pages_say_what_a_browser_may_do_with_them(browser, signed_in):
         assert headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/api/photometric_series", "/api/photometric_series/summary", "/api/tokens"])
+def test_no_cache_between_keeps_what_a_user_sees(browser, signed_in, path):
+    """A cache knows from Authorization that an answer is for one user alone, but not from a cookie."""
+    csrf = csrf_of(browser.get("/"))
+    for headers, status in (({"X-CSRF-Token": csrf}, 200), ({}, 403)):
+        answer = browser.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+
+
 def test_only_assets_are_served_and_cached_permanently(browser):
     page = browser.get("/sign-in").text
     path = re.search(r'href="(/static/[0-9a-f]+/style.css)"', page)[1]

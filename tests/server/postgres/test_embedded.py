@@ -323,6 +323,7 @@ def test_connection_requires_the_password(server: EmbeddedServer, changes: dict[
 
 def test_service_role_is_not_superuser(server: EmbeddedServer) -> None:
     assert ask(server.ensure(), "SHOW is_superuser") == "off"
+    assert ask(server.ensure(), "SELECT has_parameter_privilege('temp_file_limit', 'SET')") is True
 
 
 def test_an_interrupted_first_start_is_begun_again(tmp_path: Path, start_service: StartService) -> None:

@@ -358,7 +358,7 @@ def test_a_result_that_is_deleted_while_it_is_read_has_no_regular_end(services, 
         query = f"SELECT TOP 30 '{'x' * 60_000}' AS text FROM TAP_SCHEMA.columns"
         job_id = jobs.create(principal, {"LANG": "ADQL", "QUERY": query, "RESPONSEFORMAT": "csv"}, {}, 1)
         jobs.queue(principal, job_id)
-        context = Context(principal, limits.database_role, "", "", 60)
+        context = Context(principal, limits.database_role, "", "", 60, limits.temporary)
         jobs.execute(jobs.get(principal, job_id), lambda: context)
         return jobs.get(principal, job_id)
 

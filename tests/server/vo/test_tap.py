@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import resource
 import warnings
 
 import numpy as np
@@ -25,7 +26,9 @@ from photseries.server.vo.adql import translate
 from photseries.server.vo.examples import EXAMPLES
 from photseries.server.vo.results import FORMATS, QueryResult
 from photseries.server.vo.tables import MAX_TEXT, TABLES, TapColumn
+from tests.forked import ForkedService
 from tests.server.vo.conftest import NUMBER
+from tests.support import until
 
 HERE = SkyCoord(10.0, -20.0, unit="deg")
 CONE = "1 = CONTAINS(POINT(ra, dec), CIRCLE(10, -20, 0.06))"
@@ -429,12 +432,70 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
         (hollow("²", b"x"), 400, "damaged"),
         (b"<VOTABLE>" + b" " * (33 * 1024 * 1024) + b"</VOTABLE>", 413, "larger than the limit"),
         (votable(PLACES, "binary2").replace(b"</STREAM>", b"AAAA</STREAM>"), 400, "damaged"),
+        (b'<?xml version="1.0" encoding="utf-7"?><VOTABLE/>', 400, "not XML"),
+        (b'<?xml version="1.0" encoding="nowhere"?><VOTABLE/>', 400, "not XML"),
+        (b"<GROUP>" * 4_000_000, 400, "more than 100 nested elements"),
+        (b"<VOTABLE>" + b"".join(b"<a%d/>" % number for number in range(999)), 400, "not XML"),
+        (b"<VOTABLE>" + b"".join(b"<a%d/>" % number for number in range(1000)), 400, "1,000 names"),
+        (b"<VOTABLE><FIELD " + b"".join(b'a%d="" ' % number for number in range(300_000)), 400, "1,048,576 bytes"),
+        (b"<VOTABLE><!--" + b"-x" * 16_000_000, 400, "a comment of more than 1,048,576 bytes"),
     ],
     ids=lambda one: str(one)[:30] if not isinstance(one, bytes) else "",
 )
 def test_invalid_uploads_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
+
+
+def test_temporary_files_of_queries_are_limited(service, series, directory, database_url):
+    """200 texts to the power of three take gigabytes of disk; the answers come long before the time limit."""
+    tables = ", ".join(f"TAP_SCHEMA.columns AS t{number}" for number in range(3))
+    names = ", ".join(f"t{number}.description" for number in range(3))
+    texts = ", ".join(f"t{number}.description AS d{number}" for number in range(3))
+    small = "SELECT DISTINCT column_name FROM TAP_SCHEMA.columns"
+    with ForkedService(directory, database__url=database_url, vo__temporary=20_000_000) as limited:
+
+        def ask(rows):
+            data = {"QUERY": f"SELECT COUNT(*) AS n FROM ({rows}) AS found", "RESPONSEFORMAT": "csv"}
+            headers = {"Authorization": f"Bearer {service.token}"}
+            return requests.post(f"{limited.url}/vo/tap/sync", data=data, headers=headers, timeout=60)
+
+        for rows in (
+            f"SELECT DISTINCT {texts} FROM {tables}",
+            f"SELECT {texts}, MAX(t0.utype) AS m FROM {tables} GROUP BY {names}",
+            f"SELECT {texts} FROM {tables} UNION SELECT {texts} FROM {tables}",
+        ):
+            refused(ask(rows), 400, "its temporary files exceed 20,000,000 bytes")
+        known = {column.name for table in TABLES.values() for column in table.columns}
+        assert ask(small).text == f"n\n{len(known)}\n"
+
+
+def test_a_full_disk_is_reported(service, series, directory, database_url):
+    """RLIMIT_FSIZE, as a quota or a full disk; results of more than 8 MB are written to a file."""
+    columns = ", ".join(f"t{number}.description AS d{number}" for number in range(3))
+    tables = ", ".join(f"TAP_SCHEMA.columns AS t{number}" for number in range(3))
+    data = {"LANG": "ADQL", "QUERY": f"SELECT {columns} FROM {tables}", "MAXREC": "200000"}
+    client = requests.Session()
+    client.headers["Authorization"] = f"Bearer {service.token}"
+    with ForkedService(directory, database__url=database_url) as other, client:
+        pid, url = other.process.pid, f"{other.url}/vo/tap"
+        limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+        refused(client.post(f"{url}/sync", data=data, timeout=60), 503, "no space for the result")
+        job = client.post(f"{url}/async", data={**data, "PHASE": "RUN"}, timeout=60).url
+        until(lambda: client.get(f"{job}/phase", timeout=60).text == "ERROR")
+        assert "no space for the result" in client.get(f"{job}/error", timeout=60).text
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+        answer = client.post(f"{url}/sync", data={**data, "RESPONSEFORMAT": "csv"}, timeout=60)
+        assert (answer.status_code, answer.text.count("\n")) == (200, 200_001)
+        client.delete(job, timeout=60)
+        assert "Traceback" not in other.log.read_text()
+
+
+def test_a_long_comment_is_accepted(ask):
+    table = table_of(INT, f"<!--{'-x' * 400_000}-->" + "<TR><TD>1</TD></TR>" * 7)
+    answer = ask("SELECT COUNT(*) AS n FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t", responseformat="csv")
+    assert answer.text == "n\n7\n"
 
 
 def test_the_cells_of_all_uploads_count_together(ask):
@@ -505,8 +566,6 @@ def test_a_join_that_explodes_ends_in_time(service, ask):
 
 
 def test_missing_role_is_reported(series, rows, public, database_url, tmp_path_factory):
-    from tests.forked import ForkedService
-
     directory = tmp_path_factory.mktemp("other") / "data"
     directory.mkdir()
     (directory / "admin-token").write_text("")

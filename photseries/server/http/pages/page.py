@@ -59,7 +59,6 @@ class PageHandler(BaseHandler):
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.set_header("Cache-Control", "no-store")
 
     @functools.cached_property
     def https(self) -> bool:

@@ -160,16 +160,17 @@ class PostgresServer:
         return [self._programs / "postgres", "--single", "-D", data, *words]
 
     def _make_reading_role(self, files: Lock) -> None:
-        """Create the role of TAP queries once, which only a superuser may.
+        """Create the role of TAP queries, and let the service limit their temporary files, once, as a superuser.
 
         Without the role everything except TAP works.
         """
-        done = self._folder.cluster / "reading-role"
+        done = self._folder.cluster / "reading-role-limited"
         if done.exists():
             return
         sql = (
             f"DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READING_ROLE}') "
             f"THEN CREATE ROLE {READING_ROLE} NOLOGIN; END IF; END$$\nGRANT {READING_ROLE} TO {NAME}\n"
+            f"GRANT SET ON PARAMETER temp_file_limit TO {NAME}\n"
         )
         command = self._single_user_command(self._folder.data)
         folder, inherited = self._folder.cluster, [files.fileno()]
