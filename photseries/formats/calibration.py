@@ -32,6 +32,7 @@ __all__ = [
     "calibrate",
     "flux_unit_of_header",
     "in_stored_unit",
+    "is_magnitude",
     "seems_relative",
     "system_of",
     "zero_point_of_header",
@@ -47,7 +48,7 @@ UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
-_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype", "measurement method")
+_PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
@@ -308,8 +309,13 @@ def _require_ab(place: str, system: str | None) -> None:
         )
 
 
+def is_magnitude(unit: str) -> bool:
+    """Return whether a unit is one of magnitudes, such as ``mag``, ``ABMag`` and ``mag(AB)``."""
+    return re.search(r"mag\b", unit, re.IGNORECASE) is not None
+
+
 def _in_unit_of_file(text: str) -> Fluxes:
-    if re.search(r"mag\b", text):
+    if is_magnitude(text):
         raise invalid(f"The fluxes are in {text:.40}, so they are magnitudes: name their column (mag_col).")
     unit = known_unit(text)
     if unit is not None:

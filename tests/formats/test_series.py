@@ -329,6 +329,18 @@ def test_files_of_several_frequencies_are_refused_or_split(name):
     assert got.fields["filter"] == "radio-6GHz"
 
 
+def test_magnitudes_in_a_column_flux_are_refused_or_named():
+    """The Transient Name Server has a column ``flux`` and its unit in ``flux_unit``: often ABMag or VegaMag."""
+    text = "jd,flux,fluxerr,flux_unit\n2459000.5,18.1,0.1,VegaMag\n2459001.5,18.2,0.1,{}\n"
+    with pytest.raises(InvalidError, match=r"The fluxes are in VegaMag, so they are magnitudes: .* \(mag_col\)"):
+        read(text.format("VegaMag"))
+    got = read(text.format("VegaMag"), mag_col="flux", magerr_col="fluxerr")
+    assert (got.frame["mag"].tolist(), got.fields["magsys"]) == ([18.1, 18.2], "vega")
+    for other in ("ABMag", "mJy", "counts"):
+        with pytest.raises(InvalidError, match="has several units of flux"):
+            read(text.format(other))
+
+
 def test_st_magnitudes_are_refused():
     with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
         read("mjd,STMAG\n59000,15\n")
