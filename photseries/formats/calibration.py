@@ -141,6 +141,8 @@ def calibrate(
             raise invalid(f"{cause}, and there is no flux.")
         return Fluxes()
     zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
+    if options.zero_point is None and zero is not None and _contradicts(frame, roles, zero):
+        zero = None
     if isinstance(zero, str) and zero in frame.columns:
         return _by_column(frame, zero, header, warns=options.zero_point is None)
     if zero is not None:
@@ -277,6 +279,15 @@ def _zero_column(
     return declared if isinstance(declared, float) else None
 
 
+def _contradicts(frame: pd.DataFrame, roles: Mapping[str, str], zero: str | float) -> bool:
+    """Return whether the magnitudes show that the fluxes are in a known unit, for which the zero point is another."""
+    offset = _offset(frame, roles)
+    if offset is None or _unit_of(offset) is None:
+        return False
+    zero_point = float(frame[zero].median()) if isinstance(zero, str) else zero
+    return not math.isclose(offset, zero_point, abs_tol=_NEAR)
+
+
 def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} does not contain numbers, but a zero point (zero_point) is a magnitude.")
@@ -351,8 +362,12 @@ def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
     return float(np.median(mag[both] + 2.5 * np.log10(flux[both]))) if both.any() else None
 
 
+def _unit_of(offset: float) -> str | None:
+    return next((name for name, zero in _OFFSETS.items() if math.isclose(offset, zero, abs_tol=_NEAR)), None)
+
+
 def _by_offset(offset: float) -> Fluxes:
-    name = next((name for name, zero in _OFFSETS.items() if math.isclose(offset, zero, abs_tol=_NEAR)), None)
+    name = _unit_of(offset)
     if name is None:
         raise invalid(
             f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "

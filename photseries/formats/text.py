@@ -169,8 +169,8 @@ def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table
 
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
-    r"""Return the keywords of comments such as ``#KEY=VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
-    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
+    r"""Return the keywords of comments: ``#KEY=VALUE``, ``# KEY: VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
+    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*[=:]|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
     return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in matches if match}
 
 

@@ -274,12 +274,13 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
         return "iso"
     # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
     key = table.header.get(column) or table.header.get(f"{column}_TYPE")
-    is_certain = column == table.time or time_survey is not None or key is not None
+    is_certain = column == table.time or time_survey is not None
     by_name = None if is_certain else _format_of_name(column)
+    by_name = None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
     texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
-    return None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
+    return None if by_name == "iso" and is_numeric(times) else by_name
 
 
 def _format_in_text(text: str) -> str | None:

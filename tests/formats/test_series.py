@@ -40,6 +40,10 @@ def curve(**columns):
         ({"flux": [10.0, 20]}, {"zero_point": 26.4}, [1, 2], ""),
         ({"flux": [10.0, 10], "zp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column zp"),
         ({"flux": [10.0, 10], "z": [26.4, 23.9]}, {"zero_point": "z"}, [1, 10], ""),
+        ({"flux": [10.0, 10], "magzp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column magzp"),
+        ({"flux": [1.0, 10], "mag": [23.9, 21.4], "zp": [26.4, 26.4]}, {}, [1, 10], ""),
+        ({"flux": [1.0, 10], "mag": [16.4, 13.9], "zp": [26.4, 26.4]}, {}, [1000, 10_000], "assumed to be in mJy"),
+        ({"flux": [10.0, 20], "mag": [23.9, 23.15], "zp": [26.4, 26.4]}, {}, [1, 2], "zero points of the column zp"),
         ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "assumed to be in mJy, because .* is 16.40"),
         ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "assumed to be in nJy"),
         ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "assumed to be in Jy"),
@@ -305,6 +309,16 @@ def test_files_of_several_filters_are_refused_selected_or_split():
         read(BANDS, where="band=g", filter_map="r=sdssr")
     with pytest.raises(InvalidError, match=r"No row has band=i \(where\). The values are r \(2 rows\), g \(1 rows\)"):
         read(BANDS, where="band=i")
+
+
+@pytest.mark.parametrize("sign", ["=", ":", " : "])
+def test_keywords_in_comments_are_read(sign):
+    text = f"# flux_unit{sign}mJy\n# TIMESYS{sign}TDB\n# TIME{sign}BJD - 2457000\nTIME,flux\n1500.5,5\n1501.5,6\n"
+    got = read(text)
+    np.testing.assert_allclose(got.frame["flux"], [5000, 6000], rtol=1e-12)
+    np.testing.assert_array_equal(got.frame["mjd"], [58500, 58501])
+    assert (got.fields["time_scale"], got.fields["time_refpos"]) == ("tdb", "barycenter")
+    assert read(f"# HJD{sign}heliocentric JD\nHJD,mag\n2459000.5,15\n").fields["time_refpos"] == "heliocenter"
 
 
 def test_foreign_fluxes_without_a_unit_cause_a_warning():
