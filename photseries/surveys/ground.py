@@ -245,6 +245,18 @@ SURVEYS = (
         errors={"FLUXCAL": "FLUXCALERR", "MAG": "MAGERR"},
     ),
     Survey(
+        name="ALCDEF",
+        source="https://alcdef.org (Stephens, Warner & Pravec 2010, Minor Planet Bull. 37, 21)",
+        columns=("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME"),
+        time="JD",
+        mag="MAG",
+        errors={"MAG": "MAGERR"},
+        filter_col="MAGBAND",
+        filters=_JOHNSON,
+        magsys=_SLOAN,
+        times={"time_scale": "utc"},
+    ),
+    Survey(
         name="ADES",
         source="https://github.com/IAU-ADES/ADES-Master (Chesley et al. 2017)",
         line="--filter gaia::g",

@@ -167,6 +167,7 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,magerr\n1,15,0.1\n2,99.9,-1\n", [15, NAN], None),
         ("mjd,mag,magerr,upperlimit\n1,15,0.1,F\n2,18,0,T\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr,is_limit\n1,15,0.1,False\n2,18,0,True\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,magerr,is_lim\n1,15,0.1,n\n2,18,0.1,y\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
