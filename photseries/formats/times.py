@@ -50,6 +50,7 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - MJD_ZERO, fields=_BARYCENTRIC),
     "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - MJD_ZERO, fields=_BARYCENTRIC, time_scale="tcb"),
     "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
+    "galex": TimeFormat("GALEX: seconds since 1980-01-06 UTC", 44_244.0, 1 / 86_400, {"time_scale": "utc"}),
     "iso": TimeFormat("dates and times as text, UTC unless they state a time zone", fields={"time_scale": "utc"}),
 }
 

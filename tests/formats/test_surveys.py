@@ -143,6 +143,9 @@ SAMPLES = {
     b"10,5,55200.1,12.1,0.02,,\n10,5,55200.2,12.2,0.02,14.9,\n",
     "CHEOPS": "fits/cheops.fits",
     "SuperWASP": "fits/wasp.fits",
+    "gPhoton": b"t0,t1,exptime,t_mean,flux,flux_err,mag,mag_err_1,mag_err_2,flux_bgsub,flux_bgsub_err,mag_bgsub,"
+    b"mag_bgsub_err_1,mag_bgsub_err_2,flags\n766525332,766525362,26,766525347.9,1.1e-14,1e-16,16.01,0.03,0.04,"
+    b"1e-14,2e-16,16.12,0.031,0.041,0\n",
     "X-ray light curves (OGIP)": "fits/xray.fits",
     "Swift UVOT": uvot(),
 }
@@ -282,6 +285,14 @@ def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux
         ),
         ("HATNet and HATSouth", {}, [55260.35], [10.13], [0.01], {"magsys": "instrumental"}),
         ("SNANA", {"where": "BAND=g", "mag_col": "MAG"}, [56534.1], [24.757], [0.18], {}),
+        (
+            "gPhoton",
+            {},
+            [Time(766525347.9 + 315964800, format="unix", scale="utc").mjd],
+            [16.12],
+            [0.031],
+            {"flux_unit": "erg/s/cm2/AA", "brightness": "mag", "time_scale": "utc"},
+        ),
         (
             "ALCDEF",
             {},
