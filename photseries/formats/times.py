@@ -59,13 +59,15 @@ _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
 #: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``days since BJD 2457000``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
-    r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
+    r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc?|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
     r"(?:\s*[\[(]?\s*[-+]?\s*(\d{5,7}(?:\.\d+)?)(?!\d))?"
 )
 #: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
 _SCALE_IN_NAME: Final = re.compile(
-    r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc|tai|tt|gps|ut1|local)(?![a-z])"
+    r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc?|tai|tt|gps|ut1|local)(?![a-z\d])"
 )
+#: The place that a name tells, such as ``JD_helio``, ``Barycentric JD``.
+_PLACE_IN_NAME: Final = re.compile(r"(?<![a-z])(helio|bary|geo|topo)(?:cent|(?![a-z]))")
 #: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
 #: ``MJD-OBS`` are the start (FITS standard 4.0, section 9.5).
 _ALIGNMENT_IN_NAME: Final = re.compile(
@@ -131,7 +133,8 @@ def _format_of_name(column: str) -> str | None:
         return "mjd"
     if name in ("unix", "iso"):
         return name
-    match = _IN_NAME.search(name)
+    matches = [*_IN_NAME.finditer(name)]
+    match = next((one for one in matches if one[2]), matches[0] if matches else None)  # MJD (JD-2400000)
     if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
     counted = f"{match[1]}-{match[2]}"
@@ -195,11 +198,13 @@ def _stated_frame(table: Table, column: str) -> TimeFrame:
     name = _snake(column)
     named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
     alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
+    place = _PLACE_IN_NAME.search(name)
+    stated = replace(stated, alignment=alignment, refpos=stated.refpos or (f"{place[1]}center" if place else None))
     if stated.scale is not None or stated.warnings:
-        return replace(stated, alignment=alignment)
+        return stated
     text = named[1] if named else table.header.get("TIMESYS")
     scale, warnings = as_scale("local time" if text == "local" else text)  # LOCAL of VOTable is an unknown scale
-    return replace(stated, scale=scale, warnings=warnings, alignment=alignment)
+    return replace(stated, scale=scale, warnings=warnings)
 
 
 def _times_of_numbers(
