@@ -86,6 +86,9 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     fields = fields_in(about.get(_METADATA.encode()))
     if fields:
         return Table(frame=frame, file_metadata=fields, notes=notes_in(about.get(_NOTES.encode())))
+    frame.attrs = {
+        key.decode(errors="replace"): value.decode(errors="replace") for key, value in about.items()
+    } | frame.attrs
     texts = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 

@@ -32,6 +32,7 @@ __all__ = [
     "calibrate",
     "flux_unit_of_header",
     "in_stored_unit",
+    "is_magnitude",
     "seems_relative",
     "system_of",
     "zero_point_of_header",
@@ -47,7 +48,7 @@ UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
-_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype", "measurement method")
+_PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
@@ -140,6 +141,8 @@ def calibrate(
             raise invalid(f"{cause}, and there is no flux.")
         return Fluxes()
     zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
+    if options.zero_point is None and zero is not None and _contradicts(frame, roles, zero):
+        zero = None
     if isinstance(zero, str) and zero in frame.columns:
         return _by_column(frame, zero, header, warns=options.zero_point is None)
     if zero is not None:
@@ -276,6 +279,15 @@ def _zero_column(
     return declared if isinstance(declared, float) else None
 
 
+def _contradicts(frame: pd.DataFrame, roles: Mapping[str, str], zero: str | float) -> bool:
+    """Return whether the magnitudes show that the fluxes are in a known unit, for which the zero point is another."""
+    offset = _offset(frame, roles)
+    if offset is None or _unit_of(offset) is None:
+        return False
+    zero_point = float(frame[zero].median()) if isinstance(zero, str) else zero
+    return not math.isclose(offset, zero_point, abs_tol=_NEAR)
+
+
 def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} does not contain numbers, but a zero point (zero_point) is a magnitude.")
@@ -308,8 +320,13 @@ def _require_ab(place: str, system: str | None) -> None:
         )
 
 
+def is_magnitude(unit: str) -> bool:
+    """Return whether a unit is one of magnitudes, such as ``mag``, ``ABMag`` and ``mag(AB)``."""
+    return re.search(r"mag\b", unit, re.IGNORECASE) is not None
+
+
 def _in_unit_of_file(text: str) -> Fluxes:
-    if re.search(r"mag\b", text):
+    if is_magnitude(text):
         raise invalid(f"The fluxes are in {text:.40}, so they are magnitudes: name their column (mag_col).")
     unit = known_unit(text)
     if unit is not None:
@@ -345,8 +362,12 @@ def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
     return float(np.median(mag[both] + 2.5 * np.log10(flux[both]))) if both.any() else None
 
 
+def _unit_of(offset: float) -> str | None:
+    return next((name for name, zero in _OFFSETS.items() if math.isclose(offset, zero, abs_tol=_NEAR)), None)
+
+
 def _by_offset(offset: float) -> Fluxes:
-    name = next((name for name, zero in _OFFSETS.items() if math.isclose(offset, zero, abs_tol=_NEAR)), None)
+    name = _unit_of(offset)
     if name is None:
         raise invalid(
             f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "

@@ -27,7 +27,7 @@ _LIMITS: Final = (
 _FLAGS: Final = (
     "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
     "non_detection", "limit_flag", "ul", "ulim", "limit", "d:tag", "l_mag", "l_vmag", "upperlim", "fainterthan",
-    "fainter_than",
+    "fainter_than", "is_lim", "islim", "lim_flag", "limflag", "is_ul", "is_uplim", "uplimit",
 )  # fmt: skip
 #: Columns that mark detections: rows without one are upper limits.
 _DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")

@@ -27,6 +27,7 @@ from photseries.formats.calibration import (
     calibrate,
     flux_unit_of_header,
     in_stored_unit,
+    is_magnitude,
     system_of,
     zero_point_of_header,
 )
@@ -161,7 +162,7 @@ def _unit_column(frame: pd.DataFrame) -> str | None:
     if name is None or len(units[name]) == 1:
         return name
     known_units = [known_unit(text) for text in units[name]]
-    if all(known_units) and any(unit is not None and unit.microjansky for unit in known_units):
+    if any(unit is not None and unit.microjansky for unit in known_units) or any(map(is_magnitude, units[name])):
         raise invalid(
             f"The column {name!r:.60} has several units of flux: {list_names(units[name])}. Select one (where)."
         )

@@ -58,6 +58,9 @@ _UNITS: Final = (
 _MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
 #: The line with the column names of a SNANA file.
 _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
+#: The columns of an ALCDEF file, and its delimiters.
+_ALCDEF: Final = ("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME")
+_DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|"}
 _SAMPLE: Final = 50  # rows sampled to detect the separator
 
 
@@ -95,8 +98,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if _MPC.match(rows[0].text):
         raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     header = _keywords(comments)
-    rows, keys = _read_snana(rows)
+    rows, keys = _read_alcdef(rows) if rows[0].text.strip() == "STARTMETADATA" else _read_snana(rows)
     header |= keys
+    if keys.get("LTCAPP", "NONE") != "NONE":
+        warnings = (*warnings, "The times are corrected for the light time from the asteroid (LTCAPP).")
     separator_line = _EXCELS.fullmatch(rows[0].text.strip())
     if separator_line is not None and len(rows) > 1:
         rows, header["DELIM"] = rows[1:], separator_line[1]
@@ -169,8 +174,8 @@ def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table
 
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
-    r"""Return the keywords of comments such as ``#KEY=VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
-    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
+    r"""Return the keywords of comments: ``#KEY=VALUE``, ``# KEY: VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
+    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*[=:]|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
     return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in matches if match}
 
 
@@ -182,6 +187,24 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
     inside = ("VARLIST", "VARNAMES", "OBS")
     table = [_Line(line.number, line.text.partition(":")[2].strip()) for key, line in parts if key in inside]
     return table, {key: line.text.partition(":")[2].strip() for key, line in parts if key not in inside}
+
+
+def _read_alcdef(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
+    """Return the data of an ALCDEF file with the band, type and object of each block, and the keywords."""
+    keys: dict[str, str] = {}
+    table = [_Line(rows[0].number, "\t".join(_ALCDEF))]
+    for line in rows:
+        key, _, value = (part.strip() for part in line.text.partition("="))
+        if key == "DATA":
+            is_apparent = keys.get("DIFFERMAGS", "FALSE") == "FALSE" and keys.get("REDUCEDMAGS", "NONE") == "NONE"
+            block = (keys.get("MAGBAND", ""), "STD" if is_apparent else "DIF", keys.get("OBJECTNAME", ""))
+            cells = [*value.split(_DELIMITERS.get(keys.get("DELIMITER", ""), "|")), "", ""][:3]
+            table.append(_Line(line.number, "\t".join([*cells, *block])))
+        elif key == "STARTMETADATA":
+            keys = {}
+        elif key.isupper():
+            keys[key] = value
+    return table, {**keys, "DELIM": "tab"}
 
 
 def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:

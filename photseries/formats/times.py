@@ -50,6 +50,7 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - MJD_ZERO, fields=_BARYCENTRIC),
     "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - MJD_ZERO, fields=_BARYCENTRIC, time_scale="tcb"),
     "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
+    "galex": TimeFormat("GALEX: seconds since 1980-01-06 UTC", 44_244.0, 1 / 86_400, {"time_scale": "utc"}),
     "iso": TimeFormat("dates and times as text, UTC unless they state a time zone", fields={"time_scale": "utc"}),
 }
 
@@ -58,13 +59,15 @@ _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
 #: The format in a name or a unit, such as ``BJD_TDB``, ``HJD (+2450000)``, ``days since BJD 2457000``.
 _IN_NAME: Final = re.compile(
     r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
-    r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
+    r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc?|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
     r"(?:\s*[\[(]?\s*[-+]?\s*(\d{5,7}(?:\.\d+)?)(?!\d))?"
 )
 #: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
 _SCALE_IN_NAME: Final = re.compile(
-    r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc|tai|tt|gps|ut1|local)(?![a-z])"
+    r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc?|tai|tt|gps|ut1|local)(?![a-z\d])"
 )
+#: The place that a name tells, such as ``JD_helio``, ``Barycentric JD``.
+_PLACE_IN_NAME: Final = re.compile(r"(?<![a-z])(helio|bary|geo|topo)(?:cent|(?![a-z]))")
 #: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
 #: ``MJD-OBS`` are the start (FITS standard 4.0, section 9.5).
 _ALIGNMENT_IN_NAME: Final = re.compile(
@@ -130,7 +133,8 @@ def _format_of_name(column: str) -> str | None:
         return "mjd"
     if name in ("unix", "iso"):
         return name
-    match = _IN_NAME.search(name)
+    matches = [*_IN_NAME.finditer(name)]
+    match = next((one for one in matches if one[2]), matches[0] if matches else None)  # MJD (JD-2400000)
     if match is None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
     counted = f"{match[1]}-{match[2]}"
@@ -194,11 +198,13 @@ def _stated_frame(table: Table, column: str) -> TimeFrame:
     name = _snake(column)
     named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
     alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
+    place = _PLACE_IN_NAME.search(name)
+    stated = replace(stated, alignment=alignment, refpos=stated.refpos or (f"{place[1]}center" if place else None))
     if stated.scale is not None or stated.warnings:
-        return replace(stated, alignment=alignment)
+        return stated
     text = named[1] if named else table.header.get("TIMESYS")
     scale, warnings = as_scale("local time" if text == "local" else text)  # LOCAL of VOTable is an unknown scale
-    return replace(stated, scale=scale, warnings=warnings, alignment=alignment)
+    return replace(stated, scale=scale, warnings=warnings)
 
 
 def _times_of_numbers(
@@ -274,12 +280,13 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
         return "iso"
     # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
     key = table.header.get(column) or table.header.get(f"{column}_TYPE")
-    is_certain = column == table.time or time_survey is not None or key is not None
+    is_certain = column == table.time or time_survey is not None
     by_name = None if is_certain else _format_of_name(column)
+    by_name = None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
     texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
-    return None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
+    return None if by_name == "iso" and is_numeric(times) else by_name
 
 
 def _format_in_text(text: str) -> str | None:

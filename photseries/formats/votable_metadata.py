@@ -24,8 +24,10 @@ __all__ = ["fields_of_params", "header_of_params", "params_of", "position_in_icr
 _FILTER_UTYPE: Final = "PhotometryFilter.identifier"
 _SYSTEM_UTYPE: Final = "PhotCal.magnitudeSystem.type"
 
-#: The fields that a PARAM can set: not ids, which are local to an archive.
-_READ: Final = tuple(name for name in METADATA if FIELDS[name].type in ("text", "name", "path", "number"))
+#: The fields that a PARAM can set: not ids, which are local to an archive, nor those of keywords.
+_READ: Final = tuple(
+    name for name in METADATA if FIELDS[name].type in ("text", "name", "path", "number") and name != "magsys"
+)
 
 #: System of COOSYS that is converted to ICRS -> frame of astropy and default equinox.
 _SYSTEMS: Final = {
@@ -79,10 +81,15 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
     return fields, tuple(warnings)
 
 
-def header_of_params(params: Iterable[Param]) -> dict[str, str]:
-    """Return the system of the magnitudes, by the photometry data model, as a keyword of a header has it."""
-    systems = [str(param.value) for param in params if str(param.utype or "").endswith(_SYSTEM_UTYPE)]
-    return {"magsys": systems[-1]} if systems else {}
+def header_of_params(params: Iterable[Param]) -> dict[str, object]:
+    """Return the PARAMs as keywords of a header; the system of magnitudes also by the photometry data model."""
+    header: dict[str, object] = {}
+    for param in params:
+        value = param.value.item() if isinstance(param.value, np.generic) else param.value
+        if isinstance(value, str | int | float):
+            is_system = str(param.utype or "").endswith(_SYSTEM_UTYPE)
+            header["MAGSYS" if is_system else str(param.name).upper()] = value
+    return header
 
 
 def _params_with_names(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:

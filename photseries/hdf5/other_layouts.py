@@ -6,6 +6,7 @@ libhdf5 read the data.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 
@@ -84,6 +85,7 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     Returns
     -------
     DataFrame
+        Its ``attrs`` are the attributes of the file and of the table that are texts or numbers.
     dict of str to str
         The units that attributes of the datasets name.
     list of str
@@ -92,9 +94,11 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     units: dict[str, str] = {}
     left_out: list[str] = []
     index: pd.Index | None = None
+    attrs: dict[str, object] = {}
     try:
         with open_file(content) as file:
             node = file[key]
+            attrs = _attributes(file) | _attributes(node)
             if _is_compound(node):
                 rows = node[()]
                 columns = {name: rows[name] for name in rows.dtype.names}
@@ -108,7 +112,20 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     except _DAMAGE:
         return None
     plain = {name: _native_values(values) for name, values in columns.items() if values.ndim == 1}
-    return (pd.DataFrame(plain, index), units, left_out) if plain else None
+    if not plain:
+        return None
+    frame = pd.DataFrame(plain, index)
+    frame.attrs.update(attrs)
+    return frame, units, left_out
+
+
+def _attributes(node: h5py.Group | h5py.Dataset) -> dict[str, object]:
+    attributes: dict[str, object] = {}
+    for name in node.attrs:
+        with contextlib.suppress(*_DAMAGE):
+            value = node.attrs[name]
+            attributes[name] = value.item() if isinstance(value, np.number) else _decode_text(value)
+    return {name: value for name, value in attributes.items() if value != ""}
 
 
 def _unit(dataset: h5py.Dataset) -> str | None:

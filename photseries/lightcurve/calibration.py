@@ -25,7 +25,7 @@ __all__ = [
 Unit = Literal["flux", "mag"]
 
 #: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
-ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
+ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab", "magzp", "mag_zp", "zpmag", "magzero")
 SYSTEM_COLUMNS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 
 _SYSTEMS: Final = {"ab": "AB", "vega": "Vega", "instrumental": "instrumental"}

@@ -40,7 +40,10 @@ USUAL_MAGNITUDES: Final = (5.0, 30.0)
 BRIGHTEST: Final = -2.0
 FAINTEST: Final = 35.0
 #: Prefixes of filters whose published magnitudes are often in the Vega system.
-VEGA_FILTERS: Final = ("bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::")
+VEGA_FILTERS: Final = (
+    "bessell", "standard::", "2mass", "gaia::", "uvot::", "4shooter2::", "keplercam::", "tess",
+    "cspb", "cspv", "cspy", "cspj", "csph", "cspk",
+)  # fmt: skip
 ZERO_POINT_TOLERANCE: Final = 0.01  # [mag]
 DISAGREEMENT: Final = 0.3  # of magnitudes and fluxes; apertures differ by less [mag]
 MIN_SNR: Final = 3.0  # of fluxes that are compared with magnitudes

@@ -223,6 +223,18 @@ SURVEYS = (
         for release, time in (("DP0.2", "expMidptMJD"), ("DP1", "midpointMjdTai"))
     ),
     Survey(
+        name="PLAsTiCC",
+        source="Kessler et al. 2019, PASP 131, 094501; fluxes with the zero point 27.5",
+        line="--where passband=2",
+        columns=("object_id", "mjd", "passband", "flux", "flux_err"),
+        time="mjd",
+        flux=("flux",),
+        errors={"flux": "flux_err"},
+        zero_point=27.5,
+        filter_col="passband",
+        filters={str(number): band for number, band in enumerate(_LSST.values())},
+    ),
+    Survey(
         name="SNANA",
         source="Kessler et al. 2009, PASP 121, 1028; FLUXCAL has the zero point 27.5 in the system of the survey",
         line="--zero-point 27.5 --where BAND=r --filter sdssr",
@@ -231,6 +243,18 @@ SURVEYS = (
         mag="MAG",
         flux=("FLUXCAL",),
         errors={"FLUXCAL": "FLUXCALERR", "MAG": "MAGERR"},
+    ),
+    Survey(
+        name="ALCDEF",
+        source="https://alcdef.org (Stephens, Warner & Pravec 2010, Minor Planet Bull. 37, 21)",
+        columns=("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME"),
+        time="JD",
+        mag="MAG",
+        errors={"MAG": "MAGERR"},
+        filter_col="MAGBAND",
+        filters=_JOHNSON,
+        magsys=_SLOAN,
+        times={"time_scale": "utc"},
     ),
     Survey(
         name="ADES",

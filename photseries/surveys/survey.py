@@ -52,8 +52,10 @@ class Survey:
         them the first one present counts.
     columns : tuple of str
         Columns that such a file has.
-    time, mag, filter_col, zero_point : str, optional
+    time, mag, filter_col : str, optional
         Columns by role.
+    zero_point : str or float, optional
+        The column with AB zero points, or the AB zero point of all fluxes.
     flux : tuple of str
         Flux columns, the preferred one first.
     errors : mapping of str to str
@@ -90,7 +92,7 @@ class Survey:
     flux: tuple[str, ...] = ()
     mag: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
-    zero_point: str | None = None
+    zero_point: str | float | None = None
     filter_col: str | None = None
     time_format: str | None = None
     times: Mapping[str, str] = field(default_factory=dict)

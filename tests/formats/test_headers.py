@@ -233,3 +233,23 @@ def test_units_of_further_columns_are_written(form):
         units = {field.name: str(field.unit) for field in parse(io.BytesIO(content)).get_first_table().fields}
     assert units["bg"].replace(" ", "") == "electron/s"
     assert units["angle"] == ("" if form == "fits" else "None")
+
+
+@pytest.mark.parametrize(
+    ("params", "flux", "fields"),
+    [
+        ('<PARAM name="flux_unit" datatype="char" arraysize="*" value="mJy"/>', 1000.0, {}),
+        ('<PARAM name="zeroPoint" datatype="double" value="26.4"/>', 0.1, {}),
+        ('<PARAM name="magsys" datatype="char" arraysize="*" value="VegaMag"/>', 1.0, {"magsys": "vega"}),
+        ('<PARAM name="TIMESYS" datatype="char" arraysize="*" value="TAI"/>', 1.0, {"time_scale": "tai"}),
+    ],
+)
+def test_params_of_a_votable_are_keywords(params, flux, fields):
+    """By hand: 1 mJy is 1000 uJy; a zero point of 26.4 makes one unit 10^(0.4 (23.9 - 26.4)) uJy."""
+    text = f"""<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>{params}<TABLE>
+    <FIELD name="mjd" datatype="double"/><FIELD name="flux" datatype="double"/><FIELD name="mag" datatype="double"/>
+    <DATA><TABLEDATA><TR><TD>59000</TD><TD>50</TD><TD/></TR><TR><TD>59001</TD><TD>-50</TD><TD>15</TD></TR></TABLEDATA>
+    </DATA></TABLE></RESOURCE></VOTABLE>"""
+    got = one_of(read_bytes(text.encode(), "x.vot", ReadOptions()))
+    np.testing.assert_allclose(got.frame["flux"], [50 * flux, -50 * flux], rtol=1e-12)
+    assert fields.items() <= got.fields.items()

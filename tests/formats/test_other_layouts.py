@@ -275,6 +275,25 @@ READ: dict[str, Any] = {
         {"time_scale": "utc", "time_stamp_alignment": "start"},
     ),
     "times of the end by name": ("MJD-END,mag\n59000.5,15\n", {}, {}, {"time_stamp_alignment": "end"}),
+    "times of two formats in a name": ("MJD (JD-2400000),mag\n59000.5,15\n", {}, {"mjd": [59000]}, {}),
+    "heliocentric times by name": (
+        "JD_helio,mag\n2459000.5,15\n",
+        {"time_col": "JD_helio"},
+        {"mjd": [59000]},
+        {"time_refpos": "heliocenter", "time_scale": None},
+    ),
+    "barycentric times by name": (
+        "Barycentric JD (TDB),mag\n2459000.5,15\n",
+        {"time_col": "Barycentric JD (TDB)"},
+        {"mjd": [59000]},
+        {"time_refpos": "barycenter", "time_scale": "tdb"},
+    ),
+    "universal times by name": (
+        "JD_UT - 2450000,mag\n9000.5,15\n",
+        {"time_col": "JD_UT - 2450000"},
+        {"mjd": [59000]},
+        {"time_scale": "utc"},
+    ),
     "times since a day by name": (
         "days since MJD 59000,mag\n1.5,15\n",
         {"time_col": "days since MJD 59000"},

@@ -40,6 +40,10 @@ def curve(**columns):
         ({"flux": [10.0, 20]}, {"zero_point": 26.4}, [1, 2], ""),
         ({"flux": [10.0, 10], "zp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column zp"),
         ({"flux": [10.0, 10], "z": [26.4, 23.9]}, {"zero_point": "z"}, [1, 10], ""),
+        ({"flux": [10.0, 10], "magzp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column magzp"),
+        ({"flux": [1.0, 10], "mag": [23.9, 21.4], "zp": [26.4, 26.4]}, {}, [1, 10], ""),
+        ({"flux": [1.0, 10], "mag": [16.4, 13.9], "zp": [26.4, 26.4]}, {}, [1000, 10_000], "assumed to be in mJy"),
+        ({"flux": [10.0, 20], "mag": [23.9, 23.15], "zp": [26.4, 26.4]}, {}, [1, 2], "zero points of the column zp"),
         ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "assumed to be in mJy, because .* is 16.40"),
         ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "assumed to be in nJy"),
         ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "assumed to be in Jy"),
@@ -163,6 +167,7 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,magerr\n1,15,0.1\n2,99.9,-1\n", [15, NAN], None),
         ("mjd,mag,magerr,upperlimit\n1,15,0.1,F\n2,18,0,T\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr,is_limit\n1,15,0.1,False\n2,18,0,True\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,magerr,is_lim\n1,15,0.1,n\n2,18,0.1,y\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
@@ -307,6 +312,16 @@ def test_files_of_several_filters_are_refused_selected_or_split():
         read(BANDS, where="band=i")
 
 
+@pytest.mark.parametrize("sign", ["=", ":", " : "])
+def test_keywords_in_comments_are_read(sign):
+    text = f"# flux_unit{sign}mJy\n# TIMESYS{sign}TDB\n# TIME{sign}BJD - 2457000\nTIME,flux\n1500.5,5\n1501.5,6\n"
+    got = read(text)
+    np.testing.assert_allclose(got.frame["flux"], [5000, 6000], rtol=1e-12)
+    np.testing.assert_array_equal(got.frame["mjd"], [58500, 58501])
+    assert (got.fields["time_scale"], got.fields["time_refpos"]) == ("tdb", "barycenter")
+    assert read(f"# HJD{sign}heliocentric JD\nHJD,mag\n2459000.5,15\n").fields["time_refpos"] == "heliocenter"
+
+
 def test_foreign_fluxes_without_a_unit_cause_a_warning():
     got = read("JD,flux\n2459000.5,150\n2459001.5,170\n")
     assert got.warnings == ("The column flux has no unit, and was assumed to be uJy: state another with flux_unit.",)
@@ -327,6 +342,18 @@ def test_files_of_several_frequencies_are_refused_or_split(name):
     got = read(text, where=f"{name}=5.0", filter_map="5=radio-6GHz")
     np.testing.assert_allclose(got.frame["flux"], [120, 140], rtol=1e-12)
     assert got.fields["filter"] == "radio-6GHz"
+
+
+def test_magnitudes_in_a_column_flux_are_refused_or_named():
+    """The Transient Name Server has a column ``flux`` and its unit in ``flux_unit``: often ABMag or VegaMag."""
+    text = "jd,flux,fluxerr,flux_unit\n2459000.5,18.1,0.1,VegaMag\n2459001.5,18.2,0.1,{}\n"
+    with pytest.raises(InvalidError, match=r"The fluxes are in VegaMag, so they are magnitudes: .* \(mag_col\)"):
+        read(text.format("VegaMag"))
+    got = read(text.format("VegaMag"), mag_col="flux", magerr_col="fluxerr")
+    assert (got.frame["mag"].tolist(), got.fields["magsys"]) == ([18.1, 18.2], "vega")
+    for other in ("ABMag", "mJy", "counts"):
+        with pytest.raises(InvalidError, match="has several units of flux"):
+            read(text.format(other))
 
 
 def test_st_magnitudes_are_refused():

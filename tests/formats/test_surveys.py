@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from photseries import surveys
 from photseries.cli import main
+from photseries.errors import InvalidError
 from photseries.formats import ReadOptions, one_of, read_bytes
 from photseries.formats.inspection import describe
 from photseries.lightcurve.bandpasses import BANDPASSES
@@ -47,6 +48,21 @@ def uvot():
     return content.getvalue()
 
 
+ALCDEF = """STARTMETADATA
+OBJECTNUMBER=1909
+OBJECTNAME=Alekhin
+FILTER=C
+MAGBAND=V
+DIFFERMAGS=FALSE
+LTCAPP=NONE
+REDUCEDMAGS=NONE
+DELIMITER=PIPE
+ENDMETADATA
+DATA=2455421.75|15.803|+0.021
+DATA=2455422.25|15.828
+ENDDATA
+"""
+
 TIMES = [1325.5, 1325.6]
 SAMPLES = {
     "ASAS-SN Sky Patrol V1": "csv/asassn_v1.csv",
@@ -72,9 +88,12 @@ SAMPLES = {
     "Pan-STARRS1 detections": "csv/ps1.csv",
     "Rubin DP0.2 forced sources": "csv/lsst.csv",
     "Rubin DP1 forced sources": "parquet/lsst.parquet",
+    "PLAsTiCC": b"object_id,mjd,passband,flux,flux_err,detected\n615,59750.4229,2,-544.81,3.62,1\n"
+    b"615,59750.4306,1,-816.43,5.55,1\n615,59750.4383,3,-471.39,3.80,1\n",
     "SNANA": b"SURVEY: DES\nSNID: 1248677\nFILTERS: gr\nREDSHIFT_FINAL: 0.35 +- 0.001 (CMB)\n# =====\nNOBS: 3\n"
     b"NVAR: 6\nVARLIST: MJD BAND FLUXCAL FLUXCALERR MAG MAGERR\nOBS: 56534.1 g 12.5 2.1 24.757 0.18\n"
     b"OBS: 56534.2 r 22.5 2.0 24.120 0.1\nOBS: 56540.2 r -2.5 2.1 128.0 0.0\nEND_PHOTOMETRY:\n",
+    "ALCDEF": ALCDEF.encode(),
     "ADES": b"# version=2017\n# observatory\n! mpcCode 703\npermID|mode|stn|obsTime|ra|dec|mag|rmsMag|band\n"
     b"12893|CCD|703|2019-08-08T12:00:00Z|1.2|-1.2|19.5|0.1|G\n12893|CCD|703|2019-08-08T18:00:00Z|1.2|-1.2|||G\n",
     "HATNet and HATSouth": b"rjd,aim_000,aie_000,aep_000,atf_000\n55260.85,10.15,0.01,10.14,10.13\n",
@@ -124,6 +143,9 @@ SAMPLES = {
     b"10,5,55200.1,12.1,0.02,,\n10,5,55200.2,12.2,0.02,14.9,\n",
     "CHEOPS": "fits/cheops.fits",
     "SuperWASP": "fits/wasp.fits",
+    "gPhoton": b"t0,t1,exptime,t_mean,flux,flux_err,mag,mag_err_1,mag_err_2,flux_bgsub,flux_bgsub_err,mag_bgsub,"
+    b"mag_bgsub_err_1,mag_bgsub_err_2,flags\n766525332,766525362,26,766525347.9,1.1e-14,1e-16,16.01,0.03,0.04,"
+    b"1e-14,2e-16,16.12,0.031,0.041,0\n",
     "X-ray light curves (OGIP)": "fits/xray.fits",
     "Swift UVOT": uvot(),
 }
@@ -191,6 +213,7 @@ def test_a_survey_declaration_uses_known_names(survey):
         ("KEPSEISMIC", {}, [54953.5, 54953.6], [120, -80], {"flux_unit": "ppm", "obj_id": "KIC 1435467"}),
         ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
         ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
+        ("PLAsTiCC", {"where": "passband=2"}, [59750.4229], [-544.81 * 10**-1.44], {"filter": "lsstr"}),
         (
             "SNANA",
             {"where": "BAND=r", "zero_point": 27.5},
@@ -262,6 +285,22 @@ def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux
         ),
         ("HATNet and HATSouth", {}, [55260.35], [10.13], [0.01], {"magsys": "instrumental"}),
         ("SNANA", {"where": "BAND=g", "mag_col": "MAG"}, [56534.1], [24.757], [0.18], {}),
+        (
+            "gPhoton",
+            {},
+            [Time(766525347.9 + 315964800, format="unix", scale="utc").mjd],
+            [16.12],
+            [0.031],
+            {"flux_unit": "erg/s/cm2/AA", "brightness": "mag", "time_scale": "utc"},
+        ),
+        (
+            "ALCDEF",
+            {},
+            [55421.25, 55421.75],
+            [15.803, 15.828],
+            [0.021, np.nan],
+            {"filter": "bessellv", "magsys": "vega", "time_scale": "utc"},
+        ),
     ],
 )
 def test_times_and_magnitudes_come_with_the_survey(name, options, mjd, mag, magerr, fields):
@@ -336,3 +375,18 @@ def test_a_description_lists_missing_fields():
         "mjd": "MJD", "flux": "uJy", "mag": "m", "fluxerr": "duJy", "magerr": "dm",
     }  # fmt: skip
     assert about["first"] == "2018-10-23T15:22:43"
+
+
+def test_blocks_of_alcdef_keep_their_bands_and_types():
+    sloan = ALCDEF.replace("MAGBAND=V", "MAGBAND=SR")
+    readings = read_bytes((ALCDEF + sloan).encode(), "x.txt", ReadOptions(split_by="MAGBAND"))
+    systems = {one.fields["filter"]: one.fields.get("magsys", "ab") for one in readings}
+    assert systems == {"bessellv": "vega", "sdssr": "ab"}
+    for changed in ("DIFFERMAGS=TRUE", "REDUCEDMAGS=POINT"):
+        name = changed.partition("=")[0]
+        text = "\n".join(changed if line.startswith(name) else line for line in ALCDEF.splitlines())
+        assert one_of(read_bytes(text.encode(), "x.txt", ReadOptions())).fields["magsys"] == "instrumental"
+        with pytest.raises(InvalidError, match="several systems of magnitudes"):
+            read_bytes((ALCDEF + text).encode(), "x.txt", ReadOptions())
+    corrected = one_of(read_bytes(ALCDEF.replace("LTCAPP=NONE", "LTCAPP=POINT").encode(), "x.txt", ReadOptions()))
+    assert "light time" in corrected.warnings[0]

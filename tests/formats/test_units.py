@@ -270,3 +270,31 @@ def test_units_and_keywords_in_attrs_of_pandas_are_read(form):
     np.testing.assert_allclose(got.frame["flux"], [1500, 2500], rtol=1e-12)
     np.testing.assert_allclose(got.frame["fluxerr"], [100, 200], rtol=1e-12)
     assert got.fields["time_scale"] == "tdb"
+
+
+@pytest.mark.parametrize("form", ["h5", "group.h5", "compound.h5", "parquet", "arrow"])
+def test_keywords_beside_the_table_of_hdf5_and_parquet_are_read(form):
+    columns = {"mjd": MJD, "flux": np.array([1.5, 2.5]), "fluxerr": np.array([0.1, 0.2])}
+    keywords = {"FLUX_UNIT": "mJy", "TIMESYS": "TDB"}
+    content = io.BytesIO()
+    if form.endswith("h5"):
+        with h5py.File(content, "w") as file:
+            node = file.create_group("curve") if form == "group.h5" else file
+            if form == "compound.h5":
+                node = file.create_dataset("curve", data=pd.DataFrame(columns).to_records(index=False))
+            else:
+                for name, values in columns.items():
+                    node[name] = values
+            node.attrs.update({**keywords, "version": np.int64(3), "cuts": [1, 2], "none": h5py.Empty("f")})
+    else:
+        table = pa.table(columns).replace_schema_metadata(keywords)
+        with (
+            pa.ipc.new_file(content, table.schema)
+            if form == "arrow"
+            else pq.ParquetWriter(content, table.schema) as writer
+        ):
+            writer.write_table(table)
+    got = one_of(read_bytes(content.getvalue(), f"curve.{form}", ReadOptions()))
+    np.testing.assert_allclose(got.frame["flux"], [1500, 2500], rtol=1e-12)
+    np.testing.assert_allclose(got.frame["fluxerr"], [100, 200], rtol=1e-12)
+    assert got.fields["time_scale"] == "tdb"

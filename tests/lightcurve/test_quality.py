@@ -294,6 +294,9 @@ def test_fluxes_of_no_source_cause_a_warning(flux, unit, mag):
         ({"filter": "ztfr"}, False),
         ({"filter": "besselli", "magsys": "ab"}, False),
         ({"filter": "besselli", "magsys": "vega"}, False),
+        ({"filter": "tess::red"}, True),
+        ({"filter": "csphs"}, True),
+        ({"filter": "cspg"}, False),
     ],
 )
 def test_magnitudes_in_filters_of_vega_need_a_system(given, warned):
