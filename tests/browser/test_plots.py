@@ -236,6 +236,21 @@ def test_a_phone_shows_the_plot_without_scrolling(browse, service, series, schem
         assert barriers(page) == {}, path
 
 
+def test_a_phone_shows_long_names_without_scrolling(browse, service, admin, world):
+    admin.post("/api/sources", json={"id": "L" * 100, "ra": 10.0, "dec": 10.0})
+    table = {"mjd": [59000.0, 59001.0], "flux": [100.0, 101.0], "fluxerr": [5.0, 5.0]}
+    for origin in ("O" * 60, "P" * 60):
+        body = world.fields(obj_id="L" * 100, series_name="N" * 100, origin=origin, data=table)
+        admin.post("/api/photometric_series", json=body).raise_for_status()
+    page = browse(service.url, viewport={"width": 360, "height": 780})
+    sign_in(page, service.token)
+    for path in (f"/?q={'L' * 100}", f"/sources/{'L' * 100}"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    assert page.locator("#legend .entry").count() == 3  # a filter and two origins
+
+
 def test_long_series_takes_few_bytes(page, service, admin, world):
     rows = 200_000
     noise = np.random.default_rng(3)
