@@ -221,6 +221,15 @@ def test_figures_are_saved(page, service, series):
             assert "BJD (TDB)" in content.decode()
 
 
+def test_a_printed_page_has_no_controls(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    page.emulate_media(media="print")
+    assert page.locator(":is(nav, form, button, select)").filter(visible=True).count() == 0
+    for shown in ("#curve canvas", "#told", "text=Metadata", "text=Exposure time"):
+        assert page.locator(shown).first.is_visible(), shown
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_the_plot_without_scrolling(browse, service, series, scheme):
     page = browse(service.url, viewport=PHONE, color_scheme=scheme, has_touch=True)
