@@ -209,6 +209,20 @@ def test_the_url_preserves_the_view(page, service, series):
     assert page.evaluate("document.getElementById('curve').chart.labels.xLabel") == "date (TDB)"
 
 
+@pytest.mark.parametrize("query", ["unit=foo&time=bar", "from=abc&to=59001", "from=59002&to=59001", "from=59000"])
+def test_a_damaged_url_shows_the_whole_light_curve(page, service, series, query):
+    sign_in(page, service.token)
+    for path in (f"/series/{series[0]}", "/sources/star"):
+        page.goto(f"{path}?{query}")
+        told(page, r"MJD|BJD \(TDB\) .* points")
+        assert page.locator("#notice").is_hidden(), path
+        assert page.locator("#controls input[name=time]:checked").get_attribute("value") == "mjd", path
+        assert page.locator("#controls input[name=unit]:checked").count() == 1, path
+        window = "() => (({ xs, whole }) => [[xs.start, xs.end], whole])(document.getElementById('curve').chart)"
+        shown, whole = page.evaluate(window)
+        assert shown == whole, path
+
+
 def test_figures_are_saved(page, service, series):
     sign_in(page, service.token, f"/series/{series[0]}")
     told(page, "points")
