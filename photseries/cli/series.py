@@ -207,6 +207,7 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     yield curve.label
     width = shutil.get_terminal_size().columns
     yield from drawn(curve.mjd, curve.value, curve.error, width=width, height=height, reverse=curve.is_mag)
+    yield curve.time_label.center(width).rstrip()
     yield ""
 
 

@@ -15,6 +15,7 @@ from photseries.errors import InvalidError
 from photseries.extras import needs
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, light_curve, require_derivable
+from photseries.lightcurve.meaning import time_frame, time_label
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import unit_of
 
@@ -78,14 +79,13 @@ def curve_of(frame: pd.DataFrame, metadata: Mapping[str, Any], unit: Unit | None
     is_mag = unit == "mag"
     value, error = (curve.mag, curve.magerr) if is_mag else (curve.flux, curve.fluxerr)
     finite = np.isfinite(curve.mjd) & np.isfinite(value)
-    scale = metadata.get("time_scale")
     return Curve(
         curve.mjd[finite],
         value[finite],
         error[finite],
         is_mag,
         calibration.label(unit),
-        f"MJD ({scale.upper()}) [d]" if scale else "MJD [d]",
+        time_label(time_frame(metadata)),
     )
 
 

@@ -51,6 +51,10 @@ def partial(target: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         path.replace(target)
+    except OSError as error:
+        if error.filename == str(path):
+            error.filename = str(target)  # the name that the caller knows
+        raise
     finally:
         path.unlink(missing_ok=True)
 

@@ -86,7 +86,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     for keyword, value in criteria.items():
         name = KEYWORDS.get(keyword, keyword)
         if name not in KEYWORDS.values():
-            closest = suggestion(keyword, (*KEYWORDS.values(), *KEYWORDS))
+            closest = suggestion(keyword, KEYWORDS if keyword.islower() else KEYWORDS.values())
             problems[keyword[:60]] = [f"There is no criterion {keyword[:60]}.{closest}"]
         elif name in body:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]

@@ -84,8 +84,9 @@ def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.env
     if url is None:
         raise StartError(f"No service is configured: run `photseries login`, set {URL}, or give the url.")
     if token is None:
+        name = f"both {URL} and {TOKEN} (it is for {environ[URL]})" if environ.get(TOKEN) else TOKEN
         raise StartError(
-            f"No token is configured for {_normalize_url(url)}: run `photseries login`, set {TOKEN}, or give the token."
+            f"No token is configured for {_normalize_url(url)}: run `photseries login`, set {name}, or give the token."
         )
     return Settings(url, token)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 import httpx
 
@@ -76,6 +76,9 @@ class Transport:
             timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
         )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Connections, of a Client or a Series, cannot be pickled: create a Client in each process.")
 
     def close(self) -> None:
         """Close the connections."""

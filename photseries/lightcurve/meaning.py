@@ -13,7 +13,7 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 
-__all__ = ["TIMES", "Meaning", "meaning", "time_frame", "time_refpos", "time_scale"]
+__all__ = ["TIMES", "Meaning", "meaning", "time_frame", "time_label", "time_refpos", "time_scale"]
 
 #: The time columns.
 TIMES: Final = (*TIME, "mjd_mid", *FRAMES)
@@ -63,6 +63,11 @@ def time_frame(metadata: Mapping[str, object]) -> str:
     frame = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
     scale = metadata.get("time_scale")
     return f"{frame} ({'scale unknown' if scale is None else str(scale).upper()})"
+
+
+def time_label(frame: str) -> str:
+    """Return the label of an axis of MJD whose times are in a frame, see :func:`time_frame`."""
+    return f"{frame} [d]" if frame.startswith("MJD") else f"{frame} - 2400000.5 [d]"
 
 
 def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:

@@ -129,7 +129,7 @@ def make_folder(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        raise StartError(f"The data directory cannot be made: {error}") from error
+        raise StartError(f"Cannot create the data directory {directory}: {error.strerror}.") from error
 
 
 def require_archive(config: Config) -> None:

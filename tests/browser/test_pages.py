@@ -49,6 +49,7 @@ def test_controls_wait_for_their_script(browse, service, series):
         page = browse(service.url, java_script_enabled=enabled)
         sign_in(page, service.token, f"/series/{series[0]}")
         inert[enabled] = page.locator("#controls[inert], section:has(#delete)[inert]").count()
+        assert page.locator("noscript p").is_visible() is not enabled
     assert inert == {False: 2, True: 0}
 
 

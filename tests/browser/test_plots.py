@@ -209,6 +209,20 @@ def test_the_url_preserves_the_view(page, service, series):
     assert page.evaluate("document.getElementById('curve').chart.labels.xLabel") == "date (TDB)"
 
 
+@pytest.mark.parametrize("query", ["unit=foo&time=bar", "from=abc&to=59001", "from=59002&to=59001", "from=59000"])
+def test_a_damaged_url_shows_the_whole_light_curve(page, service, series, query):
+    sign_in(page, service.token)
+    for path in (f"/series/{series[0]}", "/sources/star"):
+        page.goto(f"{path}?{query}")
+        told(page, r"MJD|BJD \(TDB\) .* points")
+        assert page.locator("#notice").is_hidden(), path
+        assert page.locator("#controls input[name=time]:checked").get_attribute("value") == "mjd", path
+        assert page.locator("#controls input[name=unit]:checked").count() == 1, path
+        window = "() => (({ xs, whole }) => [[xs.start, xs.end], whole])(document.getElementById('curve').chart)"
+        shown, whole = page.evaluate(window)
+        assert shown == whole, path
+
+
 def test_figures_are_saved(page, service, series):
     sign_in(page, service.token, f"/series/{series[0]}")
     told(page, "points")
@@ -219,6 +233,15 @@ def test_figures_are_saved(page, service, series):
         assert content.startswith(begin)
         if kind == "SVG":
             assert "BJD (TDB)" in content.decode()
+
+
+def test_a_printed_page_has_no_controls(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    page.emulate_media(media="print")
+    assert page.locator(":is(nav, form, button, select)").filter(visible=True).count() == 0
+    for shown in ("#curve canvas", "#told", "text=Metadata", "text=Exposure time"):
+        assert page.locator(shown).first.is_visible(), shown
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -234,6 +257,21 @@ def test_a_phone_shows_the_plot_without_scrolling(browse, service, series, schem
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         assert page.locator("#curve").evaluate("(one) => getComputedStyle(one).touchAction") == "pan-y"
         assert barriers(page) == {}, path
+
+
+def test_a_phone_shows_long_names_without_scrolling(browse, service, admin, world):
+    admin.post("/api/sources", json={"id": "L" * 100, "ra": 10.0, "dec": 10.0})
+    table = {"mjd": [59000.0, 59001.0], "flux": [100.0, 101.0], "fluxerr": [5.0, 5.0]}
+    for origin in ("O" * 60, "P" * 60):
+        body = world.fields(obj_id="L" * 100, series_name="N" * 100, origin=origin, data=table)
+        admin.post("/api/photometric_series", json=body).raise_for_status()
+    page = browse(service.url, viewport={"width": 360, "height": 780})
+    sign_in(page, service.token)
+    for path in (f"/?q={'L' * 100}", f"/sources/{'L' * 100}"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    assert page.locator("#legend .entry").count() == 3  # a filter and two origins
 
 
 def test_long_series_takes_few_bytes(page, service, admin, world):

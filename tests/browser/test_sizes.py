@@ -35,6 +35,11 @@ CUT = """() => [...document.querySelectorAll("input")].filter((input) => {
     return input.clientWidth && pen.measureText(input.placeholder).width > room;
 }).map(({ placeholder }) => placeholder)"""
 
+#: Returns the inputs that stick out of their panels.
+OUTSIDE = """() => [...document.querySelectorAll(".panel :is(input, select, button, label)")].filter((one) =>
+    one.offsetWidth && one.getBoundingClientRect().right > one.closest(".panel").getBoundingClientRect().right
+    && !one.closest(".scroll")).map(({ outerHTML }) => outerHTML)"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -61,6 +66,7 @@ def test_pages_fit_the_window_and_are_accessible(browse, demo, folder, size, sch
         page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert page.evaluate(CUT) == [], name
+        assert page.evaluate(OUTSIDE) == [], name
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         if (size, scheme) in (("wide", "light"), ("phone", "dark")):
             assert barriers(page) == {}, name

@@ -168,6 +168,9 @@ def test_the_page_fits_a_phone(browse, service, world):
     page.locator("#file").set_input_files(CASES / "csv/ztf_irsa.csv")
     page.get_by_text("Missing: ").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_label("Exposure time [s]").wait_for()
+    sources = page.locator("label:has(#make-sources)").bounding_box()
+    assert sources["height"] < 50, "a box beside two lines of text"
     assert barriers(page) == {}
 
 

@@ -97,7 +97,8 @@ def test_show_draws_and_lists_fields(run, series):
     shown = run("show", series[0], COLUMNS="70").stdout
     assert shown.startswith("flux [µJy]\n")
     drawing, facts = shown.split("\n\n", 1)
-    assert len(drawing.splitlines()) == 21
+    assert len(drawing.splitlines()) == 22
+    assert drawing.splitlines()[-1].strip() == "MJD (scale unknown) [d]"
     assert any(0x2800 < ord(character) < 0x2900 for character in drawing)
     assert re.search(r"^ra +10.00000 deg$", facts, re.MULTILINE)
     assert re.search(r"^num_exp +50$", facts, re.MULTILINE)

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import math
+import pickle
 import subprocess
 import sys
 
@@ -153,6 +154,20 @@ def test_a_series_is_saved_in_any_format(client, fields, tmp_path):
     with pytest.raises(InvalidError, match="format"):
         client.save(uploaded.id, tmp_path / "a.xlsx", format="xlsx")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.h5", "a.parquet"]
+
+
+def test_a_folder_that_does_not_exist_is_named(client, fields, tmp_path):
+    made = client.upload(columns(), **fields)
+    with pytest.raises(FileNotFoundError) as caught:
+        client.save(made.id, tmp_path / "none" / "a.h5")
+    assert caught.value.filename == str(tmp_path / "none" / "a.h5")
+
+
+def test_pickling_is_refused_with_a_way_out(client, fields):
+    made = client.upload(columns(), **fields)
+    for one in (client, client[made.id]):
+        with pytest.raises(TypeError, match="create a Client in each process"):
+            pickle.dumps(one)
 
 
 def test_a_csv_round_trip_keeps_the_table_and_reports_losses(client, fields, tmp_path):

@@ -174,7 +174,11 @@ def test_a_series_is_drawn_with_matplotlib(client, uploaded):
     series = client[uploaded.id]
     axes = series.plot()
     assert isinstance(axes, Axes)
-    assert (axes.get_ylabel(), axes.get_xlabel(), axes.get_title()) == ("flux [µJy]", "MJD [d]", "star, ztfg")
+    assert (axes.get_ylabel(), axes.get_xlabel(), axes.get_title()) == (
+        "flux [µJy]",
+        "MJD (scale unknown) [d]",
+        "star, ztfg",
+    )
     (drawn,) = axes.containers
     assert np.array_equal(drawn[0].get_ydata(), series["flux"])
     inverted = series.plot(plt.subplots()[1], unit="mag", color="red")
@@ -193,7 +197,7 @@ def test_a_plot_needs_matplotlib(client, uploaded, monkeypatch):
 
 def test_notebooks_show_clients_searches_and_series_escaped(client, fields, world):
     world.make("sources", id=NASTY, ra=10.0, dec=-20.0)
-    made = client.upload(columns(50), **{**fields, "obj_id": NASTY, "time_scale": "tdb"})
+    made = client.upload(columns(50), **{**fields, "obj_id": NASTY, "time_scale": "tdb", "time_refpos": "barycenter"})
     series = client[made.id]
     shown = {"client": client, "search": client.find(obj_id=NASTY), "series": series}
     pages = {name: one._repr_html_() for name, one in shown.items()}
@@ -205,7 +209,7 @@ def test_notebooks_show_clients_searches_and_series_escaped(client, fields, worl
     assert "&lt;script&gt;" in pages["series"]
     assert "&lt;script&gt;" in pages["search"]
     assert pages["series"].count("h0M") == 49, "50 points"
-    assert "MJD (TDB) [d], 50 points" in pages["series"]
+    assert "BJD (TDB) - 2400000.5 [d], 50 points" in pages["series"]
     assert "1 series" in pages["search"]
     assert "0 series" in client.find(obj_id="nothing")._repr_html_()
 

@@ -90,6 +90,8 @@ def test_repeated_and_absent_criteria_are_encoded():
     ("criteria", "message"),
     [
         ({"objctID": 1}, "There is no criterion objctID. Did you mean objectID?"),
+        ({"min_median_sn": 1}, "There is no criterion min_median_sn. Did you mean min_median_snr?"),
+        ({"mediansnr": 1}, "There is no criterion mediansnr. Did you mean min_median_snr?"),
         ({"page_number": 1}, "There is no criterion page_number."),
         ({"minRMS": 1, "min_rms": 2}, "min_rms is given twice"),
         ({"filter": object()}, "filter must be"),

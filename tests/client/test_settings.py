@@ -33,6 +33,11 @@ def test_a_token_stays_with_its_url(environ):
     assert load("http://given", None, {**environ, "PHOTSERIES_TOKEN": "e"}).token == "e"
 
 
+def test_a_set_token_for_another_url_is_named(environ):
+    with pytest.raises(StartError, match=r"for http://given: .* both PHOTSERIES_URL and PHOTSERIES_TOKEN .*http://set"):
+        load("http://given", None, environ | {"PHOTSERIES_URL": "http://set", "PHOTSERIES_TOKEN": "secret"})
+
+
 def test_the_file_is_private(environ, tmp_path):
     environ["XDG_CONFIG_HOME"] = str(tmp_path / "xdg")
     path = save(Settings("http://file", "secret"), environ)

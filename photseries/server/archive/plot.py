@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from photseries.errors import InvalidError, NotInstalledError
+from photseries.lightcurve.meaning import time_label
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
 
@@ -144,7 +145,7 @@ def _position(mjd: FloatArray, time: str, frame: str) -> tuple[FloatArray, str]:
         case "date":
             return mjd - _UNIX, "date"
         case _:
-            return mjd, f"{frame} [d]" if frame.startswith("MJD") else f"{frame} - 2400000.5 [d]"
+            return mjd, time_label(frame)
 
 
 def _draw(axes: Axes, points: Samples, position: FloatArray, colours: Mapping[str, str]) -> None:

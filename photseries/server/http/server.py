@@ -158,7 +158,9 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
     try:
         return bind_sockets(settings.port, settings.host)
     except OSError as error:
-        raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
+        raise StartError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another --host or --port."
+        ) from error
 
 
 def url_of(sockets: Sequence[socket.socket]) -> str:

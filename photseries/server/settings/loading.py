@@ -84,8 +84,14 @@ def _document(path: Path | None) -> Mapping[str, object]:
         return {}
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StartError(f"Cannot read the configuration {path}: {error}") from error
+    except OSError as error:
+        raise StartError(f"Cannot read the configuration {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise StartError(f"The configuration {path} is not UTF-8 text.") from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise StartError(f"The configuration {path} is not YAML{line}: {problem or error}.") from error
     if not isinstance(document, Mapping | None):
         raise StartError(f"The configuration {path} must be a mapping of sections.")
     return document or {}

@@ -55,7 +55,7 @@ class LocalStore(Store):
             for folder in missing:
                 synchronize(folder.parent)
         except OSError as error:
-            raise StartError(f"The folder of the store cannot be made: {error}") from error
+            raise StartError(f"Cannot create the folder of the store {root}: {error.strerror}.") from error
 
     def create(self, key: str, blob: bytes | memoryview) -> None:
         """Write a blob under a new key; see :meth:`Store.create`."""

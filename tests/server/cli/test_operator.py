@@ -218,7 +218,8 @@ def test_config_shows_what_is_in_force(folder):
 
 def test_occupied_port_is_reported(running, folder):
     port = running.url.rsplit(":", 1)[1]
-    assert "Cannot listen on 127.0.0.1" in refused(folder, "serve", "--port", port)
+    message = refused(folder, "serve", "--port", port)
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another --host or --port." in message
 
 
 def test_a_database_without_a_schema_is_refused_with_the_command(folder, server, tmp_path):

@@ -50,7 +50,8 @@ def test_variables_without_a_section_are_not_settings():
         ("server: {port: 70000}", "between 0 and 65535"),
         ("server: 5", "must be a mapping"),
         ("[1, 2]", "mapping of sections"),
-        ("a: [", "Cannot read"),
+        ("a: 1\nb: [", "config.yaml is not YAML, line 2: expected the node content, but found '<stream end>'."),
+        ("a:\n\tb: 1", "config.yaml is not YAML, line 2: found character '\\t' that cannot start any token."),
         ("store: {compression: zip}", "one of 'none', 'deflate'"),
         ("store: {write_deadline: 9000}", "at most a tenth of store.grace"),
         ("store: {grace: -1}", "store.grace"),
@@ -75,8 +76,16 @@ def test_wrong_variables_are_named():
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(StartError, match="Cannot read the configuration"):
+    with pytest.raises(
+        StartError, match=r"^Cannot read the configuration \S+/none\.yaml: No such file or directory\.$"
+    ):
         settings.load(tmp_path / "none.yaml", {})
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_bytes("server: {title: é}".encode("latin-1"))
+    with pytest.raises(StartError, match=r"config\.yaml is not UTF-8 text\.$"):
+        settings.load(tmp_path / "config.yaml", {})
 
 
 def test_secrets_are_hidden():

@@ -326,7 +326,9 @@ def test_missing_root_is_not_an_empty_store(root: Path, store: LocalStore) -> No
 
 def test_a_root_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StartError, match="folder of the store cannot be made"):
+    with pytest.raises(
+        StartError, match=rf"^Cannot create the folder of the store {tmp_path}/file/store: Not a directory\.$"
+    ):
         LocalStore(tmp_path / "file" / "store")
 
 

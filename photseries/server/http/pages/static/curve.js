@@ -46,6 +46,13 @@ export function layerOf(view, kind, change, few) {
   return { name: KINDS[kind], colour: "", x: at.map((i) => points.mjd[i]), y, error, ...bars };
 }
 
+// The time range in the query of a URL, if it has a valid one.
+/** @param {URLSearchParams} query @returns {[number, number] | null} */
+export function rangeIn(query) {
+  const [from, to] = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
+  return to > from && Number.isFinite(to - from) ? [from, to] : null;
+}
+
 // The number of points of a view between two times.
 /** @param {View} view @param {number} from @param {number} to */
 export function pointsIn(view, from, to) {

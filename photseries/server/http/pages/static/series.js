@@ -4,7 +4,7 @@
 import { later, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
-import { KINDS, pointsIn, covers, equipCopies, equipFigures, fetchView, layerOf } from "./curve.js";
+import { KINDS, pointsIn, covers, equipCopies, equipFigures, fetchView, layerOf, rangeIn } from "./curve.js";
 import { counted } from "./words.js";
 
 /** @type {any} */
@@ -24,10 +24,12 @@ const LOOKS = {
 
 const given = new URLSearchParams(location.search);
 const flags = series.columns.find((/** @type {string} */ name) => /qual|flag/i.test(name)) ?? "";
+/** @param {string} name @returns {string | null} A value of the URL that the page can select. */
+const usable = (name) => [...controls[name]].find(({ value, disabled }) => !disabled && value === given.get(name))?.value ?? null;
 const state = {
-  unit: given.get("unit") ?? series.unit,
-  time: given.get("time") ?? "mjd",
-  window: /** @type {[number, number] | null} */ (given.has("from") && given.has("to") ? [Number(given.get("from")), Number(given.get("to"))] : null),
+  unit: usable("unit") ?? series.unit,
+  time: usable("time") ?? "mjd",
+  window: rangeIn(given),
   hidden: new Set((given.get("hide") ?? "").split(",").filter(Boolean)),
   column: given.get("column") ?? "",
   quality: given.get("quality") ?? flags,

@@ -5,7 +5,7 @@ import { ask, later, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipColour } from "./colour.js";
-import { pointsIn, covers, equipCopies, equipFigures, fetchView, foldLayer, layerOf } from "./curve.js";
+import { pointsIn, covers, equipCopies, equipFigures, fetchView, foldLayer, layerOf, rangeIn } from "./curve.js";
 import { SHAPES } from "./draw.js";
 import { counted } from "./words.js";
 
@@ -200,11 +200,12 @@ function remember() {
 function recall() {
   if (axes[given.get("unit") ?? ""]) controls.unit.value = given.get("unit");
   controls.time.value = given.get("time") ?? "mjd";
+  if (!controls.time.value) controls.time.value = "mjd";
   controls.normalise.checked = given.get("normalise") === "1";
   controls.offset.value = given.get("offset") ?? 0;
   folding.period.value = given.get("period") ?? "";
   folding.fold.checked = given.get("fold") === "1";
-  if (given.has("from")) span = [Number(given.get("from")), Number(given.get("to"))];
+  span = rangeIn(given);
 }
 
 function longest() {
