@@ -149,6 +149,14 @@ def test_the_order_of_rows_does_not_matter(data, mjd):
     assert summarize(frame) == summarize(frame.iloc[order])
 
 
+def test_the_order_of_rows_with_equal_times_changes_no_bit_of_the_scatter():
+    random = np.random.default_rng(5)
+    mjd = [59000.0, *np.repeat(59001.0 + np.arange(20), 3)]
+    frame = series(random.normal(1000, 3, 61), mjd, sky=random.normal(0, 1, 61))
+    stds = [summarize(frame.iloc[random.permutation(61)]).stds for _ in range(30)]
+    assert all(one == stds[0] for one in stds)
+
+
 @given(npst.arrays(np.int16, st.integers(1, 40)))
 def test_robust_statistics_equal_a_second_implementation(values):
     assert robust(values) == pytest.approx(clipped(values), **EXACT)
