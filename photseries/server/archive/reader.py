@@ -15,7 +15,7 @@ from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import StoredContent
 from photseries.hdf5.raw import RawTable
-from photseries.lightcurve.barycentre import FRAMES
+from photseries.lightcurve.barycentre import FRAMES, PLACE
 from photseries.lightcurve.select import metadata_of_selection, select, select_counted
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import SEPARATION, Condition, Cone, Query
@@ -158,6 +158,13 @@ class SeriesReader:
                 return registries.place(connection, metadata["instrument_id"])
 
         return {**metadata, **self._catalogue.with_retries(place)}
+
+    def location_mark(self, series: SeriesRecord, part: Selection) -> bytes:
+        """Return the location of the instrument as bytes if the selection depends on it, for an ETag; else nothing."""
+        if not needs_place(part):
+            return b""
+        located = self.with_location(series.fields, part)
+        return repr([located.get(name) for name in PLACE]).encode()
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
 from photseries.lightcurve.periodogram import SearchOptions
+from photseries.lightcurve.selection import Selection
 from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
 from photseries.server.catalogue.series_queries import SeriesRecord
@@ -53,15 +54,16 @@ class AnalysisHandler(BaseHandler):
             Whether it is slow, and waits for its turn among the analyses.
         """
 
-        def find() -> tuple[SeriesRecord, Mapping[str, Any], bool]:
+        def find() -> tuple[SeriesRecord, Mapping[str, Any], bytes, bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), accepted)
             series = self.services.reader.get(self.principal, series_id)
-            has_it = is_known(self.request.headers, tag_of(series, "analysis"))
+            location = self.services.reader.location_mark(series, Selection(bin=values.get("bin")))
+            has_it = is_known(self.request.headers, tag_of(series, "analysis", location))
             self.weigh(not has_it)
-            return series, values, has_it
+            return series, values, location, has_it
 
-        series, values, has_it = await self.run(find)
+        series, values, location, has_it = await self.run(find)
         content = b""
         if has_it:
             self.set_status(304)
@@ -73,7 +75,7 @@ class AnalysisHandler(BaseHandler):
             ):  # keeps a few threads free
                 series, content = await self.run(lambda: compute(series, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
-        set_validators(self, tag_of(series, "analysis"))
+        set_validators(self, tag_of(series, "analysis", location))
         await self.send([content])
 
 

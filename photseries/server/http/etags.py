@@ -28,8 +28,8 @@ def tag_of(series: SeriesRecord, file_format: str, content: bytes = b"") -> str:
     file_format : str
         The format of the answer.
     content : bytes
-        Content besides the revision that the answer depends on, such as the names of groups, which vary by user. The
-        versions of the service and of the statistics are always included.
+        Content besides the revision that the answer depends on, such as the names of groups, which vary by user, or
+        the location of the instrument. The versions of the service and of the statistics are always included.
 
     Returns
     -------

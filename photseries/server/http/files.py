@@ -121,7 +121,8 @@ class FileHandler(BaseHandler):
             values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
             form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
             series = self._find(series_id, values.get("revision"))
-            tag = tag_of(series, form.extension)
+            location = self.services.reader.location_mark(series, part)
+            tag = tag_of(series, form.extension, location)
             if is_known(self.request.headers, tag):
                 return _File(series, form, tag)
             stored = form is HDF5 and part.is_whole
@@ -136,10 +137,9 @@ class FileHandler(BaseHandler):
                     return _File(series, form, tag, content, series.blob.size, span, stored)
             self.weigh(not (form is HDF5 and part.is_whole) and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
             series, content = self.services.reader.file(self.principal, series, part, form)
-            tag = tag_of(series, form.extension)
+            tag = tag_of(series, form.extension, location)
             span = byte_range(self.request.headers, len(content), tag)
-            chosen = content if span is None else content[slice(*span)]
-            return _File(series, form, tag, chosen, len(content), span, stored)
+            return _File(series, form, tag, content[slice(*span or (None,))], len(content), span, stored)
 
         file = await self.run(read, heavy=True)
         set_validators(self, file.tag, *([] if extension else ["Accept"]))

@@ -234,12 +234,14 @@ class OneSeriesHandler(UploadHandler):
                 past = reader.revision(self.principal, series_id, values["revision"], data_format)
                 return None, success_pieces(past.pieces())
             record = reader.get(self.principal, series_id)
-            tag = tag_of(record, data_format, record.document)
+            part = parameters.selection_of(values)
+            location = reader.location_mark(record, part)
+            tag = tag_of(record, data_format, record.document + location)
             if is_known(self.request.headers, tag):
                 return tag, []
             self.weigh(data_format == "json" and record.fields["num_exp"] > MANY_ROWS)
-            record, document = reader.document(self.principal, record, data_format, parameters.selection_of(values))
-            return tag_of(record, data_format, record.document), success_pieces(document.pieces())
+            record, document = reader.document(self.principal, record, data_format, part)
+            return tag_of(record, data_format, record.document + location), success_pieces(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:

@@ -57,6 +57,23 @@ def test_derived_times_use_the_place(admin, post):
     assert table["bjd_tdb"].to_pylist() == got["data"]["bjd_tdb"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["?dataFormat=json&derive=bjd_tdb", ".csv?derive=bjd_tdb", "/plot.png?bin=night"],
+)
+def test_a_copy_is_outdated_when_the_instrument_moves(admin, post, instrument, path):
+    """The latitude changes neither the revision nor the statistics."""
+    address = f"{PATH}/{post(**FRAME)}{path}"
+    before = admin.get(address)
+    same = {"If-None-Match": before.headers["etag"]}
+    assert admin.get(address, headers=same).status_code == 304
+    assert admin.patch(f"/api/instrument/{instrument}", json={"latitude": 24.6272}).status_code == 200
+    after = admin.get(address, headers=same)
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    assert (after.content != before.content) is ("bjd_tdb" in path)
+
+
 def test_an_unknown_place_is_refused_in_words(admin, post, instrument):
     number = post()
     answer = admin.get(f"{PATH}/{number}", params={"derive": "bjd_tdb"})
