@@ -295,7 +295,7 @@ def test_jobs_with_uploads_by_url_are_heavy(narrow, database_url):
         answer = clients["anna"].post("/vo/tap/async", data=upload)
         assert (answer.status_code, "2 heavy requests running and 1 waiting" in answer.text) == (429, True)
         assert clients["anna"].post("/vo/tap/async", data={"QUERY": "SELECT 1 AS n"}).status_code == 303
-    answer = clients["anna"].post("/vo/tap/async", data=upload)
+    answer = clients["ben"].post("/vo/tap/async", data=upload)
     assert (answer.status_code, "not a public address" in answer.text) == (400, True)
 
 
