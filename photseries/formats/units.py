@@ -71,12 +71,17 @@ def in_known_units(
         FLUXERR: of_fluxes, "flux": of_fluxes, "exp_time": known.s, "ra": known.deg, "dec": known.deg,
         **({} if magsys else {MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag}),
     }  # fmt: skip
-    brought, warnings = {}, []
+    brought: dict[str, npt.NDArray[np.generic]] = {}
+    warnings: list[str] = []
     for role, target in targets.items():
         name, unit = columns.get(role), stated.get(role) or stated.get(_OF.get(role, ""))
         if name is None or unit is None or unit == target or not is_numeric(frame[name]):
             continue
-        if isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
+        if role == MAGERR and isinstance(unit, known.UnrecognizedUnit):
+            _require_magnitudes(name, str(unit))
+        if role == FLUXERR and isinstance(unit, known.UnrecognizedUnit) and known_unit(str(unit)):
+            brought[name] = frame[name].to_numpy() * _ratio(name, str(unit), str(target))
+        elif isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
             warnings.append(f"The column {name} is assumed to be in {target}: its unit {unit} is unknown.")
         else:
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
@@ -99,11 +104,8 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
     InvalidError
         When the unit of an error does not fit its brightness.
     """
-    own = roles.get(MAGERR)
-    if own is not None and units.get(own) in _NOT_OF_MAGNITUDES:
-        raise invalid(
-            f"The errors in {own!r:.60} are in {units[own]}, but errors of magnitudes are in mag: convert them."
-        )
+    if (own := roles.get(MAGERR)) is not None:
+        _require_magnitudes(own, units.get(own))
     columns = [roles[role] for role in ("mag", MAGERR) if role in roles]
     factors = {name: 1e-3 for name in columns if units.get(name) == "mmag"}
     flux, error = roles.get("flux", ""), roles.get(FLUXERR, "")
@@ -113,6 +115,11 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
         if not is_numeric(frame[name]):
             raise invalid(f"The column {name!r} is in {units[name]} and holds text: convert it.")
     return frame.assign(**{name: frame[name] * factor for name, factor in factors.items()}) if factors else frame
+
+
+def _require_magnitudes(error: str, unit: str | None) -> None:
+    if unit in _NOT_OF_MAGNITUDES:
+        raise invalid(f"The errors in {error!r:.60} are in {unit}, but errors of magnitudes are in mag: convert them.")
 
 
 def _ratio(error: str, unit: str, target: str) -> float:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import QTable, Table
 from astropy.time import Time
 from astropy.timeseries import BinnedTimeSeries, TimeSeries
@@ -298,3 +299,26 @@ def test_keywords_beside_the_table_of_hdf5_and_parquet_are_read(form):
     np.testing.assert_allclose(got.frame["flux"], [1500, 2500], rtol=1e-12)
     np.testing.assert_allclose(got.frame["fluxerr"], [100, 200], rtol=1e-12)
     assert got.fields["time_scale"] == "tdb"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "error"),
+    [
+        ("FLUX", "mJy", "%"),
+        ("FLUX", "mJy", "percent"),
+        ("FLUX", "e-/s", "%"),
+        ("MAG", "mag", "%"),
+        ("MAG", "mag", "ppm"),
+    ],
+)
+def test_relative_errors_in_fits_are_refused(value, unit, error):
+    """astropy does not know the unit % in FITS: errors of 1 % became errors of 1 mJy."""
+    columns = [
+        fits.Column("MJD", "D", "d", array=MJD),
+        fits.Column(value, "D", unit, array=[1.0, 2.0]),
+        fits.Column(f"{value}_ERR", "D", error, array=[1.0, 1.0]),
+    ]
+    content = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(content)
+    with pytest.raises(InvalidError, match=f"The errors in '{value}_ERR' are in {error}, .*: convert them"):
+        read_bytes(content.getvalue(), "x.fits", ReadOptions())
