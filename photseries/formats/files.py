@@ -174,7 +174,9 @@ def _format_to_read(file: Path, content: bytes, options: ReadOptions, formats: M
     """Choose the format by option, content or name."""
     form = _chosen_format(file, content, options)
     if form.name not in formats:
-        raise invalid(f"files of the format {form.name} are read by the command photseries upload alone.")
+        raise invalid(
+            f"the service does not read the format {form.name}. Upload the file with the command photseries upload."
+        )
     return form
 
 

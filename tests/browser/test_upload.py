@@ -167,6 +167,8 @@ def test_the_page_fits_a_phone(browse, service, world):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(CASES / "csv/ztf_irsa.csv")
     page.get_by_text("Missing: ").wait_for()
+    size = (CASES / "csv/ztf_irsa.csv").stat().st_size / 1024
+    assert page.locator("#chosen").inner_text() == f"ztf_irsa.csv, {size:.3g} KiB"
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_label("Exposure time [s]").wait_for()
     sources = page.locator("label:has(#make-sources)").bounding_box()

@@ -91,6 +91,18 @@ def test_source_plot_has_colours_and_offsets(browse, demo):
     assert barriers(page) == {}
 
 
+def answer(page, *, accept):
+    """Answer the next question of a page; return the list to which it is added."""
+    asked = []
+
+    def reply(dialog):
+        asked.append(dialog.message)
+        dialog.accept() if accept else dialog.dismiss()
+
+    page.once("dialog", reply)
+    return asked
+
+
 def test_token_is_created_shown_once_and_revoked(browse, demo):
     page = browse(demo.url)
     sign_in(page, demo.token)
@@ -107,6 +119,11 @@ def test_token_is_created_shown_once_and_revoked(browse, demo):
         assert barriers(page) == {}
         page.reload()
         assert page.get_by_text(secret.inner_text()).count() == 0 or not secret.is_visible()
+        asked = answer(page, accept=False)
+        row.get_by_role("button", name="Revoke").click()
+        assert asked == ["Revoke laptop? Programs that use this token will be refused."]
+        assert client.get("/api/whoami").status_code == 200
+        answer(page, accept=True)
         row.get_by_role("button", name="Revoke").click()
         row.wait_for(state="detached")
         assert client.get("/api/whoami").status_code == 401
@@ -159,8 +176,14 @@ def test_admins_create_users_groups_and_tokens(page, service, admin, world):
     with service.client(secret.inner_text()) as client:
         assert client.get("/api/whoami").json()["data"]["username"] == "vera"
     users = page.get_by_role("region", name="Users").get_by_role("row").filter(has_text="vera")
-    users.get_by_role("button", name="Deactivate").click()
-    users.get_by_role("button", name="Activate").wait_for()
+    asked = answer(page, accept=False)
+    users.get_by_role("button", name="Deactivate vera").click()
+    assert asked == ["Deactivate vera?"]
+    answer(page, accept=True)
+    users.get_by_role("button", name="Deactivate vera").click()
+    users.get_by_role("button", name="Activate vera", exact=True).wait_for()
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", users.inner_text())
+    page.get_by_role("columnheader", name="Longitude [°]").wait_for()
 
 
 def test_only_admins_see_the_page_of_admins(page, world, watch):

@@ -42,6 +42,8 @@ element("make").addEventListener("submit", async (/** @type {SubmitEvent} */ eve
 document.addEventListener("click", async (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("button.revoke");
   if (!(button instanceof HTMLButtonElement)) return;
+  const name = document.getElementById(`t-${button.dataset.id}`)?.textContent;
+  if (!confirm(`Revoke ${name}? Programs that use this token will be refused.`)) return;
   button.disabled = true;
   try {
     await ask(`/api/tokens/${button.dataset.id}`, { method: "DELETE" });

@@ -23,8 +23,9 @@ async function change(path, method, body) {
 }
 
 document.addEventListener("click", ({ target }) => {
-  const { remove, path } = target instanceof HTMLElement ? target.dataset : {};
-  if (remove) change(remove, "DELETE");
+  if (!(target instanceof HTMLElement)) return;
+  const { remove, path } = target.dataset;
+  if (remove && confirm(`${target.textContent}?`)) change(remove, "DELETE");
   else if (path) change(path, "PATCH", { active: true });
 });
 

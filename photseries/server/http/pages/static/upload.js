@@ -238,7 +238,7 @@ function choose(list) {
   shown = null;
   const size = files.reduce((sum, file) => sum + file.size, 0) / 1024;
   const name = files.length === 1 ? files[0].name : `${files.length} files`;
-  element("chosen").textContent = `${name}, ${size.toLocaleString("en", { maximumFractionDigits: 0 })} KiB`;
+  element("chosen").textContent = `${name}, ${size.toLocaleString("en", { maximumSignificantDigits: 3 })} KiB`;
   inspect();
 }
 
