@@ -207,12 +207,10 @@ class _PickleMachine:
 
 
 def _pairs(items: list[object]) -> dict[object, object]:
-    if len(items) % 2:
-        raise ValueError("a key without a value")
     keys = items[::2]
     if not all(isinstance(key, _KEYS) for key in keys):
         raise refusal("a dictionary whose keys are not plain scalars")
-    return dict(zip(keys, items[1::2], strict=True))
+    return dict(zip(keys, items[1::2], strict=True))  # ValueError for a key without a value
 
 
 #: Opcodes whose argument from pickletools is the value.

@@ -154,9 +154,32 @@ def test_other_objects_are_refused_by_name(protocol, value):
         interpret(pickle.dumps({"x": value}, protocol))
 
 
-@pytest.mark.parametrize("value", [pd.offsets.Day(2), datetime.UTC, pd.Timestamp("2020")], ids=str)
-def test_other_objects_can_be_skipped(value):
-    found = interpret(pickle.dumps({"freq": value, "name": "x"}, 0), skip_foreign=True)
+class Keyword:
+    """Is pickled with keyword arguments, and with a state."""
+
+    def __new__(cls, *, x):
+        return super().__new__(cls)
+
+    def __init__(self, *, x):
+        self.x = x
+
+    def __getnewargs_ex__(self):
+        return (), {"x": self.x}
+
+
+SKIPPED = [pd.offsets.Day(2), datetime.UTC, pd.Timestamp("2020"), collections.UserDict(a=1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "protocol"),
+    [
+        *((value, protocol) for value in SKIPPED for protocol in PROTOCOLS),
+        *((Keyword(x=1), one) for one in (2, 3, 4, 5)),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_other_objects_can_be_skipped(value, protocol):
+    found = interpret(pickle.dumps({"freq": value, "name": "x"}, protocol), skip_foreign=True)
     assert found["freq"] is FOREIGN
     assert found["name"] == "x"
 
@@ -201,6 +224,30 @@ def test_pickles_beyond_a_limit_are_refused():
         plain_pickle.interpret(b"N0" * 100 + b"N.", LimitSettings(opcodes=100))
 
 
+@pytest.mark.parametrize(
+    ("limit", "at_most", "too_much"),
+    [
+        ({"values": 10}, [0] * 9, [0] * 10),
+        ({"values": 9}, dict.fromkeys(range(4)), dict.fromkeys(range(5))),
+        ({"text": 10}, "x" * 10, "x" * 11),
+        ({"text": 10}, [b"x" * 4, "x" * 6], [b"x" * 5, "x" * 6]),
+        ({"depth": 2}, {"a": {"b": 1}}, {"a": {"b": {}}}),
+        ({"depth": 2}, ((1,),), (((),),)),
+    ],
+)
+def test_limits_are_exact(limit, at_most, too_much):
+    limits = LimitSettings(**limit)
+    assert plain_pickle.interpret(pickle.dumps(at_most), limits) == at_most
+    with pytest.raises(UnreadableFileError):
+        plain_pickle.interpret(pickle.dumps(too_much), limits)
+
+
+def test_the_limit_of_opcodes_is_exact():
+    assert plain_pickle.interpret(b"N0" * 49 + b"N.", LimitSettings(opcodes=100)) is None
+    with pytest.raises(UnreadableFileError):
+        plain_pickle.interpret(b"N0" * 49 + b"N.", LimitSettings(opcodes=99))
+
+
 def test_tuples_as_keys_are_refused():
     """A tuple of shared tuples takes exponentially long to hash."""
     with pytest.raises(UnreadableFileError, match="keys are not plain scalars"):
@@ -223,6 +270,8 @@ BROKEN = [
     b"\xff.",
     b"R.",
     b"NNR.",
+    b"}(NNNu.",
+    b"(NNNd.",
 ]
 
 
