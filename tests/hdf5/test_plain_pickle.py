@@ -248,6 +248,12 @@ def test_the_limit_of_opcodes_is_exact():
         plain_pickle.interpret(b"N0" * 49 + b"N.", LimitSettings(opcodes=99))
 
 
+@pytest.mark.parametrize("data", [pickle.dumps(np.dtype("f8")), pickle.dumps([np.dtype("f8")]), b"cnumpy\ndtype\n."])
+def test_types_are_no_values(data):
+    with pytest.raises(UnreadableFileError, match="a numpy type or function"):
+        interpret(data)
+
+
 def test_tuples_as_keys_are_refused():
     """A tuple of shared tuples takes exponentially long to hash."""
     with pytest.raises(UnreadableFileError, match="keys are not plain scalars"):
@@ -272,6 +278,10 @@ BROKEN = [
     b"NNR.",
     b"}(NNNu.",
     b"(NNNd.",
+    b"}Na.",
+    b"](NNu.",
+    b"]Nb.",
+    b"N(Ne.",
 ]
 
 
