@@ -254,6 +254,11 @@ def test_types_are_no_values(data):
         interpret(data)
 
 
+def test_objects_made_of_known_types_are_refused():
+    with pytest.raises(UnreadableFileError, match="made by the opcode NEWOBJ"):
+        interpret(b"cnumpy\ndtype\n)\x81.")
+
+
 def test_tuples_as_keys_are_refused():
     """A tuple of shared tuples takes exponentially long to hash."""
     with pytest.raises(UnreadableFileError, match="keys are not plain scalars"):
