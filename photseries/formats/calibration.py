@@ -72,6 +72,13 @@ _NAMED_SYSTEMS: Final = (
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
+#: A zero point in the header of a file, such as ``25.0`` and ``25.0 mag (AB)``.
+_ZERO_POINT: Final = re.compile(
+    r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)\s*(?:mag)?\s*\(?(?:AB)?\)?", re.IGNORECASE
+)
+#: The range of zero points; those of flux densities in SI and cgs units are -56.1 and -48.6 [mag].
+_MAX_ZERO_POINT: Final = 90.0
+
 #: Fluxes without a unit are relative if their median and scatter (1.4826 MAD) are in these ranges.
 _NEAR_1: Final = (0.8, 1.2)
 _SCATTER: Final = 0.2
@@ -148,6 +155,7 @@ def calibrate(
     if zero is not None:
         if options.zero_point is None:
             _require_ab("header", system_of_header(header))
+            _require_plausible(zero)
         return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=options.zero_point is None)
     if options.flux_unit is not None:
         try:
@@ -259,12 +267,9 @@ def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
 
 
 def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
-    """Return the zero point that the header of a file states."""
-    texts = (header.get(name.upper()) for name in ZERO_POINT_COLUMNS)
-    try:
-        return next((float(text) for text in texts if text is not None), None)
-    except (TypeError, ValueError):
-        return None
+    """Return the zero point that the header of a file states; texts that are not AB magnitudes are ignored."""
+    texts = (str(header.get(name.upper(), "")).strip() for name in ZERO_POINT_COLUMNS)
+    return next((float(match[1]) for text in texts if (match := _ZERO_POINT.fullmatch(text))), None)
 
 
 def _zero_column(
@@ -317,6 +322,13 @@ def _require_ab(place: str, system: str | None) -> None:
     if system is not None and system.lower() != "ab":
         raise invalid(
             f"The zero points of the {place} are in the system {system:.40}: only AB zero points convert fluxes to uJy."
+        )
+
+
+def _require_plausible(zero: float | str) -> None:
+    if isinstance(zero, float) and not abs(zero) < _MAX_ZERO_POINT:
+        raise invalid(
+            f"The zero point {zero:g} of the file is not a magnitude: state one (zero_point), or the unit (flux_unit)."
         )
 
 
