@@ -52,6 +52,7 @@ _PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
+_ST: Final = "stmag"  # of constant flux per wavelength, which a series cannot have
 #: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
@@ -228,11 +229,11 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     name = column_called(frame.columns, (*SYSTEM_COLUMNS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
     is_certain = str(name).lower() in SYSTEM_COLUMNS
-    if not is_certain and _SYSTEM_WORDS.keys().isdisjoint(texts):
+    if not is_certain and {*_SYSTEM_WORDS, _ST}.isdisjoint(texts):
         return None
     systems: Counter[str] = Counter()
     for word, count in texts.items():
-        defaults = {} if is_certain else {word: declared or "ab"}
+        defaults = {} if is_certain or word == _ST else {word: declared or "ab"}
         systems[_SYSTEM_WORDS.get(word) or defaults.get(word) or _known_system(word, f"column {name!r:.60}")] += count
     if len(systems) > 1:
         shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())

@@ -362,6 +362,9 @@ def test_st_magnitudes_are_refused():
     with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
         read("mjd,STMAG\n59000,15\n")
     assert read("mjd,STMAG\n59000,15\n", magsys="instrumental").fields["magsys"] == "instrumental"
+    for other in ("STMag", "ABMag"):
+        with pytest.raises(InvalidError, match="The system 'stmag' of the column 'unit' is not one of"):
+            read(f"mjd,mag,unit\n59000,15,STMag\n59001,15,{other}\n")
 
 
 def test_rows_without_a_filter_cause_a_warning():
