@@ -250,8 +250,9 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
         When a series cannot have it.
     """
     name = column_called(header, SYSTEM_COLUMNS)
-    word = "" if name is None else str(header[name]).strip().lower()
-    return _known_system(word, f"keyword {name}") if word else None
+    text = "" if name is None else str(header[name]).strip().lower()
+    known = {_SYSTEM_WORDS[word] for word in re.findall(r"[a-z]+", text) if word in _SYSTEM_WORDS}  # AB system
+    return known.pop() if len(known) == 1 else _known_system(text, f"keyword {name}") if text else None
 
 
 def _known_system(word: str, place: str) -> str:

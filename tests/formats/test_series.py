@@ -367,6 +367,20 @@ def test_st_magnitudes_are_refused():
             read(f"mjd,mag,unit\n59000,15,STMag\n59001,15,{other}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "system"), [("AB system", "ab"), ("Vega (Johnson)", "vega"), ("instrumental magnitudes", "instrumental")]
+)
+def test_the_system_in_a_comment_may_have_more_words(text, system):
+    got = read(f"# magsys: {text}\nmjd,mag\n59000,15\n")
+    assert got.calibration["magsys"] == system
+
+
+@pytest.mark.parametrize("text", ["AB or Vega", "see paper", "ST"])
+def test_unknown_systems_in_a_comment_are_refused(text):
+    with pytest.raises(InvalidError, match=f"The system '{text.lower()}' of the keyword MAGSYS is not one of"):
+        read(f"# magsys: {text}\nmjd,mag\n59000,15\n")
+
+
 def test_rows_without_a_filter_cause_a_warning():
     readings = read_bytes(f"{BANDS}4,18,\n5,19, \n".encode(), "x.csv", ReadOptions(split_by="band"))
     assert [one.warnings for one in readings] == [("2 rows have no value in band, and were left out.",)] * 2
