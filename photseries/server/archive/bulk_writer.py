@@ -125,7 +125,7 @@ class BulkWriter:
                 failed[item.index] = item.failed(error)
                 continue
             left = {name: one - (1 if name == "series" else len(content)) for name, one in room.items()}
-            if self._exceeded is not None and min(left.values()) < 0:
+            if self._exceeded is not None and min(left.values(), default=0) < 0:  # another thread may just have set it
                 failed[item.index] = item.failed(self._exceeded)
                 continue
             room = left
