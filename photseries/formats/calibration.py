@@ -52,6 +52,7 @@ _PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
 }  # fmt: skip
+_ST: Final = "stmag"  # of constant flux per wavelength, which a series cannot have
 #: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
@@ -71,6 +72,13 @@ _NAMED_SYSTEMS: Final = (
 #: mag + 2.5 log10(flux) for fluxes in these units, and the tolerance [mag].
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
+
+#: A zero point in the header of a file, such as ``25.0`` and ``25.0 mag (AB)``.
+_ZERO_POINT: Final = re.compile(
+    r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)\s*(?:mag)?\s*\(?(?:AB)?\)?", re.IGNORECASE
+)
+#: The range of zero points; those of flux densities in SI and cgs units are -56.1 and -48.6 [mag].
+_MAX_ZERO_POINT: Final = 90.0
 
 #: Fluxes without a unit are relative if their median and scatter (1.4826 MAD) are in these ranges.
 _NEAR_1: Final = (0.8, 1.2)
@@ -148,6 +156,7 @@ def calibrate(
     if zero is not None:
         if options.zero_point is None:
             _require_ab("header", system_of_header(header))
+            _require_plausible(zero)
         return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=options.zero_point is None)
     if options.flux_unit is not None:
         try:
@@ -220,11 +229,11 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     name = column_called(frame.columns, (*SYSTEM_COLUMNS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
     is_certain = str(name).lower() in SYSTEM_COLUMNS
-    if not is_certain and _SYSTEM_WORDS.keys().isdisjoint(texts):
+    if not is_certain and {*_SYSTEM_WORDS, _ST}.isdisjoint(texts):
         return None
     systems: Counter[str] = Counter()
     for word, count in texts.items():
-        defaults = {} if is_certain else {word: declared or "ab"}
+        defaults = {} if is_certain or word == _ST else {word: declared or "ab"}
         systems[_SYSTEM_WORDS.get(word) or defaults.get(word) or _known_system(word, f"column {name!r:.60}")] += count
     if len(systems) > 1:
         shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())
@@ -241,8 +250,9 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
         When a series cannot have it.
     """
     name = column_called(header, SYSTEM_COLUMNS)
-    word = "" if name is None else str(header[name]).strip().lower()
-    return _known_system(word, f"keyword {name}") if word else None
+    text = "" if name is None else str(header[name]).strip().lower()
+    known = {_SYSTEM_WORDS[word] for word in re.findall(r"[a-z]+", text) if word in _SYSTEM_WORDS}  # AB system
+    return known.pop() if len(known) == 1 else _known_system(text, f"keyword {name}") if text else None
 
 
 def _known_system(word: str, place: str) -> str:
@@ -259,12 +269,9 @@ def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
 
 
 def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
-    """Return the zero point that the header of a file states."""
-    texts = (header.get(name.upper()) for name in ZERO_POINT_COLUMNS)
-    try:
-        return next((float(text) for text in texts if text is not None), None)
-    except (TypeError, ValueError):
-        return None
+    """Return the zero point that the header of a file states; texts that are not AB magnitudes are ignored."""
+    texts = (str(header.get(name.upper(), "")).strip() for name in ZERO_POINT_COLUMNS)
+    return next((float(match[1]) for text in texts if (match := _ZERO_POINT.fullmatch(text))), None)
 
 
 def _zero_column(
@@ -317,6 +324,13 @@ def _require_ab(place: str, system: str | None) -> None:
     if system is not None and system.lower() != "ab":
         raise invalid(
             f"The zero points of the {place} are in the system {system:.40}: only AB zero points convert fluxes to uJy."
+        )
+
+
+def _require_plausible(zero: float | str) -> None:
+    if isinstance(zero, float) and not abs(zero) < _MAX_ZERO_POINT:
+        raise invalid(
+            f"The zero point {zero:g} of the file is not a magnitude: state one (zero_point), or the unit (flux_unit)."
         )
 
 

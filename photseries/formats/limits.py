@@ -239,7 +239,8 @@ def no_values(values: npt.NDArray[np.number], role: str) -> Any:
         if not suspects.any() or not other_values.size:
             return infinite
         away = np.maximum(other_values.min() - values, values - other_values.max())
-        return infinite | (suspects & (away > _FAR_FLUX * np.ptp(other_values.astype(np.float64))))
+        least = np.maximum(_FAR_FLUX * np.ptp(other_values.astype(np.float64)), np.abs(values) / 2)
+        return infinite | (suspects & (away > least))  # 999 among constant fluxes of 1000 is measured
     with np.errstate(invalid="ignore"):
         none = infinite | (finite & (np.abs(values) >= SENTINEL_MAG))
         suspects = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)

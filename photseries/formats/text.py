@@ -192,6 +192,7 @@ def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
 def _read_alcdef(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
     """Return the data of an ALCDEF file with the band, type and object of each block, and the keywords."""
     keys: dict[str, str] = {}
+    corrected: dict[str, str] = {}
     table = [_Line(rows[0].number, "\t".join(_ALCDEF))]
     for line in rows:
         key, _, value = (part.strip() for part in line.text.partition("="))
@@ -204,7 +205,9 @@ def _read_alcdef(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
             keys = {}
         elif key.isupper():
             keys[key] = value
-    return table, {**keys, "DELIM": "tab"}
+            if key == "LTCAPP" and value != "NONE":
+                corrected = {key: value}
+    return table, {**keys, **corrected, "DELIM": "tab"}
 
 
 def _separator(rows: Sequence[_Line], names: Sequence[str], stated: str | None) -> str:

@@ -10,9 +10,11 @@ import numpy as np
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, METADATA
 from photseries.fields.values import cast
+from photseries.formats.calibration import is_magnitude
 from photseries.formats.columns import field_meaning
 from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_refpos, as_scale
 from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile
+from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS
 from photseries.lightcurve.metadata import INFERRED, circular_median
 
 if TYPE_CHECKING:
@@ -82,9 +84,18 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
 
 
 def header_of_params(params: Iterable[Param]) -> dict[str, object]:
-    """Return the PARAMs as keywords of a header; the system of magnitudes also by the photometry data model."""
+    """Return the PARAMs as keywords of a header, without zero points in Jy.
+
+    The photometry data model may tell the system of magnitudes.
+    """
     header: dict[str, object] = {}
     for param in params:
+        if (
+            str(param.name).lower() in ZERO_POINT_COLUMNS
+            and param.unit is not None
+            and not is_magnitude(str(param.unit))
+        ):
+            continue
         value = param.value.item() if isinstance(param.value, np.generic) else param.value
         if isinstance(value, str | int | float):
             is_system = str(param.utype or "").endswith(_SYSTEM_UTYPE)

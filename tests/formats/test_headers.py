@@ -240,6 +240,8 @@ def test_units_of_further_columns_are_written(form):
     [
         ('<PARAM name="flux_unit" datatype="char" arraysize="*" value="mJy"/>', 1000.0, {}),
         ('<PARAM name="zeroPoint" datatype="double" value="26.4"/>', 0.1, {}),
+        ('<PARAM name="zeroPoint" datatype="double" unit="mag" value="26.4"/>', 0.1, {}),
+        ('<PARAM name="zeroPoint" datatype="double" unit="Jy" value="26.4"/>', 1.0, {}),
         ('<PARAM name="magsys" datatype="char" arraysize="*" value="VegaMag"/>', 1.0, {"magsys": "vega"}),
         ('<PARAM name="TIMESYS" datatype="char" arraysize="*" value="TAI"/>', 1.0, {"time_scale": "tai"}),
     ],

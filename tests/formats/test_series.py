@@ -140,6 +140,8 @@ def test_sentinel_errors_become_null_in_columns_of_any_type(errors, dtype, expec
         ([-999, -999], [-999, -999]),
         ([100, 110, 99999, 999], [100, 110, NAN, NAN]),
         ([900, 999, 1100], [900, 999, 1100]),
+        ([999, 1000, 1000.5], [999, 1000, 1000.5]),
+        ([-99, -98, -98], [-99, -98, -98]),
         ([10, 12, 99], [10, 12, 99]),
     ],
 )
@@ -360,6 +362,23 @@ def test_st_magnitudes_are_refused():
     with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
         read("mjd,STMAG\n59000,15\n")
     assert read("mjd,STMAG\n59000,15\n", magsys="instrumental").fields["magsys"] == "instrumental"
+    for other in ("STMag", "ABMag"):
+        with pytest.raises(InvalidError, match="The system 'stmag' of the column 'unit' is not one of"):
+            read(f"mjd,mag,unit\n59000,15,STMag\n59001,15,{other}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "system"), [("AB system", "ab"), ("Vega (Johnson)", "vega"), ("instrumental magnitudes", "instrumental")]
+)
+def test_the_system_in_a_comment_may_have_more_words(text, system):
+    got = read(f"# magsys: {text}\nmjd,mag\n59000,15\n")
+    assert got.calibration["magsys"] == system
+
+
+@pytest.mark.parametrize("text", ["AB or Vega", "see paper", "ST"])
+def test_unknown_systems_in_a_comment_are_refused(text):
+    with pytest.raises(InvalidError, match=f"The system '{text.lower()}' of the keyword MAGSYS is not one of"):
+        read(f"# magsys: {text}\nmjd,mag\n59000,15\n")
 
 
 def test_rows_without_a_filter_cause_a_warning():

@@ -388,5 +388,6 @@ def test_blocks_of_alcdef_keep_their_bands_and_types():
         assert one_of(read_bytes(text.encode(), "x.txt", ReadOptions())).fields["magsys"] == "instrumental"
         with pytest.raises(InvalidError, match="several systems of magnitudes"):
             read_bytes((ALCDEF + text).encode(), "x.txt", ReadOptions())
-    corrected = one_of(read_bytes(ALCDEF.replace("LTCAPP=NONE", "LTCAPP=POINT").encode(), "x.txt", ReadOptions()))
-    assert "light time" in corrected.warnings[0]
+    corrected = ALCDEF.replace("LTCAPP=NONE", "LTCAPP=POINT")
+    for text in (corrected, corrected + ALCDEF, ALCDEF + corrected):
+        assert "light time" in one_of(read_bytes(text.encode(), "x.txt", ReadOptions())).warnings[0]

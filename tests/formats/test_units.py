@@ -322,3 +322,19 @@ def test_relative_errors_in_fits_are_refused(value, unit, error):
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(content)
     with pytest.raises(InvalidError, match=f"The errors in '{value}_ERR' are in {error}, .*: convert them"):
         read_bytes(content.getvalue(), "x.fits", ReadOptions())
+
+
+@pytest.mark.parametrize("keywords", ["# ZP: 25.0 mag (AB)\n", "# zp = 25 AB\n", "# ZP: see paper\n# MAGZP: 25\n"])
+def test_zero_points_of_comments_may_have_a_unit(keywords):
+    """By hand: 10^(0.4 (23.9 - 25)) is 0.36308."""
+    text = f"{keywords}mjd,flux\n59000,100\n59001,110\n"
+    got = one_of(read_bytes(text.encode(), "x.csv", ReadOptions()))
+    np.testing.assert_allclose(got.frame["flux"], [36.308, 39.939], rtol=1e-4)
+
+
+@pytest.mark.parametrize("zero", ["3631", "-99", "999"])
+def test_zero_points_that_are_no_magnitudes_are_refused(zero):
+    text = f"# ZP: {zero}\nmjd,flux\n59000,100\n59001,110\n"
+    with pytest.raises(InvalidError, match=rf"The zero point {zero} of the file is not a magnitude"):
+        read_bytes(text.encode(), "x.csv", ReadOptions())
+    assert one_of(read_bytes(text.encode(), "x.csv", ReadOptions(flux_unit="uJy"))).frame["flux"].tolist() == [100, 110]

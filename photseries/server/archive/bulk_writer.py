@@ -41,7 +41,7 @@ Outcomes = dict[int, BulkOutcome]
 
 @dataclass(frozen=True)
 class ValidSeries:
-    """A valid series: its place, its values to store, and its unique key."""
+    """A valid series: its place in the body, its values to store, and its unique key."""
 
     entry: UploadedSeries
     new: NewSeries
@@ -69,9 +69,9 @@ class _WrittenSeries:
 
 @dataclass(frozen=True)
 class WrittenFiles:
-    """Series whose files are written, and when the first one was, of ``time.monotonic`` [s].
+    """Series whose files are written, and the ``time.monotonic`` before the first one [s].
 
-    ``failed`` are the outcomes of those that cannot be written, or exceed a quota.
+    ``failed`` are the outcomes of series that cannot be encoded, or exceed a quota.
     """
 
     series: list[_WrittenSeries]
@@ -99,14 +99,20 @@ class BulkWriter:
         self._catalogue = catalogue
         self._blobs = blobs
         self._principal = principal
-        #: The files that no transaction has decided about.
+        #: The files that no transaction includes.
         self._without_row: set[str] = set()
-        #: The quota that was exceeded last, and by the name of each that was: what still fits.
+        #: The quota exceeded last, and what still fits into each exceeded quota, by its name.
         self._exceeded: QuotaExceededError | None = None
         self._room: dict[str, int] = {}
 
     def write_files(self, valid: Sequence[ValidSeries]) -> WrittenFiles:
-        """Store the files of series."""
+        """Store the files of series.
+
+        Raises
+        ------
+        UnavailableError
+            When the store is not available.
+        """
         written: list[tuple[ValidSeries, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
         failed: Outcomes = {}
@@ -119,7 +125,7 @@ class BulkWriter:
                 failed[item.index] = item.failed(error)
                 continue
             left = {name: one - (1 if name == "series" else len(content)) for name, one in room.items()}
-            if self._exceeded is not None and min(left.values()) < 0:
+            if self._exceeded is not None and min(left.values(), default=0) < 0:  # another thread may just have set it
                 failed[item.index] = item.failed(self._exceeded)
                 continue
             room = left
@@ -149,7 +155,7 @@ class BulkWriter:
         return None
 
     def remove_files_without_row(self) -> None:
-        """Remove the files that no transaction has decided about."""
+        """Remove the files that no transaction includes."""
         self._blobs.take_back(self._without_row)
 
     def insert(self, files: WrittenFiles) -> tuple[Outcomes, list[ValidSeries]]:
@@ -164,7 +170,7 @@ class BulkWriter:
         Raises
         ------
         QuotaExceededError
-            When they do not all fit. From now on :meth:`write_files` refuses those that do not.
+            When they do not all fit. Later calls of :meth:`write_files` refuse series that do not fit.
         """
         if not files.series:
             return {}, []
@@ -187,7 +193,13 @@ class BulkWriter:
         return outcomes, [item.valid for item in lost]
 
     def insert_all(self, portions: Sequence[WrittenFiles]) -> Outcomes:
-        """Insert the rows of all portions in one transaction, or none if a unique key was taken meanwhile."""
+        """Insert the rows of all portions in one transaction, or none if a unique key was taken meanwhile.
+
+        Raises
+        ------
+        QuotaExceededError
+            When they do not all fit.
+        """
         outcomes: Outcomes = {}
         with suppress(_KeyTakenError), self._transaction(*portions) as connection:
             for files in portions:

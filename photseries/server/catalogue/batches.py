@@ -45,8 +45,8 @@ def histories(
 ) -> Iterator[list[BatchEvent]]:
     """Yield the history of each visible series that a batch stored or changed, ordered by id and revision.
 
-    Of series that the principal may only read, those whose current batch it is, because the history of a batch is for
-    the owner and principals that may change the series. Deleted series are visible to their owners and admins.
+    A series that the principal may only read is included if this is its current batch: earlier batches are for its
+    owner and principals that may change it. Deleted series are visible to their owners and admins.
 
     Parameters
     ----------

@@ -80,7 +80,10 @@ class Caller:
 
         Raises
         ------
-        UnauthorizedError, ForbiddenError
+        UnauthorizedError
+            When the token or session has ended.
+        ForbiddenError
+            When the user has lost a permission, a group or a stream.
         """
         if self.credential is None or self.principal is None:
             return

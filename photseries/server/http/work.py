@@ -94,7 +94,10 @@ class Work:
 
         Raises
         ------
-        UnauthorizedError, ForbiddenError
+        UnauthorizedError
+            When the token or session has ended.
+        ForbiddenError
+            When the user has lost a permission, a group or a stream.
         """
         checked = time.monotonic()
         for piece in pieces:

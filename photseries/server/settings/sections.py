@@ -268,6 +268,7 @@ class VOSettings:
             _require(getattr(self, name) > 0, f"vo.{name}", "must be positive")
         for name in ("jobs_waiting", "job_storage", "temporary", "upload", "upload_rows"):
             _require(getattr(self, name) >= 0, f"vo.{name}", "must not be negative")
+        _require(self.temporary < 2**41, "vo.temporary", "must be less than 2 TiB, PostgreSQL's maximum")
         _require(0 <= self.rows <= self.most_rows, "vo.rows", "must lie between 0 and vo.most_rows")
         _require(bool(_ROLE.fullmatch(self.database_role)), "vo.database_role", "must match [a-z_][a-z0-9_]{0,62}")
         _require(bool(_AUTHORITY.fullmatch(self.authority)), "vo.authority", "must match [A-Za-z0-9][A-Za-z0-9.-]{2,}")

@@ -1,6 +1,7 @@
 """What a series of a bulk upload costs, counted and not timed, so that it cannot creep up unseen."""
 
 import dataclasses
+import itertools
 import sys
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from sqlalchemy import event, text
 
 from photseries.errors import InvalidError
 from photseries.server.archive import bulk, portions
+from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.bulk import BulkOptions, BulkUpload, request_of
 from photseries.server.archive.portions import PORTION
 from photseries.server.catalogue.bulk import holders
@@ -165,3 +167,20 @@ def test_fields_are_bounded_by_their_decoded_size(by, is_dictionary, media):
     less = dataclasses.replace(limits, bulk_fields=limits.bulk_fields - 1)
     with pytest.raises(InvalidError, match=r"300,899 bytes \(limits\.bulk_fields\)"):
         list(slabs(body, request_of(less, media, by)))
+
+
+def test_a_quota_may_be_exceeded_while_the_next_portion_is_written(services, principal, monkeypatch):
+    numbers, exceeded, encode = itertools.count(), threading.Event(), BlobWriter.encode
+
+    def wait(*given):
+        """Hold the first series of the second portion until the first portion is written again, after the error."""
+        if not threading.current_thread().name.startswith("bulk"):
+            exceeded.set()
+        elif next(numbers) == 10:
+            assert exceeded.wait(30)
+        return encode(*given)
+
+    monkeypatch.setattr(portions, "PORTION", 10)
+    monkeypatch.setattr(BlobWriter, "encode", wait)
+    outcomes = stored(services, principal, night("next", 20, 3), QuotaSettings(series=5))
+    assert [one.error and one.error.code for one in outcomes] == [None] * 5 + ["quota_exceeded"] * 15

@@ -57,6 +57,7 @@ def test_variables_without_a_section_are_not_settings():
         ("store: {grace: -1}", "store.grace"),
         ("sandbox: {require: seccomp}", "a list of strings"),
         ("limits: {rows: 0}", "limits.rows must be positive"),
+        ("vo: {temporary: 2199023255552}", "vo.temporary must be less than 2 TiB"),
         ("log: {level: loud}", "log.level"),
     ],
 )
