@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -268,7 +268,7 @@ def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
     return None if name is None else str(header[name]).strip() or None
 
 
-def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
+def zero_point_of_header(header: Mapping[str, object]) -> float | None:
     """Return the zero point that the header of a file states; texts that are not AB magnitudes are ignored."""
     texts = (str(header.get(name.upper(), "")).strip() for name in ZERO_POINT_COLUMNS)
     return next((float(match[1]) for text in texts if (match := _ZERO_POINT.fullmatch(text))), None)
