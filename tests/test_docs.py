@@ -69,6 +69,7 @@ def test_the_readme_runs_as_written_and_fits_a_screen(reader):
     assert "[400 rows x 3 columns]" in printed
 
 
+@pytest.mark.slow
 def test_the_example_of_the_testing_page_runs(reader):
     (python, _) = blocks("docs/testing.md", "python")
     printed = run([sys.executable, "-c", python], reader)
@@ -159,6 +160,7 @@ def test_every_make_verb_of_the_documents_exists():
             assert f"\n{verb}:" in makefile, (page, verb)
 
 
+@pytest.mark.slow
 def test_the_example_of_variable_stars_finds_them(tmp_path):
     (python,) = blocks("docs/variability.md", "python")
     with served(tmp_path) as reader:  # a separate service, because the README stores a variable star, too
@@ -166,6 +168,7 @@ def test_the_example_of_variable_stars_finds_them(tmp_path):
     assert sorted(line.split()[0] for line in printed[1:]) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_the_night_of_many_stars(reader):
     """With fewer stars than the page has."""
     (python,) = blocks("docs/many.md", "python")

@@ -106,7 +106,15 @@ def test_features_are_those_of_the_table():
     assert tuple(features(curve(*noisy()))) == FEATURES
 
 
-@pytest.mark.parametrize(("count", "seed"), [(300, 1), (299, 2), (57, 3), (5, 4)])
+@pytest.mark.parametrize(
+    ("count", "seed"),
+    [
+        pytest.param(300, 1, marks=pytest.mark.slow),
+        pytest.param(299, 2, marks=pytest.mark.slow),
+        (57, 3),
+        (5, 4),
+    ],
+)
 def test_features_are_as_defined(count, seed):
     mjd, values, errors = noisy(count, seed)
     found = features(curve(mjd, values, errors))

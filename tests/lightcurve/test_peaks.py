@@ -85,6 +85,7 @@ def test_the_peaks_of_a_star_do_not_depend_on_the_grid(band):
             assert one.period == pytest.approx(other.period, abs=0.01 * other.period_error)
 
 
+@pytest.mark.slow
 def test_two_periods_of_nearly_equal_power_are_ranked_alike_on_every_grid():
     random = np.random.default_rng(4)
     mjd = np.sort(random.uniform(0, 1000, 400))
@@ -110,6 +111,7 @@ def test_a_refined_peak_is_the_maximum_of_the_power_by_astropy(fineness):
     np.testing.assert_allclose([peak.false_alarm for peak in search.peaks], baluevs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 7])
 def test_the_error_of_a_period_is_its_scatter(scale):
     rows, period, noise = 150, 1.7, 0.5

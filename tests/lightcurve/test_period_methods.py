@@ -15,6 +15,7 @@ def times(count=400, seed=1, span=30.0):
     return 59000 + np.sort(np.random.default_rng(seed).uniform(0, span, count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_injected_transits_of_500_ppm_are_found(seed):
     noise = np.random.default_rng(seed)

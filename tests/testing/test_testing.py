@@ -16,6 +16,7 @@ from tests.support import PATIENCE
 pytestmark = pytest.mark.timeout(3 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_the_fixtures_are_a_service_and_a_client(photseries_service, photseries_client):
     url, token = photseries_service
     assert (url, token) == (photseries_service.url, photseries_service.token)
@@ -43,6 +44,7 @@ def test_samples_come_back_with_their_periods(photseries_client):
     assert np.mean(transit < 0.95) == pytest.approx(0.06, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_service_is_gone_with_its_folder_at_exit(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("PHOTSERIES_QUOTAS__SERIES", "7")  # settings from outside do not count

@@ -76,6 +76,7 @@ def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
     assert len(statements) <= 2 * MAX_STATEMENTS
 
 
+@pytest.mark.slow
 def test_the_planner_knows_of_many_new_series(services, principal):
     """Else each key would be looked for among all series of its source, until PostgreSQL looks at the table itself."""
     with tempfile.TemporaryFile() as body:

@@ -106,6 +106,7 @@ def truth(points, vectors, cone):
     return inside, edge
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_cones_equal_a_brute_force(catalogue, sky_of_points):
     points = np.array(sky_of_points)

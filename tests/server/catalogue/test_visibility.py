@@ -159,6 +159,7 @@ def matches(one, wanted, reader):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # a failure is made small first, for up to 300 s
 @settings(max_examples=80)
 @given(

@@ -66,6 +66,7 @@ def test_a_trend_is_the_highest_peak_at_the_edge(admin, world):
     assert best["period"] == pytest.approx(mjd[-1] - mjd[0])
 
 
+@pytest.mark.slow
 def test_truncated_default_range_is_reported(admin, world):
     mjd = [59000, 59000.00001, 59000.00002, 59000.00003, 59000.00004, 60000]  # to 0.00002 d: 250 million frequencies
     series = put(admin, world, "bursts", mjd=mjd, flux=[1, 2, 4, 2, 1, 3])

@@ -337,6 +337,7 @@ def test_a_short_answer_has_no_last_line(admin, world):
         assert answer.status_code == 400
 
 
+@pytest.mark.slow
 def test_departed_clients_block_no_upload(admin, world, service):
     """More uploads than one user may have at a time, and than there are readers, end in the middle."""
 

@@ -124,6 +124,7 @@ def test_the_soft_limit_is_raised(limited):
     assert re.search(r"Max open files +240 +240", limits)
 
 
+@pytest.mark.slow
 def test_service_survives_exhausted_descriptors(limited):
     highest = LimitedService.hard - LimitedService.hard // 4
     with httpx.Client(base_url=limited.url, timeout=30) as early:
@@ -143,6 +144,7 @@ def test_service_survives_exhausted_descriptors(limited):
     assert log.count(": Too many open files") == 1
 
 
+@pytest.mark.slow
 def test_idle_connections_keep_nobody_out_and_busy_ones_stay(limited, service):
     with contextlib.ExitStack() as stack:
         busy = stack.enter_context(connected(limited))

@@ -291,6 +291,7 @@ def test_missing_file_breaks_the_connection(service, admin, last):
     assert "photseries_in_flight 1.0" in admin.get("/metrics").text
 
 
+@pytest.mark.slow
 def test_export_contains_series_as_at_its_start(service, admin, last):
     ids, _ = last
     before = {form: admin.get(URL, params={"format": form, **MANY}).content for form in AT_ONCE}
@@ -301,6 +302,7 @@ def test_export_contains_series_as_at_its_start(service, admin, last):
         assert client.rest() == before[form], form
 
 
+@pytest.mark.slow
 def test_series_removed_during_export_are_omitted(service, admin, last):
     ids, file = last
     clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
@@ -371,6 +373,7 @@ def strict(directory, database_url, many):
         yield running
 
 
+@pytest.mark.slow
 def test_exports_are_limited_and_stalled_ones_end(strict):
     """The slot of a client that has gone, and of one that takes nothing, is free again."""
     with strict.client() as admin:

@@ -70,6 +70,7 @@ def test_form_upload_is_accepted(admin, world, stored):
     check_error(admin.post(PATH, content=latin, headers=broken), 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
 def test_compressed_bodies(admin, world, compress):
     name = compress.__module__.split(".")[0].replace("zstandard", "zstd")

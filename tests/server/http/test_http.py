@@ -209,6 +209,7 @@ def unread(service, path, token):
     return connection
 
 
+@pytest.mark.slow
 def test_unread_answers_cost_only_the_client_that_leaves_them(tmp_path, archive_url):
     settings = {"database__url": archive_url, "server__unsent": 50_000_000, "server__body_timeout": 60.0}
     with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin, ExitStack() as stack:
@@ -240,6 +241,7 @@ def test_files_are_named_after_source_filter_and_series(admin, world, source, pl
     assert named == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["{}?dataFormat=json", "{}/data?format=csv", "?dataFormat=json"])
 def test_every_long_answer_is_cut_when_its_client_takes_nothing(tmp_path, archive_url, path):
     settings = {"database__url": archive_url, "server__body_timeout": 1.0}
@@ -255,6 +257,7 @@ def test_every_long_answer_is_cut_when_its_client_takes_nothing(tmp_path, archiv
             assert sum(iter(lambda: len(connection.sock.recv(2**20)), 0)) < whole
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_slowly_gets_all_of_it(tmp_path, archive_url):
     settings = {"database__url": archive_url, "server__body_timeout": 1.0}
     with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:

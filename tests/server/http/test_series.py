@@ -467,6 +467,7 @@ def post_long(client, world):
     return answer.json()["data"]["id"]
 
 
+@pytest.mark.slow
 def test_a_series_that_changes_while_a_list_is_sent_is_in_it_as_it_has_become(tmp_path, archive_url):
     """Without a grace its old file is gone by the time that its turn comes."""
     settings = {"database__url": archive_url, "store__grace": 0}
@@ -483,6 +484,7 @@ def test_a_series_that_changes_while_a_list_is_sent_is_in_it_as_it_has_become(tm
     assert (other["revision"], other["data"]) == (2, columns(7, seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "/data"])
 def test_client_that_reads_nothing_is_disconnected(tmp_path, archive_url, path):
     settings = {"database__url": archive_url, "server__body_timeout": 1.0}

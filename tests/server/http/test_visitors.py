@@ -133,6 +133,7 @@ def test_front_page_shows_archive_counts(visitor, admin, series):
     assert EVERYONE not in visitor.get("/").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["serve", "demo"])
 def test_the_first_start_prints_a_link_that_signs_in_once(tmp_path, verb):
     with ForkedService(tmp_path / "data", verb=verb) as running, httpx.Client() as browser:

@@ -15,6 +15,8 @@ from tests.conftest import database
 from tests.server.importers.peer import ROOT, Peer, plain
 from tests.support import command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def services(archive_url, tmp_path):

@@ -29,6 +29,8 @@ import sys
 from pathlib import Path
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.errors import StartError
+
+pytestmark = pytest.mark.slow
 try:
     with EmbeddedServer(Path(sys.argv[1])) as server:
         print(server.ensure(), flush=True)

@@ -498,6 +498,7 @@ def test_a_long_comment_is_accepted(ask):
     assert answer.text == "n\n7\n"
 
 
+@pytest.mark.slow
 def test_the_cells_of_all_uploads_count_together(ask):
     table = table_of(INT + "".join(f'<FIELD name="x{number}" datatype="int"/>' for number in range(199)), "")
     table = table.replace(b"<TABLEDATA></TABLEDATA>", b"<TABLEDATA>" + 8_000 * _EMPTY_ROW + b"</TABLEDATA>")
@@ -557,6 +558,7 @@ def test_ten_megabytes_are_refused_at_once(service, series):
     refused(answer, 413, "more than 65,536 bytes")
 
 
+@pytest.mark.slow
 def test_a_join_that_explodes_ends_in_time(service, ask):
     tables = ", ".join(f"TAP_SCHEMA.columns AS t{number}" for number in range(8))
     answer = ask(f"SELECT COUNT(*) FROM {tables}")
