@@ -23,14 +23,14 @@ from photseries.server.postgres import embedded
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.postgres.keeper.folder import EXCLUSIVE, Folder, Lock
 
+pytestmark = pytest.mark.slow
+
 # A service: prints the URL, or why there is none, and stops in an orderly way when its input ends.
 SERVICE = """
 import sys
 from pathlib import Path
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.errors import StartError
-
-pytestmark = pytest.mark.slow
 try:
     with EmbeddedServer(Path(sys.argv[1])) as server:
         print(server.ensure(), flush=True)
