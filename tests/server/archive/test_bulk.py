@@ -33,7 +33,6 @@ def bulk_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("bulk")]
 
 
-@pytest.mark.slow
 def test_upload_of_a_departed_client_leaves_nothing(services, principal, body):
     for _ in services.bulk.upload(principal, body, BulkOptions("arrow", dry_run=True)):
         pass  # the first body starts the fork server
@@ -103,7 +102,6 @@ def test_a_series_that_is_deleted_before_it_is_replaced_is_created(services, pri
     assert not {one.id for one in existing} & {one.id for one in again}
 
 
-@pytest.mark.slow
 def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):
     """Files written ahead that are too old for a transaction are written again."""
     before = files(services)

@@ -108,7 +108,8 @@ class LimitedService(RunningService):
 
 
 @pytest.fixture(scope="module")
-def limited(database_url, tmp_path_factory):
+def limited(service, database_url, tmp_path_factory):
+    """A service with few descriptors on the database of another, which has the token of the admin."""
     directory = tmp_path_factory.mktemp("limited") / "data"
     directory.mkdir()
     with LimitedService(directory, database__url=database_url) as running:
