@@ -261,7 +261,7 @@ def test_units_and_keywords_in_attrs_of_pandas_are_read(form):
     frame.attrs = {"units": {"flux": "mJy", "fluxerr": "uJy"}, "timesys": "TDB", "cuts": [3]}
     content = io.BytesIO()
     if form == "parquet":
-        frame.to_parquet(content)
+        pq.write_table(pa.Table.from_pandas(frame), content)  # pandas 2 may refuse here
     elif form == "feather":
         frame.to_feather(content)
     options = ReadOptions()
