@@ -114,13 +114,14 @@ def separate_limits(
     values, limits = _numbers(frame[column], column)
     negative = _negative(frame, values, flux) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
+    no_error = np.zeros(len(values), bool) if errors is None else _no_errors(errors, role)
     marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column, role)
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
         if (limit := limit_column(frame)) is not None:
             is_limit = values == frame[limit].to_numpy()
-            marked |= is_limit & (np.isnan(errors) | _no_errors(errors, role))
+            marked |= is_limit & (np.isnan(errors) | no_error)
         if limits_have_no_error:
             marked |= np.isfinite(values) & np.isnan(errors)
     none = no_values(_masked(values, negative), role) | negative
@@ -130,7 +131,7 @@ def separate_limits(
     absent = none | has_limit
     warnings = _limit_warnings(values[none], column, int(has_limit.sum()), role if keeps else "")
     if errors is not None:
-        no_error = _no_errors(errors, role) & ~absent
+        no_error &= ~absent
         if no_error.any():
             warnings += (f"{int(no_error.sum())} of the errors in {error} mean 'no value', and became null.",)
         errors = _masked(errors, absent | no_error)

@@ -23,7 +23,6 @@ from sqlalchemy import (
     select,
     table,
     text,
-    true,
     update,
 )
 
@@ -132,10 +131,7 @@ def get(connection: Connection, principal: Principal, job_id: str) -> Job | None
 
     Without a token the id of a job without a token suffices.
     """
-    owner_id = principal.user_id
-    own_job = and_(
-        VOJob.id == job_id, VOJob.owner_id == owner_id if owner_id else VOJob.owner_id <= 0, _visible(principal)
-    )
+    own_job = and_(VOJob.id == job_id, _visible(principal))
     row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
     if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
@@ -145,18 +141,16 @@ def get(connection: Connection, principal: Principal, job_id: str) -> Job | None
 
 def find(connection: Connection, principal: Principal) -> list[Job]:
     """Return the jobs of a principal, newest first."""
-    own_jobs = (
-        VOJob.owner_id == principal.user_id,
-        VOJob.destruction >= func.clock_timestamp(),
-        _visible(principal),
-    )
+    own_jobs = (_visible(principal), VOJob.destruction >= func.clock_timestamp())
     rows = connection.execute(select(*_OWN).where(*own_jobs).order_by(VOJob.created_at.desc()))
     return [Job(**row._mapping) for row in rows]
 
 
 def _visible(principal: Principal) -> ColumnElement[bool]:
-    """Restrict to jobs whose result cannot contain more than the token of the principal shows."""
-    return true() if principal.is_admin else not_(VOJob.as_admin)
+    """Restrict to own jobs whose result cannot contain more than the token of the principal shows."""
+    owner_id = principal.user_id
+    own = VOJob.owner_id == owner_id if owner_id else VOJob.owner_id <= 0
+    return own if principal.is_admin else and_(own, not_(VOJob.as_admin))
 
 
 def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:

@@ -135,11 +135,13 @@ class FileHandler(BaseHandler):
                         else self.services.reader.stored_range(self.principal, series, *span)[1]
                     )
                     return _File(series, form, tag, content, series.blob.size, span, stored)
-            self.weigh(not (form is HDF5 and part.is_whole) and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
+            self.weigh(not stored and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
             series, content = self.services.reader.file(self.principal, series, part, form)
             tag = tag_of(series, form.extension, location)
             span = byte_range(self.request.headers, len(content), tag)
-            return _File(series, form, tag, content[slice(*span or (None,))], len(content), span, stored)
+            return _File(
+                series, form, tag, content if span is None else content[slice(*span)], len(content), span, stored
+            )
 
         file = await self.run(read, heavy=True)
         set_validators(self, file.tag, *([] if extension else ["Accept"]))
