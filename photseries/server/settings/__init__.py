@@ -5,7 +5,7 @@ a bad value raises :class:`~photseries.errors.StartError`, which names it. ``con
 the commented reference; a test compares it with the defaults.
 """
 
-from photseries.server.settings.loading import load, public_settings
+from photseries.server.settings.loading import ignored_variables, load, public_settings
 from photseries.server.settings.sections import (
     AnalysisSettings,
     Config,
@@ -38,6 +38,7 @@ __all__ = [
     "ServerSettings",
     "StoreSettings",
     "VOSettings",
+    "ignored_variables",
     "load",
     "public_settings",
 ]
