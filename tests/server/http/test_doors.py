@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import socket
+import threading
 import time
 import tracemalloc
 from types import SimpleNamespace
@@ -30,7 +31,7 @@ from photseries.server.settings import ServerSettings
 from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import columns, until
+from tests.support import PATIENCE, columns, until
 
 MIB = 1024 * 1024
 
@@ -145,6 +146,32 @@ def test_a_descriptor_stays_that_of_its_body(tmp_path):
         with second.descriptor():
             assert os.pread(descriptor, 10, 0) == b"first"
     second.close()
+
+
+def test_a_body_closed_while_a_part_is_written_returns_its_room(tmp_path, monkeypatch):
+    """A client leaves while a thread writes its upload; the bytes counted for ever after."""
+    spool = SpoolBudget(ServerSettings(), tmp_path)
+    body = Body(spool, lambda: "client")
+    taken, closed = threading.Event(), threading.Event()
+
+    def take_and_wait(medium, *more):
+        SpoolBudget.take(spool, medium, *more)
+        if medium == "disk":
+            taken.set()
+            assert closed.wait(PATIENCE)
+
+    monkeypatch.setattr(spool, "take", take_and_wait)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        written = threads.submit(body.write, b"a" * (LONG + 1))
+        assert taken.wait(PATIENCE)
+        body.close()
+        closed.set()
+        written.result(PATIENCE)
+    assert held(spool) == (0, 0)
+    body.write(b"later")
+    assert held(spool) == (0, 0)
+    with body.content() as content:
+        assert content == b""
 
 
 def test_a_body_in_memory_is_read_without_more_room(tmp_path):
