@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import time
@@ -60,6 +61,7 @@ def came_by_https(peer: str, forwarded: str, settings: ServerSettings) -> bool:
     return forwarded.strip().lower() == "https" and _is_trusted(_address(peer), settings)
 
 
+@functools.lru_cache(1000)
 def _address(text: str) -> _Address | None:
     try:
         return ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address can be any text
