@@ -127,10 +127,13 @@ class SourcePeriodogramHandler(BaseHandler):
     async def get(self, identity: str) -> None:
         """Search the visible series of a source for a common period, by multi-band Lomb-Scargle."""
 
-        def compute() -> SourcePeriodogram:
-            self.weigh()
+        def find() -> Mapping[str, Any]:
             values = parameters.read(self.arguments(), SOURCE_PERIODOGRAM)
             self.services.accounts.get(self.principal, "sources", identity)
+            self.weigh()
+            return values
+
+        def compute() -> SourcePeriodogram:
             return self.services.analysis.periodogram_of_source(
                 self.principal,
                 restricted_to_source(parameters.parse({"sortBy": ["id"]}), identity),
@@ -139,6 +142,7 @@ class SourcePeriodogramHandler(BaseHandler):
                 max_points=values["maxPoints"],
             )
 
+        values = await self.run(find)
         async with self.shared.analyses.place(self.caller.key):
             await self.reply(compute, heavy=True)
 

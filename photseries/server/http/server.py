@@ -266,6 +266,8 @@ async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
             swept = await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
         except PhotseriesError as error:
             log.warning("the sweep will be tried again: %s", error)
+        except Exception:
+            log.exception("the sweep failed unexpectedly and will be tried again")
         else:
             if swept is not None:
                 shared.metrics.swept(swept)
@@ -274,7 +276,10 @@ async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
 async def _measure_regularly(shared: SharedState, threads: ThreadPool) -> None:
     """Update the gauges of this process, and read the totals of the archive at intervals."""
     for step in itertools.count():
-        shared.metrics.refresh()
-        if step % MEASURE == 0:
-            await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        try:
+            shared.metrics.refresh()
+            if step % MEASURE == 0:
+                await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        except Exception:
+            log.exception("the metrics could not be updated")
         await asyncio.sleep(REFRESH)
