@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import orjson
 import zstandard
-from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries import parameters
 from photseries.errors import InvalidError, TooLargeError
@@ -17,7 +16,7 @@ from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
 from photseries.parameters import Parameter
 from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
-from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
+from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of, parse_form
 
 __all__ = ["UploadHandler", "decompress", "require_short_fields"]
 
@@ -91,20 +90,14 @@ def require_short_fields(body: Mapping[str, object], limit: int) -> None:
 
 def _form(content_type: str, content: bytes) -> dict[str, object]:
     """Parse a form with a file and fields."""
-    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
-    texts: dict[str, list[bytes]] = {}
-    files: dict[str, list[HTTPFile]] = {}
-    try:
-        parse_multipart_form_data(boundary.encode(), content, texts, files)
-    except (HTTPInputError, UnicodeDecodeError) as error:
-        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    texts, files = parse_form(content_type, content)
     sent_files = [file for group in files.values() for file in group]
     if len(sent_files) != 1:
         raise InvalidError(f"The form must have one file, not {len(sent_files)}.", fields={"data": ["One file."]})
     if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
         raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
-    return {**fields_of_texts(decoded), "data": sent_files[0]["body"]}
+    return {**fields_of_texts(decoded), "data": sent_files[0]}
 
 
 def decompress(content: bytes, encoding: str, limit: int) -> bytes:
