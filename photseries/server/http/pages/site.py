@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from pathlib import Path
 from typing import ClassVar, Final
@@ -11,7 +10,7 @@ from typing import ClassVar, Final
 import photseries.server
 from photseries.errors import NotFoundError
 from photseries.server.http.base import BaseHandler
-from photseries.server.http.etags import is_known
+from photseries.server.http.etags import send_document
 
 __all__ = ["SiteFolderHandler", "SiteHandler"]
 
@@ -25,17 +24,9 @@ _TYPES: Final = {
 }
 
 #: The policy forbids external resources and inline scripts.
-_POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 _NOT_BUILT: Final = b"""<!doctype html>
@@ -71,14 +62,8 @@ class SiteHandler(BaseHandler):
         """Return a page of the documentation, or one of its resources."""
         name = f"{path}index.html" if not path or path.endswith("/") else path
         content = await self.run(lambda: _content(name))
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        self.set_header("Cache-Control", "no-cache")
         self.set_header("Content-Security-Policy", _POLICY)
-        self.set_header("Content-Type", _TYPES[Path(name).suffix])
-        self.set_header("ETag", tag)
-        if is_known(self.request.headers, tag):
-            self.set_status(304)
-        await self.send([content])
+        await send_document(self, content, _TYPES[Path(name).suffix])
 
 
 def _folder() -> Path:
