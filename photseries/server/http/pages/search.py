@@ -182,11 +182,6 @@ class SearchFileHandler(PageHandler, ExportHandler):
     """All series of a search as one file, a link of the page."""
 
     needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
-
-    async def get(self) -> None:
-        """Return the file."""
-        await ExportHandler.get(self)
 
     def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()

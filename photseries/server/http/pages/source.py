@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.positions import sexagesimal
 from photseries.parameters import MAX_PER_PAGE, OF_SOURCE, Condition, Query
-from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.axes import BrightnessAxis, axes_of, frame_of
 from photseries.server.http.pages.elsewhere import links_of
@@ -34,7 +33,6 @@ _LIKE = {"u": 6, "b": 0, "g": 2, "v": 2, "r": 1, "i": 3, "z": 7, "y": 5}
 class SourcePageHandler(PageHandler):
     """The page of one source."""
 
-    needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def get(self, identity: str = "") -> None:
