@@ -8,6 +8,10 @@ addEventListener("DOMContentLoaded", () => {
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
 });
 
+// The element with an id, of the type that the script expects.
+/** @param {string} id */
+export const element = (id) => /** @type {any} */ (document.getElementById(id));
+
 export class ApiError extends Error {
   /** @param {string} message @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more */
   constructor(message, { status = 0, fields = {}, data = {} } = {}) {

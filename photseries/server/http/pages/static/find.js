@@ -1,14 +1,12 @@
 // Searches without reloading the page, and suggests names while the user types.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, say } from "./api.js";
 import { equipCopies } from "./curve.js";
 import { showArchive } from "./sky.js";
 import { beginSparks } from "./spark.js";
 import { counted } from "./words.js";
 
 const HIDDEN = "photseries-hidden-columns";
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 
 let round = 0; // the number of the current page of results, so that late answers for an earlier page are dropped
 

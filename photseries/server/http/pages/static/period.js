@@ -1,7 +1,7 @@
 // The period page: the periodogram, its peaks, and the light curve folded on one of their periods. The URL contains the
 // settings.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, say } from "./api.js";
 import { figures, fitting } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipCopies, equipFigures } from "./curve.js";
@@ -9,8 +9,6 @@ import { drawFound, zoomTo } from "./power.js";
 import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [fold, search] = [element("fold"), element("search")];
 const quality = element("quality");
 const path = `/api/photometric_series/${series.id}`;

@@ -1,7 +1,7 @@
 // The page of one source: all its series in one plot, over time or folded, with a colour per filter and a marker per origin.
 // Summarized series are requested again after a zoom.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipColour } from "./colour.js";
@@ -10,8 +10,6 @@ import { SHAPES } from "./draw.js";
 import { counted } from "./words.js";
 
 const { source, series, sets, threshold, axes } = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [controls, folding] = [element("controls"), element("folding")];
 const AT_ONCE = 3; // maximum number of simultaneous requests
 const MAX_POINTS = 20000; // maximum number of points on the page
