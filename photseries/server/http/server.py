@@ -33,7 +33,6 @@ from photseries.server.http.early_answers import PatientConnection, PatientDeleg
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.file_uploads import FileUploadHandler, InspectHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
-from photseries.server.http.malformed import JsonBadRequestDelegate
 from photseries.server.http.memory import return_freed_memory
 from photseries.server.http.openapi.handlers import Documents, OpenApiHandler
 from photseries.server.http.operation import (
@@ -144,8 +143,7 @@ class _Application(Application):
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Return the delegate of a request; Tornado calls this before it reads the request."""
         connection = PatientConnection(cast("HTTP1Connection", request_conn))  # HTTPServer makes no other kind
-        within = PatientDelegate(super().start_request(server_conn, connection), connection)
-        return JsonBadRequestDelegate(within, request_conn, self._metrics)
+        return PatientDelegate(super().start_request(server_conn, connection), connection, self._metrics)
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
