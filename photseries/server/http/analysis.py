@@ -22,6 +22,9 @@ from photseries.server.principal import Requirement
 
 __all__ = ["EnvelopeHandler", "FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
 
+#: The series and the result of an analysis.
+_Computed = tuple[SeriesRecord, object]
+
 _UNCHANGED = {304: "Unchanged since the ETag in If-None-Match."}
 
 
@@ -35,7 +38,7 @@ class AnalysisHandler(BaseHandler):
         self,
         identity: str,
         accepted: Sequence[Parameter],
-        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, bytes]],
+        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, object]],
         media_type: str = "application/json; charset=UTF-8",
         *,
         waits: bool = True,
@@ -48,7 +51,8 @@ class AnalysisHandler(BaseHandler):
             The id of the series in the path.
         accepted : sequence of Parameter
         compute : callable
-            Called in a thread with the series, the points to analyse and the values of the parameters.
+            Called in a thread with the series, the points to analyse and the values of the parameters; returns the
+            series, and data for the success envelope or, of another media type, bytes.
         media_type : str
         waits : bool
             Whether it is slow, and waits for its turn among the analyses.
@@ -63,6 +67,10 @@ class AnalysisHandler(BaseHandler):
             self.weigh(not has_it)
             return series, values, location, has_it
 
+        def answer() -> tuple[SeriesRecord, bytes]:
+            computed, result = compute(series, points, values)
+            return computed, result if isinstance(result, bytes) else success(result)
+
         series, values, location, has_it = await self.run(find)
         content = b""
         if has_it:
@@ -73,7 +81,7 @@ class AnalysisHandler(BaseHandler):
             async with (
                 self.shared.analyses.place(self.caller.key) if waits else nullcontext()
             ):  # keeps a few threads free
-                series, content = await self.run(lambda: compute(series, points, values), heavy=True)
+                series, content = await self.run(answer, heavy=True)
             self.set_header("Content-Type", media_type)
         set_validators(self, tag_of(series, "analysis", location))
         await self.send([content])
@@ -103,18 +111,11 @@ class PeriodogramHandler(AnalysisHandler):
         """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        series, computed = self.services.analysis.periodogram(
-            self.principal,
-            series,
-            points,
-            _options(values),
-            method=values["method"],
-            max_points=values["maxPoints"],
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+        method, max_points = values["method"], values["maxPoints"]
+        return self.services.analysis.periodogram(
+            self.principal, series, points, _options(values), method=method, max_points=max_points
         )
-        return series, success(computed)
 
 
 class SourcePeriodogramHandler(BaseHandler):
@@ -155,13 +156,11 @@ class FoldedHandler(AnalysisHandler):
         """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
-        series, folded = self.services.analysis.fold(
+        return self.services.analysis.fold(
             self.principal,
             series,
             points,
@@ -170,7 +169,6 @@ class FoldedHandler(AnalysisHandler):
             bins=values["bins"],
             max_points=values["maxPoints"],
         )
-        return series, success(folded)
 
 
 class EnvelopeHandler(AnalysisHandler):
@@ -183,10 +181,8 @@ class EnvelopeHandler(AnalysisHandler):
         """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        series, plotted = self.services.analysis.envelope(
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+        return self.services.analysis.envelope(
             self.principal,
             series,
             points,
@@ -194,7 +190,6 @@ class EnvelopeHandler(AnalysisHandler):
             max_points=values["maxPoints"],
             column=values.get("column"),
         )
-        return series, success(plotted)
 
 
 class PlotHandler(AnalysisHandler):
@@ -213,15 +208,12 @@ class PlotHandler(AnalysisHandler):
         """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        size = (values["width"], values["height"])
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
         return self.services.analysis.plot(
             self.principal,
             series,
             points,
-            size=size,
+            size=(values["width"], values["height"]),
             theme=values["theme"],
             time=values["time"],
             form=self.media_type.partition("/")[2],

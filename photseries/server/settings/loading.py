@@ -81,15 +81,13 @@ def ignored_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def public_settings(config: Config) -> dict[str, dict[str, object]]:
     """Return the effective settings as plain values, secrets hidden."""
-    return {
-        section: {
-            key.name: "***" if key.metadata.get("secret") and value is not None else value
-            for key in dataclasses.fields(shape)
-            for setting in [getattr(getattr(config, section), key.name)]
-            for value in [list(setting) if isinstance(setting, tuple) else setting]
-        }
-        for section, shape in _SECTIONS.items()
-    }
+    shown: dict[str, dict[str, object]] = {section: {} for section in _SECTIONS}
+    for name, key in _KEYS.items():
+        section = name.partition(".")[0]
+        value = getattr(getattr(config, section), key.name)
+        is_hidden = key.metadata.get("secret") and value is not None
+        shown[section][key.name] = "***" if is_hidden else list(value) if isinstance(value, tuple) else value
+    return shown
 
 
 def _document(path: Path | None) -> Mapping[str, object]:
