@@ -250,14 +250,8 @@ class BaseHandler(RequestHandler):
         return await self.work.run(function, heavy=heavy, repeats=repeats)
 
     def weigh(self, is_heavy: bool = True) -> None:
-        """Hold a heavy request until it gets one of its user's places for heavy requests.
-
-        Call it in the thread before the work, in a function that may be called again. Heavy are exports, analyses,
-        summaries, queries around positions, and lists and files whose tables are read and written in another form and
-        have many rows.
-        """
-        if is_heavy:
-            self.work.weigh()
+        """Hold a heavy request for its turn; see :meth:`photseries.server.http.work.Work.weigh`."""
+        self.work.weigh(is_heavy)
 
     async def _execute(self, transforms: list[OutputTransform], *path: bytes, **named: bytes) -> None:
         """Handle the request, and release its place among heavy requests in any case; Tornado calls this."""

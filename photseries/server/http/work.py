@@ -86,13 +86,14 @@ class Work:
             await self._heavy_place.enter_async_context(self._shared.heavy_requests.place(self._caller.key))
             return await self.in_thread(work, heavy=True)
 
-    def weigh(self) -> None:
+    def weigh(self, is_heavy: bool) -> None:
         """Hold a heavy request until it gets one of its user's places for heavy requests.
 
         Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
-        is a place, which the request holds to its end.
+        is a place, which the request holds to its end. Heavy are exports, analyses, summaries, queries around
+        positions, and lists and files whose tables are read and written in another form and have many rows.
         """
-        if self._heavy_place is None:
+        if is_heavy and self._heavy_place is None:
             raise HeavyWork
 
     def while_allowed(self, pieces: Iterator[T]) -> Iterator[T]:
