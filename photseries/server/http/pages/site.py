@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -73,20 +73,22 @@ def _folder() -> Path:
     return installed if installed.is_dir() else server.parents[1] / "docs/_site"
 
 
-@functools.cache
-def _files() -> dict[str, Path]:
-    """List the files of the site by name; no other file is ever opened."""
-    folder = _folder()
-    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
+#: The files of the site by name, once it is built; no other file is ever opened.
+_found: dict[str, Path] = {}
+
+
+def _files() -> Mapping[str, Path]:
+    """List the files of the site, which may be built while the service is running."""
+    if not _found:
+        folder = _folder()
+        _found.update(
+            {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
+        )
+    return _found
 
 
 def _content(name: str) -> bytes:
-    """Read a file of the site; if the site is not built, return a page that says so.
-
-    Raises
-    ------
-    NotFoundError
-    """
+    """Read a file of the site; if the site is not built, return a page that says so."""
     if name in _files():
         return _files()[name].read_bytes()
     if not _files() and re.fullmatch(r"[\w/-]+\.html", name):
