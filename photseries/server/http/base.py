@@ -190,6 +190,7 @@ class BaseHandler(RequestHandler):
     async def prepare(self) -> None:
         """Admit the request by its headers alone, or raise the error."""
         if self.verb == "OPTIONS":
+            self.options()  # before the body, which would take room without a token
             return
         if self.verb in self.SUPPORTED_METHODS and self.verb not in self.needs:
             raise HTTPError(405)
