@@ -324,12 +324,7 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 
 
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
-    """Refuse a token with more permissions, or a later expiry, than the token that creates it.
-
-    Raises
-    ------
-    ForbiddenError, InvalidError
-    """
+    """Refuse a token with more permissions, or a later expiry, than the token that creates it."""
     if more := [name for name in values["permissions"] if not principal.may(name)]:
         raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot give it.")
     if principal.expires_at is not None and values.get("expires_at", principal.expires_at) > principal.expires_at:
@@ -372,10 +367,6 @@ def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = 
     """Refuse a change of this transaction that would leave no valid admin token.
 
     The operator, who can create such tokens on the machine, may do it.
-
-    Raises
-    ------
-    InUseError
     """
     if kind not in ("users", "tokens") or principal == OPERATOR:
         yield

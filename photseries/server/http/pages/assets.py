@@ -68,12 +68,7 @@ def _version() -> str:
 
 @functools.cache
 def _content(name: str, packed: bool) -> bytes:
-    """Read an asset, with a cache, because assets are few and small.
-
-    Raises
-    ------
-    NotFoundError
-    """
+    """Read an asset, with a cache, because assets are few and small."""
     if name not in _files():
         raise NotFoundError("There is no such asset.")
     content = _files()[name].read_bytes()

@@ -73,6 +73,10 @@ async function visit(address, { keep = false } = {}) {
     if (answer.status >= 500) throw new Error("The service could not answer. Try again in a moment.");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== round) return;
+    if (!page.getElementById("results")) {
+      location.assign(address); // an error page
+      return;
+    }
     if (!keep) history.pushState(null, "", address);
     const open = element("more").open;
     const focused = document.activeElement?.id;
