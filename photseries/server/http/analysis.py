@@ -29,7 +29,7 @@ _UNCHANGED = {304: "Unchanged since the ETag in If-None-Match."}
 
 
 class AnalysisHandler(BaseHandler):
-    """The base of the analysis handlers: an answer stays valid until the series changes."""
+    """The base of the analysis handlers: an answer stays valid until the series or a setting of analyses changes."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -62,16 +62,18 @@ class AnalysisHandler(BaseHandler):
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), accepted)
             series = self.services.reader.get(self.principal, series_id)
-            location = self.services.reader.location_mark(series, Selection(bin=values.get("bin")))
-            has_it = is_known(self.request.headers, tag_of(series, "analysis", location))
+            config = self.services.config
+            settings = repr((config.periodogram, config.photometry.detection_threshold)).encode()
+            mark = self.services.reader.location_mark(series, Selection(bin=values.get("bin"))) + settings
+            has_it = is_known(self.request.headers, tag_of(series, "analysis", mark))
             self.weigh(not has_it)
-            return series, values, location, has_it
+            return series, values, mark, has_it
 
         def answer() -> tuple[SeriesRecord, bytes]:
             computed, result = compute(series, points, values)
             return computed, result if isinstance(result, bytes) else success(result)
 
-        series, values, location, has_it = await self.run(find)
+        series, values, mark, has_it = await self.run(find)
         content = b""
         if has_it:
             self.set_status(304)
@@ -83,7 +85,7 @@ class AnalysisHandler(BaseHandler):
             ):  # keeps a few threads free
                 series, content = await self.run(answer, heavy=True)
             self.set_header("Content-Type", media_type)
-        set_validators(self, tag_of(series, "analysis", location))
+        set_validators(self, tag_of(series, "analysis", mark))
         await self.send([content])
 
 

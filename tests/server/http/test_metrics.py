@@ -83,8 +83,14 @@ def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
         RunningService(tmp_path / "data", database__url=archive_url) as service,
         service.client() as known,
         contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as owner,
+        contextlib.ExitStack() as stack,
     ):
         assert known.get("/metrics", headers=PROXIED).status_code == 200
+        made = known.post("/api/tokens", json={"permissions": ["System admin"]}).json()["data"]
+        revoked = stack.enter_context(service.client(made["token"]))
+        assert revoked.get("/metrics", headers=PROXIED).status_code == 200
+        assert known.delete(f"/api/tokens/{made['id']}").status_code == 200
+        check_error(revoked.get("/metrics", headers=PROXIED), 401)
         owner.autocommit = True
         cursor = owner.cursor()
         cursor.execute("SELECT current_database()")
@@ -97,6 +103,7 @@ def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
         seen = scraped(service)
         assert seen[("photseries_refusals_total", "too_many_connections")] == 1
         assert known.get("/metrics", headers=PROXIED).status_code == 200
+        check_error(revoked.get("/metrics", headers=PROXIED), 503)
         with service.client("of-nobody") as other:
             check_error(other.get("/metrics", headers=PROXIED), 503)
 
