@@ -122,11 +122,12 @@ class Turns:
             raise self._busy_error(len(self._queues.get(user, ()))) from None
 
     def _leave(self, turn: asyncio.Future[None], user: str) -> None:
-        """Remove a request that no longer waits from its queue."""
-        queue = self._queues[user]
-        queue.remove(turn)
-        if not queue:
-            del self._queues[user]
+        """Remove a request that no longer waits from its queue, unless its turn has come meanwhile."""
+        queue = self._queues.get(user, deque())
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._queues[user]
 
     @property
     def _is_free(self) -> bool:
@@ -155,7 +156,9 @@ class Turns:
                 return
             user = min(users, key=lambda user: self._held[user])
             queue = self._queues[user]
-            self._take(user)
-            queue.popleft().set_result(None)
+            turn = queue.popleft()
             if not queue:
                 del self._queues[user]
+            if not turn.cancelled():  # cancelled, but not yet in _leave
+                self._take(user)
+                turn.set_result(None)

@@ -126,7 +126,10 @@ def test_turns_of_a_service_end_before_the_client_gives_up(services, monkeypatch
     assert (raised.value.status, raised.value.retry_after) == (429, 5)
 
 
-def test_a_request_cancelled_when_its_turn_comes_gives_the_place_back():
+@pytest.mark.parametrize("is_assigned", [True, False])
+def test_a_request_cancelled_when_its_turn_comes_gives_the_place_back(is_assigned):
+    """Cancelled before the place is assigned, but not yet continued, it took the place for ever."""
+
     async def ask():
         turns = Turns(1, 1)
 
@@ -137,7 +140,10 @@ def test_a_request_cancelled_when_its_turn_comes_gives_the_place_back():
         async with turns.place("a"):
             waiting = asyncio.create_task(wait())
             await asyncio.sleep(0)
-        waiting.cancel()  # after the place was assigned, before the task continues
+            if not is_assigned:
+                waiting.cancel()
+        if is_assigned:
+            waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         async with asyncio.timeout(PATIENCE), turns.place("b"):
