@@ -1,15 +1,10 @@
 // The service inspects files as soon as they are chosen, makes a dry run when nothing is missing, and stores them on request.
 // Each entry of the queue is a series; a file with several filters has several entries.
 
-import { ask, element, later, say } from "./api.js";
+import { ask, element, later, made, say } from "./api.js";
 import { fill, given, labelOf, mark, showRoles, typed, worded } from "./upload_form.js";
 import { Chart } from "./chart.js";
 
-const made = (tag, properties, ...children) => {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-};
 const chart = new Chart(element("curve"));
 let files = [];
 let queue = []; // { file, about, cell, row, id }
