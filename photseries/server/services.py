@@ -35,6 +35,7 @@ from photseries.server.storage import LocalStore, Store, open_store
 
 __all__ = [
     "Services",
+    "make_folder",
     "max_connections",
     "open_services",
     "opened_catalogue",

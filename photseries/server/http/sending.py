@@ -20,7 +20,7 @@ from tornado.web import RequestHandler
 
 from photseries.errors import UnavailableError
 
-__all__ = ["PIECE", "Outbox"]
+__all__ = ["Outbox", "disconnect"]
 
 #: Size of a write to the connection [bytes]; a client must read this much in ``server.body_timeout``.
 PIECE: Final = 256 * 1024

@@ -18,7 +18,7 @@ from photseries.parameters import Parameter
 from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of, parse_form
 
-__all__ = ["UploadHandler", "require_short_fields"]
+__all__ = ["MAX_FIELDS_SIZE", "UploadHandler", "require_short_fields"]
 
 #: Maximum size of the fields of a body, in units of limits.metadata, because groups and streams are not metadata.
 MAX_FIELDS_SIZE = 2
