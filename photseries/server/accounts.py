@@ -240,7 +240,10 @@ class Accounts:
         """
         permissions = self.get(principal, "tokens", identity)["permissions"]
         if more := [name for name in permissions if not principal.may(name)]:
-            raise ForbiddenError(f"Your token does not have the permission {', '.join(more)} of this token.")
+            raise ForbiddenError(
+                f"Your token does not have the permission {', '.join(more)} of this token. "
+                "Use one that has it, or ask an administrator."
+            )
         self._remove(principal, "tokens", identity)
 
     def _remove(self, principal: Principal, kind: str, identity: str) -> None:
