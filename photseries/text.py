@@ -46,6 +46,8 @@ def one_line(text: str) -> str:
 
 def escape_unprintable(text: str) -> str:
     """Return a text with backslash escapes for line ends and whatever else is not printable."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )

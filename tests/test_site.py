@@ -93,13 +93,12 @@ def test_an_error_leads_to_its_explanation(site, admin, service):
 
 def test_a_service_without_the_site_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(served, "_folder", lambda: tmp_path)
-    served._files.cache_clear()
-    try:
-        for name in ("index.html", "reference/errors.html"):
-            page = served._content(name).decode()
-            assert "not built" in page
-            assert 'href="/docs/http"' in page
-        with pytest.raises(errors.NotFoundError):
-            served._content("_static/furo.css")
-    finally:
-        served._files.cache_clear()
+    monkeypatch.setattr(served, "_found", {})
+    for name in ("index.html", "reference/errors.html"):
+        page = served._content(name).decode()
+        assert "not built" in page
+        assert 'href="/docs/http"' in page
+    with pytest.raises(errors.NotFoundError):
+        served._content("_static/furo.css")
+    (tmp_path / "index.html").write_text("built while the service is running")
+    assert served._content("index.html") == b"built while the service is running"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Parameter:
     default: object = None
     repeatable: bool = False
 
-    @property
+    @functools.cached_property
     def spellings(self) -> tuple[str, ...]:
         """All names under which the parameter is accepted."""
         return (self.name, *self.aliases)

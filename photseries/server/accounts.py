@@ -184,7 +184,7 @@ class Accounts:
         with self._catalogue.reading() as connection:
             entry = registries.get(connection, principal, kind, key)
         if entry is None:
-            raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
+            raise _not_found(kind, identity)
         return entry
 
     def find(self, principal: Principal, kind: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
@@ -208,7 +208,7 @@ class Accounts:
         with self._catalogue.transaction() as connection:
             entry = registries.get(connection, principal, kind, key)
             if entry is None:
-                raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
+                raise _not_found(kind, identity)
             if kind == "users":
                 with _keeping_an_admin(connection, principal):
                     (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
@@ -230,8 +230,20 @@ class Accounts:
         self._remove(principal, kind, identity)
 
     def remove_token(self, principal: Principal, identity: str) -> None:
-        """Remove a token: the caller's own or, as admin, any; see :meth:`remove`."""
-        self.get(principal, "tokens", identity)
+        """Remove a token of the caller with at most the permissions of the caller's token or, as admin, any token.
+
+        Raises
+        ------
+        ForbiddenError, NotFoundError
+        InUseError
+            When no admin would be left.
+        """
+        permissions = self.get(principal, "tokens", identity)["permissions"]
+        if more := [name for name in permissions if not principal.may(name)]:
+            raise ForbiddenError(
+                f"Your token does not have the permission {', '.join(more)} of this token. "
+                "Use one that has it, or ask an administrator."
+            )
         self._remove(principal, "tokens", identity)
 
     def _remove(self, principal: Principal, kind: str, identity: str) -> None:
@@ -245,7 +257,7 @@ class Accounts:
                 else registries.remove(connection, kind, key)
             )
             if not gone:
-                raise NotFoundError(f"No {_label(kind)} with ID {identity}.")
+                raise _not_found(kind, identity)
             if kind in audit.AUDITED:
                 audit.note(connection, principal, "remove", kind, key, {})
 
@@ -315,12 +327,7 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 
 
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
-    """Refuse a token with more permissions, or a later expiry, than the token that creates it.
-
-    Raises
-    ------
-    ForbiddenError, InvalidError
-    """
+    """Refuse a token with more permissions, or a later expiry, than the token that creates it."""
     if more := [name for name in values["permissions"] if not principal.may(name)]:
         raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot give it.")
     if principal.expires_at is not None and values.get("expires_at", principal.expires_at) > principal.expires_at:
@@ -363,10 +370,6 @@ def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = 
     """Refuse a change of this transaction that would leave no valid admin token.
 
     The operator, who can create such tokens on the machine, may do it.
-
-    Raises
-    ------
-    InUseError
     """
     if kind not in ("users", "tokens") or principal == OPERATOR:
         yield
@@ -418,8 +421,12 @@ def _key(kind: str, identity: str) -> int | str:
     if kind == "sources" and "\0" not in identity:
         return identity
     if not (identity.isascii() and identity.isdigit() and len(identity) < 12 and int(identity) <= _MAX_ID):
-        raise NotFoundError(f"No {_label(kind)} with ID {identity[:40]}.")
+        raise _not_found(kind, identity)
     return int(identity)
+
+
+def _not_found(kind: str, identity: str) -> NotFoundError:
+    return NotFoundError(f"No {_label(kind)} with ID {identity[:60]}.")
 
 
 def _label(kind: str) -> str:

@@ -29,11 +29,7 @@ def space_for(purpose: str) -> Iterator[None]:
 
 def synchronize(path: Path) -> None:
     """Make a file, or the entries of a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _flush(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
 
 def synchronize_all(folder: int, names: Iterable[str]) -> None:
@@ -50,11 +46,15 @@ def synchronize_all(folder: int, names: Iterable[str]) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return
     for name in names:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _flush(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder))
+
+
+def _flush(descriptor: int) -> None:
+    """Flush an open file to disk, and close it."""
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _reporting_syncfs() -> Callable[[int], int] | None:

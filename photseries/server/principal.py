@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Concatenate, Literal, ParamSpec, TypeVar
@@ -84,6 +84,10 @@ class Principal:
     def is_anonymous(self) -> bool:
         """Whether the request had no token; see :func:`anonymous`."""
         return self.user_id == 0 and not self.is_admin
+
+    def as_member(self) -> Principal:
+        """Return the principal without permissions, who sees the entries of the user, also of an admin, alone."""
+        return replace(self, permissions=frozenset())
 
     def may(self, permission: str) -> bool:
         """Return whether the token has a permission, or ``System admin``."""

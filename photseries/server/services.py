@@ -35,6 +35,7 @@ from photseries.server.storage import LocalStore, Store, open_store
 
 __all__ = [
     "Services",
+    "make_folder",
     "max_connections",
     "open_services",
     "opened_catalogue",
@@ -124,12 +125,12 @@ def unclaimed_store(config: Config) -> Store:
     return open_store(config.store.url, config.store)
 
 
-def make_folder(directory: Path) -> None:
-    """Create the data directory, which contains at least the admin token and current uploads."""
+def make_folder(directory: Path, name: str = "the data directory", mode: int = 0o750) -> None:
+    """Create a folder; the data directory contains at least the admin token and current uploads."""
     try:
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        directory.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
-        raise StartError(f"Cannot create the data directory {directory}: {error.strerror}.") from error
+        raise StartError(f"Cannot create {name} {directory}: {error.strerror}.") from error
 
 
 def require_archive(config: Config) -> None:

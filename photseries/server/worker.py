@@ -141,11 +141,8 @@ class Worker(threading.Thread):
 
 def _all_settings(config: Config) -> dict[str, object]:
     """Return all settings in the format of :func:`photseries.server.settings.load`."""
-    return {
-        f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)
-        for section in dataclasses.fields(config)
-        for key in dataclasses.fields(getattr(config, section.name))
-    }
+    sections = dataclasses.asdict(config).items()
+    return {f"{section}.{key}": value for section, settings in sections for key, value in settings.items()}
 
 
 def main() -> None:

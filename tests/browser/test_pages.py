@@ -173,6 +173,15 @@ def test_the_error_of_a_criterion_appears_next_to_it(page, service, watch):
     assert page.get_by_label("Radius").get_attribute("aria-invalid") == "true"
 
 
+def test_a_refused_search_shows_the_refusal(page, service, watch):
+    """The results became the text null."""
+    watch.expect("status of 431|favicon.ico")
+    sign_in(page, service.token)
+    page.locator("#in-filter").fill("x" * 70_000)
+    page.keyboard.press("Enter")
+    page.get_by_text("head_too_large").wait_for()
+
+
 def fill_in(page, world, name):
     """Type the fields of a series of this name."""
     for field, value in world.fields(series_name=name, ra=10, dec=-20, exp_time=30).items():

@@ -8,7 +8,7 @@ import pytest
 
 from photseries.errors import ForbiddenError, InUseError, InvalidError, NotFoundError, UnauthorizedError
 from photseries.hdf5 import stored_file
-from photseries.permissions import ADMIN, UPLOAD
+from photseries.permissions import ADMIN, MANAGE, UPLOAD
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.archive.handover import Handover
 from tests.server.archive.test_order import body
@@ -102,6 +102,20 @@ def test_users_remove_their_own_tokens(accounts, person):
     accounts.remove_token(anna, str(token["id"]))
     with pytest.raises(UnauthorizedError):
         accounts.authenticate(secret)
+
+
+def test_a_token_removes_no_token_with_more_rights(accounts, person, principal):
+    user, _, anna = person("anna", UPLOAD, MANAGE)
+    reading = accounts.authenticate(accounts.create_token(anna, {"name": "notebook"})["token"])
+    uploading = accounts.authenticate(accounts.create_token(anna, {"permissions": [UPLOAD]})["token"])
+    strong, weak, middle = (str(token["id"]) for token in tokens_of(accounts, user))
+    for remover, identity in ((reading, strong), (reading, middle), (uploading, strong)):
+        with pytest.raises(ForbiddenError, match="Your token does not have the permission"):
+            accounts.remove_token(remover, identity)
+    accounts.remove_token(uploading, weak)
+    accounts.remove_token(uploading, middle)  # itself
+    accounts.remove_token(principal, strong)
+    assert tokens_of(accounts, user) == []
 
 
 def test_tokens_have_the_default_lifetime(services, person):

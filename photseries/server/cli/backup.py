@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -51,12 +52,12 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
         migrations.check(catalogue.engine)
         with catalogue.held(REMOVAL):
             if hold:
-                status = subprocess.run(words, check=False).returncode  # noqa: S603
+                status = _run(words)
             else:
                 if len(words) > 1:
                     raise click.UsageError("Give one folder, or --hold -- COMMAND.")
                 folder = Path(words[0])
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(folder, "the folder", 0o700)
                 partial = folder / f"{DUMP}.partial"
                 dumping.dump(catalogue.engine.url, require_version(catalogue.engine), partial)
                 source, target = opened_store(config, catalogue), LocalStore(folder / FILES)
@@ -67,6 +68,15 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
             os.replace(partial, folder / DUMP)
             synchronize(folder)
     sys.exit(status)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run a command; return its exit status, of a signal as shells do."""
+    try:
+        code = subprocess.run(words, check=False).returncode  # noqa: S603
+    except OSError as error:
+        raise StartError(f"Cannot run {words[0]}: {error.strerror}.") from error
+    return code if code >= 0 else 128 - code
 
 
 @click.command("restore-backup")

@@ -21,6 +21,8 @@ from photseries.text import escape_unprintable
 
 __all__ = ["configured", "jobs_option", "log_to_stderr"]
 
+log = logging.getLogger(__name__)
+
 DEFAULT_FILE = Path("config.yaml")
 
 jobs_option = click.option("--jobs", type=click.IntRange(1), default=4, help="Number of files handled at a time.")
@@ -54,6 +56,8 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
                     {name: value for name, value in overrides.items() if value is not None},
                 )
                 log_to_stderr(loaded.log)
+                for variable, spelling in settings.ignored_variables(os.environ).items():
+                    log.warning("%s is ignored: write two underscores after the section, %s", variable, spelling)
                 faults.arm(os.environ)
                 command(loaded, *args, **options)
 

@@ -22,11 +22,14 @@ from photseries.server.principal import Requirement
 
 __all__ = ["EnvelopeHandler", "FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
 
+#: The series and the result of an analysis.
+_Computed = tuple[SeriesRecord, object]
+
 _UNCHANGED = {304: "Unchanged since the ETag in If-None-Match."}
 
 
 class AnalysisHandler(BaseHandler):
-    """The base of the analysis handlers: an answer stays valid until the series changes."""
+    """The base of the analysis handlers: an answer stays valid until the series or a setting of analyses changes."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -35,7 +38,7 @@ class AnalysisHandler(BaseHandler):
         self,
         identity: str,
         accepted: Sequence[Parameter],
-        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, bytes]],
+        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, object]],
         media_type: str = "application/json; charset=UTF-8",
         *,
         waits: bool = True,
@@ -48,7 +51,8 @@ class AnalysisHandler(BaseHandler):
             The id of the series in the path.
         accepted : sequence of Parameter
         compute : callable
-            Called in a thread with the series, the points to analyse and the values of the parameters.
+            Called in a thread with the series, the points to analyse and the values of the parameters; returns the
+            series, and data for the success envelope or, of another media type, bytes.
         media_type : str
         waits : bool
             Whether it is slow, and waits for its turn among the analyses.
@@ -58,12 +62,18 @@ class AnalysisHandler(BaseHandler):
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), accepted)
             series = self.services.reader.get(self.principal, series_id)
-            location = self.services.reader.location_mark(series, Selection(bin=values.get("bin")))
-            has_it = is_known(self.request.headers, tag_of(series, "analysis", location))
+            config = self.services.config
+            settings = repr((config.periodogram, config.photometry.detection_threshold)).encode()
+            mark = self.services.reader.location_mark(series, Selection(bin=values.get("bin"))) + settings
+            has_it = is_known(self.request.headers, tag_of(series, "analysis", mark))
             self.weigh(not has_it)
-            return series, values, location, has_it
+            return series, values, mark, has_it
 
-        series, values, location, has_it = await self.run(find)
+        def answer() -> tuple[SeriesRecord, bytes]:
+            computed, result = compute(series, points, values)
+            return computed, result if isinstance(result, bytes) else success(result)
+
+        series, values, mark, has_it = await self.run(find)
         content = b""
         if has_it:
             self.set_status(304)
@@ -73,9 +83,9 @@ class AnalysisHandler(BaseHandler):
             async with (
                 self.shared.analyses.place(self.caller.key) if waits else nullcontext()
             ):  # keeps a few threads free
-                series, content = await self.run(lambda: compute(series, points, values), heavy=True)
+                series, content = await self.run(answer, heavy=True)
             self.set_header("Content-Type", media_type)
-        set_validators(self, tag_of(series, "analysis", location))
+        set_validators(self, tag_of(series, "analysis", mark))
         await self.send([content])
 
 
@@ -103,18 +113,11 @@ class PeriodogramHandler(AnalysisHandler):
         """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        series, computed = self.services.analysis.periodogram(
-            self.principal,
-            series,
-            points,
-            _options(values),
-            method=values["method"],
-            max_points=values["maxPoints"],
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+        method, max_points = values["method"], values["maxPoints"]
+        return self.services.analysis.periodogram(
+            self.principal, series, points, _options(values), method=method, max_points=max_points
         )
-        return series, success(computed)
 
 
 class SourcePeriodogramHandler(BaseHandler):
@@ -127,10 +130,13 @@ class SourcePeriodogramHandler(BaseHandler):
     async def get(self, identity: str) -> None:
         """Search the visible series of a source for a common period, by multi-band Lomb-Scargle."""
 
-        def compute() -> SourcePeriodogram:
-            self.weigh()
+        def find() -> Mapping[str, Any]:
             values = parameters.read(self.arguments(), SOURCE_PERIODOGRAM)
             self.services.accounts.get(self.principal, "sources", identity)
+            self.weigh()
+            return values
+
+        def compute() -> SourcePeriodogram:
             return self.services.analysis.periodogram_of_source(
                 self.principal,
                 restricted_to_source(parameters.parse({"sortBy": ["id"]}), identity),
@@ -139,6 +145,7 @@ class SourcePeriodogramHandler(BaseHandler):
                 max_points=values["maxPoints"],
             )
 
+        values = await self.run(find)
         async with self.shared.analyses.place(self.caller.key):
             await self.reply(compute, heavy=True)
 
@@ -151,13 +158,11 @@ class FoldedHandler(AnalysisHandler):
         """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
-        series, folded = self.services.analysis.fold(
+        return self.services.analysis.fold(
             self.principal,
             series,
             points,
@@ -166,7 +171,6 @@ class FoldedHandler(AnalysisHandler):
             bins=values["bins"],
             max_points=values["maxPoints"],
         )
-        return series, success(folded)
 
 
 class EnvelopeHandler(AnalysisHandler):
@@ -179,10 +183,8 @@ class EnvelopeHandler(AnalysisHandler):
         """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        series, plotted = self.services.analysis.envelope(
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+        return self.services.analysis.envelope(
             self.principal,
             series,
             points,
@@ -190,7 +192,6 @@ class EnvelopeHandler(AnalysisHandler):
             max_points=values["maxPoints"],
             column=values.get("column"),
         )
-        return series, success(plotted)
 
 
 class PlotHandler(AnalysisHandler):
@@ -209,15 +210,12 @@ class PlotHandler(AnalysisHandler):
         """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
-    def _compute(
-        self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
-    ) -> tuple[SeriesRecord, bytes]:
-        size = (values["width"], values["height"])
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
         return self.services.analysis.plot(
             self.principal,
             series,
             points,
-            size=size,
+            size=(values["width"], values["height"]),
             theme=values["theme"],
             time=values["time"],
             form=self.media_type.partition("/")[2],

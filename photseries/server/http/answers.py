@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["ERRORS", "error_envelope", "failure", "headers_of", "presentable", "success", "success_pieces"]
+__all__ = ["error_envelope", "failure", "headers_of", "presentable", "success", "success_pieces"]
 
 #: The page of the documentation that explains each error, in a section named after its code.
 ERRORS: Final = "/docs/reference/errors.html"

@@ -10,12 +10,11 @@ import asyncio
 import functools
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, TypeVar
-from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, OutputTransform, RequestHandler, stream_request_body
@@ -49,6 +48,14 @@ ANY = ANY_TOKEN
 
 #: Minimum length of an answer that is compressed in a thread and sent in pieces [bytes].
 LONG_ANSWER = 64 * 1024
+
+#: The headers of every answer, unless a handler replaces them.
+_HEADERS = {
+    "Server": "photseries",
+    "Content-Type": "application/json; charset=UTF-8",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 
 #: The CORS headers for sites in ``server.cors_origins``.
 _CORS = {
@@ -134,15 +141,12 @@ class BaseHandler(RequestHandler):
     def request_id(self) -> str:
         """The id of the request in answers and in the log: the client's if valid, else a new one."""
         header = self.request.headers.get("X-Request-Id", "")
-        return header if _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex
+        return header if _REQUEST_ID.fullmatch(header) else secrets.token_hex(16)
 
     def set_default_headers(self) -> None:
         """Set the headers of every answer."""
         self.set_header("X-Request-Id", self.request_id)
-        self.set_header("Server", "photseries")
-        self.set_header("Content-Type", "application/json; charset=UTF-8")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-store")
+        self._headers.update(_HEADERS)
         origins = self.settings["cors_origins"] if self.cross_origin else ()
         if origins:
             self.set_header("Vary", "Origin")
@@ -161,7 +165,7 @@ class BaseHandler(RequestHandler):
         """Decode a part of the path, or an argument; invalid UTF-8 matches nothing."""
         return value.decode("utf-8", "replace")
 
-    @property
+    @functools.cached_property
     def verb(self) -> str:
         """The method of the request; HEAD counts as GET."""
         method = self.request.method or ""
@@ -186,6 +190,7 @@ class BaseHandler(RequestHandler):
     async def prepare(self) -> None:
         """Admit the request by its headers alone, or raise the error."""
         if self.verb == "OPTIONS":
+            self.options()  # before the body, which would take room without a token
             return
         if self.verb in self.SUPPORTED_METHODS and self.verb not in self.needs:
             raise HTTPError(405)
@@ -246,14 +251,8 @@ class BaseHandler(RequestHandler):
         return await self.work.run(function, heavy=heavy, repeats=repeats)
 
     def weigh(self, is_heavy: bool = True) -> None:
-        """Hold a heavy request until it gets one of its user's places for heavy requests.
-
-        Call it in the thread before the work, in a function that may be called again. Heavy are exports, analyses,
-        summaries, queries around positions, and lists and files whose tables are read and written in another form and
-        have many rows.
-        """
-        if is_heavy:
-            self.work.weigh()
+        """Hold a heavy request for its turn; see :meth:`photseries.server.http.work.Work.weigh`."""
+        self.work.weigh(is_heavy)
 
     async def _execute(self, transforms: list[OutputTransform], *path: bytes, **named: bytes) -> None:
         """Handle the request, and release its place among heavy requests in any case; Tornado calls this."""
@@ -342,7 +341,7 @@ class BaseHandler(RequestHandler):
 
     def _encoding(self) -> str | None:
         """Return the encoding of this answer, if any, and add Accept-Encoding to Vary."""
-        fixed = {"Content-Encoding", "Content-Range"} & set(self._headers)
+        fixed = "Content-Encoding" in self._headers or "Content-Range" in self._headers
         if self.request.method not in self.reads or fixed or not is_compressible(self._headers["Content-Type"]):
             return None
         self.vary_by("Accept-Encoding")
@@ -367,8 +366,11 @@ class BaseHandler(RequestHandler):
         """Return the query for the log; of unknown parameters, only the names."""
         contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
         names = {parameter.name for parameter in contract.query} if contract else set()
-        pairs = parse_qsl(self.request.query, keep_blank_values=True)
-        return "&".join(f"{name}={value if name in names else '...'}" for name, value in pairs)
+        return "&".join(
+            f"{name}={text if name in names else '...'}"
+            for name, texts in texts_of(self.request.query_arguments).items()
+            for text in texts
+        )
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """Send the written data; while the service stops, close the connection after it."""
@@ -451,5 +453,5 @@ class BaseHandler(RequestHandler):
             "token": self.caller.prefix,
             "client": self.caller.address,
         }
-        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        line = " ".join([f"{name}={value}" for name, value in fields.items()])
         log.info("request %s", line, extra={"fields": fields})

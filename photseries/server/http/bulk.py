@@ -95,7 +95,7 @@ class BulkHandler(BaseHandler):
         began = False
         try:
             with closing(self.services.bulk.upload(self.principal, body, options)) as portions:
-                for portion in portions:
+                for portion in self.work.while_allowed(portions):
                     began = began or bool(portion)
                     counts.update(outcome.status or "failed" for outcome in portion)
                     self.shared.metrics.count_uploads(sum(outcome.status == "created" for outcome in portion))

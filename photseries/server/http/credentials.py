@@ -22,9 +22,9 @@ from photseries.server.principal import EVERYONE, Principal, anonymous
 from photseries.server.settings import Config, ServerSettings
 
 __all__ = [
+    "ANONYMOUS",
     "BASIC",
     "BEARER",
-    "CSRF_HEADER",
     "Credential",
     "cookie_name",
     "credential_of",

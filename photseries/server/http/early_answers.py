@@ -1,4 +1,4 @@
-"""Answers that are complete before the request is, such as a refusal of its headers.
+"""Answers that are complete before the request is, such as a refusal of its headers or of a malformed head.
 
 Tornado closes a connection whose answer ends before the body of the request was read. A client that is still sending
 would lose the answer to the reset, and every other client would lose a connection that it could use again. Therefore
@@ -7,6 +7,8 @@ an early answer is sent at once, but ends for Tornado only when the request has 
 
 from __future__ import annotations
 
+import http.client
+import logging
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -15,12 +17,20 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
+    HTTPInputError,
     HTTPMessageDelegate,
     RequestStartLine,
     ResponseStartLine,
 )
 
+from photseries.errors import HeadTooLargeError, InvalidError, PhotseriesError
+from photseries.server.http.answers import failure
+from photseries.server.http.connections import MAX_HEADERS
+from photseries.server.http.metrics import Metrics
+
 __all__ = ["PatientConnection", "PatientDelegate"]
+
+log = logging.getLogger(__name__)
 
 #: How much of a body is read after its answer before the connection is closed [bytes].
 _LINGER_BYTES: Final = 64 * 1024 * 1024
@@ -80,27 +90,56 @@ class PatientConnection(HTTPConnection):
 class PatientDelegate(HTTPMessageDelegate):
     """Passes a request on up to its answer, and ignores what the client sends after that.
 
+    A malformed head, to which Tornado would send a bare 400, gets the standard error body: for example more than a
+    thousand query arguments or 200 headers, or an invalid Host.
+
     Parameters
     ----------
     within : HTTPMessageDelegate
         The delegate that reads the request.
     connection : PatientConnection
         The connection that the answer goes to.
+    metrics : Metrics
     """
 
-    def __init__(self, within: HTTPMessageDelegate, connection: PatientConnection) -> None:
+    def __init__(self, within: HTTPMessageDelegate, connection: PatientConnection, metrics: Metrics) -> None:
         self._within = within
         self._connection = connection
+        self._metrics = metrics
+        self._is_refused = False
         self._ignored = 0
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """Pass on the head of the request."""
+        """Pass on the head of the request, or answer an error."""
+        number = sum(1 for _ in headers.get_all())
+        if number > MAX_HEADERS:
+            self._refuse(HeadTooLargeError(f"The request has {number:,} headers; at most {MAX_HEADERS} are accepted."))
+            return None
         # With this header a client waits for 100 Continue, which Tornado sends unless the answer has ended.
         if headers.get("Expect", "").lower() != "100-continue":
             self._connection.wait_for_request()
-        return self._within.headers_received(start_line, headers)
+        try:
+            return self._within.headers_received(start_line, headers)
+        except HTTPInputError as error:
+            self._refuse(InvalidError(f"{error!s:.200}."))
+            return None
+
+    def _refuse(self, error: PhotseriesError) -> None:
+        """Answer an error at once, and close the connection."""
+        self._is_refused = True
+        self._connection.end_request()
+        content = failure(error)
+        fields = {"Content-Type": "application/json; charset=UTF-8", "Content-Length": str(len(content))}
+        self._connection.write_headers(
+            ResponseStartLine("HTTP/1.1", error.status, http.client.responses[error.status]),
+            HTTPHeaders({**fields, "Server": "photseries", "Connection": "close"}),
+            content,
+        )
+        self._connection.finish()
+        self._metrics.count_error(error.code)
+        log.info("malformed request: %s", error)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Pass on a part of the body, or ignore it."""
@@ -114,6 +153,8 @@ class PatientDelegate(HTTPMessageDelegate):
 
     def finish(self) -> None:
         """Pass on that the request is complete; after an answer there is nothing left to do."""
+        if self._is_refused:
+            return
         if self._connection.is_answered:
             self._within.on_connection_close()  # else Tornado would now call the method of the verb
         else:
@@ -122,4 +163,5 @@ class PatientDelegate(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """Pass on that the client has gone."""
-        self._within.on_connection_close()
+        if not self._is_refused:
+            self._within.on_connection_close()

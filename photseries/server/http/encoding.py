@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -19,6 +20,9 @@ MIN_COMPRESSED_BYTES: Final = 1024
 #: HDF5, Parquet, zip and PNG are compressed already, or incompressible.
 _TYPES: Final = ("text/", "application/json", "application/x-ndjson", "application/x-votable+xml", "image/svg+xml")
 
+#: Maximum length of Accept-Encoding that is considered; browsers send 30 characters.
+_MAX_LENGTH: Final = 500
+
 #: The fastest levels of both libraries, to save processor time.
 _LEVEL: Final = 1
 
@@ -28,16 +32,21 @@ def is_compressible(content_type: str) -> bool:
     return content_type.startswith(_TYPES)
 
 
-def choose_encoding(headers: Mapping[str, str]) -> str | None:
+def choose_encoding(headers: Mapping[str, str], offers: tuple[str, ...] = ENCODINGS) -> str | None:
     """Return the encoding that Accept-Encoding prefers (RFC 9110, 12.5.3), or None for no compression."""
+    return _preferred(headers.get("Accept-Encoding", "")[:_MAX_LENGTH], offers)
+
+
+@functools.lru_cache(100)
+def _preferred(accepted_encodings: str, offers: tuple[str, ...]) -> str | None:
     weights: dict[str, float] = {}
-    for item in headers.get("Accept-Encoding", "").split(","):
+    for item in accepted_encodings.split(","):
         name, _, parameter = (part.strip().lower() for part in item.partition(";"))
         try:
             weights[name] = float(parameter.removeprefix("q=") or 1)
         except ValueError:
             weights[name] = 0.0
-    accepted = [(weights.get(name, weights.get("*", 0.0)), name) for name in ENCODINGS]
+    accepted = [(weights.get(name, weights.get("*", 0.0)), name) for name in offers]
     weight, best = max(accepted, key=lambda pair: pair[0])
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
 

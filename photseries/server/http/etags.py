@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.encoding import ENCODINGS
 
-__all__ = ["is_known", "revisions", "set_validators", "tag_of"]
+__all__ = ["is_known", "revisions", "send_document", "set_validators", "tag_of"]
 
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?(?:\+[a-z]+)?"')
 
@@ -43,16 +44,15 @@ def tag_of(series: SeriesRecord, file_format: str, content: bytes = b"") -> str:
 
 def is_known(headers: Mapping[str, str], tag: str) -> bool:
     """Return whether If-None-Match matches an ETag (weak comparison, RFC 9110, 13.1.2)."""
-    return "*" in _listed(headers) or _as_listed(headers, tag) is not None
-
-
-def _listed(headers: Mapping[str, str]) -> list[str]:
-    return [name.strip().removeprefix("W/") for name in headers.get("If-None-Match", "").split(",")]
+    return headers.get("If-None-Match", "").strip() == "*" or _as_listed(headers, tag) is not None
 
 
 def _as_listed(headers: Mapping[str, str], tag: str) -> str | None:
     """Return the ETag in If-None-Match that matches an answer, possibly that of the compressed answer."""
-    return next((name for name in _listed(headers) if _ENCODED.sub('"', name) == tag), None)
+    if "If-None-Match" not in headers:
+        return None
+    names = (name.strip().removeprefix("W/") for name in headers["If-None-Match"].split(","))
+    return next((name for name in names if _ENCODED.sub('"', name) == tag), None)
 
 
 def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | None:
@@ -63,6 +63,17 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
     return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
 
 
+async def send_document(handler: BaseHandler, content: bytes, media_type: str) -> None:
+    """Send a document that is the same for all users, or 304 if the client has it."""
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    handler.set_header("Cache-Control", "no-cache")
+    handler.set_header("Content-Type", media_type)
+    handler.set_header("ETag", tag)
+    if is_known(handler.request.headers, tag):
+        handler.set_status(304)
+    await handler.send([content])
+
+
 def set_validators(handler: BaseHandler, tag: str, *vary: str) -> None:
     """Set the headers of an answer that a client may cache and revalidate.
 
@@ -70,7 +81,7 @@ def set_validators(handler: BaseHandler, tag: str, *vary: str) -> None:
     ----------
     handler : BaseHandler
     tag : str
-    others : str
+    *vary : str
         Headers of the request on which the answer depends, besides the credentials.
     """
     handler.set_header("ETag", _as_listed(handler.request.headers, tag) or tag)

@@ -75,12 +75,7 @@ class ExportHandler(BaseHandler):
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """Hold one of the places for exports; beyond its first, a client leaves as many free as it holds.
-
-        Raises
-        ------
-        UnavailableError
-        """
+        """Hold one of the places for exports; beyond its first, a client leaves as many free as it holds."""
         running, client = self.shared.exports, self.caller.key
         free = self.services.config.server.exports - running.total() - 1
         if free < 0 or (running[client] and running[client] + 1 > free):

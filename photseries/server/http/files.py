@@ -115,35 +115,7 @@ class FileHandler(BaseHandler):
 
     async def send_file(self, identity: str, extension: str | None = None) -> None:
         """Send the file, in the format of the extension, if any."""
-
-        def read() -> _File:
-            series_id = number_of(identity)
-            values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
-            form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
-            series = self._find(series_id, values.get("revision"))
-            location = self.services.reader.location_mark(series, part)
-            tag = tag_of(series, form.extension, location)
-            if is_known(self.request.headers, tag):
-                return _File(series, form, tag)
-            stored = form is HDF5 and part.is_whole
-            if stored:
-                span = byte_range(self.request.headers, series.blob.size, tag)
-                if span is not None:
-                    content = (
-                        b""
-                        if span[0] >= span[1]
-                        else self.services.reader.stored_range(self.principal, series, *span)[1]
-                    )
-                    return _File(series, form, tag, content, series.blob.size, span, stored)
-            self.weigh(not stored and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
-            series, content = self.services.reader.file(self.principal, series, part, form)
-            tag = tag_of(series, form.extension, location)
-            span = byte_range(self.request.headers, len(content), tag)
-            return _File(
-                series, form, tag, content if span is None else content[slice(*span)], len(content), span, stored
-            )
-
-        file = await self.run(read, heavy=True)
+        file = await self.run(lambda: self._read(identity, extension), heavy=True)
         set_validators(self, file.tag, *([] if extension else ["Accept"]))
         if file.content is None:
             self.set_status(304)
@@ -156,6 +128,29 @@ class FileHandler(BaseHandler):
             digest = b64encode(bytes.fromhex(file.record.blob.hash)).decode()
             self.set_header("Repr-Digest", f"md5=:{digest}:")
         await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
+
+    def _read(self, identity: str, extension: str | None) -> _File:
+        """Read the file, unless the copy of the client is current; call it in a thread."""
+        series_id = number_of(identity)
+        values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
+        form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
+        series = self._find(series_id, values.get("revision"))
+        location = self.services.reader.location_mark(series, part)
+        tag = tag_of(series, form.extension, location)
+        if is_known(self.request.headers, tag):
+            return _File(series, form, tag)
+        stored = form is HDF5 and part.is_whole
+        span = byte_range(self.request.headers, series.blob.size, tag) if stored else None
+        if span is not None:
+            is_empty = span[0] >= span[1]
+            content = b"" if is_empty else self.services.reader.stored_range(self.principal, series, *span)[1]
+            return _File(series, form, tag, content, series.blob.size, span, stored)
+        self.weigh(not stored and series.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
+        series, content = self.services.reader.file(self.principal, series, part, form)
+        tag = tag_of(series, form.extension, location)
+        span = byte_range(self.request.headers, len(content), tag)
+        wanted = content if span is None else content[slice(*span)]
+        return _File(series, form, tag, wanted, len(content), span, stored)
 
     def _partial(self, content: bytes, span: tuple[int, int], length: int) -> bytes:
         """Set the status and headers of a range, and return its bytes, or the error about an unsatisfiable range."""

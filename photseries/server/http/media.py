@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from email.message import Message
+
+from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries.errors import InvalidError, NotAcceptableError, UnsupportedMediaTypeError
 
@@ -13,6 +16,7 @@ __all__ = [
     "content_length",
     "encoding_of",
     "media_type_of",
+    "parse_form",
     "preferred_type",
     "texts_of",
 ]
@@ -74,6 +78,30 @@ def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
         ]
         for name, values in arguments.items()
     }
+
+
+def parse_form(content_type: str, content: bytes) -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
+    """Parse a body of multipart/form-data.
+
+    Returns
+    -------
+    texts, files : dict, dict
+        The contents of the parts without and with a file name, by the name of the part.
+
+    Raises
+    ------
+    InvalidError
+    """
+    header = Message()
+    header["Content-Type"] = content_type
+    texts: dict[str, list[bytes]] = {}
+    files: dict[str, list[HTTPFile]] = {}
+    try:
+        # STILTS sends an empty line before the first boundary, which Tornado would parse as a part.
+        parse_multipart_form_data(header.get_boundary("").encode(), content.lstrip(b"\r\n"), texts, files)
+    except (HTTPInputError, UnicodeError) as error:
+        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    return texts, {name: [file["body"] for file in group] for name, group in files.items()}
 
 
 def check_media(

@@ -8,6 +8,7 @@ by :func:`~photseries.server.http.processes.supervise`, so that any process can 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -77,6 +78,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._labelled = functools.cache(self._of_answer)  # prometheus_client makes many calls to find them
         self._received = self._counter("received_bytes", "Request bodies read.", "route")
         self._refused = self._counter("refusals", "Requests refused or failed, by code.", "code")
         self._refused.labels("damaged")  # initialised to 0, so that alerts see the first increase
@@ -98,6 +100,9 @@ class Metrics:
         ]
         self._gauge("photseries_build_info", "livemax", "Version of the service.", "version").labels(__version__).set(1)
 
+    def _of_answer(self, route: str, verb: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(route, verb, str(status)), self._seconds.labels(route, verb)
+
     def _counter(self, name: str, sentence: str, *labels: str) -> Counter:
         return Counter(f"photseries_{name}", sentence, labels, registry=self._registry)
 
@@ -106,8 +111,9 @@ class Metrics:
 
     def count_answer(self, route: str, verb: str, status: int, seconds: float, received: int) -> None:
         """Count an answer."""
-        self._requests.labels(route, verb, str(status)).inc()
-        self._seconds.labels(route, verb).observe(seconds)
+        answered, took = self._labelled(route, verb, status)
+        answered.inc()
+        took.observe(seconds)
         if received:
             self._received.labels(route).inc(received)
 
@@ -137,8 +143,9 @@ class Metrics:
             values["analysis_waiting"] = self._services.periods.number_waiting()
         except UnavailableError:
             values["database_up"] = 0
-        with contextlib.suppress(OSError, ValueError):  # verify never ran here
-            values |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
+        with contextlib.suppress(OSError, ValueError, TypeError):  # verify never ran here, or in another version
+            verified = dict(json.loads((self._services.config.directory / VERIFIED).read_text("utf-8")))
+            values |= {name: float(value) for name, value in verified.items() if name in self._of_archive}
         for name, value in values.items():
             self._of_archive[name].set(value)
 

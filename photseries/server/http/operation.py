@@ -7,7 +7,7 @@ import ipaddress
 from typing import ClassVar, Final
 
 from photseries import parameters
-from photseries.errors import NotFoundError, UnavailableError
+from photseries.errors import NotFoundError, UnauthorizedError, UnavailableError
 from photseries.fields import ENUMERATIONS
 from photseries.parameters import Parameter
 from photseries.parameters.value_types import choice
@@ -89,6 +89,9 @@ class MetricsHandler(BaseHandler):
             except UnavailableError:
                 if digest in self.shared.scrapers:
                     return OPERATOR
+                raise
+            except UnauthorizedError:
+                self.shared.scrapers.discard(digest)
                 raise
             if principal.is_admin:
                 self.shared.scrapers.add(digest)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from photseries import parameters
-from photseries.errors import DuplicateError, InUseError, OutcomeUnknownError
+from photseries.errors import DuplicateError, ForbiddenError, InUseError, OutcomeUnknownError
 from photseries.parameters import CONTROLS, MAX_PER_PAGE
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
@@ -27,6 +28,14 @@ __all__ = [
 _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numPerPage"))
 
 
+def _page(handler: BaseHandler, name: str, find: Callable[..., tuple[list[dict[str, Any]], int]]) -> dict[str, object]:
+    """Return the page of entries or events that the query asks for; call it in a thread."""
+    values = parameters.read(handler.arguments(), _PAGES)
+    page, per_page = values["pageNumber"], min(values["numPerPage"], MAX_PER_PAGE)
+    found, total = find(handler.principal, page=page, per_page=per_page)
+    return {name: found, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
+
+
 class _KindHandler(BaseHandler):
     def initialize(self, shared: SharedState, kind: str = "") -> None:
         """Store the kind of the entries."""
@@ -44,7 +53,7 @@ class EntriesHandler(_KindHandler):
 
     needs: ClassVar = {"GET": ANY, "POST": requirement_of(Accounts.create)}
 
-    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, OutcomeUnknownError))
+    @Contract(body="New{kind}", gives="Created{kind}", fails=(ForbiddenError, DuplicateError, OutcomeUnknownError))
     async def post(self) -> None:
         """Create an entry."""
         await self.reply(lambda: self.create(self.json_body()))
@@ -56,14 +65,8 @@ class EntriesHandler(_KindHandler):
     @Contract(query=_PAGES, gives="{kind}Page")
     async def get(self) -> None:
         """List the visible entries."""
-
-        def find() -> Mapping[str, object]:
-            values = parameters.read(self.arguments(), _PAGES)
-            page, per_page = values["pageNumber"], min(values["numPerPage"], MAX_PER_PAGE)
-            entries, total = self.services.accounts.find(self.principal, self.kind, page, per_page)
-            return {self.kind: entries, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
-
-        await self.reply(find)
+        find = functools.partial(self.services.accounts.find, kind=self.kind)
+        await self.reply(lambda: _page(self, self.kind, find))
 
 
 class SourcesHandler(EntriesHandler):
@@ -96,7 +99,7 @@ class EntryHandler(_KindHandler):
         """Return the entry."""
         await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
 
-    @Contract(fails=(InUseError, OutcomeUnknownError))
+    @Contract(fails=(ForbiddenError, InUseError, OutcomeUnknownError))
     async def delete(self, identity: str) -> None:
         """Remove the entry."""
         await self.reply(lambda: self.remove(identity))
@@ -135,11 +138,4 @@ class AuditHandler(BaseHandler):
     @Contract(query=_PAGES, gives="AuditPage")
     async def get(self) -> None:
         """List changes of accounts, tokens and sharing, newest first."""
-
-        def find() -> Mapping[str, object]:
-            values = parameters.read(self.arguments(), _PAGES)
-            page, per_page = values["pageNumber"], min(values["numPerPage"], MAX_PER_PAGE)
-            events, total = self.services.accounts.audit(self.principal, page, per_page)
-            return {"events": events, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
-
-        await self.reply(find)
+        await self.reply(lambda: _page(self, "events", self.services.accounts.audit))

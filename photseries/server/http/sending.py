@@ -20,7 +20,7 @@ from tornado.web import RequestHandler
 
 from photseries.errors import UnavailableError
 
-__all__ = ["PIECE", "Outbox"]
+__all__ = ["Outbox", "disconnect"]
 
 #: Size of a write to the connection [bytes]; a client must read this much in ``server.body_timeout``.
 PIECE: Final = 256 * 1024
@@ -113,12 +113,12 @@ class Outbox:
             for answer in self._answers:
                 totals[answer.client] += answer.length
             greediest, _ = totals.most_common(1)[0]
-            theirs = [answer for answer in self._answers if answer.client == greediest]
-            if greediest == client or not theirs:
+            if greediest == client:
                 raise UnavailableError(
                     f"Answers that this client has not read take too much memory (limit {self._budget:,} bytes for "
                     "all clients). Read or close them, then retry."
                 )
+            theirs = [answer for answer in self._answers if answer.client == greediest]
             stalest = min(theirs, key=lambda answer: answer.taken_at)
             self._answers.discard(stalest)
             disconnect(stalest.handler)

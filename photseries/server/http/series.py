@@ -327,9 +327,9 @@ def _removing(handler: BaseHandler, identity: str, remove: Callable[..., None]) 
     return call
 
 
-def restricted_to_source(query: Query, identity: str) -> Query:
-    """Restrict a query to the series of a source."""
-    mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
+def restricted_to_source(query: Query, *identities: str) -> Query:
+    """Restrict a query to the series of a source, or of several."""
+    mine = Condition(OF_SOURCE, OF_SOURCE.field, identities)
     return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
 
 

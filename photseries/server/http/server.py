@@ -33,7 +33,6 @@ from photseries.server.http.early_answers import PatientConnection, PatientDeleg
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.file_uploads import FileUploadHandler, InspectHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
-from photseries.server.http.malformed import JsonBadRequestDelegate
 from photseries.server.http.memory import return_freed_memory
 from photseries.server.http.openapi.handlers import Documents, OpenApiHandler
 from photseries.server.http.operation import (
@@ -144,8 +143,7 @@ class _Application(Application):
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Return the delegate of a request; Tornado calls this before it reads the request."""
         connection = PatientConnection(cast("HTTP1Connection", request_conn))  # HTTPServer makes no other kind
-        within = PatientDelegate(super().start_request(server_conn, connection), connection)
-        return JsonBadRequestDelegate(within, request_conn, self._metrics)
+        return PatientDelegate(super().start_request(server_conn, connection), connection, self._metrics)
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
@@ -266,6 +264,8 @@ async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
             swept = await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
         except PhotseriesError as error:
             log.warning("the sweep will be tried again: %s", error)
+        except Exception:
+            log.exception("the sweep failed unexpectedly and will be tried again")
         else:
             if swept is not None:
                 shared.metrics.swept(swept)
@@ -274,7 +274,10 @@ async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
 async def _measure_regularly(shared: SharedState, threads: ThreadPool) -> None:
     """Update the gauges of this process, and read the totals of the archive at intervals."""
     for step in itertools.count():
-        shared.metrics.refresh()
-        if step % MEASURE == 0:
-            await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        try:
+            shared.metrics.refresh()
+            if step % MEASURE == 0:
+                await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        except Exception:
+            log.exception("the metrics could not be updated")
         await asyncio.sleep(REFRESH)

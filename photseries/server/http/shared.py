@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
 from tornado.web import RequestHandler
@@ -50,7 +49,7 @@ class ThreadPool(ThreadPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call a function in a thread; the future raises RuntimeError for a BaseException that is no Exception."""
-        return super().submit(_without_panic(function), *args, **kwargs)
+        return super().submit(_without_panic, function, *args, **kwargs)
 
     def end(self, deadline: float) -> bool:
         """Refuse new work, wait for running work until a deadline (monotonic clock); return whether it ended."""
@@ -60,17 +59,13 @@ class ThreadPool(ThreadPoolExecutor):
         return not any(thread.is_alive() for thread in self._threads)
 
 
-def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
-    @wraps(function)
-    def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                raise
-            raise RuntimeError("A native module has panicked.") from error
-
-    return called
+def _without_panic(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return function(*args, **kwargs)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RuntimeError("A native module has panicked.") from error
 
 
 class SharedState:

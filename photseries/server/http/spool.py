@@ -85,8 +85,11 @@ class SpoolBudget:
     def give(self, medium: str, size: int, client: str = "") -> None:
         """Return bytes to a budget."""
         with self._lock:
+            held = self._held_by[medium]
             self._held[medium] -= size
-            self._held_by[medium] -= Counter({client: size})
+            held[client] -= size
+            if not held[client]:
+                del held[client]
 
 
 class Body:
@@ -101,12 +104,29 @@ class Body:
 
     def __init__(self, spool: SpoolBudget, client: Callable[[], str] = str) -> None:
         self._spool = spool
-        self._client = functools.cache(client)
+        self._identify = client
+        self._lock = threading.Lock()  # of the file, and of what the body has taken
+        self._is_closed = False
         self._lent = 0
         self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
         self.size = 0
+
+    @functools.cached_property
+    def _client(self) -> str:
+        """The user or network, the same for all parts."""
+        return self._identify()
+
+    @contextlib.contextmanager
+    def _kept_open(self) -> Iterator[None]:
+        """Postpone a :meth:`close` by another thread to the end of the block."""
+        try:
+            with self._lock:
+                yield
+        finally:
+            if self._is_closed:
+                self.close()
 
     def goes_to_disk(self, size: int) -> bool:
         """Return whether a part of this size goes to a file."""
@@ -116,19 +136,22 @@ class Body:
         return after > (SHORT if self._spool.is_crowded else LONG)
 
     def write(self, part: bytes) -> None:
-        """Add a part.
+        """Add a part; ignore it if the client has gone.
 
         Raises
         ------
         UnavailableError
             When a budget is exhausted, or the disk is full.
         """
-        if not self.goes_to_disk(len(part)):
-            self._take("memory", len(part))
-            self._short.write(part)
-        else:
-            self._spill(part)
-        self.size += len(part)
+        with self._kept_open():
+            if self._is_closed:
+                return
+            if self.goes_to_disk(len(part)):
+                self._spill(part)
+            else:
+                self._take("memory", len(part))
+                self._short.write(part)
+            self.size += len(part)
 
     def _spill(self, part: bytes) -> IO[bytes]:
         waiting = (self._short.getvalue(), part)
@@ -139,6 +162,7 @@ class Body:
             file = self._file
             for piece in waiting:
                 file.write(piece)
+            file.flush()
         except OSError as error:
             raise UnavailableError(
                 "The disk of the service is full, so the upload cannot be stored. Try again later."
@@ -151,7 +175,8 @@ class Body:
     def content(self) -> Iterator[bytes]:
         """Yield the whole body, which counts as memory until the end of the block."""
         with self.borrowed(self._taken["disk"]):
-            content = self._join()
+            with self._kept_open():
+                content = self._short.getvalue() if self._file is None else _content_of(self._file)
             yield content
 
     @contextlib.contextmanager
@@ -163,13 +188,13 @@ class Body:
         UnavailableError
             When it is exhausted.
         """
-        self._spool.take("memory", size, self._client(), self._taken["memory"] + self._lent)
+        self._spool.take("memory", size, self._client, self._taken["memory"] + self._lent)
         self._lent += size
         try:
             yield
         finally:
             self._lent -= size
-            self._spool.give("memory", size, self._client())
+            self._spool.give("memory", size, self._client)
 
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -183,36 +208,38 @@ class Body:
         UnavailableError
             When the disk is full.
         """
-        file = self._file or self._spill(b"")
-        try:
-            file.flush()
-        except OSError as error:
-            message = "The disk of the service is full, so the upload cannot be stored. Try again later."
-            raise UnavailableError(message) from error
-        duplicate = os.dup(file.fileno())
+        with self._kept_open():
+            duplicate = os.dup((self._file or self._spill(b"")).fileno())
         try:
             yield duplicate
         finally:
             os.close(duplicate)
 
-    def _join(self) -> bytes:
-        if self._file is None:
-            return self._short.getvalue()
-        self._file.seek(0)
-        return self._file.read()
-
     def close(self) -> None:
-        """Release all resources; idempotent."""
-        self._short = io.BytesIO()
-        if self._file is not None:
-            self._file.close()
-        for medium in self._taken:
-            self._give(medium)
+        """Release all resources, or let the thread that works on them release them; idempotent."""
+        self._is_closed = True
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._short = io.BytesIO()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            for medium in self._taken:
+                self._give(medium)
+        finally:
+            self._lock.release()
 
     def _take(self, medium: str, size: int) -> None:
-        self._spool.take(medium, size, self._client(), self._taken[medium] + (self._lent if medium == "memory" else 0))
+        self._spool.take(medium, size, self._client, self._taken[medium] + (self._lent if medium == "memory" else 0))
         self._taken[medium] += size
 
     def _give(self, medium: str) -> None:
-        self._spool.give(medium, self._taken[medium], self._client())
-        self._taken[medium] = 0
+        if self._taken[medium]:
+            self._spool.give(medium, self._taken[medium], self._client)
+            self._taken[medium] = 0
+
+
+def _content_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()

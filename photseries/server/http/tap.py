@@ -7,13 +7,12 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, ClassVar, Final
 from urllib.parse import parse_qs
-
-from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries.errors import (
     BusyError,
@@ -30,17 +29,18 @@ from photseries.server.disk import space_for
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, credential_of, origin_of
-from photseries.server.http.media import FORM, media_type_of
+from photseries.server.http.media import FORM, media_type_of, parse_form
 from photseries.server.http.shared import SharedState
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
 
-__all__ = ["TAP_ROUTES", "ChallengeHandler", "VOHandler"]
+__all__ = ["MAX_FORM_SIZE", "TAP_ROUTES", "URLENCODED", "ProtocolHandler", "VOHandler"]
 
-_URLENCODED: Final = "application/x-www-form-urlencoded"
+#: The media type of a form without files.
+URLENCODED: Final = "application/x-www-form-urlencoded"
 _XML: Final = "text/xml; charset=utf-8"
 #: Maximum size of the parameters besides uploads [bytes].
-_OTHERS: Final = 64 * 1024
+MAX_FORM_SIZE: Final = 64 * 1024
 _PIECE: Final = 256 * 1024
 #: Longer results are spooled to disk [bytes].
 _SHORT: Final = 8 * 1024 * 1024
@@ -63,8 +63,15 @@ class _Arguments:
         return {name: texts[-1] for name, texts in self.texts.items()}
 
 
-class ChallengeHandler(BaseHandler):
-    """The base of all handlers under /vo: a 401 lists the authentication schemes."""
+class ProtocolHandler(BaseHandler):
+    """The base of queries by GET or, with a form, by POST; a 401 lists the authentication schemes."""
+
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
+    reads: ClassVar[Sequence[str]] = ("GET", "HEAD", "POST")
+
+    def given_credential(self) -> Credential:
+        """Return the credential of the request; a POST may be anonymous, because it does not change the archive."""
+        return credential_of(self.request, self.services.config, public=True)
 
     @property
     def origin(self) -> str:
@@ -76,22 +83,16 @@ class ChallengeHandler(BaseHandler):
         return f"{super()._challenges()}, {bearer}"
 
 
-class VOHandler(ChallengeHandler):
+class VOHandler(ProtocolHandler):
     """The base of handlers of the Virtual Observatory: forms, and errors as VOTables."""
 
-    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
-    reads: ClassVar[Sequence[str]] = ("GET", "HEAD", "POST")
     takes_files: ClassVar[bool] = True
 
     @property
     def max_body_length(self) -> int:
         """The maximum length of a form [bytes]."""
         settings = self.services.config.vo
-        return settings.upload + settings.query + _OTHERS
-
-    def given_credential(self) -> Credential:
-        """Return the credential of the request; a POST may be anonymous, because it does not change the archive."""
-        return credential_of(self.request, self.services.config, public=True)
+        return settings.upload + settings.query + MAX_FORM_SIZE
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Send an error as a VOTable."""
@@ -106,7 +107,7 @@ class VOHandler(ChallengeHandler):
         InvalidError, UnsupportedMediaTypeError
         """
         if self.caller.principal is not None and not self.caller.principal.is_anonymous:
-            self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
+            self.name_user()
         texts_by_name: dict[str, list[str]] = {}
         files: dict[str, bytes] = {}
         pairs: dict[str, list[str]] = {}
@@ -114,9 +115,9 @@ class VOHandler(ChallengeHandler):
             kind = media_type_of(self.request.headers)
             if kind == FORM:
                 pairs, files = _parts(self.request.headers["Content-Type"], content)
-            elif content and kind != _URLENCODED:
+            elif content and kind != URLENCODED:
                 raise UnsupportedMediaTypeError(
-                    f"Parameters come in the query, or in a body of {_URLENCODED} or {FORM}."
+                    f"Parameters come in the query, or in a body of {URLENCODED} or {FORM}."
                 )
             elif content:
                 try:
@@ -128,6 +129,10 @@ class VOHandler(ChallengeHandler):
             for name, texts in source.items():
                 texts_by_name.setdefault(name.upper(), []).extend(texts)
         return _Arguments(texts_by_name, files)
+
+    def name_user(self) -> None:
+        """Name the user in a header (SSO 2.0), with ? for characters that headers cannot contain."""
+        self.set_header("X-VO-Authenticated", re.sub(r"[^ -~]", "?", self.principal.username))
 
     def uploads(self, arguments: _Arguments) -> dict[str, bytes]:
         """Return the uploaded tables of a request; URLs are fetched only with a token, by heavy requests."""
@@ -151,22 +156,12 @@ class VOHandler(ChallengeHandler):
 
 def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dict[str, bytes]]:
     """Parse a form with files."""
-    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
-    texts: dict[str, list[bytes]] = {}
-    files: dict[str, list[HTTPFile]] = {}
-    try:
-        # STILTS sends an empty line before the first boundary, which Tornado would parse as a part.
-        parse_multipart_form_data(boundary.encode(), content.lstrip(b"\r\n"), texts, files)
-    except (HTTPInputError, UnicodeDecodeError) as error:
-        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    texts, files = parse_form(content_type, content)
     if len(texts) + len(files) > _MAX_FIELDS:
         raise InvalidError(f"The form has more than {_MAX_FIELDS} parts.")
     plain = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     # A part without a file name can be a table too.
-    tables = {name: values[-1] for name, values in texts.items()} | {
-        name: file[-1]["body"] for name, file in files.items()
-    }
-    return plain, tables
+    return plain, {name: values[-1] for name, values in (texts | files).items()}
 
 
 class SyncHandler(VOHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import time
@@ -16,6 +17,8 @@ __all__ = ["Throttle", "came_by_https", "client_address", "network_of"]
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_REMEMBERED = 10_000
+#: More than the length of any address.
+_MAX_LENGTH = 50
 #: Maximum number of proxies in a chain.
 MAX_HOPS = 20
 WINDOW = 60.0  # [s]
@@ -61,8 +64,13 @@ def came_by_https(peer: str, forwarded: str, settings: ServerSettings) -> bool:
 
 
 def _address(text: str) -> _Address | None:
+    return _parsed(text.partition("%")[0][:_MAX_LENGTH])  # the zone of an IPv6 address can be any text
+
+
+@functools.lru_cache(1000)
+def _parsed(text: str) -> _Address | None:
     try:
-        return ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address can be any text
+        return ipaddress.ip_address(text)
     except ValueError:
         return None
 

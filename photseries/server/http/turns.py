@@ -52,6 +52,7 @@ class Turns:
         self._places = places
         self._each = each
         self._max_waiting = max_waiting
+        self._taken = 0
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in round-robin order
 
@@ -73,16 +74,14 @@ class Turns:
         """
         turn = self._join(user)
         try:
-            await self._wait_for(turn, user)
+            if turn is not None:
+                await self._wait_for(turn, user)
             yield
         finally:
-            if turn.cancelled():
-                self._forget(user, turn)
+            if turn is not None and turn.cancelled():
+                self._leave(turn, user)
             else:
-                self._held -= Counter({user: 1})
-                if queue := self._queues.pop(user, None):
-                    self._queues[user] = queue  # at the end of the order
-                self._call_next()
+                self._release(user)
 
     def check(self, user: str) -> None:
         """Raise an error if a further request of a user could not wait for a place; any thread may ask.
@@ -98,13 +97,22 @@ class Turns:
 
     def _busy_error(self, waiting: int) -> BusyError:
         return BusyError(
-            f"You have {self._each} {self._what} running and {waiting} waiting, the maximum per user. "
+            f"You have reached the maximum of {self._what} per user: {self._each} running and {waiting} waiting. "
             "Wait for some to end, then retry."
         )
 
+    def _join(self, user: str) -> asyncio.Future[None] | None:
+        """Take a place if one is free and nobody waits; else return a future that ends when this user gets one."""
+        if not self._queues and self._is_free and self._held[user] < self._each:
+            self._take(user)
+            return None
+        self.check(user)
+        turn = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(user, deque()).append(turn)
+        self._call_next()
+        return turn
+
     async def _wait_for(self, turn: asyncio.Future[None], user: str) -> None:
-        if turn.done():
-            return
         try:
             async with asyncio.timeout(self._max_wait):
                 await turn
@@ -113,31 +121,44 @@ class Turns:
                 raise UnavailableError(f"Too many {self._what} of other users are running; try again.") from None
             raise self._busy_error(len(self._queues.get(user, ()))) from None
 
-    def _join(self, user: str) -> asyncio.Future[None]:
-        self.check(user)
+    def _leave(self, turn: asyncio.Future[None], user: str) -> None:
+        """Remove a request that no longer waits from its queue, unless its turn has come meanwhile."""
         queue = self._queues.get(user, deque())
-        turn = asyncio.get_running_loop().create_future()
-        queue.append(turn)
-        self._queues[user] = queue
-        self._call_next()
-        return turn
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._queues[user]
 
-    def _forget(self, user: str, turn: asyncio.Future[None]) -> None:
-        """Remove a request that no longer waits from its queue."""
-        queue = self._queues[user]
-        queue.remove(turn)
-        if not queue:
-            del self._queues[user]
+    @property
+    def _is_free(self) -> bool:
+        """Whether a place is free."""
+        return self._places is None or self._taken < self._places
+
+    def _take(self, user: str) -> None:
+        self._held[user] += 1
+        self._taken += 1
+
+    def _release(self, user: str) -> None:
+        """Free a place, and call the next user; this one comes last among equals."""
+        self._taken -= 1
+        self._held[user] -= 1
+        if not self._held[user]:
+            del self._held[user]
+        if queue := self._queues.pop(user, None):
+            self._queues[user] = queue  # at the end of the order
+        self._call_next()
 
     def _call_next(self) -> None:
         """Assign the free places."""
-        while self._places is None or self._held.total() < self._places:
+        while self._queues and self._is_free:
             users = [user for user in self._queues if self._held[user] < self._each]
             if not users:
                 return
             user = min(users, key=lambda user: self._held[user])
             queue = self._queues[user]
-            self._held[user] += 1
-            queue.popleft().set_result(None)
+            turn = queue.popleft()
             if not queue:
                 del self._queues[user]
+            if not turn.cancelled():  # cancelled, but not yet in _leave
+                self._take(user)
+                turn.set_result(None)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
 import orjson
 import zstandard
-from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries import parameters
 from photseries.errors import InvalidError, TooLargeError
@@ -17,12 +16,15 @@ from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
 from photseries.parameters import Parameter
 from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
-from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
+from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of, parse_form
 
-__all__ = ["UploadHandler", "decompress", "require_short_fields"]
+__all__ = ["MAX_FIELDS_SIZE", "UploadHandler", "require_short_fields"]
 
 #: Maximum size of the fields of a body, in units of limits.metadata, because groups and streams are not metadata.
 MAX_FIELDS_SIZE = 2
+
+#: Size of the pieces in which a body is inflated, each within the budget of memory [bytes].
+_PIECE = 4 * 1024 * 1024
 
 
 class UploadHandler(BaseHandler):
@@ -71,10 +73,24 @@ class UploadHandler(BaseHandler):
         ------
         InvalidError, TooLargeError
         """
-        with self._body.content() as raw:
-            content = decompress(raw, encoding_of(self.request.headers), self.services.config.server.max_body)
-            with self._body.borrowed(max(0, len(content) - len(raw))):
-                yield content
+        with self._body.content() as raw, ExitStack() as stack:
+            encoding, limit = encoding_of(self.request.headers), self.services.config.server.max_body
+            if encoding == "identity" or not raw:
+                yield raw
+                return
+            pieces: list[bytes] = []
+            size = len(raw)  # what the content may have before it takes more room than the body
+            try:
+                for piece in _INFLATERS[encoding](raw):
+                    pieces.append(piece)
+                    inflated = sum(map(len, pieces))
+                    if inflated > limit:
+                        raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
+                    stack.enter_context(self._body.borrowed(max(0, inflated - size)))
+                    size = max(size, inflated)
+            except (zlib.error, zstandard.ZstdError, EOFError) as error:
+                raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
+            yield b"".join(pieces)
 
 
 def require_short_fields(body: Mapping[str, object], limit: int) -> None:
@@ -91,68 +107,37 @@ def require_short_fields(body: Mapping[str, object], limit: int) -> None:
 
 def _form(content_type: str, content: bytes) -> dict[str, object]:
     """Parse a form with a file and fields."""
-    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
-    texts: dict[str, list[bytes]] = {}
-    files: dict[str, list[HTTPFile]] = {}
-    try:
-        parse_multipart_form_data(boundary.encode(), content, texts, files)
-    except (HTTPInputError, UnicodeDecodeError) as error:
-        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    texts, files = parse_form(content_type, content)
     sent_files = [file for group in files.values() for file in group]
     if len(sent_files) != 1:
         raise InvalidError(f"The form must have one file, not {len(sent_files)}.", fields={"data": ["One file."]})
     if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
         raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
-    return {**fields_of_texts(decoded), "data": sent_files[0]["body"]}
+    return {**fields_of_texts(decoded), "data": sent_files[0]}
 
 
-def decompress(content: bytes, encoding: str, limit: int) -> bytes:
-    """Decompress a body.
-
-    Parameters
-    ----------
-    content : bytes
-    encoding : str
-        One of those that :mod:`photseries.server.http.media` accepts.
-    limit : int
-        Maximum size of the result [bytes].
-
-    Raises
-    ------
-    InvalidError
-        When it is damaged.
-    TooLargeError
-    """
-    if not content:
-        return content
-    try:
-        inflated_content = _INFLATERS[encoding](content, limit + 1)
-    except (zlib.error, zstandard.ZstdError, EOFError) as error:
-        raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
-    if len(inflated_content) > limit:
-        raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-    return inflated_content
-
-
-def _gunzipped(content: bytes, limit: int) -> bytes:
+def _gunzipped(content: bytes) -> Iterator[bytes]:
     stream = zlib.decompressobj(wbits=31)
-    inflated_content = stream.decompress(content, limit)
-    if len(inflated_content) < limit and not stream.eof:
+    for start in range(0, len(content), _PIECE):
+        part = content[start : start + _PIECE]
+        while part and not stream.eof:
+            yield stream.decompress(part, _PIECE)
+            part = stream.unconsumed_tail
+        if stream.eof:
+            if stream.unused_data or start + _PIECE < len(content):
+                raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
+            return
+    yield stream.flush()
+    if not stream.eof:
         raise EOFError
-    if stream.unused_data:
-        raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
-    return inflated_content
 
 
-def _unzstd(content: bytes, limit: int) -> bytes:
+def _unzstd(content: bytes) -> Iterator[bytes]:
     with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
-        return stream.read(limit)
+        while piece := stream.read(_PIECE):
+            yield piece
 
 
-#: Content-Encoding -> decompressor with a size limit.
-_INFLATERS: Mapping[str, Callable[[bytes, int], bytes]] = {
-    "identity": lambda content, limit: content,
-    "gzip": _gunzipped,
-    "zstd": _unzstd,
-}
+#: Content-Encoding -> function that yields the content in pieces.
+_INFLATERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzipped, "zstd": _unzstd}

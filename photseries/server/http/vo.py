@@ -18,7 +18,7 @@ from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, credential_of
 from photseries.server.http.media import media_type_of
 from photseries.server.http.series import number_of
-from photseries.server.http.tap import ChallengeHandler, VOHandler
+from photseries.server.http.tap import MAX_FORM_SIZE, URLENCODED, ProtocolHandler, VOHandler
 from photseries.server.http.turns import MANY_ROWS
 from photseries.server.vo import conesearch, datalink, moc, registry, soda
 from photseries.server.vo.observations import Observation
@@ -26,24 +26,13 @@ from photseries.server.vo.observations import Observation
 __all__ = ["VO_ROUTES"]
 
 
-_FORM: Final = "application/x-www-form-urlencoded"
-_MAX_FORM_SIZE: Final = 64 * 1024
-
-
-class _QueryHandler(ChallengeHandler):
+class _QueryHandler(ProtocolHandler):
     """A handler of queries by GET or, with a form, by POST, as DALI 1.1 requires."""
-
-    needs: ClassVar = {"GET": ANY, "POST": ANY}
-    reads: ClassVar = ("GET", "HEAD", "POST")
 
     @property
     def max_body_length(self) -> int:
         """The maximum length of a form [bytes]."""
-        return _MAX_FORM_SIZE
-
-    def given_credential(self) -> Credential:
-        """Return the credential of the request; a POST may be anonymous, because it changes nothing."""
-        return credential_of(self.request, self.services.config, public=True)
+        return MAX_FORM_SIZE
 
     def arguments(self) -> dict[str, list[str]]:
         """Return the parameters of the query and of the form; call it in a thread.
@@ -54,8 +43,8 @@ class _QueryHandler(ChallengeHandler):
         """
         arguments = super().arguments()
         with self._body.content() as content:
-            if content and media_type_of(self.request.headers) != _FORM:
-                raise UnsupportedMediaTypeError(f"Parameters come in the query, or in a body of the type {_FORM}.")
+            if content and media_type_of(self.request.headers) != URLENCODED:
+                raise UnsupportedMediaTypeError(f"Parameters come in the query, or in a body of the type {URLENCODED}.")
             for name, texts in parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True).items():
                 arguments.setdefault(name, []).extend(texts)
         return arguments
@@ -222,7 +211,7 @@ class LoginHandler(VOHandler):
         await self.run(lambda: None)
         if credential is not None and credential.recognize is Accounts.authenticate:
             self.set_header("X-VO-Bearer-Token", credential.secret)
-        self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
+        self.name_user()
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         await self.send([b"OK\n"])
 

@@ -74,22 +74,29 @@ class Work:
         """
         work = functools.partial(self._retry, function) if repeats else function
         try:
-            return await self._identified(work, heavy=heavy)
+            if self._is_identified or self._caller.credential is None:
+                return await self.in_thread(work, heavy=heavy)
+            self._is_identified = True
+            try:
+                return await self.in_thread(functools.partial(self._identify, work), heavy=heavy)
+            finally:
+                self._caller.remember()
         except HeavyWork:
             self._heavy_place = AsyncExitStack()
             await self._heavy_place.enter_async_context(self._shared.heavy_requests.place(self._caller.key))
             return await self.in_thread(work, heavy=True)
 
-    def weigh(self) -> None:
+    def weigh(self, is_heavy: bool) -> None:
         """Hold a heavy request until it gets one of its user's places for heavy requests.
 
         Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
-        is a place, which the request holds to its end.
+        is a place, which the request holds to its end. Heavy are exports, analyses, summaries, queries around
+        positions, and lists and files whose tables are read and written in another form and have many rows.
         """
-        if self._heavy_place is None:
+        if is_heavy and self._heavy_place is None:
             raise HeavyWork
 
-    def while_allowed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def while_allowed(self, pieces: Iterator[T]) -> Iterator[T]:
         """Yield pieces, whose computation may take hours, until the user loses rights; call it in a thread.
 
         Raises
@@ -101,10 +108,10 @@ class Work:
         """
         checked = time.monotonic()
         for piece in pieces:
+            yield piece
             if time.monotonic() > checked + _RIGHTS_INTERVAL:
                 self._retry(lambda: self._caller.check_rights(self._shared.services.accounts))
                 checked = time.monotonic()
-            yield piece
 
     async def in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         """Call a function in a thread when the turn of this user comes."""
@@ -146,16 +153,7 @@ class Work:
     def _retry(self, function: Callable[[], T]) -> T:
         return self._shared.services.catalogue.with_retries(function, harmless=self._harmless)
 
-    async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
-        if self._is_identified or self._caller.credential is None:
-            return await self.in_thread(function, heavy=heavy)
-        self._is_identified = True
-
-        def identified() -> T:
-            self._retry(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
-            return function()
-
-        try:
-            return await self.in_thread(identified, heavy=heavy)
-        finally:
-            self._caller.remember()
+    def _identify(self, function: Callable[[], T]) -> T:
+        """Look up the user, and call a function."""
+        self._retry(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
+        return function()

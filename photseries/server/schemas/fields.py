@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TypeVar
 
 from marshmallow import ValidationError, fields
 
@@ -41,57 +43,50 @@ def ids_shape(*, lone: bool) -> JsonSchema:
     return {"anyOf": [id_array, ID_SHAPE, {"const": "all"}]} if lone else id_array
 
 
-class Text(fields.Field[str]):
-    """A text."""
+T = TypeVar("T")
 
-    shape = TEXT_SHAPE
 
-    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> str:
+class _CastField(fields.Field[T]):
+    """A field whose cast, a function of name and value, raises ValueError for an invalid value."""
+
+    cast: Callable[[str, object], T]
+
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> T:
         try:
-            return as_text(self.name or "", value)
+            return self.cast(self.name or "", value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
 
-class Number(fields.Field[float]):
+class Text(_CastField[str]):
+    """A text."""
+
+    shape = TEXT_SHAPE
+    cast = staticmethod(as_text)
+
+
+class Number(_CastField[float]):
     """A finite number in an interval."""
 
     def __init__(
         self, interval: Interval | None = None, *, required: bool = False, allow_none: bool | None = None
     ) -> None:
         super().__init__(required=required, allow_none=allow_none)
-        self.interval = interval
+        self.cast = partial(as_number, interval=interval)
         self.shape = number_shape(interval)
 
-    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> float:
-        try:
-            return as_number(self.name or "", value, self.interval)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
 
-
-class IdField(fields.Field[int]):
+class IdField(_CastField[int]):
     """An id."""
 
     shape = ID_SHAPE
-
-    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> int:
-        try:
-            return as_id(self.name or "", value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
+    cast = staticmethod(as_id)
 
 
-class Ids(fields.Field["list[int] | str"]):
+class Ids(_CastField["list[int] | str"]):
     """The ids of groups or users: a list, or, if ``lone``, one id or ``"all"``."""
 
     def __init__(self, *, kind: str, lone: bool, validate: Callable[[Iterable[int]], None] | None = None) -> None:
         super().__init__(validate=validate)
-        self.kind, self.lone = kind, lone
+        self.cast = partial(as_ids, kind=kind, lone=lone)
         self.shape = ids_shape(lone=lone)
-
-    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> list[int] | str:
-        try:
-            return as_ids(self.name or "", value, kind=self.kind, lone=self.lone)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None

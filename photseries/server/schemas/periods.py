@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import Schema, fields
 
 from photseries.fields import POSITIVE
 from photseries.server.schemas.fields import Number, Text
@@ -11,11 +11,6 @@ __all__ = ["PERIOD"]
 
 
 class _PeriodSchema(Schema):
-    class Meta:
-        """Refuses unknown keys."""
-
-        unknown = RAISE
-
     period = Number(POSITIVE, required=True)
     method = Text(required=True)
     preferred = fields.Boolean(load_default=False, truthy={True}, falsy={False})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from photseries.errors import InvalidError
 from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
@@ -45,14 +45,7 @@ def _require_future(moment: datetime) -> None:
         raise ValidationError("Must be before the year 10000 in UTC.") from None
 
 
-class _Entry(Schema):
-    class Meta:
-        """Refuses unknown keys."""
-
-        unknown = RAISE
-
-
-class _Numbered(_Entry):
+class _Numbered(Schema):
     id = IdField(validate=_CHOSEN)
 
 
@@ -74,7 +67,7 @@ class StreamSchema(GroupSchema):
     """A data stream and its members."""
 
 
-class SourceSchema(_Entry):
+class SourceSchema(Schema):
     """An object on the sky: its name as ``id``; ``group_ids`` is accepted for SkyPortal's clients."""
 
     id = Text(required=True)
@@ -83,7 +76,7 @@ class SourceSchema(_Entry):
     group_ids = Ids(kind="group", lone=True)
 
 
-class _LocatedEntry(_Entry):
+class _LocatedEntry(Schema):
     longitude = Number(Interval("Must be in [-180, 360] deg.", -180, 360), allow_none=True)
     latitude = Number(Interval("Must be in [-90, 90] deg.", -90, 90), allow_none=True)
     height = Number(Interval("Must be in [-1000, 100000] m.", -1000, 100_000), allow_none=True)
@@ -117,7 +110,7 @@ class TokenSchema(_Numbered):
         return {**values, "expires_at": values["expires_at"].astimezone(UTC)} if "expires_at" in values else values
 
 
-class MembersSchema(_Entry):
+class MembersSchema(Schema):
     """A change of a group or a stream: name, members."""
 
     name = Text()
@@ -126,7 +119,7 @@ class MembersSchema(_Entry):
     remove_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
-class UserChangeSchema(_Entry):
+class UserChangeSchema(Schema):
     """A change of a user: deactivation, which revokes the user's tokens, or reactivation."""
 
     active = fields.Boolean(required=True, truthy={True}, falsy={False})

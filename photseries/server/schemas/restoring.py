@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import Schema, fields, validate
 
 from photseries.server.schemas.fields import IdField, Text
 
 __all__ = ["RESTORE", "UNDO"]
 
 
-class _Strict(Schema):
-    class Meta:
-        """Refuses unknown keys."""
-
-        unknown = RAISE
-
-
-class _RestoreSchema(_Strict):
+class _RestoreSchema(Schema):
     revision = IdField()
 
 
-class _UndoSchema(_Strict):
+class _UndoSchema(Schema):
     batch = Text(required=True)
     dryRun = fields.Boolean()  # noqa: N815  as in the interface
-    after = fields.Integer(strict=True)
+    after = fields.Integer(strict=True, validate=validate.Range(min=0))
 
 
 RESTORE, UNDO = _RestoreSchema(), _UndoSchema()

@@ -5,15 +5,13 @@ a bad value raises :class:`~photseries.errors.StartError`, which names it. ``con
 the commented reference; a test compares it with the defaults.
 """
 
-from photseries.server.settings.loading import load, public_settings
+from photseries.server.settings.loading import ignored_variables, load, public_settings
 from photseries.server.settings.sections import (
     AnalysisSettings,
     Config,
     DatabaseSettings,
-    DataSettings,
     LimitSettings,
     LogSettings,
-    PageSettings,
     PeriodogramSettings,
     PhotometrySettings,
     QuotaSettings,
@@ -26,11 +24,9 @@ from photseries.server.settings.sections import (
 __all__ = [
     "AnalysisSettings",
     "Config",
-    "DataSettings",
     "DatabaseSettings",
     "LimitSettings",
     "LogSettings",
-    "PageSettings",
     "PeriodogramSettings",
     "PhotometrySettings",
     "QuotaSettings",
@@ -38,6 +34,7 @@ __all__ = [
     "ServerSettings",
     "StoreSettings",
     "VOSettings",
+    "ignored_variables",
     "load",
     "public_settings",
 ]

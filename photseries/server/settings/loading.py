@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -15,9 +16,16 @@ import yaml
 from photseries.errors import StartError
 from photseries.server.settings.sections import Config
 
-__all__ = ["load", "public_settings"]
+__all__ = ["ignored_variables", "load", "public_settings"]
 
 PREFIX = "PHOTSERIES_"
+
+_SECTIONS: Mapping[str, type[Any]] = typing.get_type_hints(Config)
+_KEYS = {f"{section}.{key.name}": key for section, shape in _SECTIONS.items() for key in dataclasses.fields(shape)}
+_TYPES = {name: typing.get_type_hints(_SECTIONS[name.partition(".")[0]])[key.name] for name, key in _KEYS.items()}
+
+#: Kubernetes sets variables with one underscore to such addresses, for a Service called photseries-server, for example.
+_SERVICE_ADDRESSES = ("tcp://", "udp://", "sctp://")
 
 
 def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Config:
@@ -41,42 +49,45 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     StartError
         When the file cannot be read, a key is unknown, or a value does not fit; the message names it.
     """
-    document = _document(path)
     values = {
         f"{section}.{key}": value
-        for section, block in document.items()
+        for section, block in _document(path).items()
         for key, value in _block(section, block).items()
     }
-    for name, text in environ.items():
-        if name.startswith(PREFIX) and "__" in name:
-            values[name.removeprefix(PREFIX).lower().replace("__", ".", 1)] = _scalar(name, text)
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and "__" in variable:
+            name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
+            values[name] = _scalar(variable, text, _TYPES.get(name))
     values.update(overrides or {})
 
-    types_ = {
-        f"{section.name}.{key.name}": hint
-        for section in dataclasses.fields(Config)
-        for key, hint in _typed_fields(_section_class(section.name))
-    }
-    sections: dict[str, dict[str, object]] = {section.name: {} for section in dataclasses.fields(Config)}
+    sections: dict[str, dict[str, object]] = {section: {} for section in _SECTIONS}
     for name, value in values.items():
-        if name not in types_:
-            raise StartError(f"Unknown setting {name!r}.{_suggestion(name, types_)}")
+        if name not in _TYPES:
+            raise StartError(f"Unknown setting {name!r}.{_suggestion(name, _TYPES)}")
         section, key = name.split(".", 1)
-        sections[section][key] = _cast(name, value, types_[name])
-    return Config(**{section: _section_class(section)(**block) for section, block in sections.items()})
+        sections[section][key] = _cast(name, value, _TYPES[name])
+    return Config(**{section: _SECTIONS[section](**block) for section, block in sections.items()})
+
+
+def ignored_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that spell a setting with one underscore, which is ignored, and the right spelling."""
+    spellings = {f"{PREFIX}{name.replace('.', '_').upper()}": name for name in _TYPES}
+    return {
+        variable: f"{PREFIX}{spellings[variable].replace('.', '__').upper()}"
+        for variable, text in environ.items()
+        if variable in spellings and not text.startswith(_SERVICE_ADDRESSES)
+    }
 
 
 def public_settings(config: Config) -> dict[str, dict[str, object]]:
     """Return the effective settings as plain values, secrets hidden."""
-    return {
-        section.name: {
-            key.name: "***" if key.metadata.get("secret") and value is not None else value
-            for key in dataclasses.fields(_section_class(section.name))
-            for setting in [getattr(getattr(config, section.name), key.name)]
-            for value in [list(setting) if isinstance(setting, tuple) else setting]
-        }
-        for section in dataclasses.fields(Config)
-    }
+    shown: dict[str, dict[str, object]] = {section: {} for section in _SECTIONS}
+    for name, key in _KEYS.items():
+        section = name.partition(".")[0]
+        value = getattr(getattr(config, section), key.name)
+        is_hidden = key.metadata.get("secret") and value is not None
+        shown[section][key.name] = "***" if is_hidden else list(value) if isinstance(value, tuple) else value
+    return shown
 
 
 def _document(path: Path | None) -> Mapping[str, object]:
@@ -98,29 +109,23 @@ def _document(path: Path | None) -> Mapping[str, object]:
 
 
 def _block(section: str, block: object) -> Mapping[str, object]:
-    names = [field.name for field in dataclasses.fields(Config)]
-    if section not in names:
-        raise StartError(f"Unknown section {section!r} in the configuration.{_suggestion(section, names)}")
+    if section not in _SECTIONS:
+        raise StartError(f"Unknown section {section!r} in the configuration.{_suggestion(section, _SECTIONS)}")
     if not isinstance(block, Mapping | None):
         raise StartError(f"The section {section!r} of the configuration must be a mapping of settings.")
     return block or {}
 
 
-def _scalar(name: str, text: str) -> object:
+def _scalar(variable: str, text: str, hint: object) -> object:
+    """Parse a YAML value; for a string, a text that YAML reads as another type is the value itself."""
     try:
-        return yaml.safe_load(text)
+        value: object = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise StartError(f"The environment variable {name} is not a YAML value: {text!r}.") from error
-
-
-def _section_class(section: str) -> type[Any]:
-    hint = typing.get_type_hints(Config)[section]
-    return typing.cast("type[Any]", hint)
-
-
-def _typed_fields(section: type[Any]) -> list[tuple[dataclasses.Field[object], object]]:
-    hints = typing.get_type_hints(section)
-    return [(key, hints[key.name]) for key in dataclasses.fields(section)]
+        if hint in (str, str | None):
+            return text
+        raise StartError(f"The environment variable {variable} is not a YAML value: {text!r}.") from error
+    is_text = hint is str or (hint == str | None and value is not None)
+    return text if is_text and not isinstance(value, str) else value
 
 
 def _cast(name: str, value: object, hint: object) -> object:
@@ -132,19 +137,24 @@ def _cast(name: str, value: object, hint: object) -> object:
     if origin is Literal:
         if value in arguments:
             return value
-        raise StartError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, arguments))}.")
+        raise _refusal(name, value, f"one of {', '.join(map(repr, arguments))}")
     if origin is tuple:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        raise StartError(f"{name} is {value!r}; it must be a list of strings.")
+        raise _refusal(name, value, "a list of strings")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if type(value) is hint:
+    if type(value) is hint and not (isinstance(value, float) and not math.isfinite(value)):
         return value
-    raise StartError(f"{name} is {value!r}; it must be {_KINDS[hint]}.")
+    raise _refusal(name, value, _KINDS[hint])
 
 
-_KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+def _refusal(name: str, value: object, rule: str) -> StartError:
+    shown = "***" if _KEYS[name].metadata.get("secret") else repr(value)
+    return StartError(f"{name} is {shown}; it must be {rule}.")
+
+
+_KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a finite number", bool: "true or false"}
 
 
 def _suggestion(name: str, names: typing.Iterable[str]) -> str:

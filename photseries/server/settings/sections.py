@@ -68,13 +68,10 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
-        _require(self.max_body > 0, "server.max_body", "must be positive")
-        for name in ("processes", "threads", "table_threads", "exports", "heavy_requests", "unsent"):
-            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
-        for name in ("stop_timeout", "heavy_waiting"):
-            _require(getattr(self, name) >= 0, f"server.{name}", "must not be negative")
-        for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):
-            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
+        limits = ("max_body", "processes", "threads", "table_threads", "exports", "heavy_requests", "unsent")
+        _require_positive(self, "server", *limits)
+        _require_positive(self, "server", "idle_timeout", "body_timeout", "token_failures", "session_lifetime")
+        _require_not_negative(self, "server", "stop_timeout", "heavy_waiting")
         _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
         _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")
         for origin in self.cors_origins:
@@ -100,8 +97,8 @@ class DatabaseSettings:
     slow_statement: float = 1.0  # [s]
 
     def __post_init__(self) -> None:
-        _require(self.statement_timeout > 0, "database.statement_timeout", "must be positive")
-        _require(self.slow_statement >= 0, "database.slow_statement", "must not be negative")
+        _require_positive(self, "database", "statement_timeout")
+        _require_not_negative(self, "database", "slow_statement")
         _require(self.connect_timeout >= 1, "database.connect_timeout", "must be at least 1")
 
 
@@ -125,17 +122,14 @@ class StoreSettings:
     def __post_init__(self) -> None:
         pair = (self.access_key is None) == (self.secret_key is None)
         _require(pair, "store.access_key", "and store.secret_key must be given both or not at all")
-        _require(self.timeout > 0, "store.timeout", "must be positive")
-        _require(self.grace >= 0, "store.grace", "must not be negative")
+        _require_positive(self, "store", "timeout", "write_deadline", "sweep_interval")
+        _require_not_negative(self, "store", "grace", "table_memory")
         _require(self.revisions >= 2, "store.revisions", "must be at least 2")
-        _require(self.write_deadline > 0, "store.write_deadline", "must be positive")
         _require(
             self.grace == 0 or self.write_deadline <= self.grace / 10,
             "store.write_deadline",
             "must be at most a tenth of store.grace",
         )
-        _require(self.table_memory >= 0, "store.table_memory", "must not be negative")
-        _require(self.sweep_interval > 0, "store.sweep_interval", "must be positive")
 
 
 @dataclass(frozen=True)
@@ -146,8 +140,7 @@ class QuotaSettings:
     bytes: int = 0  # current files and earlier ones that are kept
 
     def __post_init__(self) -> None:
-        for name in ("series", "bytes"):
-            _require(getattr(self, name) >= 0, f"quotas.{name}", "must not be negative")
+        _require_not_negative(self, "quotas", "series", "bytes")
 
 
 @dataclass(frozen=True)
@@ -174,8 +167,7 @@ class SandboxSettings:
     require: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("deadline", "cpu", "memory", "workers"):
-            _require(getattr(self, name) > 0, f"sandbox.{name}", "must be positive")
+        _require_positive(self, "sandbox", "deadline", "cpu", "memory", "workers")
         _require(
             0 < self.user < 65534, "sandbox.user", "must lie between 1 and 65533; 65534 is nobody, of many services"
         )
@@ -194,6 +186,9 @@ class PhotometrySettings:
         "tess::red",
     )
 
+    def __post_init__(self) -> None:
+        _require_not_negative(self, "photometry", "detection_threshold")
+
 
 @dataclass(frozen=True)
 class PeriodogramSettings:
@@ -203,8 +198,7 @@ class PeriodogramSettings:
     frequencies: int = 2_000_000
 
     def __post_init__(self) -> None:
-        for name in ("deadline", "frequencies"):
-            _require(getattr(self, name) > 0, f"periodogram.{name}", "must be positive")
+        _require_positive(self, "periodogram", "deadline", "frequencies")
 
 
 @dataclass(frozen=True)
@@ -217,8 +211,7 @@ class AnalysisSettings:
     memory: int = 2048 * MIB  # [bytes]
 
     def __post_init__(self) -> None:
-        for name in ("deadline", "frequencies"):
-            _require(getattr(self, name) > 0, f"analysis.{name}", "must be positive")
+        _require_positive(self, "analysis", "deadline", "frequencies")
         _require(self.memory >= 512 * MIB, "analysis.memory", f"must be at least {512 * MIB}")
 
 
@@ -264,10 +257,9 @@ class VOSettings:
     jobs: ClassVar[int] = 2  # concurrent queries per process
 
     def __post_init__(self) -> None:
-        for name in ("timeout", "job_timeout", "job_lifetime", "jobs_per_user", "most_rows", "result", "query"):
-            _require(getattr(self, name) > 0, f"vo.{name}", "must be positive")
-        for name in ("jobs_waiting", "job_storage", "temporary", "upload", "upload_rows"):
-            _require(getattr(self, name) >= 0, f"vo.{name}", "must not be negative")
+        _require_positive(self, "vo", "timeout", "job_timeout", "job_lifetime", "jobs_per_user")
+        _require_positive(self, "vo", "most_rows", "result", "query")
+        _require_not_negative(self, "vo", "jobs_waiting", "job_storage", "temporary", "upload", "upload_rows")
         _require(self.temporary < 2**41, "vo.temporary", "must be less than 2 TiB, PostgreSQL's maximum")
         _require(0 <= self.rows <= self.most_rows, "vo.rows", "must lie between 0 and vo.most_rows")
         _require(bool(_ROLE.fullmatch(self.database_role)), "vo.database_role", "must match [a-z_][a-z0-9_]{0,62}")
@@ -330,6 +322,16 @@ def _is_network(text: str) -> bool:
 def _is_origin(text: str) -> bool:
     parts = urlsplit(text)
     return text == "*" or (parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}")
+
+
+def _require_positive(settings: object, section: str, *names: str) -> None:
+    for name in names:
+        _require(getattr(settings, name) > 0, f"{section}.{name}", "must be positive")
+
+
+def _require_not_negative(settings: object, section: str, *names: str) -> None:
+    for name in names:
+        _require(getattr(settings, name) >= 0, f"{section}.{name}", "must not be negative")
 
 
 def _require(condition: bool, name: str, rule: str) -> None:

@@ -137,12 +137,27 @@ def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
         (["source", "create", "x", "--ra", "500", "--dec", "0"], "ra: Must be in"),
         (["token", "create", "admin", "--expires", "2020-01-01"], "expires_at: Must be in the future."),
         (["source", "delete", "nothing"], "No source with ID nothing"),
+        (["backup", "/proc/nowhere"], "Cannot create the folder /proc/nowhere: No such file or directory."),
     ],
 )
 def test_mistakes_give_one_line_and_status_2(running, folder, words, message):
     outcome = run(folder, *words, status=2)
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["sh", "-c", "exit 5"], 5, ""),
+        (["sh", "-c", "kill -KILL $$"], 128 + 9, ""),
+        (["/nowhere/command"], 2, "Cannot run /nowhere/command: No such file or directory."),
+    ],
+)
+def test_a_backup_with_a_command_ends_like_the_command(running, folder, words, status, message):
+    outcome = command("backup", "--data", str(folder), "--hold", "--", *words)
+    assert outcome.exit_code == status
+    assert message in outcome.stderr
 
 
 def test_names_cannot_control_the_terminal(running, folder):

@@ -10,6 +10,7 @@ import pytest
 from photseries.client import Client
 from photseries.server.demo import STARS
 from photseries.server.demo.stars import tables
+from tests.forked import ForkedService
 
 ANALYSES = ("periodogram", "folded?period=0.5", "plot.png")
 STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
@@ -144,6 +145,20 @@ def test_cached_analysis_is_not_recomputed(admin, world, analysis):
     changed = admin.get(f"{series}/{analysis}", headers=tag)
     assert changed.status_code == 200
     assert changed.content != first.content
+
+
+def test_an_analysis_with_other_settings_is_computed_anew(admin, star, directory, database_url):
+    """A browser kept the plot with the former detection threshold."""
+    path = f"{star}/envelope?maxPoints=5000"
+    first = admin.get(path)
+    _, columns = next(tables(STAR))
+    snr = np.array(columns["flux"], float) / np.array(columns["fluxerr"], float)
+    threshold = float(np.nanmedian(snr))
+    settings = {"database__url": database_url, "photometry__detection_threshold": threshold}
+    with ForkedService(directory, **settings) as other, other.client() as client:
+        second = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert data(first)["envelope"]["counts"]["detected"] == np.count_nonzero(snr > 3)
+    assert data(second)["envelope"]["counts"]["detected"] == np.count_nonzero(snr > threshold)
 
 
 def plot(answer):

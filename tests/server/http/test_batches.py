@@ -147,6 +147,7 @@ def test_undo_needs_the_right_to_change(service, anna, admin, world):
     with service.client(world.tokens["ben"]) as ben, service.client(world.tokens["olga"]) as olga:
         assert undo(ben, "rights") == {"forbidden": [shared]}, "ben does not see the other one"
         check_error(olga.post(f"{PATH}/undo", json={"batch": "rights"}), 404)
+        check_error(olga.post(f"{PATH}/undo", json={"batch": "rights", "after": -1}), 400)
     with service.client(world.tokens["anna reads"]) as reader:
         assert undo(reader, "rights") == {"forbidden": [shared, own]}
     with service.client(world.tokens["ben manages"]) as ben:

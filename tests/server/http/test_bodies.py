@@ -1,20 +1,25 @@
 """Bodies are refused from their headers, before they are read; too long ones are cut off with an answer."""
 
 import contextlib
+import gzip
 import http.client
 import json
 import socket
 import time
+import zlib
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+import zstandard
 
 from photseries.errors import InvalidError
 from photseries.hdf5.limits import Limits
+from photseries.server.http import uploads
 from photseries.server.http.uploads import require_short_fields
 from tests.conftest import database
 from tests.forked import ForkedService
-from tests.support import columns
+from tests.support import PATIENCE, columns
 
 LIMIT = 100_000
 
@@ -61,6 +66,22 @@ def test_refusal_precedes_the_body(small, length, who, status):
     assert got == status
     assert body["status"] == "error"
     assert body["data"]["code"] in ("too_large", "unauthorized")
+
+
+@pytest.mark.parametrize("path", ["/api/photometric_series", "/sign-in", "/vo/tap/sync"])
+def test_options_are_answered_before_the_body(service, path):
+    """Anybody could fill the room for uploads with the bodies of OPTIONS."""
+    address = urlsplit(service.url)
+    with contextlib.closing(http.client.HTTPConnection(address.hostname, address.port, timeout=PATIENCE)) as connection:
+        connection.putrequest("OPTIONS", path)
+        connection.putheader("Content-Length", "100000000")
+        connection.endheaders(b"a" * 1_000_000)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (204, b"")
+        assert "POST" in answer.headers["Allow"]
+        metrics = httpx.get(f"{service.url}/metrics").text
+    assert "photseries_spool_memory_bytes 0.0" in metrics
+    assert "photseries_spool_disk_bytes 0.0" in metrics
 
 
 @pytest.mark.parametrize("length", ["abc", "0x5", "", "5, 6", "-1", "1" * 30])
@@ -185,6 +206,23 @@ def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
         started = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000, 1 << 20])
+@pytest.mark.parametrize("content", [b"", b"a", bytes(3000), b"abc" * 1000, bytes(range(256)) * 12], ids=len)
+def test_compressed_bodies_are_inflated_in_pieces_of_any_size(monkeypatch, piece, content):
+    monkeypatch.setattr(uploads, "_PIECE", piece)
+    packed = gzip.compress(content)
+    assert b"".join(uploads._gunzipped(packed)) == content
+    assert b"".join(uploads._unzstd(zstandard.compress(content))) == content
+    for length in (1, len(packed) // 2, len(packed) - 1):
+        with pytest.raises(EOFError):
+            list(uploads._gunzipped(packed[:length]))
+    for more in (b"x", packed):
+        with pytest.raises(InvalidError, match="Bytes follow the end of the gzip stream"):
+            list(uploads._gunzipped(packed + more))
+    with pytest.raises(zlib.error):
+        list(uploads._gunzipped(b"not compressed"))
 
 
 def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(admin):

@@ -1,6 +1,7 @@
 """Bulk uploads: many series in one body, as Arrow or Parquet, nested or long."""
 
 import contextlib
+import http.client
 import io
 import json
 import os
@@ -363,13 +364,35 @@ def test_departed_clients_block_no_upload(admin, world, service):
     assert last["data"]["failed"] == 0
 
 
+def long_answer(world, number=20_000):
+    """A body whose answer is longer than the buffers of a connection."""
+    table = nested(world, "stalled", [{"mjd": [60000.0], "flux": [1.0]}] * number)
+    return arrow(table.set_column(0, "obj_id", pa.array(["x" * 150] * number)))
+
+
+def test_lost_rights_end_an_upload(service, admin, world):
+    """A client that reads slowly would otherwise store series hours later."""
+    token = {"user_id": world.users["anna"], "permissions": ["Upload data"]}
+    token = admin.post("/api/tokens", json=token).json()["data"]
+    address = urlsplit(service.url)
+    with contextlib.closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
+        connection.sock = socket.socket()
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sock.connect((address.hostname, address.port))
+        headers = {"Authorization": f"token {token['token']}", "Content-Type": ARROW}
+        connection.request("POST", BULK, long_answer(world), headers)
+        answer = connection.getresponse()
+        time.sleep(1.5)
+        assert admin.delete(f"/api/tokens/{token['id']}").status_code == 200
+        *lines, last = answer.read().splitlines()
+    assert json.loads(last)["data"]["code"] == "unauthorized"
+    assert 0 < len(lines) < 20_000
+
+
 @contextlib.contextmanager
 def unread(service, world, admin, number):
     """Keep bulk uploads of anna busy with answers that nobody reads."""
-    refused = nested(world, "stalled", [{"mjd": [60000.0], "flux": [1.0]}] * 20_000).set_column(
-        0, "obj_id", pa.array(["x" * 150] * 20_000)
-    )
-    body = arrow(refused)
+    body = long_answer(world)
     address = urlsplit(service.url)
     head = (
         f"POST {BULK} HTTP/1.1\r\nHost: x\r\nAuthorization: token {world.tokens['anna']}\r\n"

@@ -3,6 +3,7 @@
 import codecs
 import concurrent.futures
 import contextlib
+import gzip
 import http.client
 import http.cookies
 import ipaddress
@@ -10,6 +11,7 @@ import json
 import logging
 import os
 import socket
+import threading
 import time
 import tracemalloc
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import zstandard
 
 from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.server.cli import options
@@ -26,11 +29,12 @@ from photseries.server.http.credentials import session_of
 from photseries.server.http.media import preferred_type
 from photseries.server.http.spool import LONG, Body, SpoolBudget
 from photseries.server.http.throttle import Throttle, client_address, network_of
+from photseries.server.http.uploads import UploadHandler
 from photseries.server.settings import ServerSettings
 from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import columns, until
+from tests.support import PATIENCE, columns, until
 
 MIB = 1024 * 1024
 
@@ -145,6 +149,57 @@ def test_a_descriptor_stays_that_of_its_body(tmp_path):
         with second.descriptor():
             assert os.pread(descriptor, 10, 0) == b"first"
     second.close()
+
+
+def test_a_body_closed_while_a_part_is_written_returns_its_room(tmp_path, monkeypatch):
+    """A client leaves while a thread writes its upload; the bytes counted for ever after."""
+    spool = SpoolBudget(ServerSettings(), tmp_path)
+    body = Body(spool, lambda: "client")
+    taken, closed = threading.Event(), threading.Event()
+
+    def take_and_wait(medium, *more):
+        SpoolBudget.take(spool, medium, *more)
+        if medium == "disk":
+            taken.set()
+            assert closed.wait(PATIENCE)
+
+    monkeypatch.setattr(spool, "take", take_and_wait)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        written = threads.submit(body.write, b"a" * (LONG + 1))
+        assert taken.wait(PATIENCE)
+        body.close()
+        closed.set()
+        written.result(PATIENCE)
+    assert held(spool) == (0, 0)
+    body.write(b"later")
+    assert held(spool) == (0, 0)
+    with body.content() as content:
+        assert content == b""
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_is_inflated_within_the_room(tmp_path, encoding):
+    """It was inflated as a whole, up to server.max_body in each thread, and then counted."""
+    content = bytes(60 * MIB)
+    raw = gzip.compress(content) if encoding == "gzip" else zstandard.compress(content)
+    settings = ServerSettings(max_body=64 * MIB, spool_memory=64 * MIB)
+    spool = SpoolBudget(settings, tmp_path)
+    request = SimpleNamespace(headers={"Content-Encoding": encoding})
+    services = SimpleNamespace(config=SimpleNamespace(server=settings))
+    handler: Any = SimpleNamespace(_body=Body(spool), request=request, services=services)
+    handler._body.write(raw)
+    with UploadHandler.content(handler) as inflated:
+        assert inflated == content
+        assert held(spool)[0] == 60
+    spool.take("memory", 50 * MIB)
+    del inflated
+    tracemalloc.start()
+    with pytest.raises(UnavailableError), UploadHandler.content(handler):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * MIB
+    assert spool.held("memory") == 50 * MIB + len(raw)
 
 
 def test_a_body_in_memory_is_read_without_more_room(tmp_path):

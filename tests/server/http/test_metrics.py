@@ -1,9 +1,11 @@
 """What Prometheus gets: one answer of all processes, in its conventions, with the database or without, for few."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
 import time
+from unittest import mock
 
 import httpx
 import psycopg2
@@ -12,13 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from photseries.server.archive import Upkeep
 from photseries.server.archive.upkeep import VERIFIED
+from photseries.server.http import server
 from photseries.server.http.metrics import Metrics
+from photseries.server.http.shared import ThreadPool
 from photseries.server.services import max_connections
 from photseries.server.settings import Config
 from tests.server.archive.test_order import body as new_body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_processes import serving
-from tests.support import RunningService, columns, command, until
+from tests.support import PATIENCE, RunningService, columns, command, until
 from tests.world import World
 
 PROXIED = {"X-Forwarded-For": "192.0.2.1"}
@@ -79,8 +83,14 @@ def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
         RunningService(tmp_path / "data", database__url=archive_url) as service,
         service.client() as known,
         contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as owner,
+        contextlib.ExitStack() as stack,
     ):
         assert known.get("/metrics", headers=PROXIED).status_code == 200
+        made = known.post("/api/tokens", json={"permissions": ["System admin"]}).json()["data"]
+        revoked = stack.enter_context(service.client(made["token"]))
+        assert revoked.get("/metrics", headers=PROXIED).status_code == 200
+        assert known.delete(f"/api/tokens/{made['id']}").status_code == 200
+        check_error(revoked.get("/metrics", headers=PROXIED), 401)
         owner.autocommit = True
         cursor = owner.cursor()
         cursor.execute("SELECT current_database()")
@@ -93,6 +103,7 @@ def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
         seen = scraped(service)
         assert seen[("photseries_refusals_total", "too_many_connections")] == 1
         assert known.get("/metrics", headers=PROXIED).status_code == 200
+        check_error(revoked.get("/metrics", headers=PROXIED), 503)
         with service.client("of-nobody") as other:
             check_error(other.get("/metrics", headers=PROXIED), 503)
 
@@ -133,6 +144,37 @@ def test_what_is_counted_in_the_archive_and_on_the_machine(services, principal, 
     assert (second[("photseries_series",)], second[("photseries_stored_bytes",)]) == (1, blob.size)
     assert second[("photseries_verify_timestamp_seconds",)] == 5
     assert second[("photseries_verify_damaged_files",)] == 3
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", "null", "5", '{"verify_timestamp_seconds": null}', '{"of a later version": 1}']
+)
+def test_another_outcome_of_verify_is_ignored(services, content):
+    """It ended the task that updates the metrics."""
+    (services.config.directory / VERIFIED).write_text(content)
+    metrics = Metrics(services, {})
+    metrics.measure()
+    assert values(metrics.text().decode())[("photseries_verify_timestamp_seconds",)] == 0
+
+
+@pytest.mark.parametrize("name", ["_sweep_regularly", "_measure_regularly"])
+def test_regular_work_goes_on_after_an_unexpected_error(name, monkeypatch, caplog):
+    monkeypatch.setattr(server, "REFRESH", 0.0)
+    work = mock.Mock(side_effect=RuntimeError("a defect"))
+    shared = mock.Mock()
+    shared.services.config.store.sweep_interval = 0.0
+    shared.services.upkeep.sweep = shared.metrics.measure = work
+
+    async def run():
+        with ThreadPool(1) as threads:
+            task = asyncio.create_task(getattr(server, name)(shared, threads))
+            async with asyncio.timeout(PATIENCE):
+                while work.call_count < 2:
+                    await asyncio.sleep(0.01)
+            task.cancel()
+
+    asyncio.run(run())
+    assert "a defect" in caplog.text
 
 
 def test_a_sweep_is_noted(services):

@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from photseries import parameters
 from photseries.parameters import Query
 from photseries.server.http.pages import assets
+from photseries.server.http.pages.labels import dates_of
 from photseries.server.http.pages.snippets import of_search, of_source
 from tests.support import PATIENCE, columns
 
@@ -29,6 +31,31 @@ def test_a_page_is_light(page):
     parts += [TEMPLATES / name for name in re.findall(r'{% include "([^"]+)" %}', parts[0].read_text())]
     parts += [assets._OWN / name for name in used("".join(part.read_text() for part in parts))]
     assert sum(part.stat().st_size for part in parts) < 110 * KILO
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "literal"),
+    [
+        ("minNumExposures", "1000", "1000"),
+        ("minMedianSNR", "1e1", "10.0"),
+        ("detected", "yes", "True"),
+        ("seriesObjID", "0012", "'0012'"),  # was 12, another name
+        ("objectID", "1e5", "'1e5'"),  # was 100000.0
+        ("channel", "true", "'true'"),
+        ("startAfter", "60000.5", "60000.5"),
+        ("startAfter", "2020-01-01", "'2020-01-01'"),
+    ],
+)
+def test_the_code_of_a_page_has_values_of_the_right_type(name, text, literal):
+    code = of_search("http://x", Query(), {name: [text]}, None)["Python"]
+    assert code.endswith(f"client.find({parameters.snake_case(name)}={literal})")
+
+
+@pytest.mark.parametrize(
+    ("last", "dates"), [(60000.9, "2023-02-25"), (60001.0, "2023-02-25 to 2023-02-26"), (1e9, "2023-02-25 to ")]
+)
+def test_dates_of_a_single_night_are_one(last, dates):
+    assert dates_of({"mjd_first": 60000.0, "mjd_last": last}) == dates
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,34 @@ def test_other_sites_cannot_sign_a_user_in(browser, service, headers):
     assert "set-cookie" not in answer.headers
 
 
+def test_an_origin_that_is_no_address_is_another_site(browser, service):
+    """It was answered with 500."""
+    answer = browser.post("/sign-in", data={"token": service.token}, headers={"Origin": "http://[::1"})
+    assert answer.status_code == 403
+
+
+def test_account_shows_what_is_of_an_admin_alone_in_a_large_archive(signed_in, admin, database_url):
+    """The page searched the first 500 tokens and groups of the archive, which an admin sees."""
+    user = admin.post("/api/users", json={"username": "late admin"}).json()["data"]["id"]
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tokens (user_id, prefix, digest, name, permissions) "
+            "SELECT 1, n::text, sha256(n::text::bytea), 'of another', '{}' FROM generate_series(1, 500) n"
+        )
+        cursor.execute("INSERT INTO groups (name) SELECT 'another ' || n FROM generate_series(1, 500) n")
+    permissions = ["System admin", "Upload data"]
+    admin.post("/api/groups", json={"name": "late group", "user_ids": [user]}).raise_for_status()
+    made = admin.post("/api/tokens", json={"user_id": user, "permissions": permissions, "name": "late token"})
+    assert sign_in(signed_in, made.json()["data"]["token"]).status_code == 303
+    page = signed_in.get("/account").text
+    assert "late token" in page
+    assert "late group" in page
+    assert "of another" not in page
+    page = signed_in.get("/upload").text
+    assert "late group" in page
+    assert "another 1" not in page
+
+
 def test_signing_out_ends_the_session_and_needs_the_csrf_token(signed_in):
     session = signed_in.cookies["photseries"]
     assert signed_in.post("/sign-out").status_code == 403
@@ -191,6 +219,10 @@ def test_only_assets_are_served_and_cached_permanently(browser):
     again = browser.get(path, headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert browser.get("/static/0/style.css").headers["cache-control"] == "no-cache"
+    plain = browser.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+    assert "content-encoding" not in plain.headers
+    listed = f'"another", W/{plain.headers["etag"]}'
+    assert browser.get(path, headers={"Accept-Encoding": "identity", "If-None-Match": listed}).status_code == 304
     for name in ("page.py", "..%2fpage.py", "nothing.js"):
         assert browser.get(f"/static/0/{name}").status_code == 404
 

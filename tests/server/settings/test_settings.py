@@ -7,7 +7,7 @@ import yaml
 
 from photseries.errors import StartError
 from photseries.server import settings
-from tests.support import TOP
+from tests.support import TOP, command
 
 REFERENCE = TOP / "config.yaml"
 
@@ -57,6 +57,10 @@ def test_variables_without_a_section_are_not_settings():
         ("store: {grace: -1}", "store.grace"),
         ("sandbox: {require: seccomp}", "a list of strings"),
         ("limits: {rows: 0}", "limits.rows must be positive"),
+        ("photometry: {detection_threshold: .nan}", "detection_threshold is nan; it must be a finite number"),
+        ("server: {body_timeout: .inf}", "server.body_timeout is inf; it must be a finite number"),
+        ("photometry: {detection_threshold: -1}", "photometry.detection_threshold must not be negative"),
+        ("store: {secret_key: 12345}", "store.secret_key is ***; it must be a string"),
         ("vo: {temporary: 2199023255552}", "vo.temporary must be less than 2 TiB"),
         ("log: {level: loud}", "log.level"),
     ],
@@ -67,6 +71,48 @@ def test_wrong_settings_are_named(tmp_path, text, words):
     with pytest.raises(StartError) as caught:
         settings.load(file, {})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0123", "0123"),
+        ("null", None),
+        ("plain", "plain"),
+        ("'0123'", "0123"),
+        ("{braces", "{braces"),
+        ("Survey: west", "Survey: west"),
+        ("2026-11-30", "2026-11-30"),
+    ],
+)
+def test_a_variable_is_text_where_the_setting_is(text, value):
+    """A key of digits alone was refused as a number, and a title with a colon as a mapping."""
+    config = settings.load(None, {"PHOTSERIES_STORE__SECRET_KEY": text, "PHOTSERIES_STORE__ACCESS_KEY": text})
+    assert config.store.secret_key == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "spelling"),
+    [
+        ("PHOTSERIES_SERVER_PORT", "8000", "PHOTSERIES_SERVER__PORT"),
+        ("PHOTSERIES_STORE_ACCESS_KEY", "a", "PHOTSERIES_STORE__ACCESS_KEY"),
+        ("PHOTSERIES_SERVER_PORT", "tcp://10.0.0.11:5000", None),  # what Kubernetes sets for a Service
+        ("PHOTSERIES_SERVER_SERVICE_PORT", "5000", None),
+        ("PHOTSERIES_SERVER__PORT", "8000", None),
+        ("PHOTSERIES_TOKEN", "secret", None),
+        ("SERVER_PORT", "8000", None),
+    ],
+)
+def test_a_setting_with_one_underscore_is_found(variable, text, spelling):
+    expected = {} if spelling is None else {variable: spelling}
+    assert settings.ignored_variables({variable: text}) == expected
+
+
+def test_a_command_warns_of_a_setting_with_one_underscore(tmp_path):
+    printed = command("config", "--data", str(tmp_path), PHOTSERIES_SERVER_PORT="8000", PHOTSERIES_DATABASE_PORT="1")
+    warning = "PHOTSERIES_SERVER_PORT is ignored: write two underscores after the section, PHOTSERIES_SERVER__PORT"
+    assert printed.stderr.count("is ignored") == printed.stderr.count(warning) == 1
+    assert "port: 5000" in printed.stdout
 
 
 def test_wrong_variables_are_named():

@@ -316,6 +316,15 @@ def test_sources_and_instruments_of_hidden_series_are_hidden(rows, admin, world,
         assert [name for (name,) in rows("SELECT id FROM photseries.source ORDER BY id", token)] == names
 
 
+def test_a_user_with_any_name_is_answered(service, admin):
+    """A line end in the name, which headers cannot contain, was answered with 500."""
+    user = admin.post("/api/users", json={"username": "né\nY\x7f"}).json()["data"]["id"]
+    token = admin.post("/api/tokens", json={"user_id": user}).json()["data"]["token"]
+    with service.client(token) as client:
+        answer = client.get("/vo/login")
+    assert (answer.status_code, answer.headers["X-VO-Authenticated"]) == (200, "n??Y?")
+
+
 def test_basic_wants_the_token_as_password(service, series):
     url, query = f"{service.url}/vo/tap/sync", {"QUERY": "SELECT COUNT(*) AS n FROM series", "RESPONSEFORMAT": "csv"}
     answer = requests.get(url, params=query, auth=("anybody", service.token), timeout=60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
@@ -11,7 +11,16 @@ from marshmallow import Schema
 from photseries.fields import FIELDS
 from photseries.formats.registry import EXPORTS
 from photseries.hdf5.limits import Limits
-from photseries.parameters import CONTROLS, CRITERIA, LISTS, MAX_ENTRIES, POSITIONS, SUMMARY_CRITERIA, asked_parameters
+from photseries.parameters import (
+    CONTROLS,
+    CRITERIA,
+    LISTS,
+    MAX_ENTRIES,
+    POSITIONS,
+    SUMMARY_CRITERIA,
+    Parameter,
+    asked_parameters,
+)
 from photseries.parameters.query import MAX_POSITIONS
 from photseries.server.accounts import RESOURCES
 from photseries.server.http.openapi import examples
@@ -55,7 +64,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     """
     spec.components.schema("Filter", {"type": "string", "enum": list(filters), "description": "The bandpass."})
     convert = _converter(spec)
-    for name, schema in _about_series(MetadataSchema(filters, Limits().depth).json_schema()):
+    for name, schema in _about_series(MetadataSchema(filters, Limits().depth).json_schema()).items():
         spec.components.schema(name, schema)
     spec.components.schema("Restore", {**convert(RESTORE), "example": {"revision": 1}})
     period = {name: examples.PERIOD[name] for name in ("period", "method", "preferred")}
@@ -70,31 +79,23 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
         spec.components.schema(f"Changed{noun(kind)}", changed)
 
 
-def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+def _about_series(metadata: Mapping[str, object]) -> dict[str, dict[str, object]]:
     fields = {**metadata, "filter": {"$ref": "#/components/schemas/Filter"}}
     required = [name for name, field in FIELDS.items() if field.required]
-    column = {"type": "array", "items": {"type": ["number", "string", "boolean", "null"]}}
-    yield (
-        "Columns",
-        {
+    closed = {"type": "object", "additionalProperties": False}
+    with_data = {"data": {"$ref": "#/components/schemas/Data"}, **fields}
+    return {
+        "Columns": {
             "type": "object",
             "description": "The columns of a table by name, of equal length, each with numbers, texts or booleans.",
-            "additionalProperties": column,
+            "additionalProperties": {"type": "array", "items": {"type": ["number", "string", "boolean", "null"]}},
             "example": examples.COLUMNS,
         },
-    )
-    yield (
-        "Data",
-        {
+        "Data": {
             "description": "A table: columns, or an HDF5 file as base64.",
             "anyOf": [{"$ref": "#/components/schemas/Columns"}, {"type": "string", "contentEncoding": "base64"}],
         },
-    )
-    closed = {"type": "object", "additionalProperties": False}
-    with_data = {"data": {"$ref": "#/components/schemas/Data"}, **fields}
-    yield (
-        "NewSeries",
-        {
+        "NewSeries": {
             **closed,
             "description": f"A table and its metadata. {', '.join(required)} are required here or in the "
             "metadata of the file; ra, dec, exp_time and filter may also be columns of the table.",
@@ -102,34 +103,26 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
             "required": ["data"],
             "example": dict(examples.NEW_SERIES),
         },
-    )
-    yield (
-        "ChangedSeries",
-        {
+        "ChangedSeries": {
             **closed,
             "description": "Absent fields stay unchanged; null clears a field.",
             "properties": with_data,
             "example": {"origin": "pipeline 2", "magref": None},
         },
-    )
-    yield (
-        "Rows",
-        {
+        "Rows": {
             **closed,
             "description": "Rows with the columns of the existing table.",
             "properties": {name: with_data[name] for name in ("data", "batch")},
             "required": ["data"],
             "example": {"data": {"mjd": [61000.4], "flux": [220.0], "fluxerr": [20.0]}},
         },
-    )
-    yield "Query", {**closed, **_query()}
-    yield "Export", {**closed, **_export()}
+        "Query": {**closed, **_query()},
+        "Export": {**closed, **_export()},
+    }
 
 
 def _query() -> dict[str, object]:
-    parameters = {
-        parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in (*CRITERIA, *CONTROLS)
-    }
+    parameters = _members((*CRITERIA, *CONTROLS))
     positions = {
         "type": "array",
         "items": _CONE,
@@ -145,8 +138,7 @@ def _query() -> dict[str, object]:
 
 
 def _export() -> dict[str, object]:
-    shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
-    members = {parameter.name: _member(parameter.kind.schema, parameter.sentence) for parameter in shaping}
+    members = _members((*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS))))
     size = {"type": "array", "minItems": 1, "maxItems": MAX_ENTRIES}
     lists: dict[str, object] = {
         name: {**size, "items": parameter.schema, "description": f"Series whose {parameter.field} is one of these."}
@@ -162,5 +154,5 @@ def _export() -> dict[str, object]:
     }
 
 
-def _member(schema: Mapping[str, object], sentence: str) -> dict[str, object]:
-    return {**schema, "description": sentence}
+def _members(parameters: Iterable[Parameter]) -> dict[str, object]:
+    return {parameter.name: {**parameter.kind.schema, "description": parameter.sentence} for parameter in parameters}

@@ -170,14 +170,8 @@ def _parameter(parameter: Parameter, spelling: str) -> dict[str, object]:
 
 
 def _header(header: Header) -> dict[str, object]:
-    schema = {"type": "string"}
-    return {
-        "in": "header",
-        "name": header.name,
-        "description": header.sentence,
-        "schema": schema,
-        "example": header.example,
-    }
+    described = {"description": header.sentence, "schema": {"type": "string"}, "example": header.example}
+    return {"in": "header", "name": header.name, **described}
 
 
 def _body(name: str, handler: _Handler) -> dict[str, object]:

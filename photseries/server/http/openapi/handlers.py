@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ import orjson
 
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Header, Raw, Route
-from photseries.server.http.etags import is_known
+from photseries.server.http.etags import send_document
 
 __all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 
@@ -32,9 +31,7 @@ class Documents:
     """
 
     #: The page loads nothing and runs nothing.
-    policy = "; ".join(
-        ["style-src 'unsafe-inline'", *(f"{name} 'none'" for name in ("default-src", "base-uri", "form-action"))]
-    )
+    policy = "style-src 'unsafe-inline'; default-src 'none'; base-uri 'none'; form-action 'none'"
 
     def __init__(self, routes: Sequence[Route], filters: Sequence[str]) -> None:
         self._routes = routes
@@ -65,17 +62,6 @@ class _DocumentHandler(BaseHandler):
         documents: Documents = self.settings["documents"]
         return documents
 
-    async def answer(self, make: Callable[[], bytes], media: str) -> None:
-        """Send a document that stays the same while the process lives, or 304 to one who has it."""
-        content = await self.run(make)
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("Content-Type", media)
-        self.set_header("ETag", tag)
-        if is_known(self.request.headers, tag):
-            self.set_status(304)
-        await self.send([content])
-
 
 class OpenApiHandler(_DocumentHandler):
     """The interface for programs."""
@@ -87,7 +73,7 @@ class OpenApiHandler(_DocumentHandler):
     )
     async def get(self) -> None:
         """Return this document: the API in OpenAPI 3.1."""
-        await self.answer(lambda: self.documents.json, "application/json; charset=UTF-8")
+        await send_document(self, await self.run(lambda: self.documents.json), "application/json; charset=UTF-8")
 
 
 class DocsHandler(_DocumentHandler):
@@ -96,4 +82,4 @@ class DocsHandler(_DocumentHandler):
     async def get(self) -> None:
         """Show the interface as a page."""
         self.set_header("Content-Security-Policy", Documents.policy)
-        await self.answer(lambda: self.documents.page, "text/html; charset=UTF-8")
+        await send_document(self, await self.run(lambda: self.documents.page), "text/html; charset=UTF-8")

@@ -51,31 +51,6 @@ _LIMITS: Mapping[Literal["minimum", "exclusiveMinimum", "maximum", "exclusiveMax
 }
 
 
-class _Media(TypedDict, total=False):
-    schema: Schema
-    example: object
-
-
-class _Body(TypedDict, total=False):
-    required: bool
-    description: str
-    content: dict[str, _Media]
-
-
-class _Described(TypedDict):
-    operationId: str
-    tags: list[str]
-    summary: str
-    description: str
-    parameters: list[dict[str, object]]
-    responses: dict[str, dict[str, object]]
-    security: list[object]
-
-
-class _Operation(_Described, total=False):
-    requestBody: _Body
-
-
 @dataclass(frozen=True)
 class Operation:
     """A verb of a path, with its references resolved."""
@@ -86,7 +61,7 @@ class Operation:
     summary: str
     description: str
     parameters: list[dict[str, object]]
-    body: _Body | None
+    body: Mapping[str, Any] | None
     answers: list[tuple[str, dict[str, object]]]
     command: str
     python: str
@@ -131,7 +106,7 @@ def groups_of(document: Mapping[str, Any]) -> list[OperationGroup]:
     return [OperationGroup(tag["name"], tag["description"], by_tag[tag["name"]]) for tag in document["tags"]]
 
 
-def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:
+def _operation(document: Mapping[str, object], path: str, verb: str, operation: Mapping[str, Any]) -> Operation:
     parameters = [_resolved(document, item) for item in operation["parameters"]]
     request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
     return Operation(
@@ -164,9 +139,9 @@ def _filled(path: str, parameters: list[dict[str, object]]) -> str:
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
-def _example(document: Mapping[str, object], operation: _Operation) -> object:
+def _example(document: Mapping[str, object], operation: Mapping[str, Any]) -> object:
     """Return the example of the JSON body; None without a body."""
-    body = operation["requestBody"].get("content", {}).get("application/json") if "requestBody" in operation else None
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     return None if body is None else _resolved(document, body["schema"])["example"]
 
 

@@ -13,6 +13,8 @@ from typing import ClassVar
 
 from photseries.errors import NotFoundError
 from photseries.server.http.base import BaseHandler
+from photseries.server.http.encoding import choose_encoding
+from photseries.server.http.etags import is_known
 
 __all__ = ["AssetHandler", "address_of"]
 
@@ -30,7 +32,7 @@ class AssetHandler(BaseHandler):
 
     async def get(self, version: str, name: str) -> None:
         """Return an asset of the pages: a style sheet, a JavaScript module, the logo."""
-        packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
+        packed = choose_encoding(self.request.headers, ("gzip",)) is not None
         content = await self.run(lambda: _content(name, packed))
         tag = f'"{_version()}{"-gzip" if packed else ""}"'
         lasting = version == _version()
@@ -38,7 +40,7 @@ class AssetHandler(BaseHandler):
         self.set_header("Cache-Control", f"public, max-age={_YEAR}, immutable" if lasting else "no-cache")
         self.set_header("ETag", tag)
         self.set_header("Vary", "Accept-Encoding")
-        if self.request.headers.get("If-None-Match") == tag:
+        if is_known(self.request.headers, tag):
             self.set_status(304)
         elif packed:
             self.set_header("Content-Encoding", "gzip")
@@ -66,12 +68,7 @@ def _version() -> str:
 
 @functools.cache
 def _content(name: str, packed: bool) -> bytes:
-    """Read an asset, with a cache, because assets are few and small.
-
-    Raises
-    ------
-    NotFoundError
-    """
+    """Read an asset, with a cache, because assets are few and small."""
     if name not in _files():
         raise NotFoundError("There is no such asset.")
     content = _files()[name].read_bytes()

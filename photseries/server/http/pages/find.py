@@ -15,7 +15,6 @@ from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query, likely_mistakes
 from photseries.parameters.value_types import FLAG, MOMENT
 from photseries.server.catalogue.series_queries import SeriesPage
-from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.search import BOX, Search, interpret
@@ -82,7 +81,6 @@ class FormInput:
 class FindHandler(PageHandler):
     """The search page."""
 
-    needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def get(self) -> None:

@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.calibration import calibration_of, unit_in
 
-__all__ = ["cell_of", "date_of", "field_rows", "format_count", "format_value", "head_of", "number", "value_of"]
+__all__ = [
+    "cell_of",
+    "date_of",
+    "dates_of",
+    "field_rows",
+    "format_count",
+    "format_value",
+    "head_of",
+    "number",
+    "value_of",
+]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -63,6 +73,11 @@ def format_value(value: object) -> str:
 def format_count(count: int, noun: str) -> str:
     """Format a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def dates_of(fields: Mapping[str, float]) -> str:
+    """Format the first and last date of a series; a single night has one."""
+    return " to ".join(dict.fromkeys((date_of(fields["mjd_first"]), date_of(fields["mjd_last"]))))
 
 
 def date_of(mjd: float | None) -> str:

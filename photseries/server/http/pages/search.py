@@ -13,12 +13,13 @@ from photseries.errors import InvalidError
 from photseries.formats.registry import EXPORTS, Format
 from photseries.lightcurve.positions import SkyCircle, parse_position, position_in_name
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import OF_SOURCE, SEPARATION, Condition, Query
+from photseries.parameters import SEPARATION, Query
 from photseries.parameters.value_types import MAX_VALUES, join_values
 from photseries.server.archive import SeriesReader
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.pages.page import PageHandler
+from photseries.server.http.series import restricted_to_source
 from photseries.server.principal import Principal
 
 __all__ = ["BOX", "ArchiveHandler", "NamesHandler", "Search", "SearchFileHandler", "SearchSummaryHandler", "interpret"]
@@ -98,8 +99,7 @@ def interpret(
         names = None
     query = parameters.parse({**{name: [value] for name, value in shape.items()}, **criteria})
     if names is not None:
-        of_these = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names))
-        query = dataclasses.replace(query, restrictions=(*query.restrictions, of_these))
+        query = restricted_to_source(query, *names)
     return Search(query, criteria, names, position)
 
 
@@ -182,11 +182,6 @@ class SearchFileHandler(PageHandler, ExportHandler):
     """All series of a search as one file, a link of the page."""
 
     needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
-
-    async def get(self) -> None:
-        """Return the file."""
-        await ExportHandler.get(self)
 
     def _parse_export(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()

@@ -37,7 +37,6 @@ _PLOTTED = ("id", "num_exp", "mjd_first", "mjd_last", "filter", "obj_id")
 class SeriesPageHandler(PageHandler):
     """The page of one series."""
 
-    needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def get(self, identity: str) -> None:
@@ -112,9 +111,6 @@ class SeriesPageHandler(PageHandler):
 class PeriodPageHandler(SeriesPageHandler):
     """The periodogram of a series, and its light curve folded."""
 
-    needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
-
     async def get(self, identity: str) -> None:
         """Find the period of a series."""
         series_id = number_of(identity)
@@ -125,21 +121,10 @@ class PeriodPageHandler(SeriesPageHandler):
 class SeriesFigureHandler(PageHandler, PlotHandler):
     """The light curve of a series as PDF, a link of its page."""
 
-    needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
     media_type: ClassVar[str] = "application/pdf"
-
-    async def get(self, identity: str) -> None:
-        """Return the figure."""
-        await PlotHandler.get(self, identity)
 
 
 class SeriesFileHandler(PageHandler, FileHandler):
     """The files of a series, as links of its page: a session suffices for reading."""
 
     needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
-
-    async def get(self, identity: str) -> None:
-        """Return a file of a series."""
-        await self.send_file(identity)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final
 
 import photseries.server
 from photseries.errors import NotFoundError
 from photseries.server.http.base import BaseHandler
-from photseries.server.http.etags import is_known
+from photseries.server.http.etags import send_document
 
 __all__ = ["SiteFolderHandler", "SiteHandler"]
 
@@ -25,17 +24,9 @@ _TYPES: Final = {
 }
 
 #: The policy forbids external resources and inline scripts.
-_POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 _NOT_BUILT: Final = b"""<!doctype html>
@@ -71,14 +62,8 @@ class SiteHandler(BaseHandler):
         """Return a page of the documentation, or one of its resources."""
         name = f"{path}index.html" if not path or path.endswith("/") else path
         content = await self.run(lambda: _content(name))
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        self.set_header("Cache-Control", "no-cache")
         self.set_header("Content-Security-Policy", _POLICY)
-        self.set_header("Content-Type", _TYPES[Path(name).suffix])
-        self.set_header("ETag", tag)
-        if is_known(self.request.headers, tag):
-            self.set_status(304)
-        await self.send([content])
+        await send_document(self, content, _TYPES[Path(name).suffix])
 
 
 def _folder() -> Path:
@@ -88,20 +73,22 @@ def _folder() -> Path:
     return installed if installed.is_dir() else server.parents[1] / "docs/_site"
 
 
-@functools.cache
-def _files() -> dict[str, Path]:
-    """List the files of the site by name; no other file is ever opened."""
-    folder = _folder()
-    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
+#: The files of the site by name, once it is built; no other file is ever opened.
+_found: dict[str, Path] = {}
+
+
+def _files() -> Mapping[str, Path]:
+    """List the files of the site, which may be built while the service is running."""
+    if not _found:
+        folder = _folder()
+        _found.update(
+            {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
+        )
+    return _found
 
 
 def _content(name: str) -> bytes:
-    """Read a file of the site; if the site is not built, return a page that says so.
-
-    Raises
-    ------
-    NotFoundError
-    """
+    """Read a file of the site; if the site is not built, return a page that says so."""
     if name in _files():
         return _files()[name].read_bytes()
     if not _files() and re.fullmatch(r"[\w/-]+\.html", name):

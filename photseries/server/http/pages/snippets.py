@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from photseries.parameters import Query, snake_case
-from photseries.parameters.value_types import join_values
+from photseries.parameters import CONTROLS, CRITERIA, Parameter, Query, snake_case
+from photseries.parameters.value_types import MOMENT, join_values
 
 __all__ = ["of_period", "of_search", "of_series", "of_source"]
 
@@ -23,6 +23,7 @@ _ANALYSES = (
     ("periodogram", "SearchOptions, search_periods"),
     ("samples", "samples"),
 )
+_BY_SPELLING = {spelling: parameter for parameter in (*CRITERIA, *CONTROLS) for spelling in parameter.spellings}
 _TOPCAT = "topcat -f {format} {url}  # token as password, any user name"
 
 
@@ -42,7 +43,7 @@ def of_search(
         The sources to which the search is also restricted.
     """
     shaped = {name: list(texts) for name, texts in criteria.items() if name not in ("pageNumber", "numPerPage")}
-    keywords = {snake_case(name): _value(texts) for name, texts in shaped.items()}
+    keywords = {snake_case(name): _value(_BY_SPELLING[name], texts) for name, texts in shaped.items()}
     if names is not None:  # unless the form names a source, which is narrower
         shaped = {"objID": [join_values(names)]} | shaped
         keywords = {"obj_id": repr(list(names))} | keywords
@@ -111,12 +112,11 @@ def _one_of(names: Sequence[str]) -> str:
     return f"obj_id = {quoted[0]}" if len(quoted) == 1 else f"obj_id IN ({', '.join(quoted)})"
 
 
-def _value(texts: Sequence[str]) -> str:
-    """Return the Python literal of a keyword value: numbers and booleans unquoted."""
+def _value(parameter: Parameter, texts: Sequence[str]) -> str:
+    """Return the Python literal of a keyword value: numbers and booleans unquoted; texts, also of digits, and dates."""
     written = []
     for text in texts:
-        try:
-            written.append(repr(float(text) if set(text) & set(".eE") else int(text)))
-        except ValueError:
-            written.append({"true": "True", "false": "False"}.get(text.lower(), repr(text)))
+        value = parameter.kind.read(text)
+        is_plain = isinstance(value, bool | int | float) and not (parameter.kind is MOMENT and "-" in text)
+        written.append(repr(value) if is_plain else repr(text))
     return written[0] if len(written) == 1 else f"[{', '.join(written)}]"

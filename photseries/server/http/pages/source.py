@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.positions import sexagesimal
-from photseries.parameters import MAX_PER_PAGE, OF_SOURCE, Condition, Query
-from photseries.server.http.base import ANY
+from photseries.parameters import MAX_PER_PAGE, Query
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.axes import BrightnessAxis, axes_of, frame_of
 from photseries.server.http.pages.elsewhere import links_of
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.snippets import of_source
+from photseries.server.http.series import restricted_to_source
 
 __all__ = ["SourcePageHandler", "source_path"]
 
@@ -34,7 +34,6 @@ _LIKE = {"u": 6, "b": 0, "g": 2, "v": 2, "r": 1, "i": 3, "z": 7, "y": 5}
 class SourcePageHandler(PageHandler):
     """The page of one source."""
 
-    needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def get(self, identity: str = "") -> None:
@@ -43,8 +42,7 @@ class SourcePageHandler(PageHandler):
 
     def _values(self, identity: str) -> Mapping[str, object]:
         source = self.services.accounts.get(self.principal, "sources", identity)
-        mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
-        query = Query((mine,), sort_by="filter", per_page=MAX_PER_PAGE)
+        query = restricted_to_source(Query(sort_by="filter", per_page=MAX_PER_PAGE), identity)
         page, total = self.services.reader.find(self.principal, query)
         series = [record.fields for record in page.records]
         bands = _bands({fields["filter"] for fields in series})

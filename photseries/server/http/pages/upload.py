@@ -51,11 +51,11 @@ class UploadPageHandler(PageHandler):
         await self.show("upload.html", self._values)
 
     def _values(self) -> Mapping[str, object]:
+        member = self.principal.as_member()
         listed = {
-            kind: self.services.accounts.find(self.principal, kind, 1, _MAX_LISTED)[0]
+            kind: self.services.accounts.find(member, kind, 1, _MAX_LISTED)[0]
             for kind in ("instrument", "sources", "groups")
         }
-        own_group = self.principal.own_group_id
         suffixes = [suffix for name, item in READERS.items() if name != "excel" for suffix in item.suffixes]
         return {
             "accepted": ",".join((*suffixes, *_COMPRESSED)),
@@ -66,7 +66,5 @@ class UploadPageHandler(PageHandler):
             "filters": self.services.archive.filters,
             "instruments": listed["instrument"],
             "sources": listed["sources"],
-            "groups": [
-                item for item in listed["groups"] if item["id"] in self.principal.group_ids and item["id"] != own_group
-            ],
+            "groups": [item for item in listed["groups"] if item["id"] != member.own_group_id],
         }

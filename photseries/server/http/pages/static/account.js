@@ -1,11 +1,9 @@
 // The account page: creates tokens, shows their secrets once, and revokes tokens.
 
-import { ask, say } from "./api.js";
+import { ask, element, say } from "./api.js";
 import { equipCopies } from "./curve.js";
 
 const DAY = 86_400_000; // [ms]
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 
 // Reloads the table.
 async function refresh() {

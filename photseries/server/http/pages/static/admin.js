@@ -1,10 +1,8 @@
 // The page of admins: every change is a request to the interface; then the page is loaded anew.
 
-import { ask, say } from "./api.js";
+import { ask, element, say } from "./api.js";
 
 const headers = { "Content-Type": "application/json" };
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** @param {string} path @param {string} method @param {Record<string, unknown>} [body] */
 async function change(path, method, body) {

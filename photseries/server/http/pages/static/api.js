@@ -8,6 +8,18 @@ addEventListener("DOMContentLoaded", () => {
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
 });
 
+// The element with an id, of the type that the script expects.
+/** @param {string} id */
+export const element = (id) => /** @type {any} */ (document.getElementById(id));
+
+// A new element with properties and children.
+/** @param {string} tag @param {Record<string, unknown>} properties @param {(Node | string)[]} children @returns {any} */
+export function made(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
 export class ApiError extends Error {
   /** @param {string} message @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more */
   constructor(message, { status = 0, fields = {}, data = {} } = {}) {
@@ -48,10 +60,8 @@ export function say(error) {
   if (!error) return;
   place.append(error.message ?? String(error));
   if (error.status === 401) {
-    const link = document.createElement("a");
-    link.href = `/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`;
-    link.textContent = "Sign in";
-    place.append(" ", link);
+    const href = `/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`;
+    place.append(" ", made("a", { href, textContent: "Sign in" }));
   }
 }
 

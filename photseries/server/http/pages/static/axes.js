@@ -18,7 +18,7 @@ export function timeAxis(way, { frame, scale }, first) {
 export function stretch(way, { frame }, from, to) {
   const digits = Math.min(7, Math.max(1, 3 - Math.floor(Math.log10(Math.max(to - from, 1e-6)))));
   const minus = frame.startsWith("MJD") ? "" : " − 2400000.5";
-  const dates = way === "date" ? ` (${[from, to].map((mjd) => dateOf(mjd).toISOString().slice(0, 10)).join(" to ")})` : "";
+  const dates = way === "date" ? ` (${[...new Set([from, to].map((mjd) => dateOf(mjd).toISOString().slice(0, 10)))].join(" to ")})` : "";
   return `${frame}${minus} ${from.toFixed(digits)} to ${to.toFixed(digits)}${dates}`;
 }
 

@@ -259,7 +259,7 @@ export class Chart {
     return new Promise((resolve) => { this.canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"); });
   }
 
-  async destroy() {
+  destroy() {
     this.listening.abort();
     this.watching.disconnect();
     if (this.waiting) cancelAnimationFrame(this.waiting);

@@ -1,9 +1,7 @@
 // Edits metadata and sharing of a series, and deletes it, if permitted. Each change applies to the displayed revision.
 
-import { ask, say } from "./api.js";
+import { ask, element, say } from "./api.js";
 
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 const form = element("edit");
 const { id, revision } = form.dataset;
 const path = `/api/photometric_series/${id}`;

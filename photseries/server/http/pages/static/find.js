@@ -1,14 +1,12 @@
 // Searches without reloading the page, and suggests names while the user types.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, made, say } from "./api.js";
 import { equipCopies } from "./curve.js";
 import { showArchive } from "./sky.js";
 import { beginSparks } from "./spark.js";
 import { counted } from "./words.js";
 
 const HIDDEN = "photseries-hidden-columns";
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 
 let round = 0; // the number of the current page of results, so that late answers for an earlier page are dropped
 
@@ -20,9 +18,8 @@ async function summarize() {
   try {
     const found = await ask(`/find/summary?${element("results").dataset.asked}`);
     if (mine !== round) return;
-    const total = document.createElement("p");
-    total.className = "total";
-    total.textContent = `${counted(found.series, "series", "series")} of ${counted(found.sources, "source")}`;
+    const textContent = `${counted(found.series, "series", "series")} of ${counted(found.sources, "source")}`;
+    const total = made("p", { className: "total", textContent });
     place.replaceChildren(total, chips("filter", found.filter, "filter"), chips("instrumentID", found.instrument_id, "instrument_id"));
   } catch (error) {
     say(error);
@@ -31,8 +28,7 @@ async function summarize() {
 
 /** @param {string} parameter @param {any[]} values @param {string} field */
 function chips(parameter, values, field) {
-  const list = document.createElement("ul");
-  list.className = "chips";
+  const list = made("ul", { className: "chips" });
   for (const one of values.slice(0, 12)) {
     const query = new URLSearchParams(location.search);
     const value = parameter === "filter" ? quoted(one[field]) : one[field];
@@ -40,17 +36,10 @@ function chips(parameter, values, field) {
     query.delete("pageNumber");
     if (chosen) query.delete(parameter);
     else query.set(parameter, value);
-    const link = document.createElement("a");
-    link.className = "chip";
-    link.href = `/?${query}`;
+    const number = made("span", { className: "unit", textContent: one.series.toLocaleString("en") });
+    const link = made("a", { className: "chip", href: `/?${query}` }, `${one.name ?? one[field]} `, number);
     if (chosen) link.setAttribute("aria-current", "true");
-    const number = document.createElement("span");
-    number.className = "unit";
-    number.textContent = one.series.toLocaleString("en");
-    link.append(`${one.name ?? one[field]} `, number);
-    const item = document.createElement("li");
-    item.append(link);
-    list.append(item);
+    list.append(made("li", {}, link));
   }
   return list;
 }
@@ -75,6 +64,10 @@ async function visit(address, { keep = false } = {}) {
     if (answer.status >= 500) throw new Error("The service could not answer. Try again in a moment.");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== round) return;
+    if (!page.getElementById("results")) {
+      location.assign(address); // an error page
+      return;
+    }
     if (!keep) history.pushState(null, "", address);
     const open = element("more").open;
     const focused = document.activeElement?.id;
@@ -94,12 +87,7 @@ const suggest = later(async (/** @type {string} */ text) => {
   try {
     const names = text.trim().length < 2 || /^[\d\s.,:+-]+$/.test(text) ? [] : await ask("/find/names", { query: { q: text } });
     if (element("in-q").value !== text) return;
-    place.replaceChildren(...names.map((/** @type {string} */ name) => {
-      const link = document.createElement("a");
-      link.href = `/?${new URLSearchParams({ q: name })}`;
-      link.textContent = name;
-      return link;
-    }));
+    place.replaceChildren(...names.map((/** @type {string} */ name) => made("a", { href: `/?${new URLSearchParams({ q: name })}`, textContent: name })));
     place.hidden = !names.length;
   } catch {
     place.hidden = true; // the search itself reports the error

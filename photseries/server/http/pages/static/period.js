@@ -1,7 +1,7 @@
 // The period page: the periodogram, its peaks, and the light curve folded on one of their periods. The URL contains the
 // settings.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, made, say } from "./api.js";
 import { figures, fitting } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipCopies, equipFigures } from "./curve.js";
@@ -9,8 +9,6 @@ import { drawFound, zoomTo } from "./power.js";
 import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [fold, search] = [element("fold"), element("search")];
 const quality = element("quality");
 const path = `/api/photometric_series/${series.id}`;
@@ -167,16 +165,16 @@ function tell() {
     ? `${counted(found.num_frequencies, "frequency", "frequencies")}, periods from ${short(found.min_period)} to ${short(found.max_period)} d; ${counted(found.num_points, "point")}${found.weighted ? ", weighted by their errors" : ""}`
     : "";
   const warnings = found?.warnings ?? [];
-  element("search-warnings").replaceChildren(...warnings.map((/** @type {string} */ textContent) => Object.assign(document.createElement("li"), { textContent })));
+  element("search-warnings").replaceChildren(...warnings.map((/** @type {string} */ textContent) => made("li", { textContent })));
   element("search-warnings").hidden = !warnings.length;
 }
 
 function list() {
   const body = element("peaks").tBodies[0];
   body.replaceChildren(...found.peaks.map((/** @type {any} */ { period, period_error: error, frequency, power, false_alarm: chance, at_edge: edge }) => {
-    const row = document.createElement("tr");
+    const row = made("tr");
     row.dataset.period = written(period);
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: written(period) });
+    const button = made("button", { type: "button", textContent: written(period) });
     button.setAttribute("aria-label", `Fold on ${written(period)} days`);
     button.addEventListener("click", () => take(period));
     const rare = chance === null ? "" : chance < 1e-300 ? "< 1e-300" : chance.toPrecision(2);

@@ -1,7 +1,7 @@
 // The page of one series. The light curve is requested again whenever another time range comes into view. The URL contains the
 // view.
 
-import { later, say } from "./api.js";
+import { element, later, made, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { KINDS, pointsIn, covers, equipCopies, equipFigures, fetchView, layerOf, rangeIn } from "./curve.js";
@@ -9,9 +9,7 @@ import { counted } from "./words.js";
 
 /** @type {any} */
 const series = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
-/** @param {string} id */
-const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const controls = /** @type {any} */ (element("controls"));
+const controls = element("controls");
 const MARKERS = 2500; // above this number, points are dots without error bars
 
 /** @type {Record<string, any>} */
@@ -180,16 +178,14 @@ async function reload() {
 
 function legend() {
   for (const name of KINDS) {
-    const entry = Object.assign(document.createElement("label"), { id: `shows-${name}`, className: `entry ${name}`, hidden: true });
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !state.hidden.has(name) });
+    const box = made("input", { type: "checkbox", checked: !state.hidden.has(name) });
     box.addEventListener("change", () => {
       state.hidden[box.checked ? "delete" : "add"](name);
       remember();
       draw();
     });
-    const [title, count] = ["name", "count"].map((className) => Object.assign(document.createElement("span"), { className }));
-    entry.append(box, title, " ", count);
-    element("legend").append(entry);
+    const [title, count] = ["name", "count"].map((className) => made("span", { className }));
+    element("legend").append(made("label", { id: `shows-${name}`, className: `entry ${name}`, hidden: true }, box, title, " ", count));
   }
 }
 

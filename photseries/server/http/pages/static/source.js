@@ -1,7 +1,7 @@
 // The page of one source: all its series in one plot, over time or folded, with a colour per filter and a marker per origin.
 // Summarized series are requested again after a zoom.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, made, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipColour } from "./colour.js";
@@ -10,8 +10,6 @@ import { SHAPES } from "./draw.js";
 import { counted } from "./words.js";
 
 const { source, series, sets, threshold, axes } = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
-/** @param {string} id */
-const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [controls, folding] = [element("controls"), element("folding")];
 const AT_ONCE = 3; // maximum number of simultaneous requests
 const MAX_POINTS = 20000; // maximum number of points on the page
@@ -169,18 +167,16 @@ function legend() {
   const entries = [...filters.filter((name) => series.some((/** @type {any} */ one) => one.filter === name && isShown(one))), ...(sets.length > 1 ? sets : []), ...kinds];
   element("legend").replaceChildren(...entries.map((name) => {
     const band = bands.get(name);
-    const entry = Object.assign(document.createElement("label"), { className: `entry${band === undefined ? "" : ` band-${band}`}` });
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !hidden.has(name) });
+    const box = made("input", { type: "checkbox", checked: !hidden.has(name) });
     box.addEventListener("change", () => {
       hidden[box.checked ? "delete" : "add"](name);
       remember();
       draw();
     });
     const place = sets.indexOf(name);
-    const sign = Object.assign(document.createElement("span"), { className: band === undefined ? "symbol" : "dot", textContent: band === undefined ? place < 0 ? "" : "●■◆▲+×"[place % 6] : "" });
+    const sign = made("span", { className: band === undefined ? "symbol" : "dot", textContent: band === undefined ? place < 0 ? "" : "●■◆▲+×"[place % 6] : "" });
     sign.setAttribute("aria-hidden", "true");
-    entry.append(box, sign, String(name));
-    return entry;
+    return made("label", { className: `entry${band === undefined ? "" : ` band-${band}`}` }, box, sign, String(name));
   }));
 }
 

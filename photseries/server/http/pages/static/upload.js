@@ -1,17 +1,11 @@
 // The service inspects files as soon as they are chosen, makes a dry run when nothing is missing, and stores them on request.
 // Each entry of the queue is a series; a file with several filters has several entries.
 
-import { ask, later, say } from "./api.js";
+import { ask, element, later, made, say } from "./api.js";
 import { fill, given, labelOf, mark, showRoles, typed, worded } from "./upload_form.js";
-import { Stage } from "./stage.js";
+import { Chart } from "./chart.js";
 
-const element = (id) => document.getElementById(id);
-const made = (tag, properties, ...children) => {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-};
-const stage = new Stage(element("curve"));
+const chart = new Chart(element("curve"));
 let files = [];
 let queue = []; // { file, about, cell, row, id }
 let shown = null;
@@ -44,7 +38,7 @@ function fact(label, value) {
   return made("div", {}, made("dt", { textContent: label }), made("dd", { textContent: value }));
 }
 
-async function show(entry) {
+function show(entry) {
   shown = entry;
   const { about } = entry;
   for (const one of queue) one.row.ariaCurrent = one === entry ? "true" : null;
@@ -63,10 +57,10 @@ async function show(entry) {
   fill(about.fields, about.filter, about.filter_map?.split("=")[1].replace("FILTER", ""));
   mark({});
   const { light_curve: curve, brightness: unit, label } = about;
-  const chart = await stage.show({ xLabel: "MJD [d]", yLabel: label, inverted: unit === "mag", height: 260 });
+  chart.configure({ xLabel: "MJD [d]", yLabel: label, inverted: unit === "mag", height: 260 });
   chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
-  chart.setWindow(...chart.whole);
-  chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3 }], { fit: true });
+  chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3 }]);
+  chart.reset();
 }
 
 // Aborts pending requests, so that they no longer change the page.
@@ -110,7 +104,7 @@ async function inspect() {
     element("state").textContent = "Change the reading options, or choose another file.";
     return;
   }
-  await show(queue[0]);
+  show(queue[0]);
   if (!signal.aborted) await dry();
 }
 
@@ -119,9 +113,9 @@ function add(file, about) {
   const open = made("button", { type: "button", className: "quiet", textContent: file.name });
   const row = made("tr", {}, made("th", { scope: "row" }, open), made("td", { textContent: about.filter ?? "" }), made("td", { textContent: about.rows.toLocaleString("en") }), cell);
   const entry = { file, about, cell, row, id: null };
-  open.addEventListener("click", async () => {
-    await show(entry);
-    await dry();
+  open.addEventListener("click", () => {
+    show(entry);
+    dry();
   });
   element("files").append(row);
   queue.push(entry);
@@ -207,7 +201,7 @@ async function store() {
     element("state").textContent = `All ${stored.length} series are stored.`;
     return;
   }
-  await show(failed.entry);
+  show(failed.entry);
   refuse(failed.error);
   say(new Error(worded(failed.error.message)));
   ready(stored.length ? `${stored.length} of ${queue.length} series are stored.` : "Nothing was stored.", true);
