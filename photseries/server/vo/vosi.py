@@ -30,6 +30,7 @@ _LANGUAGE_FEATURES: Final = (
     ("adql-sets", ("UNION", "EXCEPT", "INTERSECT")),
     ("adql-common-table", ("WITH",)),
     ("adql-type", ("CAST",)),
+    ("adql-conditional", ("COALESCE",)),
     ("adql-offset", ("OFFSET",)),
 )
 
@@ -119,7 +120,7 @@ def _column(column: TapColumn) -> str:
         "xsi:type": "vs:VOTableType", "arraysize": column.size, "extendedType": column.xtype,
     })  # fmt: skip
     parts = (
-        element("name", escaped(column.name)),
+        element("name", escaped(column.quoted_name)),
         element("description", escaped(column.description or "")),
         element("unit", escaped(column.unit)) if column.unit else "",
         element("ucd", escaped(column.ucd)) if column.ucd else "",

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import resource
+import time
 import warnings
 
 import numpy as np
@@ -169,6 +170,14 @@ def test_examples_run(ask, example):
         ("SELECT is_detected FROM photseries.series WHERE is_detected AND num_exp BETWEEN 11 AND 11", [[True]]),
         ("SELECT TOP 2 num_exp FROM photseries.series ORDER BY num_exp OFFSET 1", [[12], [13]]),
         ("SELECT filter, COUNT(*) FROM photseries.series GROUP BY filter HAVING COUNT(*) > 100", []),
+        ("SELECT 0x1F, -0Xff", [[31, -255]]),
+        ("SELECT COUNT(photseries.series.id) FROM photseries.series WHERE PHOTSERIES.series.num_exp > 0", [[32]]),
+        ("SELECT t.size FROM (SELECT TAP_SCHEMA.columns.* FROM TAP_SCHEMA.columns) AS t WHERE t.std < 0", []),
+        ("SELECT CONTAINS(POINT(NULL, 0), CIRCLE(0, 0, 1)), CONTAINS(POINT(0, 0), CIRCLE(1, 0, 1))", [[None, 1]]),
+        ("SELECT 1 FROM (SELECT NULL AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(0, 0)) <= 180", []),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) < 180", []),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) <= 180", [[1]]),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(a, 0)) < -1", []),
         ("SELECT COUNT(*) FROM series WHERE created_at BETWEEN '2000-01-01' AND TIMESTAMP '2100-01-01T00:00'", [[32]]),
     ],
 )  # fmt: skip
@@ -251,6 +260,30 @@ def test_every_format_holds_the_same(ask, rows):
 def test_a_text_is_not_doubled_without_end(rows):
     doubled = "SELECT s || s AS s FROM (" * 8 + f"SELECT '{'é' * 1000}' AS s" + ") AS t" * 8
     assert rows(doubled) == [["é" * MAX_TEXT]]
+
+
+def test_a_column_of_both_kinds_of_text_keeps_all_letters(ask):
+    query = "SELECT TOP 1 access_format AS t FROM ivoa.obscore UNION SELECT 'é' ORDER BY t DESC"
+    content = ask(query, responseformat="votable/b2").content
+    assert parse(io.BytesIO(content)).get_first_table().array["t"][0] == "é"
+
+
+@pytest.mark.parametrize("form", ["votable", "fits", "parquet"])
+def test_many_columns_without_a_name_take_no_time(form):
+    number = 999 if form == "fits" else 1600
+    answer = QueryResult([TapColumn(name="value", datatype="int")] * number, [[(1,) * number]])
+    begun = time.process_time()
+    content = b"".join(FORMATS[form].write(answer))
+    assert time.process_time() - begun < 5
+    if form == "votable":
+        identities = [field.ID for field in parse(io.BytesIO(content)).get_first_table().fields]
+        assert identities == ["value" + number * "_" for number in range(1600)]
+    elif form == "parquet":
+        numbered = [f"value_{number}" for number in range(2, 1601)]
+        assert pq.read_table(io.BytesIO(content)).column_names == ["value", *numbered]
+    else:
+        with pytest.raises(InvalidError, match="at most 999 columns"):
+            list(FORMATS[form].write(QueryResult([TapColumn(name="value", datatype="int")] * 1000)))
 
 
 def test_texts_of_the_maximum_length_fit_in_memory():

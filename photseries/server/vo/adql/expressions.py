@@ -95,7 +95,7 @@ class Expressions(Shapes):
         return f"left({self.sql(node.this, scope)} || {self.sql(node.expression, scope)}, {MAX_TEXT})"
 
     def _column(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "table")
+        require(node, "this", "table", "db")
         if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
             raise refused("* is accepted in SELECT * and COUNT(*) only.")
         return scope.resolve(node)[2].sql
@@ -211,7 +211,7 @@ _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
     **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
     exp.DPipe: Expressions._concatenation,
     exp.Column: Expressions._column,
-    exp.Literal: Expressions._literal,
+    **dict.fromkeys((exp.Literal, exp.HexString), Expressions._literal),
     exp.Between: Expressions._between,
     exp.In: Expressions._in,
     exp.Is: Expressions._is,

@@ -142,8 +142,7 @@ class _Translator(Expressions):
         word = _SETS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         scope = Scope([_result(columns)])
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
-        both = zip(columns, right_columns, strict=True)
-        columns = [dataclasses.replace(column, weight=column.weight + other.weight) for column, other in both]
+        columns = [_common(column, other) for column, other in zip(columns, right_columns, strict=True)]
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
     def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
@@ -258,9 +257,10 @@ class _Translator(Expressions):
             require(node)
             yield from ((column.sql, column.column) for column in _everything(scope))
         elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
-            require(node, "this", "table")
+            require(node, "this", "table", "db")
             require(node.this)
-            yield from ((column.sql, column.column) for column in scope.relation(node.args["table"]).columns)
+            relation = scope.relation(node.args["table"], node.args.get("db"))
+            yield from ((column.sql, column.column) for column in relation.columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
             yield self.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
@@ -329,7 +329,8 @@ class _Translator(Expressions):
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
             value = {"RIGHT JOIN": after.sql, "FULL JOIN": f"coalesce({before.sql}, {after.sql})"}
-            scope.merged[name.name.lower()] = RelationColumn(value.get(join.kind, before.sql), before.column)
+            merged = RelationColumn(value.get(join.kind, before.sql), _common(before.column, after.column))
+            scope.merged[name.name.lower()] = merged
         return equations
 
     def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
@@ -356,39 +357,34 @@ class _Translator(Expressions):
                 if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
                     return self._derived(label, alias, columns, f"{source} AS {alias}")
         elif schema.name.lower() == _UPLOADS:
-            return self._uploaded(node.this, label, alias)
-        return self._table(_table(schema, node.this), label, alias)
+            return self._uploaded(node.this, label, alias, "" if named else _UPLOADS)
+        return self._table(_table(schema, node.this), label, alias, with_schema=named is None)
 
     def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
         visible = [RelationColumn(f"{alias}.o{place}", column) for place, column in enumerate(columns)]
         self._weights |= {column.sql: column.column.weight for column in visible}
         return Relation(label, alias, visible, sql)
 
-    def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
+    def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str, schema: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
                 columns = [RelationColumn(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
-                return Relation(label, alias, columns, sql, upload=upload)
+                return Relation(label, alias, columns, sql, upload=upload, schema=schema)
         raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
-    def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
-        names = [column.name.strip('"') for column in table.columns]
-        columns = [
-            RelationColumn(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)
-        ]
+    def _table(self, table: TapTable, label: exp.Identifier, alias: str, *, with_schema: bool) -> Relation:
+        names = [column.name for column in table.columns]
+        columns = [RelationColumn(f'{alias}."{column.name}"', column) for column in table.columns]
         position = None
         if table.source:
             sql = f"{table.source} AS {alias}"
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
-            types = (
-                f'"{name}" {"integer" if column.datatype == "int" else "text"}'
-                for name, column in zip(names, table.columns, strict=True)
-            )
+            types = (f'"{column.name}" {"integer" if column.datatype == "int" else "text"}' for column in table.columns)
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
-        return Relation(label, alias, columns, sql, position, table.source)
+        return Relation(label, alias, columns, sql, position, table.source, schema=table.schema if with_schema else "")
 
     def _from(self, joins: list[_Join], conditions: list[str], pairs: list[PairCondition]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
@@ -422,11 +418,17 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
         return
     key, relation = order.expressions[0], joins[0].relation
     aliases = {expression.alias.lower() for expression in node.expressions if isinstance(expression, exp.Alias)}
-    if key.this.name.lower() in aliases or any(expression.find(exp.AggFunc) for expression in node.expressions):
+    if key.this.name.lower() in aliases:
         return
     if relation.source and isinstance(key.this, exp.Column):
         view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
+
+
+def _common(column: TapColumn, other: TapColumn) -> TapColumn:
+    """Return the properties of a column that holds values of both; the database decides a type that differs."""
+    datatype = column.datatype if column.datatype == other.datatype else ""
+    return dataclasses.replace(column, datatype=datatype, weight=column.weight + other.weight)
 
 
 def _everything(scope: Scope) -> Iterator[RelationColumn]:
