@@ -4,7 +4,9 @@ import base64
 import contextlib
 import io
 import json
+import re
 import resource
+import struct
 import time
 import warnings
 
@@ -478,6 +480,32 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 def test_invalid_uploads_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
+
+
+@pytest.mark.parametrize("form", ["tabledata", "binary"])
+def test_uploaded_nulls_are_those_of_the_field(ask, form):
+    """Not those of a second VALUES or of a PARAM; a number is null if its value is, however it is written."""
+    fields = """<FIELD name="i" datatype="int"><VALUES type="legal" null="-1"/><VALUES type="actual"/></FIELD>
+        <FIELD name="f" datatype="float"><VALUES null="-99.9"/></FIELD>
+        <FIELD name="t" datatype="char" arraysize="*"/>
+        <PARAM name="p" datatype="int" value="3"><VALUES null="2"/></PARAM>"""
+    table = table_of(fields, "<TR><TD>2</TD><TD>-99.90</TD><TD>é</TD></TR><TR><TD>-1</TD><TD>2</TD><TD/></TR>")
+    if form == "binary":
+        text = "é".encode()
+        rows = struct.pack(">ifI", 2, -99.9, len(text)) + text + struct.pack(">ifI", -1, 2, 0)
+        stream = f'<BINARY><STREAM encoding="base64">{base64.b64encode(rows).decode()}</STREAM></BINARY>'
+        table = re.sub(b"<TABLEDATA>.*</TABLEDATA>", stream.encode(), table)
+    files = {"t": table}
+    found = ask("SELECT i, f, t FROM TAP_UPLOAD.t", files=files, upload="t,param:t", responseformat="json").json()
+    assert found["data"] == [[2, None, "é"], [None, 2.0, None]]
+    binary = ask("SELECT t FROM TAP_UPLOAD.t", files=files, upload="t,param:t", responseformat="votable/b2").content
+    assert list(parse(io.BytesIO(binary)).get_first_table().array["t"]) == ["é", ""]
+
+
+def test_an_upload_of_one_column_may_have_nulls(rows):
+    for field, cells, expected in ((INT, "<TD>1</TD>", [[1], [None]]), (TEXT, "<TD>\\.</TD>", [["\\."], [None]])):
+        table = table_of(field, f"<TR>{cells}</TR><TR><TD/></TR>")
+        assert rows("SELECT x FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t") == expected
 
 
 def test_temporary_files_of_queries_are_limited(service, series, directory, database_url):
