@@ -9,6 +9,7 @@ from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import element, escaped, param
 from photseries.server.vo.results import QueryResult, votable
+from photseries.server.vo.soda import series_number
 from photseries.server.vo.tables import TapColumn
 
 __all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
@@ -143,9 +144,10 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
         }
 
 
-def fault_of(identity: str, message: str) -> dict[str, object]:
+def fault_of(identity: str) -> dict[str, object]:
     """Return the row of an absent or invisible series."""
-    return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
+    message = f"NotFoundFault: No photometric series with ID {series_number(identity)[:40]}."
+    return {"ID": identity, "error_message": message, "semantics": "#this"}
 
 
 def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
