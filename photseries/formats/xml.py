@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "element", "escaped", "field", "identities", "param"]
+__all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "document", "element", "escaped", "field", "identities", "param"]
 
 DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 HEAD: Final = (
@@ -52,6 +52,11 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
         f' {key.rstrip("_")}="{escaped(str(value))}"' for key, value in attributes.items() if value is not None
     )
     return f"<{tag}{written}/>\n" if content is None else f"<{tag}{written}>{content}</{tag}>\n"
+
+
+def document(tag: str, content: str, /, **attributes: object) -> str:
+    """Write a document of one element; see :func:`element`."""
+    return DECLARATION + element(tag, content, **attributes)
 
 
 def identities(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:

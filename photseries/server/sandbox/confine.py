@@ -77,14 +77,6 @@ def _memory(settings: SandboxSettings) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))
 
 
-def _landlock(settings: SandboxSettings) -> None:
-    landlock.give_up_everything()
-
-
-def _seccomp(settings: SandboxSettings) -> None:
-    seccomp.allow_only_reading()
-
-
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
@@ -97,9 +89,9 @@ LAYERS: Final[Layers] = (
     ("no_new_privs", _no_new_privileges),
     ("limits", _limits),
     ("memory", _memory),
-    ("landlock", _landlock),
-    ("seccomp", _seccomp),
+    ("landlock", lambda settings: landlock.give_up_everything()),
+    ("seccomp", lambda settings: seccomp.restrict(is_parser=False)),
 )
 
 #: The same for the reader of all formats.
-PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.allow_parsing()))
+PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.restrict(is_parser=True)))

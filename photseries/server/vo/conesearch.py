@@ -85,7 +85,8 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
 
 def error(message: str) -> str:
     """Write the VOTable of an error, as in erratum 3 of the standard."""
-    return f'{HEAD}{element("INFO", ID="Error", name="Error", value=message)}<RESOURCE type="results"/>\n{FOOT}'
+    information = element("INFO", ID="Error", name="Error", value=message)
+    return HEAD + information + element("RESOURCE", type="results") + FOOT
 
 
 def _links(service: str) -> str:

@@ -56,8 +56,8 @@ class Service(NamedTuple):
     standard: str | None = None
 
 
-def _number(name: str, unit: str | None, description: str, **more: str) -> ServiceParameter:
-    attributes = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
+def _days(name: str, description: str, ucd: str) -> ServiceParameter:
+    attributes = {"name": name, "datatype": "double", "unit": "d", "value": "", "ucd": ucd}
     return ServiceParameter(attributes, description)
 
 
@@ -93,8 +93,8 @@ SERVICES: Final = (
         "periodogram of the light curve",
         "application/json",
         (
-            _number("minPeriod", "d", "the shortest period", ucd="time.period"),
-            _number("maxPeriod", "d", "the longest period", ucd="time.period"),
+            _days("minPeriod", "the shortest period", "time.period"),
+            _days("maxPeriod", "the longest period", "time.period"),
         ),
     ),
     Service(
@@ -104,8 +104,8 @@ SERVICES: Final = (
         "light curve folded on a period",
         "application/json",
         (
-            _number("period", "d", "the period", ucd="time.period"),
-            _number("epoch", "d", "MJD of phase 0", ucd="time.epoch"),
+            _days("period", "the period", "time.period"),
+            _days("epoch", "MJD of phase 0", "time.epoch"),
         ),
     ),
 )  # fmt: skip
@@ -123,25 +123,21 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     size : int
         Of its stored file [bytes].
     """
-    links: list[tuple[str, str, str, str, int | None]] = []
+
+    def link(semantics: str, description: str, content_type: str, **more: object) -> dict[str, object]:
+        about = {"ID": identity, "semantics": semantics, "description": description, "content_type": content_type}
+        return {**about, **more}
+
     for offer in (form for form in _FORMATS if form.is_installed):
-        description, length = f"the light curve as {offer.name}", size if offer is HDF5 else None
-        links.append((f"{url}.{offer.extension}", "#this", description, offer.plain_type, length))
+        address, length = f"{url}.{offer.extension}", size if offer is HDF5 else None
+        words = f"the light curve as {offer.name}"
+        yield link("#this", words, offer.plain_type, access_url=address, content_length=length)
     if is_installed("matplotlib"):
-        links.append((f"{url}/plot.png", "#preview", "the light curve as a picture", "image/png", None))
+        yield link("#preview", "the light curve as a picture", "image/png", access_url=f"{url}/plot.png")
     metadata = f"{url}?dataFormat=none"
-    links.append((metadata, "#documentation", "the metadata and the statistics", "application/json", None))
-    names = ("access_url", "semantics", "description", "content_type", "content_length")
-    for link in links:
-        yield {"ID": identity, **dict(zip(names, link, strict=True))}
+    yield link("#documentation", "the metadata and the statistics", "application/json", access_url=metadata)
     for service in SERVICES:
-        yield {
-            "ID": identity,
-            "service_def": service.name,
-            "semantics": service.semantics,
-            "description": service.description,
-            "content_type": service.content_type,
-        }
+        yield link(service.semantics, service.description, service.content_type, service_def=service.name)
 
 
 def fault_of(identity: str) -> dict[str, object]:

@@ -97,6 +97,11 @@ class TapTable:
     utype: str | None = None
 
     @property
+    def kind(self) -> str:
+        """The kind in VODataService and TAP_SCHEMA."""
+        return "view" if self.source else "table"
+
+    @property
     def full_name(self) -> str:
         """The name with its schema."""
         return f"{self.schema}.{self.name}"
@@ -427,7 +432,7 @@ _ROWS: Final[Mapping[str, Callable[[], Iterable[dict[str, object]]]]] = {
         {
             "schema_name": table.schema,
             "table_name": table.full_name,
-            "table_type": "table" if not table.source else "view",
+            "table_type": table.kind,
             "utype": table.utype,
             "description": table.description,
             "table_index": number,

@@ -51,8 +51,8 @@ class Point:
     @property
     def indexed(self) -> str | None:
         """The SQL name of the relation if this is its indexed position."""
-        has_position = self.relation is not None and self.relation.position is not None
-        return self.relation.alias if has_position and self.relation and self.places == self.relation.position else None
+        relation = self.relation
+        return relation.alias if relation is not None and self.places == relation.position else None
 
     def vector(self, bind: Bind) -> tuple[str, str, str]:
         """Return its unit vector as SQL."""
