@@ -12,8 +12,9 @@ from photseries.server.vo.results import QueryResult, votable
 from photseries.server.vo.soda import series_number
 from photseries.server.vo.tables import TapColumn
 
-__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
+__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "STANDARD", "descriptor", "document", "fault_of", "links_of"]
 
+STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
 #: Maximum number of series per request.
@@ -159,23 +160,30 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
             QueryResult(
                 _COLUMNS,
                 [[[row.get(column.name) for column in _COLUMNS] for row in rows]],
-                standard="ivo://ivoa.net/std/DataLink#links-1.1",
-                services="".join(_descriptor(descriptor, service) for descriptor in SERVICES),
+                standard=STANDARD,
+                services="".join(_service(described, service) for described in SERVICES),
             )
         )
     )
 
 
-def _descriptor(descriptor: Service, service: str) -> str:
+def _service(service: Service, url: str) -> str:
     """Write the descriptor of a service, with the ID that the row of the service refers to."""
     identity = param("", name="ID", ref="ID", ucd="meta.id;meta.main")
+    inputs = identity + "".join(map(_param, service.inputs))
+    description = element("DESCRIPTION", escaped(service.description))
+    return descriptor(f"{url}{service.path}", inputs, service.standard, description, ID=service.name)
+
+
+def descriptor(url: str, inputs: str, standard: str | None, description: str = "", **attributes: str) -> str:
+    """Write the descriptor of a service (DataLink 1.1, section 4); ``inputs`` and ``description`` are XML."""
     parts = (
-        "" if descriptor.standard is None else param(descriptor.standard, name="standardID"),
-        param(f"{service}{descriptor.path}", name="accessURL"),
-        element("GROUP", identity + "".join(map(_param, descriptor.inputs)), name="inputParams"),
+        description,
+        "" if standard is None else param(standard, name="standardID"),
+        param(url, name="accessURL"),
+        element("GROUP", inputs, name="inputParams"),
     )
-    description = element("DESCRIPTION", escaped(descriptor.description))
-    return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=descriptor.name)
+    return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service", **attributes)
 
 
 def _param(parameter: ServiceParameter) -> str:

@@ -18,10 +18,21 @@ from photseries.server.vo.tables import MAX_TEXT, TapColumn
 
 __all__ = ["Expressions"]
 
-_BINARY: Final[Mapping[type[exp.Expr], str]] = {
+_OPERATORS: Final[Mapping[type[exp.Expr], str]] = {
     **COMPARISONS,
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.And: "AND", exp.Or: "OR",
 }  # fmt: skip
+
+#: The operands of a construct, and its template in SQL. The length of ``||`` is limited, because nested queries could
+#: double it at each level.
+_TEMPLATES: Final[Mapping[type[exp.Expr], tuple[tuple[str, ...], str]]] = {
+    **{kind: (("this", "expression"), f"({{}} {operator} {{}})") for kind, operator in _OPERATORS.items()},
+    exp.DPipe: (("this", "expression"), f"left({{}} || {{}}, {MAX_TEXT})"),
+    exp.Between: (("this", "low", "high"), "({} BETWEEN {} AND {})"),
+    exp.Neg: (("this",), "(- {})"),
+    exp.Not: (("this",), "(NOT {})"),
+    exp.Paren: (("this",), "({})"),
+}
 
 #: Maximum length of an expression in SQL.
 MAX_SQL: Final = 1_000_000
@@ -82,17 +93,13 @@ class Expressions(Shapes):
             raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
         return printed
 
-    def _binary(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "expression")
+    def _templated(self, node: exp.Expr, scope: Scope) -> str:
+        names, template = _TEMPLATES[type(node)]
+        require(node, *names)
         geometric = self.geometric(node, scope)
         if geometric is not None:
             return f"({geometric[0]})"
-        return f"({self.sql(node.this, scope)} {_BINARY[type(node)]} {self.sql(node.expression, scope)})"
-
-    def _concatenation(self, node: exp.Expr, scope: Scope) -> str:
-        """Print ``||``; the length is limited, because nested queries could double it at each level."""
-        require(node, "this", "expression")
-        return f"left({self.sql(node.this, scope)} || {self.sql(node.expression, scope)}, {MAX_TEXT})"
+        return template.format(*(self.sql(node.args[name], scope) for name in names))
 
     def _column(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "table", "db")
@@ -101,23 +108,11 @@ class Expressions(Shapes):
         return scope.resolve(node)[2].sql
 
     def _literal(self, node: exp.Expr, scope: Scope) -> str:
-        if node.args.get("is_string"):
-            return self.bind(node.this)
-        return self.bind(number(node))
-
-    def _unary(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this")
-        templates: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
-        return templates[type(node)].format(self.sql(node.this, scope))
+        return self.bind(node.this if node.args.get("is_string") else number(node))
 
     def _constant(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this")
         return "NULL" if isinstance(node, exp.Null) else "TRUE" if node.this else "FALSE"
-
-    def _between(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "low", "high")
-        value, low, high = (self.sql(node.args[name], scope) for name in ("this", "low", "high"))
-        return f"({value} BETWEEN {low} AND {high})"
 
     def _in(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "expressions", "query")
@@ -205,14 +200,11 @@ _Printer = Callable[[Expressions, exp.Expr, Scope], str]
 
 #: All constructs allowed in expressions.
 _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
-    **dict.fromkeys(_BINARY, Expressions._binary),
-    **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),
+    **dict.fromkeys(_TEMPLATES, Expressions._templated),
     **dict.fromkeys((exp.Null, exp.Boolean), Expressions._constant),
     **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
-    exp.DPipe: Expressions._concatenation,
     exp.Column: Expressions._column,
     **dict.fromkeys((exp.Literal, exp.HexString), Expressions._literal),
-    exp.Between: Expressions._between,
     exp.In: Expressions._in,
     exp.Is: Expressions._is,
     exp.Exists: Expressions._exists,

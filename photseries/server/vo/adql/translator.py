@@ -121,16 +121,6 @@ class _Translator(Expressions):
         finally:
             del self._tables_with[table_count:]
 
-    def top_of(self, node: exp.Expr) -> int | None:
-        """Return the value of TOP of a query."""
-        limit = node.args.get("limit")
-        if limit is None:
-            return None
-        if not isinstance(limit, exp.Limit):
-            raise refused("FETCH is not accepted: use TOP.")
-        require(limit, "expression")
-        return integer(limit.expression, "TOP")
-
     def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
         beginning = self._with(node)
@@ -163,9 +153,11 @@ class _Translator(Expressions):
         if len(items) > MAX_COLUMNS:
             raise refused(f"A SELECT has more than {MAX_COLUMNS:,} columns. Name the ones that you need instead of *.")
         columns = [dataclasses.replace(column, weight=self._weight(sql)) for sql, column in items]
+        if (distinct := node.args.get("distinct")) is not None:
+            require(distinct)
         parts = [
             beginning + "SELECT",
-            " DISTINCT" if self._distinct(node) else "",
+            "" if distinct is None else " DISTINCT",
             " " + ", ".join(f"{sql} AS o{index}" for index, (sql, _) in enumerate(items)),
             source,
             f" WHERE {' AND '.join(conditions)}" if conditions else "",
@@ -181,13 +173,6 @@ class _Translator(Expressions):
     def _weight(self, sql: str) -> int:
         """Count the references to columns of tables in the expressions behind a text of SQL."""
         return 1 + sum(map(self._weights.__getitem__, _REFERENCE.findall(sql)))
-
-    def _distinct(self, node: exp.Expr) -> bool:
-        distinct = node.args.get("distinct")
-        if distinct is None:
-            return False
-        require(distinct)
-        return True
 
     def _with(self, node: exp.Expr) -> str:
         """Print the common table expressions of WITH, which later ones may reference."""
@@ -244,7 +229,12 @@ class _Translator(Expressions):
         return f"{sql} DESC" if node.args.get("desc") else sql
 
     def _bounds(self, node: exp.Expr, limit: int | None) -> str:
-        numbers = [number for number in (self.top_of(node), limit) if number is not None]
+        numbers = [] if limit is None else [limit]
+        if (top := node.args.get("limit")) is not None:
+            if not isinstance(top, exp.Limit):
+                raise refused("FETCH is not accepted: use TOP.")
+            require(top, "expression")
+            numbers.append(integer(top.expression, "TOP"))
         printed = f" LIMIT {min(numbers)}" if numbers else ""
         if (offset := node.args.get("offset")) is not None:
             require(offset, "expression")
@@ -356,24 +346,30 @@ class _Translator(Expressions):
             for name, source, columns in reversed(self._tables_with):
                 if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
                     return self._derived(label, alias, columns, f"{source} AS {alias}")
-        elif schema.name.lower() == _UPLOADS:
-            return self._uploaded(node.this, label, alias, "" if named else _UPLOADS)
-        return self._table(_table(schema, node.this), label, alias, with_schema=named is None)
+        relation = self._table(schema, node.this, label, alias)
+        if named is not None:  # an alias hides the name of the table
+            relation.schema = ""
+        return relation
 
     def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
         visible = [RelationColumn(f"{alias}.o{place}", column) for place, column in enumerate(columns)]
         self._weights |= {column.sql: column.column.weight for column in visible}
         return Relation(label, alias, visible, sql)
 
-    def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str, schema: str) -> Relation:
+    def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
                 columns = [RelationColumn(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
-                return Relation(label, alias, columns, sql, upload=upload, schema=schema)
+                return Relation(label, alias, columns, sql, upload=upload, schema=_UPLOADS)
         raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
-    def _table(self, table: TapTable, label: exp.Identifier, alias: str, *, with_schema: bool) -> Relation:
+    def _table(
+        self, schema: exp.Identifier | None, name: exp.Identifier, label: exp.Identifier, alias: str
+    ) -> Relation:
+        if schema is not None and schema.name.lower() == _UPLOADS:
+            return self._uploaded(name, label, alias)
+        table = _table(schema, name)
         names = [column.name for column in table.columns]
         columns = [RelationColumn(f'{alias}."{column.name}"', column) for column in table.columns]
         position = None
@@ -384,7 +380,7 @@ class _Translator(Expressions):
             types = (f'"{column.name}" {"integer" if column.datatype == "int" else "text"}' for column in table.columns)
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
-        return Relation(label, alias, columns, sql, position, table.source, schema=table.schema if with_schema else "")
+        return Relation(label, alias, columns, sql, position, table.source, schema=table.schema)
 
     def _from(self, joins: list[_Join], conditions: list[str], pairs: list[PairCondition]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
