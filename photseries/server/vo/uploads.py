@@ -54,16 +54,15 @@ _BOOLEANS: Final[Mapping[str, bool | None]] = {
 class _ReadState:
     """The state of reading a VOTable.
 
-    ``path`` are the open elements, ``data`` the element with the rows, after its start; ``nulls`` and ``null_values``
-    are the text and the value that mean null in each column.
+    ``path`` are the open elements, ``data`` the element with the rows, after its start; ``nulls`` are the text and the
+    value that mean null in each column.
     """
 
     name: str
     max_rows: int
     max_cells: int
     columns: list[TapColumn] = field(default_factory=list)
-    nulls: list[str | None] = field(default_factory=list)
-    null_values: list[object] = field(default_factory=list)
+    nulls: list[tuple[str | None, object]] = field(default_factory=list)
     rows: list[list[object]] = field(default_factory=list)
     data: str = ""
     encoding: str = ""
@@ -88,7 +87,9 @@ class _ReadState:
         if tag == "FIELD":
             self._field(attributes)
         elif self.path[-2:] == ["FIELD", "VALUES"] and "null" in attributes:
-            self._null(attributes["null"])
+            with suppress(*_INVALID):
+                self.nulls[-1] = attributes["null"], None
+                self.nulls[-1] = attributes["null"], _PARSERS[self.columns[-1].datatype](attributes["null"])
         elif tag in ("TABLEDATA", "BINARY", "BINARY2"):
             self.data = tag
         elif tag == "FITS":
@@ -135,8 +136,8 @@ class _ReadState:
             raise TooLargeError(f"UPLOAD {self.name}: the tables have more than {MAX_CELLS:,} cells.")
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
-        cells = zip(row, self.null_values, strict=True)
-        self.rows.append([None if value == null else value for value, null in cells])
+        cells = zip(row, self.nulls, strict=True)
+        self.rows.append([None if value == null else value for value, (_, null) in cells])
 
     def described(self, index: int) -> TapColumn:
         """Return a column; ``char``, which binary results write as ASCII, is ``unicodeChar`` if its texts need it."""
@@ -165,13 +166,7 @@ class _ReadState:
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
         column = TapColumn(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
         self.columns.append(column)
-        self.nulls.append(None)
-        self.null_values.append(None)
-
-    def _null(self, text: str) -> None:
-        self.nulls[-1] = text
-        with suppress(*_INVALID):
-            self.null_values[-1] = _PARSERS[self.columns[-1].datatype](text)
+        self.nulls.append((None, None))
 
     def _cell(self, text: str) -> None:
         index = len(self.row)
@@ -179,7 +174,7 @@ class _ReadState:
             raise self.refused(f"row {len(self.rows) + 1} has more cells than fields.")
         column = self.columns[index]
         try:
-            value = None if text == self.nulls[index] else _PARSERS[column.datatype](text)
+            value = None if text == self.nulls[index][0] else _PARSERS[column.datatype](text)
         except _INVALID:
             where = f"row {len(self.rows) + 1}, column {column.name[:40]!r}"
             raise self.refused(f"{where}: {text[:40]!r} is not a valid {column.datatype}.") from None
