@@ -15,6 +15,9 @@ from photseries.server.vo.tables import TABLES, TapColumn
 UPLOAD = UploadedTable("mine", tuple(TapColumn(name=name, datatype="double") for name in ("ra", "dec")))
 COLUMNS = {one.name for table in TABLES.values() for one in table.columns}
 
+#: 180 characters that are 0.3 MB of SQL.
+REPEATED = "DISTANCE(POINT(" * 5 + "ra" + ", 0), POINT(dec, 0))" * 5
+
 #: Every word that a translation may have beside names of columns, of our own making, and placeholders.
 WORDS = {
     "SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "BY", "ORDER", "DESC", "LIMIT", "OFFSET", "HAVING", "AS", "AND",
@@ -152,6 +155,9 @@ def test_examples_are_printed_with_words_of_the_list(example):
             "SELECT " + "DISTANCE(POINT(" * 12 + "ra" + ", 0), POINT(dec, 0))" * 12 + " FROM photseries.series",
             "too long",
         ),
+        (f"SELECT {', '.join([REPEATED] * 240)} FROM photseries.series", "too long"),
+        (f"SELECT 1 FROM photseries.series WHERE {' AND '.join([f'{REPEATED} < 1'] * 240)}", "too long"),
+        (f"SELECT 1 FROM photseries.series WHERE 1 IN ({', '.join([REPEATED] * 240)})", "too long"),
         ("SELECT 1 FROM " + ", ".join(["photseries.series"] * 51), "more than 50 tables"),
     ],
     ids=lambda text: text[:40].replace("\0", "NUL"),

@@ -34,8 +34,9 @@ _TEMPLATES: Final[Mapping[type[exp.Expr], tuple[tuple[str, ...], str]]] = {
     exp.Paren: (("this",), "({})"),
 }
 
-#: Maximum length of an expression in SQL.
+#: Maximum length of an expression or a SELECT in SQL, and of all expressions, each counted with those around it.
 MAX_SQL: Final = 1_000_000
+MAX_PRINTED: Final = 50_000_000
 
 
 class Expressions(Shapes):
@@ -49,6 +50,14 @@ class Expressions(Shapes):
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
+        self._printed = 0
+
+    def bounded(self, printed: str) -> str:
+        """Return a part of the query in SQL; raise InvalidError if it, or all parts together, are too long."""
+        self._printed += len(printed)
+        if len(printed) > MAX_SQL or self._printed > MAX_PRINTED:
+            raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
+        return printed
 
     def bind(self, value: object) -> str:
         """Bind a value and return its placeholder."""
@@ -74,7 +83,8 @@ class Expressions(Shapes):
             geometric = self.geometric(condition, scope)
             if geometric is not None and geometric[1] is not None:
                 pairs.append(geometric[1])
-            conditions.append(f"({self.sql(condition, scope) if geometric is None else geometric[0]})")
+            printed = self.sql(condition, scope) if geometric is None else geometric[0]
+            conditions.append(self.bounded(f"({printed})"))
         return conditions, pairs
 
     def sql(self, node: exp.Expr, scope: Scope) -> str:
@@ -88,10 +98,7 @@ class Expressions(Shapes):
         printer = _PRINTERS.get(type(node))
         if printer is None:
             raise refused(f"{name_of(node)} is not accepted in queries.")
-        printed = printer(self, node, scope)
-        if len(printed) > MAX_SQL:
-            raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
-        return printed
+        return self.bounded(printer(self, node, scope))
 
     def _templated(self, node: exp.Expr, scope: Scope) -> str:
         names, template = _TEMPLATES[type(node)]

@@ -165,7 +165,7 @@ class _Translator(Expressions):
             self._order(node, scope, columns),
             self._bounds(node, limit),
         ]
-        printed = "".join(parts)
+        printed = self.bounded("".join(parts))
         if self._weight(printed) > MAX_WEIGHT:
             raise refused("The query repeats columns of its subqueries too often.")
         return printed, columns
