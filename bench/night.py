@@ -88,10 +88,8 @@ def _items(sample: Sample, count: int) -> Iterator[tuple[pd.DataFrame, dict[str,
 
 def _night(sample: Sample, count: int) -> Iterator[pd.DataFrame]:
     """Yield long tables of about 32 MB, as a pipeline has them."""
-    portion = max(1, MILLION // len(sample.frame))
-    for start in range(0, count, portion):
-        some = itertools.islice(_items(sample, count), start, start + portion)
-        part = [frame.assign(**own) for frame, own in some]
+    items, portion = _items(sample, count), max(1, MILLION // len(sample.frame))
+    while part := [frame.assign(**own) for frame, own in itertools.islice(items, portion)]:
         yield pd.concat(part, ignore_index=True)
 
 

@@ -13,12 +13,7 @@ find_browser() {
 
 find_browser && exit 0
 
-if [ "${1:-}" != --find ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    echo "photseries: installing chromium with apt-get, for the tests of the pages" >&2
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-        chromium fonts-dejavu-core; } > /dev/null || true
-    find_browser && exit 0
-fi
+[ "${1:-}" != --find ] && "$(dirname "$0")/debian.sh" chromium chromium fonts-dejavu-core && exit 0
 
-echo "no browser: install chromium (on Debian and Ubuntu: apt-get install chromium), or name one with CHROMIUM=" >&2
+echo "no browser: install chromium, or name a browser with CHROMIUM=/path/to/chromium" >&2
 exit 1

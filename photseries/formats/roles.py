@@ -63,16 +63,25 @@ _OPTIONS: Final = {
 }
 _VALUE_OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
-_BRACKETS: Final = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\])]+)[\])]")
+_OPENING: Final = re.compile(r"[\[(]")
 _SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?[Jj]y|mmag)")
 
 
 def written_unit(name: str) -> tuple[str, str | None]:
     """Split the name of a column into base and unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
-    match = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
-    if match is None:
+    base, unit = _bracketed_unit(name)
+    if unit is None and (match := _SUFFIX.fullmatch(name)) is not None:
+        base, unit = match["name"], match["unit"]
+    return base, None if unit is None else re.sub("[µμ]", "u", unit).replace("jy", "Jy")
+
+
+def _bracketed_unit(name: str) -> tuple[str, str | None]:
+    """Split the name of a column at the first bracket that only its last character closes."""
+    body = name[:-1]
+    opening = _OPENING.search(body, max(body.rfind("]"), body.rfind(")")) + 1)
+    if not name.endswith(("]", ")")) or opening is None or opening.end() == len(body):
         return name, None
-    return match["name"], re.sub("[µμ]", "u", match["unit"]).replace("jy", "Jy")
+    return body[: opening.start()].rstrip(), body[opening.end() :]
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
@@ -86,8 +95,8 @@ def named_unit(name: str) -> tuple[str, str | None]:
 
 def unknown_unit(name: str) -> str | None:
     """Return the text in brackets in the name of a column if it is not a known unit of flux."""
-    match = _BRACKETS.fullmatch(name)
-    return match["unit"] if match is not None and named_unit(name)[1] is None else None
+    unit = _bracketed_unit(name)[1]
+    return unit if named_unit(name)[1] is None else None
 
 
 def roles_of(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "element", "escaped", "field", "identities", "param"]
+__all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "document", "element", "escaped", "field", "identities", "param"]
 
 DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 HEAD: Final = (
@@ -54,8 +54,13 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
     return f"<{tag}{written}/>\n" if content is None else f"<{tag}{written}>{content}</{tag}>\n"
 
 
-def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Return a unique XML name for each column, its own name if valid, because readers use it as the name.
+def document(tag: str, content: str, /, **attributes: object) -> str:
+    """Write a document of one element; see :func:`element`."""
+    return DECLARATION + element(tag, content, **attributes)
+
+
+def identities(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:
+    """Yield a unique XML name for each column, its own name if valid, because readers use it as the name.
 
     Parameters
     ----------
@@ -64,15 +69,17 @@ def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
     taken : iterable of str
         The XML names of other elements.
     """
-    reserved = list(taken)
-    assigned = list(reserved)
+    assigned = set(taken)
+    latest: dict[str, str] = {}  # so that many equal names do not repeat the search
     for name in names:
-        identity = _NO_NAME.sub("_", name)
-        identity = identity if identity[:1].isalpha() else f"_{identity}"
+        plain = _NO_NAME.sub("_", name)
+        plain = plain if plain[:1].isalpha() else f"_{plain}"
+        identity = latest.get(plain, plain)
         while identity in assigned:
             identity += "_"
-        assigned.append(identity)
-    return assigned[len(reserved) :]
+        latest[plain] = identity
+        assigned.add(identity)
+        yield identity
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:

@@ -1,5 +1,8 @@
 """Which column means what, and in which format times are written."""
 
+import re
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.formats import TIME_FORMATS, ReadOptions, one_of
+from photseries.formats import TIME_FORMATS, ReadOptions, one_of, roles
 from photseries.formats.reading import Table
 from photseries.formats.series import series_of
 
@@ -201,3 +204,17 @@ def test_datetimes_with_a_time_zone_are_converted_to_utc():
     assert np.isnan(got.frame["mjd"][1])
     assert got.fields == {"time_scale": "utc"}
     assert mapped({"when": times, "flux": [1.0, 2.0]}, time_col="when", time_format="iso").fields == got.fields
+
+
+@given(st.text(alphabet="aJ _[](){}", max_size=9))
+def test_units_in_brackets_are_those_of_a_pattern(name):
+    """The pattern itself takes time in proportion to the square of the length."""
+    match = re.fullmatch(r"(.*?)\s*[\[(]([^\])]+)[\])]", name)
+    assert roles._bracketed_unit(name) == ((name, None) if match is None else match.groups())
+
+
+@pytest.mark.parametrize("part", ["(", " ", " (", "[ ", "(x)"])
+def test_a_long_name_of_a_column_is_split_quickly(part):
+    begun = time.process_time()
+    roles.written_unit(part * 100_000)
+    assert time.process_time() - begun < 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -95,6 +95,11 @@ class SeriesReader:
         if series is None:
             raise not_found(series_id)
         return series
+
+    def file_sizes(self, principal: Principal, ids: Collection[int]) -> dict[int, int]:
+        """Return the sizes of the stored files [bytes] of the visible ones among some series."""
+        with self._catalogue.reading() as connection:
+            return series_queries.file_sizes(connection, principal, ids)
 
     def find(self, principal: Principal, query: Query) -> tuple[SeriesPage, int | None]:
         """Return a page of the visible series that match, and their total if requested; read no file."""

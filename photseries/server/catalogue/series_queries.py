@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -168,6 +168,12 @@ def totals(connection: Connection) -> tuple[int, int]:
     row = connection.execute(select(func.sum(OwnerUsage.series), func.sum(OwnerUsage.bytes))).one()
     series, size = (int(total or 0) for total in row)
     return series, size
+
+
+def file_sizes(connection: Connection, principal: Principal, ids: Collection[int]) -> dict[int, int]:
+    """Return the sizes of the stored files [bytes] of the visible ones among some series."""
+    statement = select(SERIES.id, SERIES.blob_size).where(SERIES.id.in_(ids), visible(principal))
+    return dict(connection.execute(statement).tuples().all())
 
 
 def holder_of(connection: Connection, principal: Principal, values: Mapping[str, object]) -> int | None:

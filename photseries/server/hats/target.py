@@ -163,14 +163,17 @@ class Target:
         return dict(zip(tiles, footers, strict=True))
 
     def _footer(self, name: str) -> ExistingPartition:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             with self.root.fs.open(name, "rb") as file:
                 footer = pq.read_metadata(file)
             return ExistingPartition(int(footer.metadata[FINGERPRINT]), footer.num_rows)
-        except (pa.ArrowInvalid, KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
+            return ExistingPartition(None, 0)
+        except OSError as error:
+            if error.errno is not None:  # the place failed; pyarrow's errors about a damaged footer have no number
+                raise
             return ExistingPartition(None, 0)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import ClassVar, Final
 from urllib.parse import parse_qs
@@ -104,13 +105,18 @@ class DataLinkHandler(_QueryHandler):
             raise InvalidError(
                 f"{len(identities):,} IDs are too many: at most {datalink.MAX_IDS:,} are allowed in a request."
             )
+        ids: dict[str, int] = {}
         for identity in identities:
-            number = soda.series_number(identity)
-            try:
-                record = self.services.reader.get(self.principal, number_of(number))
-                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", record.blob.size)
-            except NotFoundError as error:
-                yield datalink.fault_of(identity, error.message)
+            with suppress(NotFoundError):
+                ids[identity] = number_of(soda.series_number(identity))
+        sizes = self.services.reader.file_sizes(self.principal, set(ids.values()))
+        for identity in identities:
+            series_id = ids.get(identity)
+            if series_id in sizes:
+                url = f"{service}/api/photometric_series/{series_id}"
+                yield from datalink.links_of(identity, url, sizes[series_id])
+            else:
+                yield datalink.fault_of(identity)
 
 
 class SodaHandler(VOHandler):

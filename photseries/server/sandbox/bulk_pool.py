@@ -72,7 +72,7 @@ class BulkSandbox(Sandbox):
                 raise UnavailableError(f"All readers of a {self.label} are busy; try again.") from error
             encoded = stack.enter_context(descriptors.unnamed_file(request.to_json()))
             frames = self._frames(stack, body, encoded.fileno())
-            number = next(frames)
+            number = next(frames, None)
             if not isinstance(number, int):
                 raise self._error_of_outcome(FAILED)
             yield number, (frame for frame in frames if isinstance(frame, ReceivedSlab))

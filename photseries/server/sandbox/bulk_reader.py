@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -451,7 +452,7 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
     numbers_by_key: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
     lengths: list[IntArray] = []
-    total = 0
+    total = run_count = 0
     used = sorted(layout.by)
     for batch in source.batches(used):
         if not batch.num_rows:
@@ -470,7 +471,8 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
                 raise _too_many(request)
         runs.append(numbers[inverse.ravel()])
         lengths.append(np.diff(np.append(starts, batch.num_rows)))
-        if sum(map(len, runs)) > request.series + len(runs) and total > request.table:
+        run_count += starts.size
+        if run_count > request.series + len(runs) and total > request.table:
             raise _rows_apart_error(request)
     if not runs:
         raise InvalidError(_EMPTY)
@@ -511,7 +513,7 @@ class _Pending:
 
     def __init__(self, batches: Iterator[pa.RecordBatch], request: BulkRequest) -> None:
         self._batches = batches
-        self._held: list[pa.RecordBatch] = []
+        self._held: deque[pa.RecordBatch] = deque()
         self._rows = self._size = 0
         self._request = request
 
@@ -526,10 +528,10 @@ class _Pending:
             self._rows += batch.num_rows
         batches, missing = [], rows
         while missing:
-            batch = self._held.pop(0)
+            batch = self._held.popleft()
             batches.append(batch.slice(0, missing))
             if batch.num_rows > missing:
-                self._held.insert(0, batch.slice(missing))
+                self._held.appendleft(batch.slice(missing))
             missing -= batches[-1].num_rows
         self._rows -= rows
         return batches[0] if len(batches) == 1 else pa.concat_batches(batches)

@@ -6,7 +6,6 @@ The service treats every answer as hostile: anything but a slab within the limit
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +15,9 @@ import numpy as np
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array
-from photseries.server.sandbox.wire import SIZE_BYTES, not_an_answer, require
+from photseries.server.sandbox.wire import MAX_TEXT_LENGTH, not_an_answer, pack_header, receive_header, require
 
 __all__ = ["Columns", "ReceivedSlab", "pack", "pack_end", "pack_error", "pack_number", "receive"]
-
-MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
-MAX_TEXT_LENGTH: Final = 2000
 
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
@@ -58,7 +54,7 @@ def _texts(lengths: Array, joined: Array) -> Array:
 
 def pack_number(series: int, missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
     """Yield the first frame: the number of series, and the sandbox layers that this system lacks."""
-    yield from _header({"series": series, "missing": missing})
+    yield pack_header({"series": series, "missing": missing})
 
 
 def pack(
@@ -69,7 +65,7 @@ def pack(
         {"name": name, "kind": kind, "sizes": [buffer.nbytes for buffer in buffers]}
         for name, (kind, buffers) in columns.items()
     ]
-    yield from _header({"rows": rows, "columns": described, "fields": fields, "error": error})
+    yield pack_header({"rows": rows, "columns": described, "fields": fields, "error": error})
     for _, buffers in columns.values():
         for buffer in buffers:
             yield np.ascontiguousarray(buffer).view(np.uint8).data
@@ -77,17 +73,12 @@ def pack(
 
 def pack_error(error: InvalidError) -> Iterator[bytes | memoryview]:
     """Yield the frame that ends an answer with an error about the body."""
-    yield from _header({"failed": error.message, "unreadable": isinstance(error, UnreadableFileError)})
+    yield pack_header({"failed": error.message, "unreadable": isinstance(error, UnreadableFileError)})
 
 
 def pack_end() -> Iterator[bytes | memoryview]:
     """Yield the frame that ends a complete answer."""
-    yield from _header({"end": True})
-
-
-def _header(header: dict[str, object]) -> Iterator[bytes]:
-    encoded = json.dumps(header).encode()
-    yield len(encoded).to_bytes(SIZE_BYTES, "little") + encoded
+    yield pack_header({"end": True})
 
 
 def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSlab | None:
@@ -114,13 +105,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
     InvalidError
         When the body is refused.
     """
-    size = int.from_bytes(read(SIZE_BYTES), "little")
-    require(size <= MAX_HEADER_SIZE)
-    try:
-        header = json.loads(read(size))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    match header:
+    match receive_header(read):
         case {"failed": str(message), "unreadable": bool(unreadable)}:
             raise (UnreadableFileError if unreadable else InvalidError)(message[:MAX_TEXT_LENGTH])
         case {"end": True}:
@@ -134,7 +119,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
             require(error is None or (isinstance(error, str) and len(rows) == 1))
             require(all(len(values) == len(rows) for values in fields.values()))
             columns = dict(_columns(described, read, sum(rows), max_size))
-            require(len(columns) == len(described))
+            require(len(columns) == len(described) and (bool(columns) or error is not None))
             return ReceivedSlab(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
     raise not_an_answer()
 
@@ -145,10 +130,11 @@ def _columns(
     for about in described:
         match about:
             case {"name": str(name), "kind": "text", "sizes": [int(first), int(second)]}:
-                require(first == 8 * rows and 0 <= second <= remaining)
+                require(first == 8 * rows and second >= 0 and first + second <= remaining)
                 remaining -= first + second
                 lengths, joined = np.frombuffer(read(first), "<i8"), np.frombuffer(read(second), np.uint8)
-                require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
+                require(bool(((lengths >= -1) & (lengths <= second)).all()))
+                require(int(np.maximum(lengths, 0).sum()) == second)
                 yield name, ("text", [lengths, joined])
             case {"name": str(name), "kind": str(kind), "sizes": [int(size)]} if _DTYPE.fullmatch(kind):
                 dtype: np.dtype[np.generic] = np.dtype(kind)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from photseries.errors import InvalidError, UnreadableFileError
-from photseries.hdf5.limits import Limits
-from photseries.server.sandbox import bulk_wire
+from photseries.server.sandbox import bulk_wire, worker
 from photseries.server.sandbox.bulk_reader import slabs, warm_up
 from photseries.server.sandbox.bulk_request import BulkRequest
 from photseries.server.sandbox.worker import Answers, ForkServer, map_file
-from photseries.server.settings import SandboxSettings
 
 __all__ = ["main"]
 
@@ -51,6 +47,4 @@ class _BulkForkServer(ForkServer):
 
 def main(arguments: dict[str, Any]) -> None:
     """Run the fork server as :class:`photseries.server.sandbox.bulk_pool.BulkSandbox` starts it."""
-    channel = socket.socket(fileno=arguments["channel"])
-    confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    _BulkForkServer(channel, confinement, limits, warm_up=os.pread(0, os.fstat(0).st_size, 0)).run()
+    worker.main(arguments, kind=_BulkForkServer)

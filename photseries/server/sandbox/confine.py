@@ -57,32 +57,11 @@ def _user(settings: SandboxSettings) -> None:
         os.setuid(settings.user)
 
 
-def _orphan(settings: SandboxSettings) -> None:
-    """Die with the parent, which enforces the deadline. A change of user would undo this."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _no_new_privileges(settings: SandboxSettings) -> None:
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-
 def _limits(settings: SandboxSettings) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (settings.cpu, settings.cpu + 1))
-
-
-def _memory(settings: SandboxSettings) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))
-
-
-def _landlock(settings: SandboxSettings) -> None:
-    landlock.give_up_everything()
-
-
-def _seccomp(settings: SandboxSettings) -> None:
-    seccomp.allow_only_reading()
 
 
 def _prctl(option: int, value: int) -> None:
@@ -93,13 +72,14 @@ def _prctl(option: int, value: int) -> None:
 #: The restrictions of system calls and files come last, because the other layers need both.
 LAYERS: Final[Layers] = (
     ("user", _user),
-    ("orphan", _orphan),
-    ("no_new_privs", _no_new_privileges),
+    # Die with the parent, which enforces the deadline. A change of user would undo this.
+    ("orphan", lambda settings: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)),
+    ("no_new_privs", lambda settings: _prctl(_PR_SET_NO_NEW_PRIVS, 1)),
     ("limits", _limits),
-    ("memory", _memory),
-    ("landlock", _landlock),
-    ("seccomp", _seccomp),
+    ("memory", lambda settings: resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))),
+    ("landlock", lambda settings: landlock.give_up_everything()),
+    ("seccomp", lambda settings: seccomp.restrict(is_parser=False)),
 )
 
 #: The same for the reader of all formats.
-PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.allow_parsing()))
+PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.restrict(is_parser=True)))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["allow_only_reading", "allow_parsing"]
+__all__ = ["restrict"]
 
 _PR_SET_SECCOMP: Final = 22
 _MODE_FILTER: Final = 2
@@ -157,27 +157,20 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
 
 
-def allow_only_reading() -> None:
+def restrict(*, is_parser: bool) -> None:
     """Install the filter in this process; needs no_new_privs.
+
+    Parameters
+    ----------
+    is_parser : bool
+        Whether the process is the reader of all formats. Its packages needlessly search files and inspect the machine:
+        these calls fail then instead of killing the process, and signal handlers may be set.
 
     Raises
     ------
     OSError
         When the kernel does not support filters, or the architecture is unknown.
     """
-    _install(is_parser=False)
-
-
-def allow_parsing() -> None:
-    """Install the filter for the reader of all formats.
-
-    Its packages needlessly search files and inspect the machine: these calls fail instead of killing the process as
-    under :func:`allow_only_reading`. Signal handlers may be set.
-    """
-    _install(is_parser=True)
-
-
-def _install(*, is_parser: bool) -> None:
     machine = _MACHINES.get(os.uname().machine)
     if machine is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise OSError("no list of system calls for this machine")

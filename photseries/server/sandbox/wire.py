@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,17 @@ from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
 
-__all__ = ["FileContent", "WorkerResponse", "not_an_answer", "pack", "receive", "require"]
+__all__ = [
+    "MAX_TEXT_LENGTH",
+    "FileContent",
+    "WorkerResponse",
+    "not_an_answer",
+    "pack",
+    "pack_header",
+    "receive",
+    "receive_header",
+    "require",
+]
 
 MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
 MAX_TEXT_LENGTH: Final = 2000
@@ -82,13 +92,17 @@ def pack(answer: WorkerResponse) -> Iterator[bytes | memoryview]:
         }
     if answer.content is not None:
         header["found"] = {"about": answer.content.about, "size": len(answer.content.blob)}
-    encoded = json.dumps(header).encode()
-    yield len(encoded).to_bytes(SIZE_BYTES, "little")
-    yield encoded
+    yield pack_header(header)
     for column in columns:
         yield column.values.view(np.uint8).data
     if answer.content is not None:
         yield answer.content.blob
+
+
+def pack_header(header: Mapping[str, object]) -> bytes:
+    """Return a header as JSON after its length."""
+    encoded = json.dumps(header).encode()
+    return len(encoded).to_bytes(SIZE_BYTES, "little") + encoded
 
 
 def _column_header(column: RawColumn) -> dict[str, object]:
@@ -116,12 +130,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> WorkerResponse:
     ValueError
         When it is not an answer.
     """
-    size = int.from_bytes(read(SIZE_BYTES), "little")
-    require(size <= MAX_HEADER_SIZE)
-    try:
-        header = json.loads(read(size))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    header = receive_header(read)
     require(isinstance(header, dict))
     missing = header.get("missing")
     require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
@@ -134,6 +143,16 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> WorkerResponse:
             return WorkerResponse(None, None, tuple(missing), FileContent(described, memoryview(read(size))))
     require(isinstance(about, dict))
     return WorkerResponse(_table(about, read, limits), None, tuple(missing))
+
+
+def receive_header(read: Callable[[int], bytearray]) -> Any:
+    """Read a header; raises like :func:`receive`."""
+    size = int.from_bytes(read(SIZE_BYTES), "little")
+    require(size <= MAX_HEADER_SIZE)
+    try:
+        return json.loads(read(size))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _table(header: object, read: Callable[[int], bytearray], limits: Limits) -> RawTable:

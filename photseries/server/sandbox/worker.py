@@ -11,6 +11,7 @@ last pipe.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gc
 import itertools
 import mmap
@@ -134,8 +135,7 @@ class ForkServer:
         try:
             pid = os.fork()
         except OSError:
-            os.write(status, bytes([NOT_FORKED]))
-            os.close(status)
+            _report(status, NOT_FORKED)
         else:
             if pid == 0:
                 self._be_child(upload, answer, fork_server, more)
@@ -160,12 +160,7 @@ class ForkServer:
             ended = (
                 LATE if child.late else os.WTERMSIG(status) if os.WIFSIGNALED(status) else FAILED if status else ENDED
             )
-            try:
-                os.write(child.status, bytes([ended]))
-            except BrokenPipeError:
-                pass  # the service has stopped waiting
-            finally:
-                os.close(child.status)
+            _report(child.status, ended)
 
     def _be_child(self, upload: int, answer: int, fork_server: int, more: int) -> None:
         """Read, answer and exit; after any failure, exit without an answer."""
@@ -221,6 +216,13 @@ def _close_all_but(descriptors: Collection[int]) -> None:
         os.closerange(low + 1, high)
 
 
+def _report(status: int, ended: int) -> None:
+    """Report how a child ended, unless the service has stopped waiting."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(status, bytes([ended]))
+    os.close(status)
+
+
 def map_file(upload: int) -> memoryview:
     """Map a whole file."""
     size = os.fstat(upload).st_size
@@ -233,7 +235,12 @@ def _write(descriptor: int, buffer: bytes | memoryview) -> None:
         remaining = remaining[os.write(descriptor, remaining) :]
 
 
-def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:
+def main(
+    arguments: dict[str, Any],
+    read: Reader = plain_hdf5.read,
+    layers: confine.Layers = confine.LAYERS,
+    kind: type[ForkServer] = ForkServer,
+) -> None:
     """Run a fork server; :class:`photseries.server.sandbox.pool.Sandbox` starts it.
 
     Parameters
@@ -243,7 +250,9 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: conf
         the file to warm up with.
     read, layers
         See :class:`ForkServer`.
+    kind : type
+        The class of the fork server.
     """
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    ForkServer(channel, confinement, limits, read, warm_up=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()
+    kind(channel, confinement, limits, read, warm_up=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()

@@ -11,6 +11,7 @@ from photseries.errors import InvalidError
 from photseries.formats.xml import FOOT, HEAD, element, param
 from photseries.parameters import MAX_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
 from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
+from photseries.server.vo.datalink import STANDARD, descriptor
 from photseries.server.vo.observations import COLUMNS, Observation
 from photseries.server.vo.results import QueryResult, votable
 
@@ -78,21 +79,14 @@ def answer(observations: Iterable[Observation], verbosity: int, limit: int, serv
     """
     columns = [column for column in COLUMNS if column.verbosity <= verbosity]
     rows = ([column.value(observation) for column in columns] for observation in islice(observations, limit + 1))
-    result = QueryResult([column.column for column in columns], services=_links(service))
+    # Maps the column id to the links of each row.
+    links = descriptor(f"{service}/vo/datalink", param("", name="ID", ref="id"), STANDARD)
+    result = QueryResult([column.column for column in columns], services=links)
     result.limit(iter(lambda: list(islice(rows, _BATCH)), []), limit)
     return votable(result)
 
 
 def error(message: str) -> str:
     """Write the VOTable of an error, as in erratum 3 of the standard."""
-    return f'{HEAD}{element("INFO", ID="Error", name="Error", value=message)}<RESOURCE type="results"/>\n{FOOT}'
-
-
-def _links(service: str) -> str:
-    """Write the DataLink 1.1 descriptor that maps the column ``id`` to the links of each row."""
-    parts = (
-        param("ivo://ivoa.net/std/DataLink#links-1.1", name="standardID"),
-        param(f"{service}/vo/datalink", name="accessURL"),
-        element("GROUP", param("", name="ID", ref="id"), name="inputParams"),
-    )
-    return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service")
+    information = element("INFO", ID="Error", name="Error", value=message)
+    return HEAD + information + element("RESOURCE", type="results") + FOOT

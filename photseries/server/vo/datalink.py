@@ -9,10 +9,12 @@ from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import element, escaped, param
 from photseries.server.vo.results import QueryResult, votable
+from photseries.server.vo.soda import series_number
 from photseries.server.vo.tables import TapColumn
 
-__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
+__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "STANDARD", "descriptor", "document", "fault_of", "links_of"]
 
+STANDARD: Final = "ivo://ivoa.net/std/DataLink#links-1.1"
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
 #: Maximum number of series per request.
@@ -55,8 +57,8 @@ class Service(NamedTuple):
     standard: str | None = None
 
 
-def _number(name: str, unit: str | None, description: str, **more: str) -> ServiceParameter:
-    attributes = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
+def _days(name: str, description: str, ucd: str) -> ServiceParameter:
+    attributes = {"name": name, "datatype": "double", "unit": "d", "value": "", "ucd": ucd}
     return ServiceParameter(attributes, description)
 
 
@@ -92,8 +94,8 @@ SERVICES: Final = (
         "periodogram of the light curve",
         "application/json",
         (
-            _number("minPeriod", "d", "the shortest period", ucd="time.period"),
-            _number("maxPeriod", "d", "the longest period", ucd="time.period"),
+            _days("minPeriod", "the shortest period", "time.period"),
+            _days("maxPeriod", "the longest period", "time.period"),
         ),
     ),
     Service(
@@ -103,8 +105,8 @@ SERVICES: Final = (
         "light curve folded on a period",
         "application/json",
         (
-            _number("period", "d", "the period", ucd="time.period"),
-            _number("epoch", "d", "MJD of phase 0", ucd="time.epoch"),
+            _days("period", "the period", "time.period"),
+            _days("epoch", "MJD of phase 0", "time.epoch"),
         ),
     ),
 )  # fmt: skip
@@ -122,30 +124,27 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     size : int
         Of its stored file [bytes].
     """
-    links: list[tuple[str, str, str, str, int | None]] = []
+
+    def link(semantics: str, description: str, content_type: str, **more: object) -> dict[str, object]:
+        about = {"ID": identity, "semantics": semantics, "description": description, "content_type": content_type}
+        return {**about, **more}
+
     for offer in (form for form in _FORMATS if form.is_installed):
-        description, length = f"the light curve as {offer.name}", size if offer is HDF5 else None
-        links.append((f"{url}.{offer.extension}", "#this", description, offer.plain_type, length))
+        address, length = f"{url}.{offer.extension}", size if offer is HDF5 else None
+        words = f"the light curve as {offer.name}"
+        yield link("#this", words, offer.plain_type, access_url=address, content_length=length)
     if is_installed("matplotlib"):
-        links.append((f"{url}/plot.png", "#preview", "the light curve as a picture", "image/png", None))
+        yield link("#preview", "the light curve as a picture", "image/png", access_url=f"{url}/plot.png")
     metadata = f"{url}?dataFormat=none"
-    links.append((metadata, "#documentation", "the metadata and the statistics", "application/json", None))
-    names = ("access_url", "semantics", "description", "content_type", "content_length")
-    for link in links:
-        yield {"ID": identity, **dict(zip(names, link, strict=True))}
+    yield link("#documentation", "the metadata and the statistics", "application/json", access_url=metadata)
     for service in SERVICES:
-        yield {
-            "ID": identity,
-            "service_def": service.name,
-            "semantics": service.semantics,
-            "description": service.description,
-            "content_type": service.content_type,
-        }
+        yield link(service.semantics, service.description, service.content_type, service_def=service.name)
 
 
-def fault_of(identity: str, message: str) -> dict[str, object]:
+def fault_of(identity: str) -> dict[str, object]:
     """Return the row of an absent or invisible series."""
-    return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
+    message = f"NotFoundFault: No photometric series with ID {series_number(identity)[:40]}."
+    return {"ID": identity, "error_message": message, "semantics": "#this"}
 
 
 def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
@@ -161,23 +160,30 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> bytes:
             QueryResult(
                 _COLUMNS,
                 [[[row.get(column.name) for column in _COLUMNS] for row in rows]],
-                standard="ivo://ivoa.net/std/DataLink#links-1.1",
-                services="".join(_descriptor(descriptor, service) for descriptor in SERVICES),
+                standard=STANDARD,
+                services="".join(_service(described, service) for described in SERVICES),
             )
         )
     )
 
 
-def _descriptor(descriptor: Service, service: str) -> str:
+def _service(service: Service, url: str) -> str:
     """Write the descriptor of a service, with the ID that the row of the service refers to."""
     identity = param("", name="ID", ref="ID", ucd="meta.id;meta.main")
+    inputs = identity + "".join(map(_param, service.inputs))
+    description = element("DESCRIPTION", escaped(service.description))
+    return descriptor(f"{url}{service.path}", inputs, service.standard, description, ID=service.name)
+
+
+def descriptor(url: str, inputs: str, standard: str | None, description: str = "", **attributes: str) -> str:
+    """Write the descriptor of a service (DataLink 1.1, section 4); ``inputs`` and ``description`` are XML."""
     parts = (
-        "" if descriptor.standard is None else param(descriptor.standard, name="standardID"),
-        param(f"{service}{descriptor.path}", name="accessURL"),
-        element("GROUP", identity + "".join(map(_param, descriptor.inputs)), name="inputParams"),
+        description,
+        "" if standard is None else param(standard, name="standardID"),
+        param(url, name="accessURL"),
+        element("GROUP", inputs, name="inputParams"),
     )
-    description = element("DESCRIPTION", escaped(descriptor.description))
-    return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=descriptor.name)
+    return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service", **attributes)
 
 
 def _param(parameter: ServiceParameter) -> str:

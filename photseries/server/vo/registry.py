@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from photseries.errors import NotFoundError
-from photseries.formats.xml import DECLARATION, element, escaped
+from photseries.formats.xml import document, element, escaped
 from photseries.server.settings import VOSettings
 from photseries.server.vo import vosi
 from photseries.server.vo.conesearch import MAX_RECORDS
@@ -18,21 +18,36 @@ _SPACES: Final = {
     "cs": "ConeSearch/v1.0",
 }  # fmt: skip
 _URIS: Final = {prefix: f"http://www.ivoa.net/xml/{name}" for prefix, name in _SPACES.items()}
-#: The namespaces, with the schema location of each.
-_NAMESPACES: Final = (
-    " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _URIS.items())
-    + f' xsi:schemaLocation="{" ".join(f"{uri} {uri}" for uri in _URIS.values())}"'
-)
+_NAMESPACES: Final = {
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    **{f"xmlns:{prefix}": uri for prefix, uri in _URIS.items()},
+    "xsi:schemaLocation": " ".join(f"{uri} {uri}" for uri in _URIS.values()),
+}
 #: The date of this description, which registries require.
 _CREATED: Final = "2026-11-29T00:00:00Z"
 
-#: The records, with their subjects.
-RECORDS: Final[Mapping[str, str]] = {
-    "tap": "TAP service",
-    "scs": "cone search",
-    "data": "data collection",
-    "authority": "publisher",
-}
+
+class Record(NamedTuple):
+    """The type of a record, the ends of its title and identifier, and its relations to other records."""
+
+    kind: str
+    title: str
+    identity: str
+    related: tuple[tuple[str, str, str], ...] = ()
+
+
+_OF_DATA: Final = (("IsServiceFor", "data collection", "photseries"),)
+
+#: The records by their names.
+RECORDS: Final[Mapping[str, Record]] = {
+    "tap": Record("vs:CatalogService", " (TAP)", "tap", _OF_DATA),
+    "scs": Record("vs:CatalogService", " (cone search)", "scs", _OF_DATA),
+    "data": Record(
+        "vs:CatalogResource", "", "photseries",
+        (("IsServedBy", "TAP", "tap"), ("IsServedBy", "cone search", "scs")),
+    ),
+    "authority": Record("vr:Organisation", " (publisher)", "authority"),
+}  # fmt: skip
 
 
 def record(name: str, url: str, settings: VOSettings) -> str:
@@ -51,33 +66,19 @@ def record(name: str, url: str, settings: VOSettings) -> str:
     """
     if name not in RECORDS:
         raise NotFoundError(f"There is no record {name[:40]!r}. The records are {', '.join(RECORDS)}.")
-    authority = f"ivo://{settings.authority}"
-    content = ""
+    content = _resource(name, url, settings)
     if name == "tap":
-        content = vosi.tap_capabilities(f"{url}/vo/tap", settings) + _tables()
-    elif name == "scs":
-        content = _cone_search(f"{url}/vo/scs")
-    elif name == "data":
-        content = _tables()
-    kind = {"tap": "vs:CatalogService", "scs": "vs:CatalogService", "data": "vs:CatalogResource"}
-    identity = f"{authority}/{'photseries' if name == 'data' else name}"
-    collection = _related("IsServiceFor", "data collection", f"{authority}/photseries")
-    related = {
-        "tap": collection,
-        "scs": collection,
-        "data": _related("IsServedBy", "TAP", f"{authority}/tap")
-        + _related("IsServedBy", "cone search", f"{authority}/scs"),
-    }
-    text = _service_resource(name, identity, url, settings, related.get(name, "")) + content
-    written = f' xsi:type="{kind.get(name, "vr:Organisation")}" created="{_CREATED}" updated="{_CREATED}"'
-    return (
-        f'{DECLARATION}<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-        f'{_NAMESPACES}{written} status="active">\n{text}</ri:Resource>\n'
-    )
+        content += vosi.tap_capabilities(f"{url}/vo/tap", settings)
+    if name == "scs":
+        content += _cone_search(f"{url}/vo/scs")
+    if name in ("tap", "data"):
+        content += element("tableset", vosi.schemas())
+    attributes = {"xsi:type": RECORDS[name].kind, "created": _CREATED, "updated": _CREATED, "status": "active"}
+    return document("ri:Resource", content, **_NAMESPACES, **attributes)
 
 
-def _service_resource(name: str, identity: str, url: str, settings: VOSettings, related: str) -> str:
-    titles = {"tap": " (TAP)", "scs": " (cone search)", "authority": " (publisher)"}
+def _resource(name: str, url: str, settings: VOSettings) -> str:
+    record, authority = RECORDS[name], f"ivo://{settings.authority}"
     contact = element("name", escaped(settings.contact_name))
     contact += element("email", escaped(settings.contact_email)) if settings.contact_email else ""
     curation = (
@@ -91,12 +92,12 @@ def _service_resource(name: str, identity: str, url: str, settings: VOSettings, 
         + element("referenceURL", escaped(settings.reference_url or url))
         + element("type", "Organisation" if name == "authority" else "Catalog")
         + element("contentLevel", "Research")
-        + related
+        + "".join(_related(kind, words, f"{authority}/{other}") for kind, words, other in record.related)
     )
     return (
-        element("title", escaped(settings.title + titles.get(name, "")))
+        element("title", escaped(settings.title + record.title))
         + element("shortName", escaped(name.upper()[:16]))
-        + element("identifier", escaped(identity))
+        + element("identifier", escaped(f"{authority}/{record.identity}"))
         + element("curation", curation)
         + element("content", content)
     )
@@ -105,10 +106,6 @@ def _service_resource(name: str, identity: str, url: str, settings: VOSettings, 
 def _related(kind: str, description: str, identity: str) -> str:
     resource = element("relatedResource", description, **{"ivo-id": identity})
     return element("relationship", element("relationshipType", kind) + resource)
-
-
-def _tables() -> str:
-    return element("tableset", vosi.schemas())
 
 
 def _cone_search(url: str) -> str:

@@ -9,12 +9,13 @@ import io
 import math
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import orjson
@@ -24,6 +25,9 @@ from photseries.errors import InvalidError
 from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field, identities
 from photseries.server.vo.tables import PACKED, TapColumn
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = ["FORMATS", "QueryResult", "ResultFormat", "error_document", "parse_format", "votable", "with_database_types"]
 
@@ -39,6 +43,9 @@ MAX_CELLS: Final = 20_000_000
 
 #: Maximum size of a text column in FITS, where each cell has the length of the longest [bytes].
 MAX_TEXTS: Final = 256 * 1024 * 1024
+
+#: Maximum number of columns of a table in FITS (FITS 4.0, section 7.3.1).
+MAX_FITS_COLUMNS: Final = 999
 
 _ATTRIBUTES: Final = ("datatype", "unit", "ucd", "utype", "xtype")
 
@@ -157,12 +164,12 @@ def _votable_head(answer: QueryResult) -> str:
     infos = {"QUERY": answer.query, "standardID": answer.standard}
     status += "".join(element("INFO", name=name, value=value) for name, value in infos.items() if value)
     system = element("COOSYS", ID="icrs", system="ICRS")
-    xml_names = identities((column.name.strip('"') for column in answer.columns), ["icrs"])
+    xml_names = identities((column.name for column in answer.columns), ["icrs"])
     fields = "".join(
         field(
             column.description,
             ID=identity,
-            name=clean(column.name.strip('"')) or "value",
+            name=clean(column.name) or "value",
             arraysize=column.size,
             ref="icrs" if (column.ucd or "").startswith("pos.eq") and column.unit == "deg" else None,
             **{name: getattr(column, name) for name in _ATTRIBUTES},
@@ -243,7 +250,7 @@ def _with_small_booleans(row: Row) -> Row:
 
 def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
     def write(answer: QueryResult) -> Iterator[bytes]:
-        names: list[Sequence[object]] = [[column.name.strip('"') for column in answer.columns]]
+        names: list[Sequence[object]] = [[column.name for column in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
             csv.writer(text, delimiter=separator, lineterminator="\n").writerows(map(_with_small_booleans, rows))
@@ -255,7 +262,7 @@ def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
 def _json(answer: QueryResult) -> Iterator[bytes]:
     names = (*_ATTRIBUTES, "description")
     metadata = [
-        {"name": column.name.strip('"'), "arraysize": column.size, **{name: getattr(column, name) for name in names}}
+        {"name": column.name, "arraysize": column.size, **{name: getattr(column, name) for name in names}}
         for column in answer.columns
     ]
     documents = [{name: value for name, value in column.items() if value is not None} for column in metadata]
@@ -282,17 +289,22 @@ def _gathered(answer: QueryResult) -> list[list[object]]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    unique: list[str] = []
-    for name in names:
-        plain, number = name.strip('"') or "value", 1
-        while plain.lower() in (other.lower() for other in unique):
-            number += 1
-            plain = f"{name}_{number}"
-        unique.append(plain)
-    return unique
+    """Return the names, with a number after one that an earlier name equals except for case."""
+    unique: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for given in names:
+        name = plain = given or "value"
+        while plain.lower() in unique:
+            counts[name.lower()] += 1
+            plain = f"{name}_{counts[name.lower()] + 1}"
+        unique[plain.lower()] = plain
+    return list(unique.values())
 
 
-_NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
+#: The numbers of VOTable in FITS and in numpy.
+_FITS_NUMBERS: Final = {
+    "short": ("I", "i2"), "int": ("J", "i4"), "long": ("K", "i8"), "float": ("E", "f4"), "double": ("D", "f8"),
+}  # fmt: skip
 
 
 def _fits_texts(name: str, values: Iterable[object]) -> NDArray[np.bytes_]:
@@ -304,30 +316,34 @@ def _fits_texts(name: str, values: Iterable[object]) -> NDArray[np.bytes_]:
     return np.array(texts, f"S{width}")
 
 
+def _fits_column(name: str, column: TapColumn, values: Sequence[object]) -> fits.Column:
+    from astropy.io import fits
+
+    if column.is_text:
+        texts = _fits_texts(name, values)
+        return fits.Column(name, f"{texts.itemsize}A", column.unit, array=texts)
+    if column.datatype == "boolean":
+        return fits.Column(name, "L", array=np.array(list(map(bool, values)), "?"))
+    code, kind = _FITS_NUMBERS[column.datatype]
+    is_float = kind.startswith("f")
+    missing = math.nan if is_float else np.iinfo(kind).min
+    array = np.array([missing if value is None else value for value in values], kind)
+    null = {} if is_float or None not in values else {"null": missing}
+    return fits.Column(name, code, column.unit, array=array, **null)
+
+
 def _fits_table(answer: QueryResult) -> Iterator[bytes]:
     from astropy.io import fits
 
-    columns, unknown = [], {}
-    names = _distinct(_NO_NAME.sub("_", column.name.strip('"')) for column in answer.columns)
-    for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        if column.is_text:
-            array = _fits_texts(name, values)
-            columns.append(fits.Column(name, f"{array.itemsize}A", column.unit, array=array))
-        elif column.datatype == "boolean":
-            columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))
-            if None in values:
-                unknown[name] = [value is None for value in values]
-        else:
-            kind = _NUMPY[column.datatype]
-            is_float = kind.startswith("f")
-            missing = math.nan if is_float else -(2 ** (8 * int(kind[1]) - 1))
-            array = np.array([missing if value is None else value for value in values], kind)
-            null = {} if is_float or None not in values else {"null": missing}
-            code = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[kind]
-            columns.append(fits.Column(name, code, column.unit, array=array, **null))
-    table = fits.BinTableHDU.from_columns(columns)
-    for name, places in unknown.items():
-        table.data.view(np.ndarray)[name][places] = 0  # an invalid boolean is neither T nor F
+    if len(answer.columns) > MAX_FITS_COLUMNS:
+        raise InvalidError(f"FITS holds at most {MAX_FITS_COLUMNS} columns: choose votable, csv or json.")
+    names = _distinct(_NO_NAME.sub("_", column.name) for column in answer.columns)
+    described = list(zip(names, answer.columns, _gathered(answer), strict=True))
+    table = fits.BinTableHDU.from_columns([_fits_column(*column) for column in described])
+    for name, column, values in described:
+        if column.datatype == "boolean":
+            is_unknown = np.array([value is None for value in values], bool)
+            table.data.view(np.ndarray)[name][is_unknown] = 0  # an invalid boolean is neither T nor F
     for number, column in enumerate(answer.columns, 1):
         if column.ucd:
             table.header[f"TUCD{number}"] = column.ucd

@@ -59,4 +59,4 @@ def _interval(text: str) -> tuple[float | None, float | None]:
         raise InvalidError(f"TIME {text[:60]!r} must be two numbers [MJD], e.g. 59000 59001 or -Inf 59001.") from None
     if math.isnan(low) or math.isnan(high) or low > high:
         raise InvalidError(f"TIME {text[:60]!r}: the first number must not be greater than the second.")
-    return None if math.isinf(low) else low, None if math.isinf(high) else high
+    return None if low == -math.inf else low, None if high == math.inf else high

@@ -58,6 +58,11 @@ class TapColumn:
     weight: int = 1
 
     @property
+    def quoted_name(self) -> str:
+        """The name as a query must write it: in quotes if it is a reserved word."""
+        return f'"{self.name}"' if self.name == "size" else self.name
+
+    @property
     def size(self) -> str | None:
         """The arraysize; variable by default for text."""
         return self.arraysize or ("*" if self.is_text else None)
@@ -90,6 +95,11 @@ class TapTable:
     source: str = ""
     position: tuple[str, str] | None = None
     utype: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind in VODataService and TAP_SCHEMA."""
+        return "view" if self.source else "table"
 
     @property
     def full_name(self) -> str:
@@ -262,7 +272,7 @@ def _schema_table(name: str, columns: Mapping[str, str], description: str) -> Ta
     described = (
         TapColumn(
             name=column,
-            datatype="int" if column.strip('"') in integers else "unicodeChar",
+            datatype="int" if column in integers else "unicodeChar",
             description=words,
             std=True,
             principal=True,
@@ -342,7 +352,7 @@ TABLES: Final[Mapping[str, TapTable]] = {
             "columns",
             {
                 "table_name": "its table", "column_name": "name", "datatype": "as in VOTable",
-                "arraysize": "as in VOTable", "xtype": "as in VOTable", '"size"': "length; null if variable",
+                "arraysize": "as in VOTable", "xtype": "as in VOTable", "size": "length; null if variable",
                 **_UTYPE, "unit": "unit", "ucd": "UCD", "principal": "1: one of the most important",
                 "indexed": "1: has an index", "std": "1: defined by a standard", "column_index": "order",
             },
@@ -398,7 +408,7 @@ def _columns() -> Iterator[dict[str, object]]:
             attributes = {name: getattr(column, name) for name in names}
             yield {
                 "table_name": table.full_name,
-                "column_name": column.name,
+                "column_name": column.quoted_name,
                 "arraysize": column.size,
                 "size": None,
                 "column_index": number,
@@ -422,7 +432,7 @@ _ROWS: Final[Mapping[str, Callable[[], Iterable[dict[str, object]]]]] = {
         {
             "schema_name": table.schema,
             "table_name": table.full_name,
-            "table_type": "table" if not table.source else "view",
+            "table_type": table.kind,
             "utype": table.utype,
             "description": table.description,
             "table_index": number,

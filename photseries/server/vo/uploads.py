@@ -11,7 +11,8 @@ import binascii
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Final
 from xml.parsers import expat
 
@@ -51,13 +52,17 @@ _BOOLEANS: Final[Mapping[str, bool | None]] = {
 
 @dataclass
 class _ReadState:
-    """The state of reading a VOTable; ``data`` is the element with the rows, after its start."""
+    """The state of reading a VOTable.
+
+    ``path`` are the open elements, ``data`` the element with the rows, after its start; ``nulls`` are the text and the
+    value that mean null in each column.
+    """
 
     name: str
     max_rows: int
     max_cells: int
     columns: list[TapColumn] = field(default_factory=list)
-    nulls: list[str | None] = field(default_factory=list)
+    nulls: list[tuple[str | None, object]] = field(default_factory=list)
     rows: list[list[object]] = field(default_factory=list)
     data: str = ""
     encoding: str = ""
@@ -65,7 +70,7 @@ class _ReadState:
     text: list[str] = field(default_factory=list)
     stream: list[str] = field(default_factory=list)
     done: bool = False
-    depth: int = 0
+    path: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
     def refused(self, message: str) -> InvalidError:
@@ -75,13 +80,16 @@ class _ReadState:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Handle the start of an element."""
         self._limit(tag, attributes)
+        tag = tag.rpartition(":")[2]
+        self.path.append(tag)
         if self.done:
             return
-        tag = tag.rpartition(":")[2]
         if tag == "FIELD":
             self._field(attributes)
-        elif tag == "VALUES" and self.columns and not self.data:
-            self.nulls[-1] = attributes.get("null")
+        elif self.path[-2:] == ["FIELD", "VALUES"] and "null" in attributes:
+            with suppress(*_INVALID):
+                self.nulls[-1] = attributes["null"], None
+                self.nulls[-1] = attributes["null"], _PARSERS[self.columns[-1].datatype](attributes["null"])
         elif tag in ("TABLEDATA", "BINARY", "BINARY2"):
             self.data = tag
         elif tag == "FITS":
@@ -99,8 +107,7 @@ class _ReadState:
 
     def end(self, tag: str) -> None:
         """Handle the end of an element."""
-        self.depth -= 1
-        tag = tag.rpartition(":")[2]
+        tag = self.path.pop()
         if self.done:
             return
         if tag == "TD" and self.data == "TABLEDATA":
@@ -117,7 +124,7 @@ class _ReadState:
             self.done = True
 
     def add(self, row: list[object]) -> None:
-        """Add a row.
+        """Add a row, with None for values that mean null.
 
         Raises
         ------
@@ -129,13 +136,20 @@ class _ReadState:
             raise TooLargeError(f"UPLOAD {self.name}: the tables have more than {MAX_CELLS:,} cells.")
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
-        self.rows.append(row)
+        cells = zip(row, self.nulls, strict=True)
+        self.rows.append([None if value == null else value for value, (_, null) in cells])
+
+    def described(self, index: int) -> TapColumn:
+        """Return a column; ``char``, which binary results write as ASCII, is ``unicodeChar`` if its texts need it."""
+        column = self.columns[index]
+        if column.datatype == "char" and not all(str(row[index] or "").isascii() for row in self.rows):
+            return replace(column, datatype="unicodeChar")
+        return column
 
     def _limit(self, tag: str, attributes: dict[str, str]) -> None:
-        self.depth += 1
         self.names.add(tag)
         self.names.update(attributes)
-        if self.depth > _MAX_DEPTH or len(self.names) > _MAX_NAMES:
+        if len(self.path) >= _MAX_DEPTH or len(self.names) > _MAX_NAMES:
             raise self.refused(f"more than {_MAX_DEPTH} nested elements or {_MAX_NAMES:,} names are not accepted.")
 
     def _field(self, attributes: dict[str, str]) -> None:
@@ -152,7 +166,7 @@ class _ReadState:
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
         column = TapColumn(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
         self.columns.append(column)
-        self.nulls.append(None)
+        self.nulls.append((None, None))
 
     def _cell(self, text: str) -> None:
         index = len(self.row)
@@ -160,8 +174,8 @@ class _ReadState:
             raise self.refused(f"row {len(self.rows) + 1} has more cells than fields.")
         column = self.columns[index]
         try:
-            value = None if text == self.nulls[index] else _PARSERS[column.datatype](text)
-        except (KeyError, ValueError):
+            value = None if text == self.nulls[index][0] else _PARSERS[column.datatype](text)
+        except _INVALID:
             where = f"row {len(self.rows) + 1}, column {column.name[:40]!r}"
             raise self.refused(f"{where}: {text[:40]!r} is not a valid {column.datatype}.") from None
         self.row.append(value)
@@ -186,9 +200,13 @@ class _ReadState:
             row = []
             for number, read in enumerate(readers):
                 value, offset = read(content, offset)
-                is_null = missing >> (8 * flags - 1 - number) & 1 if flags else str(value) == self.nulls[number]
+                is_null = flags and missing >> (8 * flags - 1 - number) & 1
                 row.append(None if is_null or value != value else value)
             yield row
+
+
+#: What a parser raises for an invalid text.
+_INVALID: Final = (KeyError, ValueError, OverflowError)
 
 
 def _parse_integer(text: str) -> int | None:
@@ -206,9 +224,16 @@ def _real(text: str) -> float | None:
     return None if math.isnan(value) else value
 
 
+def _single(text: str) -> float | None:
+    """Parse a number of 32 bits, with the value that it has in binary data."""
+    value, packed = _real(text), PACKED["float"]
+    return None if value is None else float(packed.unpack(packed.pack(value))[0])
+
+
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     **dict.fromkeys(("unsignedByte", "short", "int", "long"), _parse_integer),
-    **dict.fromkeys(("float", "double"), _real),
+    "float": _single,
+    "double": _real,
     **dict.fromkeys(("char", "unicodeChar"), lambda text: text.replace("\0", "") or None),
     "boolean": lambda text: _BOOLEANS[text.strip().lower()],
 }
@@ -274,7 +299,7 @@ def read_votable(name: str, content: bytes, max_rows: int, max_cells: int = MAX_
         raise reading.refused(f"this is not XML: {error}.") from error
     if not reading.columns:
         raise reading.refused("the VOTable has no table with fields.")
-    return UploadedTable(name, tuple(reading.columns), reading.rows)
+    return UploadedTable(name, tuple(map(reading.described, range(len(reading.columns)))), reading.rows)
 
 
 def temporary_table(number: int, upload: UploadedTable) -> TemporaryTable:

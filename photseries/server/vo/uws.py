@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError, TooLargeError
-from photseries.formats.xml import DECLARATION, element, escaped
+from photseries.formats.xml import document, element, escaped
 from photseries.server.catalogue import vo_jobs
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
@@ -24,10 +24,11 @@ __all__ = ["PHASES", "Jobs", "job_document", "list_document", "moment_text", "pa
 
 PHASES: Final = ("PENDING", "QUEUED", "EXECUTING", *ENDED)
 
-_SPACES: Final = (
-    'xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-)
+_NAMESPACES: Final = {
+    "xmlns:uws": "http://www.ivoa.net/xml/UWS/v1.0",
+    "xmlns:xlink": "http://www.w3.org/1999/xlink",
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+}
 _PIECE: Final = 1024 * 1024
 _KNOWN: Final = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID", "UPLOAD")
 #: Maximum size of parameters other than QUERY [bytes].
@@ -282,7 +283,7 @@ def job_document(job: Job, url: str, owner: str) -> str:
         element("uws:results", _result(job, url, job.media_type)),
         _error(job),
     )
-    return f'{DECLARATION}<uws:job {_SPACES} version="1.1">\n{"".join(parts)}</uws:job>\n'
+    return document("uws:job", "".join(parts), version="1.1", **_NAMESPACES)
 
 
 def _run_id(job: Job) -> str:
@@ -308,12 +309,12 @@ def _error(job: Job) -> str:
 
 def parameters_document(job: Job) -> str:
     """Write the parameters of a job."""
-    return f"{DECLARATION}<uws:parameters {_SPACES}>{_parameters(job)}</uws:parameters>\n"
+    return document("uws:parameters", _parameters(job), **_NAMESPACES)
 
 
 def results_document(job: Job, url: str) -> str:
     """Write the list of results of a job."""
-    return f"{DECLARATION}<uws:results {_SPACES}>{_result(job, url)}</uws:results>\n"
+    return document("uws:results", _result(job, url), **_NAMESPACES)
 
 
 def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]]) -> str:
@@ -340,4 +341,4 @@ def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]
         )
         for job in chosen
     )
-    return f'{DECLARATION}<uws:jobs {_SPACES} version="1.1">\n{entries}</uws:jobs>\n'
+    return document("uws:jobs", entries, version="1.1", **_NAMESPACES)

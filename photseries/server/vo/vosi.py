@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from photseries.errors import NotFoundError
-from photseries.formats.xml import DECLARATION, element, escaped
+from photseries.formats.xml import document, element, escaped
 from photseries.server.settings import VOSettings
 from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS
 from photseries.server.vo.results import FORMATS
@@ -13,15 +13,11 @@ from photseries.server.vo.tables import KEYS, SCHEMAS, TABLES, Key, TapColumn, T
 
 __all__ = ["availability", "capabilities", "capability", "schemas", "tableset", "tap_capabilities"]
 
-_NAMESPACES: Final = (
-    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-    ' xmlns:vr="http://www.ivoa.net/xml/VOResource/v1.0" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
-)
-#: The same for a document of capabilities.
-_OF_CAPABILITIES: Final = (
-    f'{_NAMESPACES} xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"'
-    ' xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0"'
-)
+_NAMESPACES: Final = {
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "xmlns:vr": "http://www.ivoa.net/xml/VOResource/v1.0",
+    "xmlns:vs": "http://www.ivoa.net/xml/VODataService/v1.1",
+}
 
 #: The optional features of the language, by the names of TAPRegExt 1.0 and ADQL 2.1.
 _LANGUAGE_FEATURES: Final = (
@@ -30,6 +26,7 @@ _LANGUAGE_FEATURES: Final = (
     ("adql-sets", ("UNION", "EXCEPT", "INTERSECT")),
     ("adql-common-table", ("WITH",)),
     ("adql-type", ("CAST",)),
+    ("adql-conditional", ("COALESCE",)),
     ("adql-offset", ("OFFSET",)),
 )
 
@@ -92,25 +89,26 @@ def tap_capabilities(url: str, settings: VOSettings) -> str:
 
 
 def _limits(name: str, default: float, maximum: float, unit: str | None = None) -> str:
-    attributes = {} if unit is None else {"unit": unit}
     return element(
-        name, element("default", str(round(default)), **attributes) + element("hard", str(round(maximum)), **attributes)
+        name, element("default", str(round(default)), unit=unit) + element("hard", str(round(maximum)), unit=unit)
     )
 
 
 def capabilities(content: str) -> str:
     """Write a document of capabilities."""
-    return f"{DECLARATION}<vosi:capabilities {_OF_CAPABILITIES}>\n{content}</vosi:capabilities>\n"
+    namespaces = {
+        "xmlns:vosi": "http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+        "xmlns:tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
+    }
+    return document("vosi:capabilities", content, **_NAMESPACES, **namespaces)
 
 
 def availability(reason: str | None) -> str:
     """Write whether the service is available, or the reason why not."""
     note = "" if reason is None else element("vosi:note", escaped(reason))
     available = element("vosi:available", str(reason is None).lower())
-    return (
-        f'{DECLARATION}<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">\n'
-        f"{available}{note}</vosi:availability>\n"
-    )
+    namespace = {"xmlns:vosi": "http://www.ivoa.net/xml/VOSIAvailability/v1.0"}
+    return document("vosi:availability", available + note, **namespace)
 
 
 def _column(column: TapColumn) -> str:
@@ -119,11 +117,9 @@ def _column(column: TapColumn) -> str:
         "xsi:type": "vs:VOTableType", "arraysize": column.size, "extendedType": column.xtype,
     })  # fmt: skip
     parts = (
-        element("name", escaped(column.name)),
+        element("name", escaped(column.quoted_name)),
         element("description", escaped(column.description or "")),
-        element("unit", escaped(column.unit)) if column.unit else "",
-        element("ucd", escaped(column.ucd)) if column.ucd else "",
-        element("utype", escaped(column.utype)) if column.utype else "",
+        *(element(name, escaped(text)) for name in ("unit", "ucd", "utype") if (text := getattr(column, name))),
         datatype,
         "".join(element("flag", name) for name, is_set in flags if is_set),
     )
@@ -136,6 +132,7 @@ def _key(key: Key) -> str:
 
 
 def _table(table: TapTable, *, with_columns: bool = True) -> str:
+    """Write the content of the element of a table."""
     parts = (
         element("name", table.full_name),
         element("description", escaped(table.description)),
@@ -143,7 +140,7 @@ def _table(table: TapTable, *, with_columns: bool = True) -> str:
         "".join(map(_column, table.columns)) if with_columns else "",
         "".join(_key(key) for key in KEYS.values() if key.origin == table.full_name) if with_columns else "",
     )
-    return element("table", "".join(parts), type="table" if not table.source else "view")
+    return "".join(parts)
 
 
 def tableset(name: str | None = None, *, detail: str = "max") -> str:
@@ -153,13 +150,13 @@ def tableset(name: str | None = None, *, detail: str = "max") -> str:
     ------
     NotFoundError
     """
-    namespaces = f'xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" {_NAMESPACES}'
+    namespaces = {"xmlns:vosi": "http://www.ivoa.net/xml/VOSITables/v1.0", **_NAMESPACES}
     if name is not None:
         if name.lower() not in TABLES:
             raise NotFoundError(f"There is no table {name[:60]!r}.")
-        document = _table(TABLES[name.lower()]).replace("<table ", f"<vosi:table {namespaces} ", 1)
-        return DECLARATION + document.rstrip().removesuffix("</table>") + "</vosi:table>\n"
-    return f"{DECLARATION}<vosi:tableset {namespaces}>\n{schemas(with_columns=detail != 'min')}</vosi:tableset>\n"
+        table = TABLES[name.lower()]
+        return document("vosi:table", _table(table), type=table.kind, **namespaces)
+    return document("vosi:tableset", schemas(with_columns=detail != "min"), **namespaces)
 
 
 def schemas(*, with_columns: bool = True) -> str:
@@ -168,5 +165,9 @@ def schemas(*, with_columns: bool = True) -> str:
 
 
 def _schema(name: str, description: str, with_columns: bool) -> str:
-    tables = (_table(table, with_columns=with_columns) for table in TABLES.values() if table.schema == name)
+    tables = (
+        element("table", _table(table, with_columns=with_columns), type=table.kind)
+        for table in TABLES.values()
+        if table.schema == name
+    )
     return element("name", name) + element("description", escaped(description)) + "".join(tables)

@@ -5,6 +5,7 @@ import itertools
 import sys
 import tempfile
 import threading
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -74,6 +75,22 @@ def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
     print(calls / (2 * PORTION), len(statements))
     assert calls / (2 * PORTION) < MAX_CALLS
     assert len(statements) <= 2 * MAX_STATEMENTS
+
+
+@pytest.mark.slow
+def test_a_body_of_many_batches_takes_time_in_proportion():
+    """One batch per series, as some clients write; the time was quadratic: 38 times as much for 8 times the batches."""
+
+    def seconds(batches):
+        table = pa.table({"name": np.repeat(np.arange(batches), 3), "mjd": np.arange(3.0 * batches)})
+        body = memoryview(arrow(table, 3))
+        request = dataclasses.replace(request_of(LimitSettings(), "arrow"), by=("name",))
+        begun = time.process_time()
+        assert sum(len(slab.rows) for slab in slabs(body, request) if isinstance(slab, Slab)) == batches
+        return time.process_time() - begun
+
+    few = seconds(2000)
+    assert seconds(16_000) < 16 * few
 
 
 @pytest.mark.slow

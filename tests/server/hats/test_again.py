@@ -99,13 +99,15 @@ def test_killed_export_is_completed(ids, exported, folder, environment, tmp_path
     assert contents(folder) == resumed
 
 
-def test_a_partition_that_was_cut_short_is_written_again(ids, exported, folder):
+def test_a_damaged_partition_is_written_again(ids, exported, folder):
     exported(max_weight=ROWS)
     path = next(folder.rglob("Npix=*.parquet"))
     content = path.read_bytes()
-    path.write_bytes(content[:1000])
-    assert exported(max_weight=ROWS).written == 1
-    assert path.read_bytes() == content
+    footer = int.from_bytes(content[-8:-4], "little")
+    for damaged in (content[:1000], content[: -8 - footer] + b"\xff" * footer + content[-8:]):
+        path.write_bytes(damaged)
+        assert exported(max_weight=ROWS).written == 1
+        assert path.read_bytes() == content
 
 
 def test_a_file_that_is_missing_is_named_and_what_was_written_stays(services, principal, ids, exported, folder):

@@ -21,10 +21,10 @@ BULK = f"{PATH}/bulk"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 
 
-def arrow(table):
+def arrow(table, rows=None):
     out = io.BytesIO()
     with pa.ipc.new_stream(out, table.schema) as writer:
-        writer.write_table(table)
+        writer.write_table(table, rows)
     return out.getvalue()
 
 

@@ -203,6 +203,18 @@ def test_a_form_asks_what_a_query_does(service, series):
     check_error(session().post(f"{service.url}/vo/datalink", data={"ID": ["1"] * 501}, timeout=60), 400)
 
 
+def test_links_of_many_series_are_those_of_each(service, series):
+    url, ids = f"{service.url}/vo/datalink", [str(series["crew"]), "999999", str(series["everybody"])]
+    together = session().post(url, data={"ID": ids * 166 + ["1" * 18, "x"]}, timeout=60).content
+    rows = [tuple(row) for row in parse(io.BytesIO(together)).get_first_table().array]
+    each = [session().post(url, data={"ID": name}, timeout=60).content for name in ids]
+    expected = [tuple(row) for content in each for row in parse(io.BytesIO(content)).get_first_table().array]
+    assert str(rows[: len(expected)]) == str(expected)
+    assert len(rows) == 166 * len(expected) + 2
+    assert "No photometric series with ID 999999" in str(expected)
+    assert f"No photometric series with ID {series['crew']}" in str(expected)
+
+
 def test_links_of_missing_series_are_errors(service, series):
     url = f"{service.url}/vo/datalink"
     params = {"ID": [str(series["everybody"]), "999999", "<x>"]}

@@ -307,6 +307,18 @@ def test_a_removed_socket_comes_back(server: EmbeddedServer, folder: Folder) -> 
     assert ask(server.ensure(30), "SELECT 1") == 1
 
 
+def test_a_log_that_cannot_be_copied_is_cut(server: EmbeddedServer, folder: Folder) -> None:
+    """Its copy fails as on a full disk; the keeper, and with it the server, must not end."""
+    pid, copy = keeper(folder), folder.log.with_suffix(".log.1")
+    copy.unlink(missing_ok=True)
+    copy.mkdir()
+    os.truncate(folder.log, 5 * 1024 * 1024)
+    until(lambda: folder.log.stat().st_size < 1024 * 1024, 10)
+    copy.rmdir()
+    assert ask(server.ensure(), "SELECT 1") == 1
+    assert keeper(folder) == pid
+
+
 def test_there_is_no_tcp_port(server: EmbeddedServer, folder: Folder) -> None:
     assert ask(server.ensure(), "SHOW listen_addresses") == ""
     links = [os.readlink(link) for link in Path(f"/proc/{postmaster(folder)}/fd").iterdir()]

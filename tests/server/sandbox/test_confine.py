@@ -76,7 +76,7 @@ def test_workers_are_neither_root_nor_nobody(user):
 def test_a_machine_whose_system_calls_are_unknown(monkeypatch):
     monkeypatch.setattr(seccomp, "_MACHINES", {})
     with pytest.raises(OSError, match="no list of system calls"):
-        seccomp.allow_only_reading()
+        seccomp.restrict(is_parser=False)
 
 
 def test_both_machines_allow_the_same():

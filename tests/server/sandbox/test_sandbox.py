@@ -18,6 +18,8 @@ import pytest
 
 from photseries.errors import StartError, UnavailableError, UnreadableFileError
 from photseries.server import settings
+from photseries.server.archive.bulk import request_of
+from photseries.server.sandbox.bulk_pool import BulkSandbox
 from photseries.server.sandbox.pool import Sandbox
 from tests.hdf5.support import LIMITS, TESS, recipe_read, recipe_write, some_frame
 from tests.server.sandbox import evil_worker
@@ -43,6 +45,15 @@ def evil():
     sandbox.start()
     yield sandbox
     sandbox.close()
+
+
+def test_a_bulk_answer_without_a_number_of_series_is_refused(monkeypatch):
+    """As of a child that a hostile body has taken over: an end, and nothing before it."""
+    request = request_of(settings.LimitSettings(), "arrow")
+    readers = BulkSandbox(SETTINGS, LIMITS, request)
+    monkeypatch.setattr(readers, "_frames", lambda *given: iter(()))
+    with pytest.raises(UnreadableFileError, match="damaged"), readers.series(0, request):
+        pass
 
 
 def descriptors():

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import struct
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.raw import RawColumn, RawTable
-from photseries.server.sandbox import wire
+from photseries.server.sandbox import bulk_wire, wire
 from tests.hdf5.support import LIMITS, recipe_write, some_frame
 
 
@@ -35,6 +36,38 @@ def received(data, limits=LIMITS):
         return bytearray(chunk)
 
     return wire.receive(read, limits)
+
+
+def bulk_answer(rows, columns, fields=None, error=None):
+    header = {"rows": rows, "columns": columns, "fields": fields or {}, "error": error}
+    return wire.pack_header(header) + struct.pack("<2q", 2**62, -(2**62)) + bytes(64)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bulk_answer([10**11], [{"name": "t", "kind": "text", "sizes": [8 * 10**11, 0]}]),
+        bulk_answer([2], [{"name": "t", "kind": "text", "sizes": [16, 0]}]),
+        bulk_answer([10**30], []),
+        bulk_answer([10**9], [{"name": "x", "kind": "<f8", "sizes": [8 * 10**9]}]),
+        bulk_answer([2], [{"name": "x", "kind": "<f8", "sizes": [8]}]),
+        bulk_answer([2], [{"name": "x", "kind": "object", "sizes": [16]}]),
+        bulk_answer([2], [{"name": "x", "kind": "<f8", "sizes": [16]}] * 2),
+        bulk_answer([-1], [{"name": "x", "kind": "<f8", "sizes": [16]}]),
+        bulk_answer([2], [{"name": "x", "kind": "<f8", "sizes": [16]}], {"filter": []}),
+        wire.pack_header({"series": -1}),
+    ],
+    ids=lambda answer: answer[8:60].decode(),
+)
+def test_a_hostile_slab_is_refused_before_memory_is_allocated(answer):
+    stream = io.BytesIO(answer)
+
+    def read(size):
+        assert size <= LIMITS.table + wire.MAX_HEADER_SIZE
+        return bytearray(stream.read(size))
+
+    with pytest.raises(ValueError, match="not an answer"):
+        bulk_wire.receive(read, LIMITS.table)
 
 
 def test_table_survives_the_wire():

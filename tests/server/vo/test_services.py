@@ -34,6 +34,9 @@ def test_a_cut_out_is_a_part_of_the_table(service, admin, public):
         assert list(table["flux"]) == data["flux"][2:7]
     answer = get(service, "/vo/soda", ID=one["id"], TIME=f"{high!r} +Inf", RESPONSEFORMAT="csv")
     assert list(Table.read(answer.text, format="ascii.csv")["mjd"]) == data["mjd"][6:]
+    for nothing in ("+Inf +Inf", "-Inf -Inf"):
+        answer = get(service, "/vo/soda", ID=one["id"], TIME=nothing, RESPONSEFORMAT="csv")
+        assert (answer.status_code, "No row of this series" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(

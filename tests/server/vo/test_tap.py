@@ -4,7 +4,10 @@ import base64
 import contextlib
 import io
 import json
+import re
 import resource
+import struct
+import time
 import warnings
 
 import numpy as np
@@ -169,6 +172,14 @@ def test_examples_run(ask, example):
         ("SELECT is_detected FROM photseries.series WHERE is_detected AND num_exp BETWEEN 11 AND 11", [[True]]),
         ("SELECT TOP 2 num_exp FROM photseries.series ORDER BY num_exp OFFSET 1", [[12], [13]]),
         ("SELECT filter, COUNT(*) FROM photseries.series GROUP BY filter HAVING COUNT(*) > 100", []),
+        ("SELECT 0x1F, -0Xff", [[31, -255]]),
+        ("SELECT COUNT(photseries.series.id) FROM photseries.series WHERE PHOTSERIES.series.num_exp > 0", [[32]]),
+        ("SELECT t.size FROM (SELECT TAP_SCHEMA.columns.* FROM TAP_SCHEMA.columns) AS t WHERE t.std < 0", []),
+        ("SELECT CONTAINS(POINT(NULL, 0), CIRCLE(0, 0, 1)), CONTAINS(POINT(0, 0), CIRCLE(1, 0, 1))", [[None, 1]]),
+        ("SELECT 1 FROM (SELECT NULL AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(0, 0)) <= 180", []),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) < 180", []),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) <= 180", [[1]]),
+        ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(a, 0)) < -1", []),
         ("SELECT COUNT(*) FROM series WHERE created_at BETWEEN '2000-01-01' AND TIMESTAMP '2100-01-01T00:00'", [[32]]),
     ],
 )  # fmt: skip
@@ -251,6 +262,30 @@ def test_every_format_holds_the_same(ask, rows):
 def test_a_text_is_not_doubled_without_end(rows):
     doubled = "SELECT s || s AS s FROM (" * 8 + f"SELECT '{'é' * 1000}' AS s" + ") AS t" * 8
     assert rows(doubled) == [["é" * MAX_TEXT]]
+
+
+def test_a_column_of_both_kinds_of_text_keeps_all_letters(ask):
+    query = "SELECT TOP 1 access_format AS t FROM ivoa.obscore UNION SELECT 'é' ORDER BY t DESC"
+    content = ask(query, responseformat="votable/b2").content
+    assert parse(io.BytesIO(content)).get_first_table().array["t"][0] == "é"
+
+
+@pytest.mark.parametrize("form", ["votable", "fits", "parquet"])
+def test_many_columns_without_a_name_take_no_time(form):
+    number = 999 if form == "fits" else 1600
+    answer = QueryResult([TapColumn(name="value", datatype="int")] * number, [[(1,) * number]])
+    begun = time.process_time()
+    content = b"".join(FORMATS[form].write(answer))
+    assert time.process_time() - begun < 5
+    if form == "votable":
+        identities = [field.ID for field in parse(io.BytesIO(content)).get_first_table().fields]
+        assert identities == ["value" + number * "_" for number in range(1600)]
+    elif form == "parquet":
+        numbered = [f"value_{number}" for number in range(2, 1601)]
+        assert pq.read_table(io.BytesIO(content)).column_names == ["value", *numbered]
+    else:
+        with pytest.raises(InvalidError, match="at most 999 columns"):
+            list(FORMATS[form].write(QueryResult([TapColumn(name="value", datatype="int")] * 1000)))
 
 
 def test_texts_of_the_maximum_length_fit_in_memory():
@@ -454,6 +489,32 @@ TEXT = '<FIELD name="x" datatype="char" arraysize="*"/>'
 def test_invalid_uploads_are_refused(ask, content, status, message):
     answer = ask("SELECT COUNT(*) FROM TAP_UPLOAD.t", files={"t": content}, upload="t,param:t")
     refused(answer, status, message)
+
+
+@pytest.mark.parametrize("form", ["tabledata", "binary"])
+def test_uploaded_nulls_are_those_of_the_field(ask, form):
+    """Not those of a second VALUES or of a PARAM; a number is null if its value is, however it is written."""
+    fields = """<FIELD name="i" datatype="int"><VALUES type="legal" null="-1"/><VALUES type="actual"/></FIELD>
+        <FIELD name="f" datatype="float"><VALUES null="-99.9"/></FIELD>
+        <FIELD name="t" datatype="char" arraysize="*"/>
+        <PARAM name="p" datatype="int" value="3"><VALUES null="2"/></PARAM>"""
+    table = table_of(fields, "<TR><TD>2</TD><TD>-99.90</TD><TD>é</TD></TR><TR><TD>-1</TD><TD>2</TD><TD/></TR>")
+    if form == "binary":
+        text = "é".encode()
+        rows = struct.pack(">ifI", 2, -99.9, len(text)) + text + struct.pack(">ifI", -1, 2, 0)
+        stream = f'<BINARY><STREAM encoding="base64">{base64.b64encode(rows).decode()}</STREAM></BINARY>'
+        table = re.sub(b"<TABLEDATA>.*</TABLEDATA>", stream.encode(), table)
+    files = {"t": table}
+    found = ask("SELECT i, f, t FROM TAP_UPLOAD.t", files=files, upload="t,param:t", responseformat="json").json()
+    assert found["data"] == [[2, None, "é"], [None, 2.0, None]]
+    binary = ask("SELECT t FROM TAP_UPLOAD.t", files=files, upload="t,param:t", responseformat="votable/b2").content
+    assert list(parse(io.BytesIO(binary)).get_first_table().array["t"]) == ["é", ""]
+
+
+def test_an_upload_of_one_column_may_have_nulls(rows):
+    for field, cells, expected in ((INT, "<TD>1</TD>", [[1], [None]]), (TEXT, "<TD>\\.</TD>", [["\\."], [None]])):
+        table = table_of(field, f"<TR>{cells}</TR><TR><TD/></TR>")
+        assert rows("SELECT x FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t") == expected
 
 
 def test_temporary_files_of_queries_are_limited(service, series, directory, database_url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import locale
 import os
 import shutil
@@ -119,9 +120,10 @@ class PostgresServer:
         self._folder.socket_pointer.unlink(missing_ok=True)
 
     def trim_log(self) -> None:
-        """Rotate the log beyond the size limit, keeping one older file."""
+        """Rotate the log beyond the size limit, keeping one older file if the disk has space for it."""
         if os.fstat(self._log).st_size > LOG_LIMIT:
-            shutil.copyfile(self._folder.log, self._folder.log.with_suffix(".log.1"))
+            with contextlib.suppress(OSError):
+                shutil.copyfile(self._folder.log, self._folder.log.with_suffix(".log.1"))
             os.ftruncate(self._log, 0)
             self._log_start = 0
 

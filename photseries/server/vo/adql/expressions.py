@@ -18,13 +18,25 @@ from photseries.server.vo.tables import MAX_TEXT, TapColumn
 
 __all__ = ["Expressions"]
 
-_BINARY: Final[Mapping[type[exp.Expr], str]] = {
+_OPERATORS: Final[Mapping[type[exp.Expr], str]] = {
     **COMPARISONS,
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.And: "AND", exp.Or: "OR",
 }  # fmt: skip
 
-#: Maximum length of an expression in SQL.
+#: The operands of a construct, and its template in SQL. The length of ``||`` is limited, because nested queries could
+#: double it at each level.
+_TEMPLATES: Final[Mapping[type[exp.Expr], tuple[tuple[str, ...], str]]] = {
+    **{kind: (("this", "expression"), f"({{}} {operator} {{}})") for kind, operator in _OPERATORS.items()},
+    exp.DPipe: (("this", "expression"), f"left({{}} || {{}}, {MAX_TEXT})"),
+    exp.Between: (("this", "low", "high"), "({} BETWEEN {} AND {})"),
+    exp.Neg: (("this",), "(- {})"),
+    exp.Not: (("this",), "(NOT {})"),
+    exp.Paren: (("this",), "({})"),
+}
+
+#: Maximum length of an expression or a SELECT in SQL, and of all expressions, each counted with those around it.
 MAX_SQL: Final = 1_000_000
+MAX_PRINTED: Final = 50_000_000
 
 
 class Expressions(Shapes):
@@ -38,6 +50,14 @@ class Expressions(Shapes):
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
+        self._printed = 0
+
+    def bounded(self, printed: str) -> str:
+        """Return a part of the query in SQL; raise InvalidError if it, or all parts together, are too long."""
+        self._printed += len(printed)
+        if len(printed) > MAX_SQL or self._printed > MAX_PRINTED:
+            raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
+        return printed
 
     def bind(self, value: object) -> str:
         """Bind a value and return its placeholder."""
@@ -63,7 +83,8 @@ class Expressions(Shapes):
             geometric = self.geometric(condition, scope)
             if geometric is not None and geometric[1] is not None:
                 pairs.append(geometric[1])
-            conditions.append(f"({self.sql(condition, scope) if geometric is None else geometric[0]})")
+            printed = self.sql(condition, scope) if geometric is None else geometric[0]
+            conditions.append(self.bounded(f"({printed})"))
         return conditions, pairs
 
     def sql(self, node: exp.Expr, scope: Scope) -> str:
@@ -77,47 +98,28 @@ class Expressions(Shapes):
         printer = _PRINTERS.get(type(node))
         if printer is None:
             raise refused(f"{name_of(node)} is not accepted in queries.")
-        printed = printer(self, node, scope)
-        if len(printed) > MAX_SQL:
-            raise refused("An expression of the query is too long, because a function repeats its arguments in SQL.")
-        return printed
+        return self.bounded(printer(self, node, scope))
 
-    def _binary(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "expression")
+    def _templated(self, node: exp.Expr, scope: Scope) -> str:
+        names, template = _TEMPLATES[type(node)]
+        require(node, *names)
         geometric = self.geometric(node, scope)
         if geometric is not None:
             return f"({geometric[0]})"
-        return f"({self.sql(node.this, scope)} {_BINARY[type(node)]} {self.sql(node.expression, scope)})"
-
-    def _concatenation(self, node: exp.Expr, scope: Scope) -> str:
-        """Print ``||``; the length is limited, because nested queries could double it at each level."""
-        require(node, "this", "expression")
-        return f"left({self.sql(node.this, scope)} || {self.sql(node.expression, scope)}, {MAX_TEXT})"
+        return template.format(*(self.sql(node.args[name], scope) for name in names))
 
     def _column(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "table")
+        require(node, "this", "table", "db")
         if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
             raise refused("* is accepted in SELECT * and COUNT(*) only.")
         return scope.resolve(node)[2].sql
 
     def _literal(self, node: exp.Expr, scope: Scope) -> str:
-        if node.args.get("is_string"):
-            return self.bind(node.this)
-        return self.bind(number(node))
-
-    def _unary(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this")
-        templates: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
-        return templates[type(node)].format(self.sql(node.this, scope))
+        return self.bind(node.this if node.args.get("is_string") else number(node))
 
     def _constant(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this")
         return "NULL" if isinstance(node, exp.Null) else "TRUE" if node.this else "FALSE"
-
-    def _between(self, node: exp.Expr, scope: Scope) -> str:
-        require(node, "this", "low", "high")
-        value, low, high = (self.sql(node.args[name], scope) for name in ("this", "low", "high"))
-        return f"({value} BETWEEN {low} AND {high})"
 
     def _in(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "expressions", "query")
@@ -205,14 +207,11 @@ _Printer = Callable[[Expressions, exp.Expr, Scope], str]
 
 #: All constructs allowed in expressions.
 _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
-    **dict.fromkeys(_BINARY, Expressions._binary),
-    **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),
+    **dict.fromkeys(_TEMPLATES, Expressions._templated),
     **dict.fromkeys((exp.Null, exp.Boolean), Expressions._constant),
     **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
-    exp.DPipe: Expressions._concatenation,
     exp.Column: Expressions._column,
-    exp.Literal: Expressions._literal,
-    exp.Between: Expressions._between,
+    **dict.fromkeys((exp.Literal, exp.HexString), Expressions._literal),
     exp.In: Expressions._in,
     exp.Is: Expressions._is,
     exp.Exists: Expressions._exists,

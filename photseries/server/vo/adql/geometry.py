@@ -23,6 +23,8 @@ __all__ = ["Circle", "PairCondition", "Point", "Polygon", "distance", "inside_po
 FINENESS: Final = 4.0
 #: Tolerance for a point on the edge of a polygon.
 _ROUNDING: Final = 1e-15
+#: More than the square of any chord, rounding included.
+_BEYOND: Final = 5.0
 
 Bind = Callable[[object], str]
 
@@ -49,8 +51,8 @@ class Point:
     @property
     def indexed(self) -> str | None:
         """The SQL name of the relation if this is its indexed position."""
-        has_position = self.relation is not None and self.relation.position is not None
-        return self.relation.alias if has_position and self.relation and self.places == self.relation.position else None
+        relation = self.relation
+        return relation.alias if relation is not None and self.places == relation.position else None
 
     def vector(self, bind: Bind) -> tuple[str, str, str]:
         """Return its unit vector as SQL."""
@@ -144,19 +146,18 @@ def within(
     strict : bool
         Whether the radius itself is excluded.
 
-    Raises
-    ------
-    InvalidError
-        When the radius is negative.
+    The condition is null, not false or true, for a position that is null.
     """
     sign = "<" if strict else "<="
     if constant is None:
         return f"{distance(first, other, bind)} {sign} {radius}", None
-    if constant < 0:
-        raise refused("The radius of a circle must not be negative.")
-    if constant >= 180:
-        return "TRUE", None
-    test = f"{_squared_chord(first, other, bind)} {sign} {bind(sky.chord(constant) ** 2)}"
+    if constant > 180 or (constant == 180 and not strict):
+        limit = _BEYOND
+    else:
+        limit = -1.0 if constant < 0 else sky.chord(constant) ** 2
+    test = f"{_squared_chord(first, other, bind)} {sign} {bind(limit)}"
+    if not 0 <= constant < 180:  # all positions or none: an index is of no use
+        return test, None
     for near, far in ((first, other), (other, first)):
         if near.indexed and far.constant is not None:
             return " AND ".join((*_ranges(near, far.constant, constant, bind), test)), None

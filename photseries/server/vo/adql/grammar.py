@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import ClassVar, Final
 
@@ -33,6 +34,7 @@ class ADQL(Dialect):
         """The tokenizer; comments begin with two hyphens."""
 
         COMMENTS = ["--"]  # noqa: RUF012  (as sqlglot declares it)
+        HEX_STRINGS: ClassVar = [("0x", "")]
         KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": TokenType.TOP}  # noqa: RUF012
 
     class Parser(parser.Parser):
@@ -75,6 +77,9 @@ def parse(query: str) -> exp.Expr:
 
 
 def _require_bounds(words: list[Token]) -> None:
+    for word, following in itertools.pairwise(words):  # sqlglot would read 10ra as 10 AS ra
+        if (word.token_type, following.token_type, following.start) == (TokenType.NUMBER, TokenType.VAR, word.end + 1):
+            raise refused(f"{word.text + following.text!r:.40} is not a number.")
     if len(words) > MAX_TOKENS:
         raise refused(f"The query has {len(words):,} tokens; at most {MAX_TOKENS:,} are accepted.")
     depth = 0

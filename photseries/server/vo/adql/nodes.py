@@ -18,6 +18,9 @@ _HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first",
 
 _MAX_OFFSET: Final = 2**62
 
+#: Maximum number of digits of a hexadecimal number: those of 64 bits.
+_MAX_HEX: Final = 16
+
 _ARITHMETIC: Final[Mapping[type[exp.Expr], Callable[[float, float], float]]] = {
     exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul, exp.Div: operator.truediv,
 }  # fmt: skip
@@ -73,11 +76,13 @@ def inner(node: exp.Expr, name: str) -> exp.Expr | None:
 
 def number(node: exp.Expr) -> int | float:
     """Return the number of a literal."""
-    text = str(node.this)
-    if text.isascii() and text.isdigit() and len(text) < 19:
+    text, is_hexadecimal = str(node.this), isinstance(node, exp.HexString)
+    if is_hexadecimal and len(text) <= _MAX_HEX:
+        return int(text, 16)
+    if not is_hexadecimal and text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
     try:
-        value = float(text)
+        value = math.inf if is_hexadecimal else float(text)
     except ValueError:
         value = math.inf
     if not math.isfinite(value):
@@ -97,7 +102,7 @@ def constant(node: exp.Expr) -> float | None:
     """Return the value of a constant numeric expression, or None."""
     node = node.unnest()
     match node:
-        case exp.Literal() if not node.args.get("is_string"):
+        case exp.Literal() | exp.HexString() if not node.args.get("is_string"):
             return float(number(node))
         case exp.Neg():
             value = constant(node.this)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -81,6 +82,8 @@ class Relation:
     source : str
         The view that it reads.
     upload : UploadedTable, optional
+    schema : str
+        The schema of a table without an alias, whose columns may be called ``schema.table.column``.
     """
 
     called: exp.Identifier | None
@@ -90,18 +93,26 @@ class Relation:
     position: tuple[int, int] | None = None
     source: str = ""
     upload: UploadedTable | None = None
+    schema: str = ""
 
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the indices of the columns with a name."""
-        return [
-            index
-            for index, column in enumerate(self.columns)
-            if is_same(name, column.column.name.strip('"'), quoted=True)
-        ]
+        places = self._places.get(name.name.lower(), [])
+        return [place for place in places if is_same(name, self.columns[place].column.name, quoted=True)]
 
-    def is_called(self, name: exp.Identifier) -> bool:
-        """Return whether a name refers to this relation."""
-        return self.called is not None and is_same(name, self.called.name, quoted=bool(self.called.quoted))
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """The indices of the columns by their names in lower case."""
+        places: dict[str, list[int]] = {}
+        for place, column in enumerate(self.columns):
+            places.setdefault(column.column.name.lower(), []).append(place)
+        return places
+
+    def is_called(self, name: exp.Identifier, schema: exp.Identifier | None) -> bool:
+        """Return whether a name, perhaps with a schema before it, refers to this relation."""
+        if self.called is None or (schema is not None and schema.name.lower() != self.schema.lower()):
+            return False
+        return is_same(name, self.called.name, quoted=bool(self.called.quoted))
 
 
 def is_same(name: exp.Identifier, other: str, *, quoted: bool) -> bool:
@@ -124,15 +135,15 @@ class Scope:
             yield scope
             scope = scope.outer
 
-    def relation(self, name: exp.Identifier) -> Relation:
-        """Return the relation with a name.
+    def relation(self, name: exp.Identifier, schema: exp.Identifier | None = None) -> Relation:
+        """Return the relation with a name, perhaps with the schema of its table before it.
 
         Raises
         ------
         InvalidError
         """
         for scope in self.around():
-            matches = [relation for relation in scope.relations if relation.is_called(name)]
+            matches = [relation for relation in scope.relations if relation.is_called(name, schema)]
             if len(matches) > 1:
                 raise refused(f"The table name {name.name!r} is ambiguous.")
             if matches:
@@ -148,7 +159,7 @@ class Scope:
         """
         name, table = column.this, column.args.get("table")
         if table is not None:
-            relation = self.relation(table)
+            relation = self.relation(table, column.args.get("db"))
             places = relation.find(name)
             if len(places) != 1:
                 raise refused(f"{'No' if not places else 'More than one'} column {name.name!r} in {table.name!r}.")

@@ -70,8 +70,6 @@ class Shapes(ABC):
                 radius = None
                 if inner.constant is not None and outer.constant is not None:
                     radius = outer.constant - inner.constant if name == "CONTAINS" else outer.constant + inner.constant
-                    if radius < 0:
-                        return "FALSE", None
                 return geometry.within(
                     inner.centre, outer.centre, f"({outer.radius} {sign} {inner.radius})", radius, self.bind
                 )
@@ -139,8 +137,8 @@ class Shapes(ABC):
         w, h = constant(width), constant(height)
         if centre.constant is None or w is None or h is None:
             raise refused(_ONLY_NUMBERS.format("BOX"))
-        if w <= 0 or h <= 0:
-            raise refused("BOX needs a positive width and height.")
+        if not (0 < w < 180 and h > 0):
+            raise refused("BOX needs a positive height, and a positive width below 180 deg.")
         ra, dec = centre.constant
         if abs(dec) + h / 2 > 90:
             raise refused("BOX must not reach beyond a pole.")
@@ -178,7 +176,7 @@ class Shapes(ABC):
         return geometry.distance(*self._two_points(node, scope), self.bind)
 
     def _truth(self, node: exp.Expr, scope: Scope) -> str:
-        return f"(CASE WHEN {self._relates(node, scope)[0]} THEN 1 ELSE 0 END)"
+        return f"CAST(({self._relates(node, scope)[0]}) AS integer)"
 
     def _coordinate(self, node: exp.Expr, scope: Scope) -> str:
         if len(node.expressions) != 1:

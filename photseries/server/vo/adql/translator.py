@@ -121,16 +121,6 @@ class _Translator(Expressions):
         finally:
             del self._tables_with[table_count:]
 
-    def top_of(self, node: exp.Expr) -> int | None:
-        """Return the value of TOP of a query."""
-        limit = node.args.get("limit")
-        if limit is None:
-            return None
-        if not isinstance(limit, exp.Limit):
-            raise refused("FETCH is not accepted: use TOP.")
-        require(limit, "expression")
-        return integer(limit.expression, "TOP")
-
     def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
         beginning = self._with(node)
@@ -142,8 +132,7 @@ class _Translator(Expressions):
         word = _SETS[type(node)] + ("" if node.args.get("distinct") else " ALL")
         scope = Scope([_result(columns)])
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
-        both = zip(columns, right_columns, strict=True)
-        columns = [dataclasses.replace(column, weight=column.weight + other.weight) for column, other in both]
+        columns = [_common(column, other) for column, other in zip(columns, right_columns, strict=True)]
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
     def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
@@ -164,9 +153,11 @@ class _Translator(Expressions):
         if len(items) > MAX_COLUMNS:
             raise refused(f"A SELECT has more than {MAX_COLUMNS:,} columns. Name the ones that you need instead of *.")
         columns = [dataclasses.replace(column, weight=self._weight(sql)) for sql, column in items]
+        if (distinct := node.args.get("distinct")) is not None:
+            require(distinct)
         parts = [
             beginning + "SELECT",
-            " DISTINCT" if self._distinct(node) else "",
+            "" if distinct is None else " DISTINCT",
             " " + ", ".join(f"{sql} AS o{index}" for index, (sql, _) in enumerate(items)),
             source,
             f" WHERE {' AND '.join(conditions)}" if conditions else "",
@@ -174,7 +165,7 @@ class _Translator(Expressions):
             self._order(node, scope, columns),
             self._bounds(node, limit),
         ]
-        printed = "".join(parts)
+        printed = self.bounded("".join(parts))
         if self._weight(printed) > MAX_WEIGHT:
             raise refused("The query repeats columns of its subqueries too often.")
         return printed, columns
@@ -182,13 +173,6 @@ class _Translator(Expressions):
     def _weight(self, sql: str) -> int:
         """Count the references to columns of tables in the expressions behind a text of SQL."""
         return 1 + sum(map(self._weights.__getitem__, _REFERENCE.findall(sql)))
-
-    def _distinct(self, node: exp.Expr) -> bool:
-        distinct = node.args.get("distinct")
-        if distinct is None:
-            return False
-        require(distinct)
-        return True
 
     def _with(self, node: exp.Expr) -> str:
         """Print the common table expressions of WITH, which later ones may reference."""
@@ -245,7 +229,12 @@ class _Translator(Expressions):
         return f"{sql} DESC" if node.args.get("desc") else sql
 
     def _bounds(self, node: exp.Expr, limit: int | None) -> str:
-        numbers = [number for number in (self.top_of(node), limit) if number is not None]
+        numbers = [] if limit is None else [limit]
+        if (top := node.args.get("limit")) is not None:
+            if not isinstance(top, exp.Limit):
+                raise refused("FETCH is not accepted: use TOP.")
+            require(top, "expression")
+            numbers.append(integer(top.expression, "TOP"))
         printed = f" LIMIT {min(numbers)}" if numbers else ""
         if (offset := node.args.get("offset")) is not None:
             require(offset, "expression")
@@ -258,9 +247,10 @@ class _Translator(Expressions):
             require(node)
             yield from ((column.sql, column.column) for column in _everything(scope))
         elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
-            require(node, "this", "table")
+            require(node, "this", "table", "db")
             require(node.this)
-            yield from ((column.sql, column.column) for column in scope.relation(node.args["table"]).columns)
+            relation = scope.relation(node.args["table"], node.args.get("db"))
+            yield from ((column.sql, column.column) for column in relation.columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
             yield self.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
@@ -329,7 +319,8 @@ class _Translator(Expressions):
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
             value = {"RIGHT JOIN": after.sql, "FULL JOIN": f"coalesce({before.sql}, {after.sql})"}
-            scope.merged[name.name.lower()] = RelationColumn(value.get(join.kind, before.sql), before.column)
+            merged = RelationColumn(value.get(join.kind, before.sql), _common(before.column, after.column))
+            scope.merged[name.name.lower()] = merged
         return equations
 
     def _relation(self, node: exp.Expr, scope: Scope) -> Relation:
@@ -355,9 +346,10 @@ class _Translator(Expressions):
             for name, source, columns in reversed(self._tables_with):
                 if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
                     return self._derived(label, alias, columns, f"{source} AS {alias}")
-        elif schema.name.lower() == _UPLOADS:
-            return self._uploaded(node.this, label, alias)
-        return self._table(_table(schema, node.this), label, alias)
+        relation = self._table(schema, node.this, label, alias)
+        if named is not None:  # an alias hides the name of the table
+            relation.schema = ""
+        return relation
 
     def _derived(self, label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
         visible = [RelationColumn(f"{alias}.o{place}", column) for place, column in enumerate(columns)]
@@ -369,26 +361,26 @@ class _Translator(Expressions):
             if upload.name.lower() == name.name.lower():
                 columns = [RelationColumn(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
-                return Relation(label, alias, columns, sql, upload=upload)
+                return Relation(label, alias, columns, sql, upload=upload, schema=_UPLOADS)
         raise refused(f"There is no uploaded table {name.name!r}. Name it in UPLOAD.")
 
-    def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
-        names = [column.name.strip('"') for column in table.columns]
-        columns = [
-            RelationColumn(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)
-        ]
+    def _table(
+        self, schema: exp.Identifier | None, name: exp.Identifier, label: exp.Identifier, alias: str
+    ) -> Relation:
+        if schema is not None and schema.name.lower() == _UPLOADS:
+            return self._uploaded(name, label, alias)
+        table = _table(schema, name)
+        names = [column.name for column in table.columns]
+        columns = [RelationColumn(f'{alias}."{column.name}"', column) for column in table.columns]
         position = None
         if table.source:
             sql = f"{table.source} AS {alias}"
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
-            types = (
-                f'"{name}" {"integer" if column.datatype == "int" else "text"}'
-                for name, column in zip(names, table.columns, strict=True)
-            )
+            types = (f'"{column.name}" {"integer" if column.datatype == "int" else "text"}' for column in table.columns)
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
-        return Relation(label, alias, columns, sql, position, table.source)
+        return Relation(label, alias, columns, sql, position, table.source, schema=table.schema)
 
     def _from(self, joins: list[_Join], conditions: list[str], pairs: list[PairCondition]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
@@ -422,11 +414,17 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
         return
     key, relation = order.expressions[0], joins[0].relation
     aliases = {expression.alias.lower() for expression in node.expressions if isinstance(expression, exp.Alias)}
-    if key.this.name.lower() in aliases or any(expression.find(exp.AggFunc) for expression in node.expressions):
+    if key.this.name.lower() in aliases:
         return
     if relation.source and isinstance(key.this, exp.Column):
         view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
+
+
+def _common(column: TapColumn, other: TapColumn) -> TapColumn:
+    """Return the properties of a column that holds values of both; the database decides a type that differs."""
+    datatype = column.datatype if column.datatype == other.datatype else ""
+    return dataclasses.replace(column, datatype=datatype, weight=column.weight + other.weight)
 
 
 def _everything(scope: Scope) -> Iterator[RelationColumn]:
