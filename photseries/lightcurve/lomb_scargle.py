@@ -39,6 +39,11 @@ _ACCURACY = 1e-12
 _CANCELS = 1e-3
 _NOTHING = 1e-8
 
+#: A column of a fit is ignored unless its norm exceeds that of the rounding of the times by this factor. The norm of a
+#: full sinusoid is sqrt(1/2); columns of a tenth count also where the rounding is a large part of the period.
+_SIGNIFICANT = 100.0
+_FULL = 0.1
+
 Complex = npt.NDArray[np.complex128]
 Transform = Callable[[FloatArray, Complex, int], Complex]
 
@@ -219,7 +224,7 @@ class LombScargle:
         Notes
         -----
         A least-squares fit of sin x and 1 - cos x = 2 sin^2(x / 2), both about their weighted means, by Gram-Schmidt:
-        nothing cancels when x is small. A column that is no larger than the rounding of the times counts as nothing.
+        nothing cancels when x is small. A column as small as the rounding of the times makes it counts as nothing.
         """
         power = np.empty(len(frequencies))
         step = max(1, _EXACT_BLOCK // self.count)
@@ -289,7 +294,7 @@ class LombScargle:
         oddly = (odd_norm >= even_norm)[:, np.newaxis]
         first, second = np.where(oddly, odd, even), np.where(oddly, even, odd)
         larger, smaller = np.maximum(odd_norm, even_norm), np.minimum(odd_norm, even_norm)
-        noise = (100 * 2 * np.pi * frequencies * self._rounding) ** 2
+        noise = np.minimum(_SIGNIFICANT * 2 * np.pi * frequencies * self._rounding, _FULL) ** 2
         second -= _ratio((first * second) @ weight, larger, noise)[:, np.newaxis] * first
         norm = second**2 @ weight
         power = _ratio((first @ self._weighted) ** 2, larger, noise)
