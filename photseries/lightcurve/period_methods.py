@@ -130,9 +130,12 @@ def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SE
     curves: list[LombScargle] = []
     shares, times = [], []
     for band in bands:
-        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
+        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1]:
             continue
-        curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
+        try:
+            curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
+        except InvalidError:  # no variation
+            continue
         times.append(band.mjd)
         weight = np.full(len(band.value), band.value.var() ** -1.0) if band.error is None else band.error**-2.0
         apart = band.value - (weight @ band.value) / weight.sum()
