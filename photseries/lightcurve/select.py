@@ -153,7 +153,11 @@ def select_counted(
         selected = selected.reset_index(drop=True)
     new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived_values(part.derive, curve, frame, metadata)}
     if _converts_fluxes(part, metadata):
-        new_columns |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
+        new_columns |= {
+            name: frame[name].to_numpy(np.float64) * calibration.scale
+            for name in names
+            if name in _FLUXES and name not in part.derive and is_numeric(frame[name])
+        }
     new_columns |= _trended(part, curve.masked(good), unit_of(frame, calibration))
     return selected.assign(**{name: values[rows] for name, values in new_columns.items()}), count
 
