@@ -25,7 +25,14 @@ from photseries.client.queries import OF_PART, list_arguments, pairs_of
 from photseries.client.search import SERIES, series_frame
 from photseries.client.series import Series
 from photseries.client.transport import Transport
-from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
+from photseries.errors import (
+    AlteredError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    UnreachableError,
+    UnreadableFileError,
+)
 from photseries.fields import FEATURES
 from photseries.parameters import LISTS, POSITIONS
 
@@ -186,6 +193,8 @@ def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series,
     for index, item in series:
         try:
             yield index, item, item.data
+        except UnreadableFileError:
+            raise
         except InvalidError:  # the series has no row in the part
             continue
 
