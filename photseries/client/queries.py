@@ -132,12 +132,16 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Encode the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time."""
+    """Encode the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time.
+
+    None is left out.
+    """
     return {
         re.sub(r"_([a-z])", lambda match: match[1].upper(), name): (
             _duration(value, name) if name in _DURATIONS else _days(value, name)
         )
         for name, value in parameters.items()
+        if value is not None
     }
 
 
