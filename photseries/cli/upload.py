@@ -99,8 +99,8 @@ def upload(
             for outcome in _outcomes(client, items, bulk=bulk, by=by, jobs=jobs, **more):
                 if isinstance(outcome.error, HOPELESS):
                     raise outcome.error
-                tally.count(outcome)
-                advance()
+                if tally.count(outcome):
+                    advance()
     except PhotseriesError as error:
         left = f"{tally.done:,} of {len(files):,} files are done. Repeat the command to continue."
         raise failure(error, left) from error
@@ -132,12 +132,14 @@ def _outcomes(
     """Upload files; a bulk upload sends Arrow and Parquet files one by one, each with all its series."""
     from photseries.client.bulk import is_body
 
-    bodies = [item for item in items if bulk and is_body(item[0])]
     columns = by.split(",") if by else None
-    for file, own in bodies:
+    other_items = []
+    for file, own in items:
+        if not (bulk and is_body(file)):
+            other_items.append((file, own))
+            continue
         for outcome in client.upload_many(file, by=columns, **{**more, **own}):
             yield replace(outcome, item=(file, own))
-    other_items = [item for item in items if item not in bodies]
     if other_items:
         yield from client.upload_many(other_items, by=columns, bulk=bulk, in_flight=jobs, **more)
 
