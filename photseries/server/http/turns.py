@@ -98,7 +98,7 @@ class Turns:
 
     def _busy_error(self, waiting: int) -> BusyError:
         return BusyError(
-            f"You have {self._each} {self._what} running and {waiting} waiting, the maximum per user. "
+            f"You have reached the maximum number of {self._what}: running {self._each}, waiting {waiting}. "
             "Wait for some to end, then retry."
         )
 

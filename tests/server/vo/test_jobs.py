@@ -292,7 +292,7 @@ def test_a_job_that_cannot_wait_is_refused(narrow, world, database_url):
     pending, *waiting = make(anna, narrow), *(make(anna, narrow, PHASE="RUN") for _ in range(2))
     answer = refused(anna, narrow, 429, PHASE="RUN")
     assert answer.headers["Retry-After"] == "5"
-    assert "1 jobs running and 2 waiting" in answer.text
+    assert "jobs: running 1, waiting 2" in answer.text
     assert anna.get(narrow, timeout=60).text.count("<uws:jobref") == 4, "no job was created"
     assert anna.post(f"{pending}/phase", data={"PHASE": "RUN"}, timeout=60).status_code == 429
     assert phase(anna, pending) == "PENDING"
