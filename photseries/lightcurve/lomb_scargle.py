@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
@@ -20,7 +20,7 @@ from photseries.errors import InvalidError, LateError
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import inverse_variance_weights
 
-__all__ = ["Grid", "LombScargle", "SearchedPeriods"]
+__all__ = ["Grid", "LombScargle", "SearchedPeriods", "check_deadline"]
 
 #: Rows and frequencies per block of a transform. The deadline is checked between blocks, which take under a second.
 _FFT_BLOCK = (2**18, 2**18)
@@ -67,6 +67,12 @@ class Grid:
     def frequencies(self) -> FloatArray:
         """Return all frequencies, shape (count,) [1/d]."""
         return self.first + self.step * np.arange(self.count, dtype=np.float64)
+
+    def pieces(self, size: int) -> Iterator[tuple[slice, Grid]]:
+        """Yield parts of at most ``size`` frequencies, each with its place in the grid."""
+        for begin in range(0, self.count, size):
+            count = min(size, self.count - begin)
+            yield slice(begin, begin + count), Grid(self.first + begin * self.step, self.step, count)
 
     @property
     def last(self) -> float:
@@ -139,11 +145,9 @@ class LombScargle:
         """
         transform, (rows, columns) = _transform()
         power, smaller = np.empty(grid.count), np.empty(grid.count)
-        for begin in range(0, grid.count, columns):
-            piece = Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
+        for here, piece in grid.pieces(columns):
             values, weights = self._sums(transform, rows, piece, np.array([self._weighted, self._weight]), 1)
             (twice,) = self._sums(transform, rows, piece, self._weight[np.newaxis], 2)
-            here = slice(begin, begin + piece.count)
             power[here], smaller[here] = _rotated_power(values, weights, twice)
         cancelling = np.flatnonzero(smaller < _CANCELS)[: max(1, _EXACT_WORK // self.count)]
         power[cancelling] = self.at(grid.first + grid.step * cancelling.astype(np.float64))
@@ -175,13 +179,12 @@ class LombScargle:
         """
         transform, (rows, _) = _transform()
         power = np.empty(grid.count)
-        for begin in range(0, grid.count, _HARMONIC_BLOCK):
-            piece = Grid(grid.first + begin * grid.step, grid.step, min(_HARMONIC_BLOCK, grid.count - begin))
+        for here, piece in grid.pieces(_HARMONIC_BLOCK):
             weights = [
                 self._sums(transform, rows, piece, self._weight[np.newaxis], k + 1) for k in range(2 * harmonics)
             ]
             values = [self._sums(transform, rows, piece, self._weighted[np.newaxis], k + 1) for k in range(harmonics)]
-            power[begin : begin + piece.count] = _harmonic_power(np.concatenate(weights), np.concatenate(values))
+            power[here] = _harmonic_power(np.concatenate(weights), np.concatenate(values))
         return np.clip(power, 0, 1)
 
     def of_times(self, grid: Grid) -> FloatArray:
@@ -198,11 +201,9 @@ class LombScargle:
         """
         transform, (rows, columns) = _transform()
         equal = np.full((1, self.count), 1 / self.count)
-        pieces = (
-            Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
-            for begin in range(0, grid.count, columns)
+        return np.concatenate(
+            [np.abs(self._sums(transform, rows, piece, equal, 1)[0]) ** 2 for _, piece in grid.pieces(columns)]
         )
-        return np.concatenate([np.abs(self._sums(transform, rows, piece, equal, 1)[0]) ** 2 for piece in pieces])
 
     def at(self, frequencies: FloatArray) -> FloatArray:
         """Compute the power at single frequencies, exact to rounding.
@@ -229,7 +230,7 @@ class LombScargle:
         power = np.empty(len(frequencies))
         step = max(1, _EXACT_BLOCK // self.count)
         for begin in range(0, len(frequencies), step):
-            self._check_deadline()
+            check_deadline(self._deadline)
             power[begin : begin + step] = self._exact(frequencies[begin : begin + step])
         return power
 
@@ -263,20 +264,12 @@ class LombScargle:
             tau = gamma * width * unexplained ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - unexplained) / 2)
             return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
 
-    def _check_deadline(self) -> None:
-        check_cancelled()
-        if time.monotonic() > self._deadline:
-            raise LateError(
-                "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod), fewer peaks, or a "
-                "shorter time (mjdMin, mjdMax)."
-            )
-
     def _sums(self, transform: Transform, rows: int, piece: Grid, terms: FloatArray, factor: int) -> Complex:
         """Sum each term times exp(2 pi i factor f t) over the rows, for every frequency f of a piece."""
         middle = piece.first + piece.step * (piece.count // 2)
         sums = np.zeros((len(terms), piece.count), dtype=np.complex128)
         for begin in range(0, self.count, rows):
-            self._check_deadline()
+            check_deadline(self._deadline)
             angle = 2 * np.pi * factor * self._time[begin : begin + rows]
             sums += transform(
                 piece.step * angle, terms[:, begin : begin + rows] * np.exp(1j * middle * angle), piece.count
@@ -300,6 +293,26 @@ class LombScargle:
         power = _ratio((first @ self._weighted) ** 2, larger, noise)
         power += _ratio((second @ self._weighted) ** 2, norm, np.maximum(noise, 1e-20 * smaller))
         return np.clip(power, 0, 1)
+
+
+def check_deadline(deadline: float) -> None:
+    """Raise an error if the work of this thread is cancelled or late.
+
+    Parameters
+    ----------
+    deadline : float
+        On the monotonic clock [s].
+
+    Raises
+    ------
+    LateError, CancelledWorkError
+    """
+    check_cancelled()
+    if time.monotonic() > deadline:
+        raise LateError(
+            "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), fewer "
+            "peaks, or a shorter time (mjdMin, mjdMax)."
+        )
 
 
 def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:
