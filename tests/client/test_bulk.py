@@ -203,3 +203,14 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
         between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
         with pytest.raises(OutcomeUnknownError, match="cut short"):
             list(cut.upload_many(night(2), by="series_obj_id", **shared))
+
+
+def test_nan_is_a_missing_field_however_a_table_is_sent(client, shared):
+    """It stands for a missing value in rows of pandas; the text null was stored."""
+    items = [(table, {**fields, "channel": np.nan, "limiting_mag": np.nan}) for table, fields in frames(40)]
+    outcomes = list(client.upload_many(items, **shared))
+    assert {client[outcome.uploaded.id].channel for outcome in outcomes[::39]} == {None}
+    assert client[client.upload(items[0][0], **{**shared, "series_obj_id": "x", "channel": np.nan}).id].channel is None
+    part = night(1, rows=4).assign(series_obj_id="y", channel=["a", "a", np.nan, np.nan])
+    split = list(client.upload_many([part], by=["series_obj_id", "channel"], bulk=True, **shared))
+    assert [client[outcome.uploaded.id].channel for outcome in split] == ["a", None]
