@@ -43,7 +43,6 @@ __all__ = [
     "is_body",
     "is_table",
     "is_unparsed",
-    "shared_fields",
     "with_metadata",
 ]
 
@@ -107,11 +106,6 @@ def is_table(items: object) -> bool:
 def as_items(items: Any) -> Iterable[object]:
     """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
     return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
-
-
-def shared_fields(metadata: object) -> Mapping[str, object]:
-    """Return the fields that all series share."""
-    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
@@ -233,11 +227,14 @@ def is_body(path: object) -> bool:
     if not isinstance(path, str | os.PathLike):
         return False
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(8)
+        return _head(Path(path)).startswith(tuple(_MAGIC))
     except OSError:
         return False
-    return any(head.startswith(magic) for magic in _MAGIC)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)
 
 
 class BulkUploader:
@@ -477,16 +474,14 @@ def _parts(
 
 
 def _media_of(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(8)
+    head = _head(path)
     return next((media for magic, media in _MAGIC.items() if head.startswith(magic)), ARROW)
 
 
 def _content_of(path: Path) -> memoryview | Path:
     """Return the body of a file: Arrow files become a stream, others are sent unchanged."""
-    with path.open("rb") as file:
-        if not file.read(8).startswith(b"ARROW1"):
-            return path
+    if not _head(path).startswith(b"ARROW1"):
+        return path
     import pyarrow
 
     with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_file(source) as opened:

@@ -25,7 +25,6 @@ from photseries.client.bulk import (
     as_items,
     is_table,
     is_unparsed,
-    shared_fields,
     with_metadata,
 )
 from photseries.client.collection import Collection
@@ -620,7 +619,8 @@ class Client:
             When no further item can succeed.
         """
         columns = tuple(names_of(by or ()))
-        fields = plain_fields({"batch": new_batch(), **shared_fields(metadata), **fields})
+        shared = metadata if isinstance(metadata, Mapping) else {}
+        fields = plain_fields({"batch": new_batch(), **shared, **fields})
         sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
         if is_unparsed(items, options, metadata):
             return sender.file(items, columns, fields)
