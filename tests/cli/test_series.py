@@ -268,8 +268,8 @@ def test_periods_are_printed_with_units(run, series):
 def test_a_list_may_begin_with_a_byte_order_mark(run, series, tmp_path, encoding):
     names = tmp_path / "names.txt"
     names.write_text("star\n", encoding)
-    run("download", tmp_path / "found.ndjson", "--list", names)
-    assert {json.loads(line)["obj_id"] for line in (tmp_path / "found.ndjson").read_text().splitlines()} >= {"star"}
+    run("download", tmp_path / "found.parquet", "--list", names)
+    assert set(pd.read_parquet(tmp_path / "found.parquet")["obj_id"]) == {"star"}
 
 
 def test_a_list_in_another_encoding_is_refused(run, tmp_path):
