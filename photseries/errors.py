@@ -44,7 +44,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class PhotseriesError(Exception):
@@ -90,6 +90,17 @@ class InvalidError(PhotseriesError):
     status = 400
     code = "invalid"
     remedy = "Correct what `message` and `fields` name, and send the request again."
+
+    @classmethod
+    def of_field(cls, name: str, problem: str) -> Self:
+        """Return the error about one field or query parameter."""
+        return cls(problem, fields={name: [problem]})
+
+    @classmethod
+    def of_fields(cls, problems: Mapping[str, str | list[str]]) -> Self:
+        """Return the error about several fields or query parameters; the message joins their problems."""
+        fields = {name: [texts] if isinstance(texts, str) else texts for name, texts in problems.items()}
+        return cls(" ".join(text for texts in fields.values() for text in texts), fields=fields)
 
 
 class UnreadableFileError(InvalidError):

@@ -30,7 +30,10 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @options_of(**{"Long table": LONG_TABLE, "Criteria": SUMMARY_CRITERIA})
 @click.option(
-    "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry per line; -: standard input."
+    "--list",
+    "file_of_list",
+    type=click.File("r", encoding="utf-8-sig"),  # without the byte order mark that some editors write
+    help="A file with a list, one entry per line; -: standard input.",
 )
 @click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", help="Type of the entries.")
 @force_option
@@ -64,7 +67,10 @@ def download(
 
 def _entries(file: TextIO, by: str) -> list[object]:
     """Read a list; ids are numbers."""
-    texts = [line.strip() for line in file if line.strip()]
+    try:
+        texts = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise Failure(f"The list is not text in UTF-8: {error}.") from error
     if by != "ids":
         return list(texts)
     if wrong := next((text for text in texts if not (text.isascii() and text.isdigit())), None):

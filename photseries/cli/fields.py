@@ -16,7 +16,7 @@ from photseries.fields.texts import Template
 from photseries.fields.values import cast
 from photseries.text import suggestion
 
-__all__ = ["NameTemplate", "field_options", "given_fields"]
+__all__ = ["field_options", "given_fields", "name_template"]
 
 _METAVARS: Mapping[str, str] = {
     "id": "ID", "number": "NUMBER", "ids": "ID,...", "object": "JSON", "units": "JSON", "values": "JSON",
@@ -54,20 +54,12 @@ def given_fields(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None} | dict(settings)
 
 
-class NameTemplate(Template):
-    """A template of the names of files, given as the option ``--from-name``.
-
-    Raises
-    ------
-    click.UsageError
-        When the template names something that is no field.
-    """
-
-    def __init__(self, template: str) -> None:
-        try:
-            super().__init__(template)
-        except InvalidError as error:
-            raise click.UsageError(f"--from-name: {error.message}") from None
+def name_template(text: str) -> Template:
+    """Return the template of file names that ``--from-name`` gives; an unknown field is a usage error."""
+    try:
+        return Template(text)
+    except InvalidError as error:
+        raise click.UsageError(f"--from-name: {error.message}") from None
 
 
 def _setting(text: str) -> tuple[str, object]:

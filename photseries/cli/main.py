@@ -15,6 +15,7 @@ import click
 from photseries import __version__, pandas_without_pyarrow
 from photseries.cli.commands import SECTIONS, CommandEntry
 from photseries.cli.options import Failure
+from photseries.text import suggestion
 
 __all__ = ["main"]
 
@@ -65,6 +66,17 @@ class Commands(click.Group):
                 f"'{cmd_name}' needs the server (no {error.name}): pip install 'photseries[server]'"
             ) from error
         return next(command for command in commands if command.name == cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names; suggest one for an unknown name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if close := suggestion(args[0], self.list_commands(ctx)):
+                raise click.UsageError(f"{error.message}{close}", ctx) from None
+            raise
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; end quietly, as programs of the shell do, when the reader of the output has gone away."""

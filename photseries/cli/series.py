@@ -194,7 +194,8 @@ def periods(
     result = client.periods(series_id)
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
     rows = [{**row, "when": format_moment(row["when"])} for row in result]
-    print_entries(result, as_json, table_lines(rows, columns, None))
+    units = {"period": FIELDS["period"].unit, "error": FIELDS["period_error"].unit}
+    print_entries(result, as_json, table_lines(rows, columns, None, units))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

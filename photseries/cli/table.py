@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import orjson
 from rich.cells import cell_len
@@ -35,7 +36,12 @@ def format_field(value: object, name: str = "") -> str:
     return safe(orjson.dumps(value).decode() if isinstance(value, Mapping) else str(value))
 
 
-def table_lines(rows: Sequence[Mapping[str, object]], columns: Sequence[str], width: int | None) -> Iterator[str]:
+def table_lines(
+    rows: Sequence[Mapping[str, object]],
+    columns: Sequence[str],
+    width: int | None,
+    units: Mapping[str, str | None] = MappingProxyType({}),
+) -> Iterator[str]:
     """Write rows as a table.
 
     Parameters
@@ -45,6 +51,8 @@ def table_lines(rows: Sequence[Mapping[str, object]], columns: Sequence[str], wi
         The names of the columns, the more important first.
     width : int or None
         As many columns are written as this many cells of a terminal hold, but at least one; None: all.
+    units : mapping of str to str or None, optional
+        The units of some columns, for the head.
 
     Yields
     ------
@@ -54,7 +62,8 @@ def table_lines(rows: Sequence[Mapping[str, object]], columns: Sequence[str], wi
     room = width
     chosen: list[list[str]] = []
     for name in columns:
-        cells = [name, *(format_field(row.get(name), name) for row in rows)]
+        head = f"{name} [{unit}]" if (unit := units.get(name)) else name
+        cells = [head, *(format_field(row.get(name), name) for row in rows)]
         wide = max(map(cell_len, cells))
         if room is not None:
             room -= wide + (len(_GAP) if chosen else 0)

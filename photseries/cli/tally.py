@@ -60,29 +60,33 @@ class UploadTally:
             title: defaultdict(list) for title in ("warning", "failed")
         }
         self._reason = ""
+        self._is_done: dict[Path, bool] = {}
         self._began = time.monotonic()
 
     @property
     def failed(self) -> int:
-        """How many files failed."""
+        """The number of uploads that failed; a file may contain several series."""
         return self._counts["failed"]
 
     @property
     def done(self) -> int:
-        """The number of files."""
-        return self._counts.total() - self.failed
+        """The number of files with a series that was stored or exists."""
+        return sum(self._is_done.values())
 
-    def count(self, outcome: Outcome) -> None:
-        """Count an upload."""
+    def count(self, outcome: Outcome) -> bool:
+        """Count an upload; return whether it is the first of its file."""
         file = outcome.item[0]
+        is_first = file not in self._is_done
         if outcome.error is not None:
             self.count_failure(file, outcome.error)
         elif outcome.uploaded is not None:
             self._uploaded(file, outcome.uploaded)
+        return is_first
 
     def count_failure(self, file: Path, error: PhotseriesError) -> None:
         """Count one that failed."""
         self._counts["failed"] += 1
+        self._is_done.setdefault(file, False)
         self._reason = error.message
         reason = error.message.removeprefix(f"{file.name}: ")
         self._notes["failed"][reason].append(file)
@@ -116,6 +120,7 @@ class UploadTally:
 
     def _uploaded(self, file: Path, uploaded: Uploaded) -> None:
         self._counts[uploaded.status] += 1
+        self._is_done[file] = True
         for warning in uploaded.warnings:
             self._notes["warning"][warning].append(file)
         facts = {"file": str(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}

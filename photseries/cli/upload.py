@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from photseries.cli.connection import connected
-from photseries.cli.fields import NameTemplate, field_options, given_fields
+from photseries.cli.fields import field_options, given_fields, name_template
 from photseries.cli.options import failure, if_match_option, json_option, safe, series_argument
 from photseries.cli.progress import progress
 from photseries.cli.reading import found_files, given_reading, in_options, reading_options
@@ -25,6 +25,7 @@ from photseries.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
+from photseries.fields.texts import Template
 from photseries.permissions import ADMIN, UPLOAD
 from photseries.text import new_batch
 
@@ -84,7 +85,7 @@ def upload(
     if by and not bulk:
         raise click.UsageError("--by requires --bulk.")
     reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
-    template = NameTemplate(from_name) if from_name else None
+    template = name_template(from_name) if from_name else None
     files = found_files(paths, any_ending=reading.format is not None)
     if not {UPLOAD, ADMIN} & set(client.whoami()["permissions"]):  # before reading thousands of files
         raise ForbiddenError(f"This token may not upload: it lacks the permission {UPLOAD!r}.")
@@ -99,8 +100,8 @@ def upload(
             for outcome in _outcomes(client, items, bulk=bulk, by=by, jobs=jobs, **more):
                 if isinstance(outcome.error, HOPELESS):
                     raise outcome.error
-                tally.count(outcome)
-                advance()
+                if tally.count(outcome):
+                    advance()
     except PhotseriesError as error:
         left = f"{tally.done:,} of {len(files):,} files are done. Repeat the command to continue."
         raise failure(error, left) from error
@@ -132,19 +133,19 @@ def _outcomes(
     """Upload files; a bulk upload sends Arrow and Parquet files one by one, each with all its series."""
     from photseries.client.bulk import is_body
 
-    bodies = [item for item in items if bulk and is_body(item[0])]
     columns = by.split(",") if by else None
-    for file, own in bodies:
+    other_items = []
+    for file, own in items:
+        if not (bulk and is_body(file)):
+            other_items.append((file, own))
+            continue
         for outcome in client.upload_many(file, by=columns, **{**more, **own}):
             yield replace(outcome, item=(file, own))
-    other_items = [item for item in items if item not in bodies]
     if other_items:
         yield from client.upload_many(other_items, by=columns, bulk=bulk, in_flight=jobs, **more)
 
 
-def _items(
-    files: list[Path], template: NameTemplate | None, tally: UploadTally
-) -> Iterator[tuple[Path, dict[str, str]]]:
+def _items(files: list[Path], template: Template | None, tally: UploadTally) -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the files with the fields of their names; those whose names do not fit have failed."""
     for file in files:
         try:

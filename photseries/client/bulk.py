@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,17 +19,18 @@ import orjson
 import pandas as pd
 
 from photseries.client.answers import ApiResponse, answer_of, error_of
-from photseries.client.keys import Key, key_of, same_key_error
+from photseries.client.keys import key_of
+from photseries.client.many import ManyUploader
 from photseries.client.payload import Message, json_of, query_of
 from photseries.client.search import SERIES
+from photseries.client.threads import ahead
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
-from photseries.errors import InvalidError, OutcomeUnknownError, PhotseriesError
+from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError, PhotseriesError
 from photseries.extras import is_installed
-from photseries.fields import FIELDS, SETTABLE
+from photseries.fields import FIELDS
 from photseries.fields.texts import without_ignored
 from photseries.formats import Reading, ReadOptions, is_astropy
-from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import is_text
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ __all__ = [
     "is_body",
     "is_table",
     "is_unparsed",
-    "shared_fields",
-    "split",
     "with_metadata",
 ]
 
@@ -110,18 +108,13 @@ def as_items(items: Any) -> Iterable[object]:
     return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
 
-def shared_fields(metadata: object) -> Mapping[str, object]:
-    """Return the fields that all series share."""
-    return metadata if isinstance(metadata, Mapping) else {}
-
-
 def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
     """Return a table with the fields of each series; a DataFrame also has the columns that identify the series.
 
     Raises
     ------
     InvalidError
-        When there are no such columns.
+        When there are no such columns, or the fields of a series differ between its rows.
     """
     if isinstance(table, Mapping):
         table = pd.DataFrame(dict(table))
@@ -133,7 +126,11 @@ def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
     twice = sorted((set(frame.columns) & set(metadata.columns)) - set(by))
     if twice:
         raise InvalidError(f"Both the table and the metadata have a column {twice[0]!r:.80}.")
-    return frame.merge(metadata.drop_duplicates(list(by)), on=list(by), how="left", sort=False)
+    unique = metadata[~metadata.astype(str).duplicated()]
+    if (repeated := unique.duplicated(list(by))).any():
+        series = unique.loc[repeated, list(by)].iloc[0].to_dict()
+        raise InvalidError(f"The metadata have several rows, with other fields, for the series {series!r:.80}.")
+    return frame.merge(unique, on=list(by), how="left", sort=False)
 
 
 class BatchedUpload:
@@ -142,29 +139,22 @@ class BatchedUpload:
     Parameters
     ----------
     sender : BulkUploader
-    read : callable
-        Reads the series of an item, each with its fields.
-    alone : callable
-        Uploads items one by one, numbered from 0.
+    uploader : ManyUploader
+        Reads the items, and uploads those that are not sent with others.
+    in_flight : int
+        Number of its simultaneous uploads.
     bulk : bool, optional
         Whether to send small series together; default: small tables in memory, unless it is a dry run.
     """
 
-    def __init__(
-        self,
-        sender: BulkUploader,
-        read: Callable[[object, dict[str, object]], Iterator[tuple[Reading, dict[str, object]]]],
-        alone: Callable[[Iterable[object]], Iterator[Outcome]],
-        bulk: bool | None,
-    ) -> None:
+    def __init__(self, sender: BulkUploader, uploader: ManyUploader, in_flight: int, bulk: bool | None) -> None:
         self._sender = sender
-        self._read = read
-        self._alone = alone
+        self._uploader = uploader
+        self._alone = partial(uploader.upload, in_flight=in_flight)
         self._files = bool(bulk)
         self._is_off = bulk is False or sender.is_dry_run
         self._settled: list[Outcome] = []
         self._single: list[tuple[int, object]] = []
-        self._seen: set[Key] = set()
 
     def upload(self, items: Iterable[object]) -> Iterator[Outcome]:
         """Yield the outcome of each series."""
@@ -177,6 +167,8 @@ class BatchedUpload:
         for outcome in self._sender.items(self._series(numbered)):
             yield from self._settled
             self._settled.clear()
+            if outcome.uploaded is not None and outcome.uploaded.id is not None:
+                self._uploader.reached.add(outcome.uploaded.id)
             yield outcome
         yield from self._settled
 
@@ -187,7 +179,9 @@ class BatchedUpload:
                 data, item_fields = data_and_fields(item)
                 is_single = isinstance(data, str | os.PathLike) and not self._files
                 series_items = (
-                    [] if is_single else [Item(index, item, *series) for series in self._read(data, item_fields)]
+                    []
+                    if is_single
+                    else [Item(index, item, *series) for series in self._uploader.read(data, item_fields)]
                 )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
@@ -208,41 +202,21 @@ class BatchedUpload:
 
     def _is_new(self, item: Item) -> bool:
         """Return whether the key of an item is new; otherwise record the error."""
-        key = key_of(item.merged, item.reading)
-        if key is not None and key in self._seen:
-            self._settled.append(Outcome(item.index, item.item, error=same_key_error()))
+        try:
+            with self._uploader.reached.held(key_of(item.merged, item.reading)):
+                return True
+        except DuplicateError as error:
+            self._settled.append(Outcome(item.index, item.item, error=error))
             return False
-        if key is not None:
-            self._seen.add(key)
-        return True
-
-
-def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, object]]]:
-    """Yield the series of a table, with the fields among their identifying columns.
-
-    Raises
-    ------
-    InvalidError
-        When there is no such column.
-    """
-    if not by:
-        yield reading, {}
-        return
-    absent = [name for name in by if name not in reading.frame.columns]
-    if absent:
-        raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
-    fields = [name for name in by if name in SETTABLE and name not in INFERRED]
-    for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
-        fields_of_part = {name: rows[name].iloc[0] for name in fields}
-        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), fields_of_part
 
 
 def is_possible(reading: Reading) -> bool:
     """Return whether a table can be sent with others and is small enough to benefit."""
     frame = reading.frame
     plain = all(
-        is_text(column) or (isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM")
-        for _, column in frame.items()
+        isinstance(name, str)
+        and (is_text(column) or (isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM"))
+        for name, column in frame.items()
     )
     default = isinstance(frame.index, pd.RangeIndex) and frame.columns.is_unique
     return is_installed("pyarrow") and plain and default and 0 < frame.size <= MAX_BATCHED_VALUES
@@ -253,11 +227,14 @@ def is_body(path: object) -> bool:
     if not isinstance(path, str | os.PathLike):
         return False
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(8)
+        return _head(Path(path)).startswith(tuple(_MAGIC))
     except OSError:
         return False
-    return any(head.startswith(magic) for magic in _MAGIC)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)
 
 
 class BulkUploader:
@@ -279,8 +256,7 @@ class BulkUploader:
 
     def items(self, items: Iterable[Item]) -> Iterator[Outcome]:
         """Send series, many per body; yield the outcomes of each body."""
-        bodies = (partial(self._sent_items, some) for some in _bodies(items))
-        yield from _overlapping(bodies)
+        yield from itertools.chain.from_iterable(ahead(self._sent_items, _bodies(items), IN_FLIGHT))
 
     def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send an Arrow or Parquet file unparsed; its series are numbered from 0, and the path is their item."""
@@ -341,7 +317,7 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
     Raises
     ------
     OutcomeUnknownError
-        When the last one is missing.
+        When the last one is missing, or one is incomplete.
     PhotseriesError
         When the service refuses the body, or cannot continue with it.
     """
@@ -349,7 +325,10 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
         return answer_of(response)
     lines: list[dict[str, object]] = []
     for text in response.iter_lines():
-        line = orjson.loads(text)
+        try:
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            break
         if "index" in line:
             lines.append(line)
         elif line["status"] == "success":
@@ -364,22 +343,6 @@ def _outcome(line: Mapping[str, Any], index: int, item: object, warnings: tuple[
         return Outcome(index, item, error=error_of(400, dict(line)))
     data = line["data"]
     return Outcome(index, item, Uploaded(data["id"], data["outcome"], (*warnings, *data["warnings"])))
-
-
-def _overlapping(bodies: Iterable[Callable[[], list[Outcome]]]) -> Iterator[Outcome]:
-    """Call functions that send a body, two at a time; yield their outcomes in order."""
-    waiting: list[Future[list[Outcome]]] = []
-    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="bulk") as threads:
-        try:
-            for send in bodies:
-                waiting.append(threads.submit(send))
-                if len(waiting) == IN_FLIGHT:
-                    yield from waiting.pop(0).result()
-            while waiting:
-                yield from waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -493,6 +456,8 @@ def _parts(
     absent = [name for name in by if name not in arrow_table.column_names]
     if absent:
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
+    if not arrow_table.num_rows:
+        return
     keys = arrow_table.select(list(by)).to_pandas()
     series = keys.groupby(list(by), sort=False, dropna=False).ngroup().to_numpy()
     if (series[1:] < series[:-1]).any():
@@ -509,16 +474,14 @@ def _parts(
 
 
 def _media_of(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(8)
+    head = _head(path)
     return next((media for magic, media in _MAGIC.items() if head.startswith(magic)), ARROW)
 
 
 def _content_of(path: Path) -> memoryview | Path:
     """Return the body of a file: Arrow files become a stream, others are sent unchanged."""
-    with path.open("rb") as file:
-        if not file.read(8).startswith(b"ARROW1"):
-            return path
+    if not _head(path).startswith(b"ARROW1"):
+        return path
     import pyarrow
 
     with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_file(source) as opened:

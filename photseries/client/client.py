@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -26,13 +25,13 @@ from photseries.client.bulk import (
     as_items,
     is_table,
     is_unparsed,
-    shared_fields,
     with_metadata,
 )
 from photseries.client.collection import Collection
 from photseries.client.criteria import ConeCriteria, Criteria, ListOptions
 from photseries.client.display import client_html
 from photseries.client.documents import Event, Period, Periodogram, SourcePeriodogram, Summary, Usage, WhoAmI
+from photseries.client.keys import UploadTracker
 from photseries.client.lists import ListQuery, SeriesList, get_list, given_lists, require_found
 from photseries.client.many import ManyUploader
 from photseries.client.payload import message
@@ -620,16 +619,17 @@ class Client:
             When no further item can succeed.
         """
         columns = tuple(names_of(by or ()))
-        fields = plain_fields({"batch": new_batch(), **shared_fields(metadata), **fields})
+        shared = metadata if isinstance(metadata, Mapping) else {}
+        fields = plain_fields({"batch": new_batch(), **shared, **fields})
         sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
         if is_unparsed(items, options, metadata):
             return sender.file(items, columns, fields)
         if is_table(items):
             return sender.table(with_metadata(items, columns, metadata), columns, fields)
 
-        single = ManyUploader(self._uploader, columns, if_exists, dry_run, options, fields)
-        alone = partial(single.upload, in_flight=in_flight)
-        return BatchedUpload(sender, single.read, alone, bulk).upload(as_items(items))
+        reached = UploadTracker(keeps_keys=bulk is not False)
+        uploader = ManyUploader(self._uploader, columns, if_exists, dry_run, options, fields, reached)
+        return BatchedUpload(sender, uploader, in_flight, bulk).upload(as_items(items))
 
     def update(
         self,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,13 +17,18 @@ from photseries.client.lists import ListQuery, get_list, long_frame
 from photseries.client.queries import arguments
 from photseries.client.search import series_frame, series_of, walk
 from photseries.client.series import Series
+from photseries.client.threads import ahead
 from photseries.client.transport import Transport
+from photseries.errors import AlteredError
 from photseries.fields import FEATURES
 
 __all__ = ["Collection"]
 
 #: Series fetched per request.
 BATCH: Final = 64
+
+#: The names of files in the cache: a SHA-256 and an MD5.
+_CACHED: Final = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}")
 
 #: Search keywords that do not apply to results without pages.
 _OF_PAGES: Final = frozenset(("sort_by", "sortBy", "sort_order", "sortOrder", "num_per_page", "numPerPage", "features"))
@@ -89,7 +93,7 @@ class Collection:
     def __iter__(self) -> Iterator[Series]:
         self._fields = self._find()
         batches = [self._fields[first : first + BATCH] for first in range(0, len(self._fields), BATCH)]
-        fetched = _ahead(self._batch, batches, self._workers)
+        fetched = ahead(self._batch, batches, self._workers)
         return _with_progress((series for batch in fetched for series in batch), len(self._fields), self._progress)
 
     def map(self, function: Callable[[Series], T], workers: int = 4) -> list[T]:
@@ -101,7 +105,7 @@ class Collection:
         workers : int
             Number of threads.
         """
-        return list(_ahead(function, self, workers))
+        return list(ahead(function, self, workers))
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all tables concatenated, each row with the id, obj_id and filter of its series."""
@@ -134,18 +138,24 @@ class Collection:
                 self._write(series.metadata, series.blob)
             loaded[series.id] = self._cached(series.metadata) if is_cached else series
         # A series that was deleted meanwhile or is damaged raises its error when its table is requested.
-        return [loaded.get(metadata["id"]) or series_of(self._transport, metadata) for metadata in metadata_list]
+        return [
+            loaded[metadata["id"]] if metadata["id"] in loaded else series_of(self._transport, metadata)
+            for metadata in metadata_list
+        ]
 
     def _path(self, fields: Fields) -> Path:
-        content, file = str(fields["content_hash"]), str(fields["hash"])
-        return (self._cache or Path()) / content[:2] / f"{content}.{file}.h5"
+        name = f"{fields['content_hash']}.{fields['hash']}"
+        if not _CACHED.fullmatch(name):  # it could name a file outside the cache
+            raise AlteredError(f"Series {fields['id']} has no valid hashes: {name!r:.100}.")
+        return (self._cache or Path()) / name[:2] / f"{name}.h5"
 
     def _cached(self, fields: Fields) -> Series:
         return Series(fields, functools.partial(self._from_cache, fields), is_near=True)
 
     def _from_cache(self, fields: Fields) -> tuple[Fields, bytes]:
-        """Read a file from the cache; fetch it again if it was altered."""
-        blob = self._path(fields).read_bytes()
+        """Read a file from the cache; fetch it again if it was altered or removed."""
+        path = self._path(fields)
+        blob = path.read_bytes() if path.exists() else b""
         if md5(blob) != fields["hash"]:
             series = series_of(self._transport, fields)
             blob = series.blob
@@ -158,22 +168,6 @@ class Collection:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial(path) as file:
             file.write(blob)
-
-
-def _ahead(function: Callable[[S], T], items: Iterable[S], workers: int) -> Iterator[T]:
-    """Yield the results of a function in the order of the items; threads compute the next ones meanwhile."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[T]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _with_progress(series: Iterator[S], total: int, progress: bool | None) -> Iterator[S]:

@@ -48,18 +48,24 @@ def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key 
 class UploadTracker:
     """The series that the items of an upload have been stored in. Thread-safe.
 
-    It contains the keys of uploads in flight, and a bit for each series: consecutive ids share an
+    It contains the hashes of the keys of uploads in flight, and a bit for each series: consecutive ids share an
     integer, so that millions of items take little memory.
+
+    Parameters
+    ----------
+    keeps_keys : bool
+        Whether a key stays after its upload: the answer to a bulk upload comes too late to compare its ids.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_keys: bool = False) -> None:
         self._lock = Lock()
-        self._under_way: set[Key] = set()
+        self._keeps_keys = keeps_keys
+        self._keys: set[int] = set()
         self._bits: defaultdict[int, int] = defaultdict(int)
 
     @contextmanager
     def held(self, key: Key | None) -> Iterator[None]:
-        """Hold a key while its table is being sent.
+        """Hold a key while its table is being sent; it is released if that fails.
 
         Raises
         ------
@@ -69,15 +75,19 @@ class UploadTracker:
         if key is None:
             yield
             return
+        number = hash(key)
         with self._lock:
-            if key in self._under_way:
+            if number in self._keys:
                 raise same_key_error()
-            self._under_way.add(key)
+            self._keys.add(number)
+        keeps = False
         try:
             yield
+            keeps = self._keeps_keys
         finally:
-            with self._lock:
-                self._under_way.remove(key)
+            if not keeps:
+                with self._lock:
+                    self._keys.remove(number)
 
     def require_other(self, series_id: int) -> None:
         """Refuse a series that another item has reached.

@@ -25,7 +25,14 @@ from photseries.client.queries import OF_PART, list_arguments, pairs_of
 from photseries.client.search import SERIES, series_frame
 from photseries.client.series import Series
 from photseries.client.transport import Transport
-from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
+from photseries.errors import (
+    AlteredError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    UnreachableError,
+    UnreadableFileError,
+)
 from photseries.fields import FEATURES
 from photseries.parameters import LISTS, POSITIONS
 
@@ -137,6 +144,9 @@ class SeriesList(Sequence[Series]):
         )
         return f"<SeriesList: {counts}>"
 
+    def _placed(self) -> Iterator[tuple[int, Series]]:
+        return zip(self.places, self._series, strict=True)
+
     @property
     def series(self) -> list[Series]:
         """The series."""
@@ -145,22 +155,21 @@ class SeriesList(Sequence[Series]):
     @property
     def frames(self) -> dict[int, pd.DataFrame]:
         """The tables by series id, without those that have no row in the requested part."""
-        return {series.id: frame for _, series, frame in _framed(zip(self.places, self._series, strict=True))}
+        return {series.id: frame for _, series, frame in _framed(self._placed())}
 
     @property
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
-        pairs = zip(self.places, self._series, strict=True)
-        return series_frame(({"asked": index, **series.metadata} for index, series in pairs), ("asked", *FEATURES))
+        documents = ({"asked": index, **series.metadata} for index, series in self._placed())
+        return series_frame(documents, ("asked", *FEATURES))
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
-        pairs = zip(self.places, self._series, strict=True)
-        return [series for index, series in pairs if self.asked[index] == entry]
+        return [series for index, series in self._placed() if self.asked[index] == entry]
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all tables concatenated; ``asked`` is the index in the list."""
-        return long_frame(zip(self.places, self._series, strict=True))
+        return long_frame(self._placed())
 
 
 def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
@@ -186,6 +195,8 @@ def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series,
     for index, item in series:
         try:
             yield index, item, item.data
+        except UnreadableFileError:
+            raise
         except InvalidError:  # the series has no row in the part
             continue
 

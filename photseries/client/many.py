@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from photseries.client.bulk import split
 from photseries.client.keys import UploadTracker
+from photseries.client.queries import none_if_nan
 from photseries.client.uploads import FATAL, Outcome, Uploader, data_and_fields, split_options
-from photseries.errors import PhotseriesError
+from photseries.errors import InvalidError, PhotseriesError
+from photseries.fields import SETTABLE
 from photseries.formats import Reading, ReadOptions, collect
+from photseries.lightcurve.metadata import INFERRED
 
 __all__ = ["ManyUploader"]
 
@@ -29,6 +31,8 @@ class ManyUploader:
         As in :meth:`photseries.Client.upload`.
     fields : dict
         The metadata of all series; an item may override them.
+    reached : UploadTracker
+        The series that items were stored in.
     """
 
     uploader: Uploader
@@ -37,13 +41,13 @@ class ManyUploader:
     dry_run: bool
     options: ReadOptions | None
     fields: dict[str, object]
-    _reached: UploadTracker = field(default_factory=UploadTracker)
+    reached: UploadTracker
 
     def read(self, data: object, item_fields: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
         """Yield the series of an item, each with its fields."""
         options, metadata = split_options(self.options, {**self.fields, **item_fields})
         for reading in collect(data, options):
-            for part, key in split(reading, self.columns):
+            for part, key in _split(reading, self.columns):
                 yield part, part.merged({**metadata, **key}, replaces=self.if_exists == "replace")
 
     def upload(self, items: Iterable[object], in_flight: int) -> Iterator[Outcome]:
@@ -71,7 +75,7 @@ class ManyUploader:
         try:
             for reading, fields in self.read(*data_and_fields(item)):
                 try:
-                    uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self._reached)
+                    uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self.reached)
                 except PhotseriesError as error:
                     outcomes.append(Outcome(index, item, error=error))
                 else:
@@ -79,6 +83,26 @@ class ManyUploader:
         except PhotseriesError as error:
             outcomes.append(Outcome(index, item, error=error))
         return outcomes
+
+
+def _split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, object]]]:
+    """Yield the series of a table, with the fields among their identifying columns.
+
+    Raises
+    ------
+    InvalidError
+        When there is no such column.
+    """
+    if not by:
+        yield reading, {}
+        return
+    absent = [name for name in by if name not in reading.frame.columns]
+    if absent:
+        raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
+    fields = [name for name in by if name in SETTABLE and name not in INFERRED]
+    for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
+        fields_of_part = {name: none_if_nan(rows[name].iloc[0]) for name in fields}
+        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), fields_of_part
 
 
 def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:

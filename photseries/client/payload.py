@@ -121,7 +121,7 @@ def json_of(name: str, value: object) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:
         problem = f"The field {name:.60} cannot be serialised as JSON: {error}."
-        raise InvalidError(problem, fields={name: [problem]}) from error
+        raise InvalidError.of_field(name, problem) from error
 
 
 def _json(fields: Mapping[str, object]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,7 @@ __all__ = [
     "in_unit",
     "list_arguments",
     "names_of",
+    "none_if_nan",
     "pairs_of",
     "part_arguments",
     "plain_fields",
@@ -97,7 +99,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif value is not None:
             body[name] = _json_value(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
     return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
@@ -125,19 +127,25 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     for name in _BOUNDS:
         value, keyword = query.get(name), snake_case(name)
         if _is_time(value) or isinstance(value, date | np.datetime64):
-            raise _invalid(keyword, f"{keyword} must be an MJD in the time scale of the series, such as time.tdb.mjd.")
+            raise InvalidError.of_field(
+                keyword, f"{keyword} must be an MJD in the time scale of the series, such as time.tdb.mjd."
+            )
         if value is not None:
             query[name] = in_unit(value, "d", keyword)
     return {name: str(value) for name, value in query.items()}
 
 
 def analysis_arguments(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Encode the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time."""
+    """Encode the keywords of an analysis, such as ``min_period``, as query arguments; a Quantity is a time.
+
+    None is left out.
+    """
     return {
         re.sub(r"_([a-z])", lambda match: match[1].upper(), name): (
             _duration(value, name) if name in _DURATIONS else _days(value, name)
         )
         for name, value in parameters.items()
+        if value is not None
     }
 
 
@@ -172,11 +180,15 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
         return value.to_value(_AB if unit == "mag" and hasattr(value, "physical") else unit or "")
     except ValueError as error:  # astropy's UnitConversionError is one
         expected = f"a Quantity in {unit}" if unit else "a plain number"
-        raise _invalid(keyword, f"{keyword} must be {expected}, not in {str(value.unit) or 'no unit'}.") from error
+        raise InvalidError.of_field(
+            keyword, f"{keyword} must be {expected}, not in {str(value.unit) or 'no unit'}."
+        ) from error
 
 
 def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     """Return fields with Quantities as numbers in the units of the service, and a ``position`` as ``ra`` and ``dec``.
+
+    NaN, which stands for a missing value in pandas, becomes None.
 
     Raises
     ------
@@ -185,7 +197,12 @@ def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     """
     units = {name: FIELDS[name].unit if name in FIELDS else None for name in fields}
     plain = {name: in_unit(value, units.get(name), name) for name, value in _with_position(fields).items()}
-    return {name: list(value) if isinstance(value, set) else value for name, value in plain.items()}
+    return {name: list(value) if isinstance(value, set) else none_if_nan(value) for name, value in plain.items()}
+
+
+def none_if_nan(value: object) -> object:
+    """Return None for NaN, and any other value unchanged."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def pairs_of(positions: object) -> list[list[float]]:
@@ -220,14 +237,10 @@ def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
         coordinates = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
     except (TypeError, ValueError) as error:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
-        raise _invalid("position", problem) from error
+        raise InvalidError.of_field("position", problem) from error
     if not coordinates.keys().isdisjoint(remaining):
-        raise _invalid("position", "position and ra or dec are given: leave one out.")
+        raise InvalidError.of_field("position", "position and ra or dec are given: leave one out.")
     return coordinates | remaining
-
-
-def _invalid(keyword: str, problem: str) -> InvalidError:
-    return InvalidError(problem, fields={keyword: [problem]})
 
 
 def _coordinates(position: Any) -> tuple[Any, Any]:

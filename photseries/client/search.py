@@ -114,7 +114,7 @@ def near(transport: Transport, positions: object, radius: object, query: Argumen
     body["radius"] = float(in_unit(radius, "deg", "radius"))
 
     def ask(page: Mapping[str, object]) -> Any:
-        return transport.request("POST", f"{SERIES}/query", message(page), repeatable=True)
+        return transport.query(f"{SERIES}/query", message(page))
 
     for first in range(0, len(pairs), MAX_POSITIONS):
         for document in _pages(ask, {**body, "positions": pairs[first : first + MAX_POSITIONS]}):

@@ -98,9 +98,12 @@ def save(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     text = yaml.safe_dump({"url": settings.url, "token": settings.token}, sort_keys=False)
     # A new private file replaces the old one, which may have any mode.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".config-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
     return path
 
 

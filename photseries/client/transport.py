@@ -103,12 +103,18 @@ class Transport:
         with partial(target) as file:
             read = functools.partial(saved, file=file)
             received, stated = self.request("GET", path, params=params, repeatable=True, read=read)
-            if stored is not None:
-                require_hash(received, stated or stored())
+            if stated is not None:
+                require_hash(received, stated)
+            elif stored is not None:
+                require_hash(received, stored())
+
+    def query(self, path: str, message: Message, read: Callable[[httpx.Response], ApiResponse] = answer_of) -> Any:
+        """POST a query, which changes nothing."""
+        return self.request("POST", path, message, repeatable=True, changes=False, read=read)
 
     def stream(self, path: str, message: Message, file: IO[bytes]) -> None:
         """POST a query whose answer is a long file, and stream it to a path."""
-        self.request("POST", path, message, repeatable=True, read=functools.partial(saved, file=file))
+        self.query(path, message, functools.partial(saved, file=file))
 
     def write(
         self,
@@ -140,6 +146,7 @@ class Transport:
         message: Message | None = None,
         *,
         repeatable: bool,
+        changes: bool | None = None,
         retry_state: RetryState | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -151,6 +158,8 @@ class Transport:
         ----------
         repeatable : bool
             Whether the request is idempotent.
+        changes : bool, optional
+            Whether it changes something; default: unless it is a GET.
         retry_state : RetryState, optional
             Records whether an attempt may have succeeded although its answer was lost.
         read : callable
@@ -165,6 +174,7 @@ class Transport:
         PhotseriesError
             The exception that the service raised.
         """
+        changes = method != "GET" if changes is None else changes
         content: bytes | memoryview | Path | None = None
         query, sent_headers = {**(params or {})}, {**(headers or {})}
         if message is not None:
@@ -183,7 +193,7 @@ class Transport:
                     retry_after = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
-                failure, again = self._connection_error(broken, method, repeatable)
+                failure, again = self._connection_error(broken, changes, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
                 failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
                 again = again and refusal.retry_after is not None
@@ -198,7 +208,7 @@ class Transport:
             attempt += 1
 
     def _connection_error(
-        self, broken: httpx.RequestError, method: str, repeatable: bool
+        self, broken: httpx.RequestError, changes: bool, repeatable: bool
     ) -> tuple[PhotseriesError, bool]:
         """Return the error of a broken connection, and whether to retry.
 
@@ -214,7 +224,7 @@ class Transport:
         summary = f"The service at {self.url} " + (
             "did not answer in time" if late else f"broke the connection ({reason})"
         )
-        if method == "GET":
+        if not changes:
             return UnreachableError(f"{summary}."), met and not late
         failure = OutcomeUnknownError(
             f"{summary}: whether it made the change is unknown, so look before you repeat it."

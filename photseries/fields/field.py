@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Final, Literal
 
@@ -128,7 +128,7 @@ def displayed(unit: str | None) -> str:
     return f"{_DISPLAYED.get(name, name)}{slash}{divisor}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Field:
     """A field of a series.
 
@@ -136,11 +136,11 @@ class Field:
     ----------
     name : str
     type : Type
-    section : Section
     label : str
         For pages.
     description : str
         A phrase without a full stop.
+    section : Section
     unit : str, optional
         In VOUnits spelling.
     brightness_unit : str, optional
@@ -172,9 +172,10 @@ class Field:
 
     name: str
     type: Type
-    section: Section
     label: str
     description: str
+    _: KW_ONLY
+    section: Section
     unit: str | None = None
     brightness_unit: str = ""
     digits: int | None = None

@@ -8,7 +8,8 @@ table is the order of the stored file and of answers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypedDict, Unpack
+from functools import partial
+from typing import Final
 
 from photseries.fields.features import FEATURE_FIELDS
 from photseries.fields.field import (
@@ -18,10 +19,8 @@ from photseries.fields.field import (
     RIGHT_ASCENSION,
     Comparison,
     Field,
-    Interval,
     Operator,
     Section,
-    Type,
 )
 from photseries.fields.periods import PERIOD_FIELDS
 
@@ -62,56 +61,18 @@ def _magnitudes(statistic: str, robust: str | None = None) -> tuple[Comparison, 
     return _bounds(f"{statistic}FainterThan", f"{statistic}BrighterThan", robust)
 
 
-class _Options(TypedDict, total=False):
-    """Arguments of a field that is always present or always null."""
-
-    unit: str | None
-    digits: int | None
-    ucd: str | None
-    required: bool
-    default: str | None
-    file_omits_default: bool
-    in_file: bool
-    values: tuple[str, ...]
-    interval: Interval | None
-    refers_to: str | None
-    criteria: tuple[Comparison, ...]
-    verbosity: int | None
-    on_page: bool
-
-
-class _AllOptions(_Options, total=False):
-    filled: bool
-
-
-def _field(
-    name: str, type_: Type, section: Section, label: str, description: str, **more: Unpack[_AllOptions]
-) -> Field:
-    return Field(name=name, type=type_, section=section, label=label, description=description, **more)
-
-
-def _record(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
-    return _field(name, type_, Section.RECORD, label, description, filled=True, **more)
-
-
-def _metadata(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
-    return _field(name, type_, Section.METADATA, label, description, **more)
-
-
-def _sharing(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
-    return _field(name, type_, Section.SHARING, label, description, filled=True, **more)
+_record = partial(Field, section=Section.RECORD, filled=True)
+_metadata = partial(Field, section=Section.METADATA)
+_sharing = partial(Field, section=Section.SHARING, filled=True)
+_statistic = partial(Field, section=Section.STATISTIC)
 
 
 def _file(name: str, label: str, description: str, criterion: Comparison) -> Field:
-    return _field(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
-
-
-def _statistic(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
-    return _field(name, type_, Section.STATISTIC, label, description, **more)
+    return Field(name, "text", label, description, section=Section.FILE, filled=True, criteria=(criterion,))
 
 
 def _per_column(name: str, label: str, description: str) -> Field:
-    return _field(name, "per column", Section.STATISTIC, label, description, filled=True, on_page=False)
+    return _statistic(name, "per column", label, description, filled=True, on_page=False)
 
 
 #: The whole table.
@@ -409,13 +370,13 @@ _TABLE: Final[tuple[Field, ...]] = (
     _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
     *FEATURE_FIELDS,
     *PERIOD_FIELDS,
-    _field(
-        "position", "integer", Section.SEARCH, "Position", "in a search by positions, the index of the position",
-        filled=True,
+    Field(
+        "position", "integer", "Position", "in a search by positions, the index of the position",
+        section=Section.SEARCH, filled=True,
     ),
-    _field(
-        "separation", "number", Section.SEARCH, "Distance", "distance from the centre of the cone", unit="arcsec",
-        digits=2, ucd="pos.angDistance", filled=True,
+    Field(
+        "separation", "number", "Distance", "distance from the centre of the cone", section=Section.SEARCH,
+        unit="arcsec", digits=2, ucd="pos.angDistance", filled=True,
     ),
 )  # fmt: skip
 

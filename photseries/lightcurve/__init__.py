@@ -3,9 +3,8 @@
 Pure functions on numpy arrays and pandas frames: no files, SQL, HTTP or settings, so that every number can be tested
 alone. The modules:
 
-* :mod:`~photseries.lightcurve.table`: accepted column spellings, :func:`~photseries.lightcurve.table.validate`, the
-light
-  curve
+* :mod:`~photseries.lightcurve.table`: accepted column spellings, :func:`~photseries.lightcurve.table.validate`
+* :mod:`~photseries.lightcurve.curve`: the light curve in a table
 * :mod:`~photseries.lightcurve.photometry`: flux and AB magnitude, their errors
 * :mod:`~photseries.lightcurve.detection`: signal to noise
 * :mod:`~photseries.lightcurve.statistics`: :func:`~photseries.lightcurve.statistics.summarize`

@@ -43,8 +43,9 @@ def append_rows(frame: pd.DataFrame, new_rows: pd.DataFrame, *, drop_repeats: bo
     repeats = np.isin(numbers[len(frame) :], numbers[: len(frame)])
     if repeats.any() and not drop_repeats:
         count = int(repeats.sum())
-        message = f"{count} of the {len(new_rows)} new rows exist already. Leave them out, or use repeats=drop."
-        raise InvalidError(message, fields={"data": [message]})
+        raise InvalidError.of_field(
+            "data", f"{count} of the {len(new_rows)} new rows exist already. Leave them out, or use repeats=drop."
+        )
     return pd.concat([frame, fitted[~repeats]], ignore_index=isinstance(frame.index, pd.RangeIndex))
 
 
@@ -61,11 +62,11 @@ def _require_columns(frame: pd.DataFrame, new_rows: pd.DataFrame) -> None:
     missing = [name for name in frame.columns if name not in new_rows.columns]
     unknown = [name for name in new_rows.columns if name not in frame.columns]
     problems = {
-        **{f"data.{name}": [f"The column {name!r:.80} is missing."] for name in missing},
-        **{f"data.{name}": [f"The series has no column {name!r:.80}."] for name in unknown},
+        **{f"data.{name}": f"The column {name!r:.80} is missing." for name in missing},
+        **{f"data.{name}": f"The series has no column {name!r:.80}." for name in unknown},
     }
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
 
 
 def _fitted(frame: pd.DataFrame, new_rows: pd.DataFrame, from_json: bool) -> pd.DataFrame:
@@ -77,11 +78,11 @@ def _fitted(frame: pd.DataFrame, new_rows: pd.DataFrame, from_json: bool) -> pd.
             fitted[name] = values if values.dtype == column.dtype else _cast(values, column.dtype, from_json)
         except (TypeError, ValueError, OverflowError):
             kind = "text" if is_text(values) else values.dtype
-            problems[f"data.{name}"] = [
+            problems[f"data.{name}"] = (
                 f"The column {name!r:.80} is {column.dtype}, and the new rows, {kind}, do not fit it without loss."
-            ]
+            )
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
     return pd.DataFrame(fitted, index=new_rows.index)
 
 

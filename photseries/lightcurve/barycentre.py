@@ -56,8 +56,7 @@ def require_frames(names: Iterable[str], metadata: Mapping[str, object]) -> None
     """
     for name in names:
         if name in FRAMES and (problem := _problem(name, metadata)):
-            message = f"{name} cannot be derived: {problem}"
-            raise InvalidError(message, fields={"derive": [message]})
+            raise InvalidError.of_field("derive", f"{name} cannot be derived: {problem}")
 
 
 def _problem(name: str, metadata: Mapping[str, object]) -> str | None:
@@ -111,8 +110,9 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
             if target not in (None, metadata["time_refpos"]):
                 derived[is_finite] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
     except erfa.ErfaError:
-        message = f"{name} cannot be derived: a time of the series is not a date."
-        raise InvalidError(message, fields={"derive": [message]}) from None
+        raise InvalidError.of_field(
+            "derive", f"{name} cannot be derived: a time of the series is not a date."
+        ) from None
     return derived
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.lightcurve.detection import NORMAL
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
 from photseries.lightcurve.selection import Bin
@@ -20,9 +21,6 @@ OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
 
 #: The longest window of a running median, limited by 64-bit nanoseconds [d].
 _MAX_SPAN: Final = 100_000.0
-
-#: Standard deviation of normal noise per median absolute deviation.
-_NORMAL: Final = 1.4826
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +114,9 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
     rows = rows[np.argsort(mjd[rows], kind="stable")]
     since = mjd[rows] - mjd[rows[0]]
     if since[-1] > _MAX_SPAN:
-        message = f"The times span more than {_MAX_SPAN:,.0f} d: request a part (mjdMin, mjdMax)."
-        raise InvalidError(message, fields={"detrend": [message]})
+        raise InvalidError.of_field(
+            "detrend", f"The times span more than {_MAX_SPAN:,.0f} d: request a part (mjdMin, mjdMax)."
+        )
     index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")
     median[rows] = window.median().to_numpy()
@@ -151,4 +150,4 @@ def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], n
     if not finite.size:
         return np.zeros(len(value), bool)
     median = np.median(finite)
-    return np.asarray(np.abs(value - median) > limit * _NORMAL * np.median(np.abs(finite - median)))
+    return np.asarray(np.abs(value - median) > limit * NORMAL * np.median(np.abs(finite - median)))

@@ -20,7 +20,7 @@ from photseries.lightcurve.epochs import EARLIEST, LATEST, YEAR_1900
 from photseries.lightcurve.features import features_block, points_per_night
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
-from photseries.lightcurve.quality import USUAL_MAGNITUDES
+from photseries.lightcurve.quality import BRIGHTEST, FAINTEST, USUAL_MAGNITUDES
 from photseries.lightcurve.statistics import ColumnSummary, summarize_block
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME
 
@@ -81,7 +81,8 @@ class Block:
         is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
         low, high = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
         is_plain &= np.count_nonzero((flux > low) & (flux < high), axis=-1) < 0.97 * rows
-        return is_plain
+        typical = flux_to_mag(np.median(flux, axis=-1))
+        return is_plain & (typical > BRIGHTEST) & (typical < FAINTEST)
 
     def summary(self, index: int, detection_threshold: float) -> ColumnSummary:
         """Return the statistics of a plain table."""

@@ -12,7 +12,16 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.calibration import AB_MICROJANSKY, Calibration
-from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
+from photseries.lightcurve.photometry import (
+    FloatArray,
+    finite_or_nan,
+    flux_to_mag,
+    fluxerr_to_magerr,
+    mag_to_flux,
+    magerr_to_fluxerr,
+    positive_or_nan,
+    scaled,
+)
 from photseries.lightcurve.table import (
     BRIGHTNESS,
     FLUX,
@@ -72,14 +81,7 @@ class LightCurve:
         """Return the rows sorted by mjd (stable), rows without a time last."""
         if np.all(self.mjd[1:] >= self.mjd[:-1]):
             return self
-        order = np.argsort(self.mjd, kind="stable")
-        return LightCurve(
-            mjd=self.mjd[order],
-            flux=self.flux[order],
-            fluxerr=self.fluxerr[order],
-            mag=self.mag[order],
-            magerr=self.magerr[order],
-        )
+        return self.part(np.argsort(self.mjd, kind="stable"))
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> LightCurve:
         """Return some of the rows."""
@@ -109,8 +111,7 @@ def good_rows(frame: pd.DataFrame, metadata: Mapping[str, object]) -> Rows | Non
     if not isinstance(name, str):
         return None
     if name not in frame.columns:
-        message = f"The table has no column {name!r:.80}."
-        raise InvalidError(message, fields={"flag_column": [message]})
+        raise InvalidError.of_field("flag_column", f"The table has no column {name!r:.80}.")
     return np.asarray(frame[name].isin(good if isinstance(good, list) and good else [0]))
 
 
@@ -128,11 +129,11 @@ def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> Non
     """
     flux, mag = first_present(frame, FLUX), first_present(frame, MAG)
     if calibration.brightness is None and not calibration.converts and flux and mag:
-        message = (
+        raise InvalidError.of_field(
+            "brightness",
             f"The columns {flux!r} [{calibration.flux_unit.name}] and {mag!r} [{calibration.system}] cannot be "
-            "converted into each other. Send brightness: flux or mag to choose the brightness of the series."
+            "converted into each other. Send brightness: flux or mag to choose the brightness of the series.",
         )
-        raise InvalidError(message, fields={"brightness": [message]})
 
 
 def underivable(frame: pd.DataFrame, calibration: Calibration) -> frozenset[str]:
@@ -163,11 +164,11 @@ def require_derivable(
     refused = underivable(frame, calibration)
     if name := next((name for name in names if name in refused), None):
         available = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
-        message = (
+        raise InvalidError.of_field(
+            parameter,
             f"This series has {available}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
-            "densities are converted into each other (flux_unit, magsys)."
+            "densities are converted into each other (flux_unit, magsys).",
         )
-        raise InvalidError(message, fields={parameter: [message]})
 
 
 def measured_columns(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> tuple[str, str, str | None]:
@@ -213,7 +214,7 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
     time, brightness, error = measured_columns(frame, calibration)
     absent = np.full(len(frame), np.nan)
     if brightness in FLUX:
-        flux = _scaled(_floats(frame[brightness]), calibration.scale)
+        flux = scaled(_floats(frame[brightness]), calibration.scale)
         mag = flux_to_mag(flux) if calibration.converts else absent
     else:
         mag = _floats(frame[brightness])
@@ -222,28 +223,14 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
 
     fluxerr = magerr = absent
     if error == FLUXERR:
-        fluxerr = _scaled(_positive(frame[error]), calibration.scale)
+        fluxerr = scaled(positive_or_nan(_floats(frame[error])), calibration.scale)
         magerr = fluxerr_to_magerr(flux, fluxerr) if calibration.converts else absent
     elif error is not None:
-        magerr = _positive(frame[error])
+        magerr = positive_or_nan(_floats(frame[error]))
         fluxerr = magerr_to_fluxerr(flux, magerr) if calibration.converts else absent
     return LightCurve(mjd=_floats(frame[time]), flux=flux, fluxerr=fluxerr, mag=mag, magerr=magerr)
 
 
 def _floats(column: pd.Series) -> FloatArray:
     with np.errstate(invalid="ignore"):  # a signalling NaN raises a warning
-        return _finite(column.to_numpy().astype(np.float64))
-
-
-def _scaled(values: FloatArray, scale: float) -> FloatArray:
-    with np.errstate(over="ignore"):
-        return _finite(values * scale)
-
-
-def _finite(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _positive(column: pd.Series) -> FloatArray:
-    values = _floats(column)
-    return np.where(values > 0, values, np.nan)
+        return finite_or_nan(column.to_numpy().astype(np.float64))

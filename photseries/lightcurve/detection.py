@@ -10,10 +10,10 @@ import numpy.typing as npt
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.photometry import POGSON, FloatArray
 
-__all__ = ["noise_of_steps", "signal_to_noise"]
+__all__ = ["NORMAL", "noise_of_steps", "signal_to_noise"]
 
 #: Standard deviation of normal noise per median absolute deviation.
-_NORMAL = 1.4826
+NORMAL = 1.4826
 
 
 def signal_to_noise(curve: LightCurve) -> FloatArray:
@@ -72,5 +72,5 @@ def noise_of_steps(values: npt.ArrayLike) -> float:
     if finite.size < 3:
         return math.nan
     with np.errstate(all="ignore"):
-        noise = _NORMAL * float(np.median(np.abs(finite[1:] - finite[:-1]))) / math.sqrt(2)
+        noise = NORMAL * float(np.median(np.abs(finite[1:] - finite[:-1]))) / math.sqrt(2)
     return noise if 0 < noise < math.inf else math.nan

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray, flux_to_mag
+from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray, flux_to_mag, scaled
 from photseries.lightcurve.samples import Unit
 
 __all__ = [
@@ -110,7 +110,8 @@ def plot_values(
         limited = np.flatnonzero((kind == UNDETECTED) & np.isfinite(curve.fluxerr))
         if limited.size:
             value, error = value.copy(), error.copy()
-            value[limited], error[limited] = flux_to_mag(threshold * curve.fluxerr[limited]), np.nan
+            value[limited] = flux_to_mag(scaled(curve.fluxerr[limited], threshold))
+            error[limited] = np.nan
     return value, error, kind.astype(np.int64)
 
 

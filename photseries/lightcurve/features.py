@@ -48,16 +48,8 @@ def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, float | str
     mjd, value, error = curve.mjd[used], value[used], error[used]
     if not mjd.size:
         return dict.fromkeys(FEATURES)
-    with np.errstate(all="ignore"):
-        numbers = {
-            **_distribution(value),
-            **_about_weighted_mean(*_with_errors(value, error)),
-            **_excess_variance(
-                *_with_errors(curve.flux[np.isfinite(curve.mjd)], curve.fluxerr[np.isfinite(curve.mjd)])
-            ),
-            **_trend(mjd, value, error),
-            **_cadence(mjd, longitude),
-        }
+    timed = curve.part(np.flatnonzero(np.isfinite(curve.mjd)))
+    numbers = _numbers(mjd, value, error, timed, longitude)
     finite = {name: float(number) if math.isfinite(number) else None for name, number in numbers.items()}
     return {name: unit if name == "features_of" else finite[name] for name in FEATURES}
 
@@ -77,14 +69,7 @@ def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[
     list of dict of str to float, str or None
         Equal to those of :func:`features` to rounding.
     """
-    with np.errstate(all="ignore"):
-        numbers = {
-            **_distribution(curve.mag),
-            **_about_weighted_mean(curve.mag, curve.magerr),
-            **_excess_variance(curve.flux, curve.fluxerr),
-            **_trend(curve.mjd, curve.mag, curve.magerr),
-            **_cadence(curve.mjd, np.asarray(longitudes, np.float64)[:, None]),
-        }
+    numbers = _numbers(curve.mjd, curve.mag, curve.magerr, curve, np.asarray(longitudes, np.float64)[:, None])
     lists = {name: np.asarray(values, np.float64).tolist() for name, values in numbers.items()}
     return [
         {
@@ -93,6 +78,20 @@ def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[
         }
         for index in range(len(longitudes))
     ]
+
+
+def _numbers(
+    mjd: FloatArray, value: FloatArray, error: FloatArray, fluxes: LightCurve, longitude: float | FloatArray
+) -> Numbers:
+    """Compute all features but the name of the brightness; not finite where they are undefined."""
+    with np.errstate(all="ignore"):
+        return {
+            **_distribution(value),
+            **_about_weighted_mean(*_with_errors(value, error)),
+            **_excess_variance(*_with_errors(fluxes.flux, fluxes.fluxerr)),
+            **_trend(mjd, value, error),
+            **_cadence(mjd, longitude),
+        }
 
 
 def _distribution(value: FloatArray) -> Numbers:
@@ -231,7 +230,7 @@ def points_per_night(mjd: FloatArray, longitude: float | FloatArray) -> FloatArr
 def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the values with an error, and the errors."""
     has_error = np.isfinite(value) & np.isfinite(error)
-    return value[has_error], error[has_error]
+    return (value, error) if has_error.all() else (value[has_error], error[has_error])
 
 
 def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
@@ -20,7 +20,7 @@ from photseries.errors import InvalidError, LateError
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import inverse_variance_weights
 
-__all__ = ["Grid", "LombScargle", "SearchedPeriods"]
+__all__ = ["Grid", "LombScargle", "SearchedPeriods", "check_deadline"]
 
 #: Rows and frequencies per block of a transform. The deadline is checked between blocks, which take under a second.
 _FFT_BLOCK = (2**18, 2**18)
@@ -38,6 +38,11 @@ _EXACT_WORK = 2**25
 _ACCURACY = 1e-12
 _CANCELS = 1e-3
 _NOTHING = 1e-8
+
+#: A column of a fit is ignored unless its norm exceeds that of the rounding of the times by this factor. The norm of a
+#: full sinusoid is sqrt(1/2); columns of a tenth count also where the rounding is a large part of the period.
+_SIGNIFICANT = 100.0
+_FULL = 0.1
 
 Complex = npt.NDArray[np.complex128]
 Transform = Callable[[FloatArray, Complex, int], Complex]
@@ -62,6 +67,12 @@ class Grid:
     def frequencies(self) -> FloatArray:
         """Return all frequencies, shape (count,) [1/d]."""
         return self.first + self.step * np.arange(self.count, dtype=np.float64)
+
+    def pieces(self, size: int) -> Iterator[tuple[slice, Grid]]:
+        """Yield parts of at most ``size`` frequencies, each with its place in the grid."""
+        for begin in range(0, self.count, size):
+            count = min(size, self.count - begin)
+            yield slice(begin, begin + count), Grid(self.first + begin * self.step, self.step, count)
 
     @property
     def last(self) -> float:
@@ -134,11 +145,9 @@ class LombScargle:
         """
         transform, (rows, columns) = _transform()
         power, smaller = np.empty(grid.count), np.empty(grid.count)
-        for begin in range(0, grid.count, columns):
-            piece = Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
+        for here, piece in grid.pieces(columns):
             values, weights = self._sums(transform, rows, piece, np.array([self._weighted, self._weight]), 1)
             (twice,) = self._sums(transform, rows, piece, self._weight[np.newaxis], 2)
-            here = slice(begin, begin + piece.count)
             power[here], smaller[here] = _rotated_power(values, weights, twice)
         cancelling = np.flatnonzero(smaller < _CANCELS)[: max(1, _EXACT_WORK // self.count)]
         power[cancelling] = self.at(grid.first + grid.step * cancelling.astype(np.float64))
@@ -170,13 +179,12 @@ class LombScargle:
         """
         transform, (rows, _) = _transform()
         power = np.empty(grid.count)
-        for begin in range(0, grid.count, _HARMONIC_BLOCK):
-            piece = Grid(grid.first + begin * grid.step, grid.step, min(_HARMONIC_BLOCK, grid.count - begin))
+        for here, piece in grid.pieces(_HARMONIC_BLOCK):
             weights = [
                 self._sums(transform, rows, piece, self._weight[np.newaxis], k + 1) for k in range(2 * harmonics)
             ]
             values = [self._sums(transform, rows, piece, self._weighted[np.newaxis], k + 1) for k in range(harmonics)]
-            power[begin : begin + piece.count] = _harmonic_power(np.concatenate(weights), np.concatenate(values))
+            power[here] = _harmonic_power(np.concatenate(weights), np.concatenate(values))
         return np.clip(power, 0, 1)
 
     def of_times(self, grid: Grid) -> FloatArray:
@@ -193,11 +201,9 @@ class LombScargle:
         """
         transform, (rows, columns) = _transform()
         equal = np.full((1, self.count), 1 / self.count)
-        pieces = (
-            Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
-            for begin in range(0, grid.count, columns)
+        return np.concatenate(
+            [np.abs(self._sums(transform, rows, piece, equal, 1)[0]) ** 2 for _, piece in grid.pieces(columns)]
         )
-        return np.concatenate([np.abs(self._sums(transform, rows, piece, equal, 1)[0]) ** 2 for piece in pieces])
 
     def at(self, frequencies: FloatArray) -> FloatArray:
         """Compute the power at single frequencies, exact to rounding.
@@ -219,12 +225,12 @@ class LombScargle:
         Notes
         -----
         A least-squares fit of sin x and 1 - cos x = 2 sin^2(x / 2), both about their weighted means, by Gram-Schmidt:
-        nothing cancels when x is small. A column that is no larger than the rounding of the times counts as nothing.
+        nothing cancels when x is small. A column as small as the rounding of the times makes it counts as nothing.
         """
         power = np.empty(len(frequencies))
         step = max(1, _EXACT_BLOCK // self.count)
         for begin in range(0, len(frequencies), step):
-            self._check_deadline()
+            check_deadline(self._deadline)
             power[begin : begin + step] = self._exact(frequencies[begin : begin + step])
         return power
 
@@ -258,20 +264,12 @@ class LombScargle:
             tau = gamma * width * unexplained ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - unexplained) / 2)
             return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
 
-    def _check_deadline(self) -> None:
-        check_cancelled()
-        if time.monotonic() > self._deadline:
-            raise LateError(
-                "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod), fewer peaks, or a "
-                "shorter time (mjdMin, mjdMax)."
-            )
-
     def _sums(self, transform: Transform, rows: int, piece: Grid, terms: FloatArray, factor: int) -> Complex:
         """Sum each term times exp(2 pi i factor f t) over the rows, for every frequency f of a piece."""
         middle = piece.first + piece.step * (piece.count // 2)
         sums = np.zeros((len(terms), piece.count), dtype=np.complex128)
         for begin in range(0, self.count, rows):
-            self._check_deadline()
+            check_deadline(self._deadline)
             angle = 2 * np.pi * factor * self._time[begin : begin + rows]
             sums += transform(
                 piece.step * angle, terms[:, begin : begin + rows] * np.exp(1j * middle * angle), piece.count
@@ -289,12 +287,32 @@ class LombScargle:
         oddly = (odd_norm >= even_norm)[:, np.newaxis]
         first, second = np.where(oddly, odd, even), np.where(oddly, even, odd)
         larger, smaller = np.maximum(odd_norm, even_norm), np.minimum(odd_norm, even_norm)
-        noise = (100 * 2 * np.pi * frequencies * self._rounding) ** 2
+        noise = np.minimum(_SIGNIFICANT * 2 * np.pi * frequencies * self._rounding, _FULL) ** 2
         second -= _ratio((first * second) @ weight, larger, noise)[:, np.newaxis] * first
         norm = second**2 @ weight
         power = _ratio((first @ self._weighted) ** 2, larger, noise)
         power += _ratio((second @ self._weighted) ** 2, norm, np.maximum(noise, 1e-20 * smaller))
         return np.clip(power, 0, 1)
+
+
+def check_deadline(deadline: float) -> None:
+    """Raise an error if the work of this thread is cancelled or late.
+
+    Parameters
+    ----------
+    deadline : float
+        On the monotonic clock [s].
+
+    Raises
+    ------
+    LateError, CancelledWorkError
+    """
+    check_cancelled()
+    if time.monotonic() > deadline:
+        raise LateError(
+            "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), fewer "
+            "peaks, or a shorter time (mjdMin, mjdMax)."
+        )
 
 
 def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:

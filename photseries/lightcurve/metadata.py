@@ -218,12 +218,12 @@ def _cleared_fields(fields: Mapping[str, object]) -> dict[str, None]:
 
 def _require_values(values: Mapping[str, object]) -> None:
     fields = {
-        error: [f"{error} needs {value}, the value that it is the error of."]
+        error: f"{error} needs {value}, the value that it is the error of."
         for error, value in (("e_magref", "magref"), ("ref_fluxerr", "ref_flux"))
         if values.get(error) is not None and values.get(value) is None
     }
     if fields:
-        raise InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)
+        raise InvalidError.of_fields(fields)
 
 
 def _agree(stated: float | None, derived: float | None) -> bool:

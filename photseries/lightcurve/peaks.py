@@ -13,7 +13,7 @@ import numpy.typing as npt
 from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["Peak", "find_peaks"]
+__all__ = ["Peak", "find_peaks", "highest_maxima"]
 
 #: Peaks nearer than this to a higher one, in units of 1 / span, are side lobes of it.
 _APART = 1.5
@@ -101,20 +101,39 @@ def _distinct(height: FloatArray, position: FloatArray, apart: float, limit: int
             return
 
 
+def highest_maxima(power: FloatArray, step: float, span: float, limit: int) -> tuple[Places, Places]:
+    """Find the local maxima on a grid of frequencies.
+
+    Parameters
+    ----------
+    power : ndarray of float64, shape (n,)
+    step : float
+        Of the frequencies [1/d].
+    span : float
+        Of the times [d].
+    limit : int
+
+    Returns
+    -------
+    maxima, highest : ndarray of int, shape (m,)
+        The indices of all maxima, and of at most ``limit`` that are 1.5 / span from every higher one; the highest
+        first.
+    """
+    padded = np.concatenate([[-np.inf], power, [-np.inf]])
+    maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
+    maxima = maxima[np.argsort(-power[maxima], kind="stable")]
+    return maxima, maxima[list(_distinct(power[maxima], step * maxima.astype(np.float64), _APART / span, limit))]
+
+
 def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int) -> Places:
     """Return the local maxima of the grid that can be among the highest once they are refined.
 
     A maximum is at most half a step from a frequency of the grid. The highest peak is nowhere narrower than
     cos^2(pi span f), that of points at both ends of the span, which bounds how much higher it is there.
     """
-    padded = np.concatenate([[-np.inf], power, [-np.inf]])
-    places = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
-    places = places[np.argsort(-power[places], kind="stable")]
-    listed = places[
-        list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, max_peaks))
-    ]
+    maxima, listed = highest_maxima(power, grid.step, curve.span, max_peaks)
     threshold = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
-    other_places = places[power[places] >= threshold][: _REFINED_WORK // (curve.count + _CALL)]
+    other_places = maxima[power[maxima] >= threshold][: _REFINED_WORK // (curve.count + _CALL)]
     return np.union1d(listed, other_places)
 
 

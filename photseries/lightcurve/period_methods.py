@@ -10,11 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from photseries.cancellation import check_cancelled
-from photseries.errors import InvalidError, LateError, NotInstalledError
+from photseries.errors import InvalidError, NotInstalledError
 from photseries.extras import is_installed
-from photseries.lightcurve.lomb_scargle import Grid, LombScargle
-from photseries.lightcurve.peaks import Peak
+from photseries.lightcurve.lomb_scargle import Grid, LombScargle, check_deadline
+from photseries.lightcurve.peaks import Peak, highest_maxima
 from photseries.lightcurve.periodogram import (
     DEFAULT_SEARCH,
     MIN_POINTS,
@@ -44,7 +43,6 @@ _PHASE_BLOCK: Final = 2**20
 
 #: The frequencies around a maximum that refine it, within a step of the grid.
 _FINE: Final = 41
-_APART: Final = 1.5
 
 Power = Callable[[Grid], FloatArray]
 
@@ -130,9 +128,12 @@ def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SE
     curves: list[LombScargle] = []
     shares, times = [], []
     for band in bands:
-        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
+        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1]:
             continue
-        curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
+        try:
+            curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
+        except InvalidError:  # no variation
+            continue
         times.append(band.mjd)
         weight = np.full(len(band.value), band.value.var() ** -1.0) if band.error is None else band.error**-2.0
         apart = band.value - (weight @ band.value) / weight.sum()
@@ -177,7 +178,7 @@ def phase_dispersion(
     power = np.empty(grid.count)
     step = max(1, _PHASE_BLOCK // len(mjd))
     for begin in range(0, grid.count, step):
-        _check(deadline)
+        check_deadline(deadline)
         some = frequencies[begin : begin + step, np.newaxis]
         index = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
         index += np.arange(len(some))[:, np.newaxis] * bins
@@ -196,7 +197,9 @@ def _search(
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, index) for index in _peak_indices(grid, power, span, options.max_peaks)]
+    peaks = [
+        _peak(compute, boxes, grid, index) for index in highest_maxima(power, grid.step, span, options.max_peaks)[1]
+    ]
     peaks.sort(key=lambda peak: -peak.power)
     limited = needed > options.max_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
@@ -244,7 +247,7 @@ class _Boxes:
         periods = 1 / grid.frequencies()
         power = np.empty(grid.count)
         for begin in range(0, grid.count, _BOX_BLOCK):
-            _check(self._deadline)
+            check_deadline(self._deadline)
             here = slice(begin, begin + _BOX_BLOCK)
             power[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
         return np.clip(np.nan_to_num(power / self._total), 0, 1)
@@ -253,19 +256,6 @@ class _Boxes:
         """Return the depth and the duration of the best box of a period."""
         best = self._model.power(np.array([period]), self._durations, objective="likelihood")
         return float(best.depth[0]), float(best.duration[0])
-
-
-def _peak_indices(grid: Grid, power: FloatArray, span: float, limit: int) -> list[int]:
-    """Return the highest local maxima, each 1.5 / span from every higher one."""
-    padded = np.concatenate([[-np.inf], power, [-np.inf]])
-    maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
-    selected: list[int] = []
-    for index in maxima[np.argsort(-power[maxima], kind="stable")]:
-        if all(abs(index - other) * grid.step >= _APART / span for other in selected):
-            selected.append(int(index))
-        if len(selected) == limit:
-            break
-    return selected
 
 
 def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:
@@ -278,12 +268,3 @@ def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:
     depth, duration = (None, None) if boxes is None else boxes.box(1 / frequency)
     at_edge = (index == 0 and best == 0) or (index == grid.count - 1 and best == _FINE - 1)
     return Peak(frequency, 1 / frequency, None, float(power[best]), None, at_edge, depth, duration)
-
-
-def _check(deadline: float) -> None:
-    check_cancelled()
-    if time.monotonic() > deadline:
-        raise LateError(
-            "The search took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), or a "
-            "shorter time (mjdMin, mjdMax)."
-        )

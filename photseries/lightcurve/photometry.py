@@ -21,10 +21,13 @@ __all__ = [
     "BoolArray",
     "FloatArray",
     "IntArray",
+    "finite_or_nan",
     "flux_to_mag",
     "fluxerr_to_magerr",
     "mag_to_flux",
     "magerr_to_fluxerr",
+    "positive_or_nan",
+    "scaled",
 ]
 
 Array = npt.NDArray[np.generic]
@@ -61,7 +64,7 @@ def flux_to_mag(flux: npt.ArrayLike) -> FloatArray:
     """
     flux = np.asarray(flux, dtype=np.float64)
     with np.errstate(all="ignore"):
-        return _finite(AB_ZERO_POINT - 2.5 * np.log10(flux))
+        return finite_or_nan(AB_ZERO_POINT - 2.5 * np.log10(flux))
 
 
 def mag_to_flux(mag: npt.ArrayLike) -> FloatArray:
@@ -77,9 +80,9 @@ def mag_to_flux(mag: npt.ArrayLike) -> FloatArray:
     ndarray of float64, shape (n,)
         [uJy]; NaN where the magnitude is not finite, or too bright for float64.
     """
-    mag = _finite(np.asarray(mag, dtype=np.float64))
+    mag = finite_or_nan(np.asarray(mag, dtype=np.float64))
     with np.errstate(all="ignore"):
-        return _finite(np.power(10.0, 0.4 * (AB_ZERO_POINT - mag)))
+        return finite_or_nan(np.power(10.0, 0.4 * (AB_ZERO_POINT - mag)))
 
 
 def fluxerr_to_magerr(flux: npt.ArrayLike, fluxerr: npt.ArrayLike) -> FloatArray:
@@ -99,9 +102,9 @@ def fluxerr_to_magerr(flux: npt.ArrayLike, fluxerr: npt.ArrayLike) -> FloatArray
     -----
     First-order propagation through :func:`flux_to_mag`: dm = 2.5 / ln 10 * df / f.
     """
-    flux, fluxerr = _positive(flux), _positive(fluxerr)
+    flux, fluxerr = positive_or_nan(flux), positive_or_nan(fluxerr)
     with np.errstate(all="ignore"):
-        return _finite(POGSON * fluxerr / flux)
+        return finite_or_nan(POGSON * fluxerr / flux)
 
 
 def magerr_to_fluxerr(flux: npt.ArrayLike, magerr: npt.ArrayLike) -> FloatArray:
@@ -119,15 +122,23 @@ def magerr_to_fluxerr(flux: npt.ArrayLike, magerr: npt.ArrayLike) -> FloatArray:
     ndarray of float64, shape (n,)
         [uJy]; NaN unless both are positive and finite.
     """
-    flux, magerr = _positive(flux), _positive(magerr)
+    flux, magerr = positive_or_nan(flux), positive_or_nan(magerr)
     with np.errstate(all="ignore"):
-        return _finite(magerr * flux / POGSON)
+        return finite_or_nan(magerr * flux / POGSON)
 
 
-def _finite(values: FloatArray) -> FloatArray:
+def finite_or_nan(values: FloatArray) -> FloatArray:
+    """Replace infinities by NaN."""
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _positive(values: npt.ArrayLike) -> FloatArray:
+def scaled(values: FloatArray, scale: float) -> FloatArray:
+    """Convert fluxes to another unit."""
+    with np.errstate(over="ignore"):
+        return finite_or_nan(values * scale)
+
+
+def positive_or_nan(values: npt.ArrayLike) -> FloatArray:
+    """Replace numbers that are not positive, and infinities, by NaN."""
     values = np.asarray(values, dtype=np.float64)
     return np.where((values > 0) & (values < np.inf), values, np.nan)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from photseries.errors import InvalidError
 
-__all__ = ["DEFAULT_RADIUS", "SkyCircle", "angle", "parse_position", "position_in_name", "sexagesimal"]
+__all__ = ["DEFAULT_RADIUS", "Cone", "angle", "parse_position", "position_in_name", "sexagesimal"]
 
 #: The default radius of a search [deg].
 DEFAULT_RADIUS: Final = 5 / 3600
@@ -39,7 +39,7 @@ _SEXAGESIMAL = re.compile(
 _IAU = re.compile(r"(?:^|[^a-z])J\s?(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?([+-])(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?$", re.I)
 
 
-class SkyCircle(NamedTuple):
+class Cone(NamedTuple):
     """A circle on the sky; all in deg, ICRS."""
 
     ra: float
@@ -47,7 +47,7 @@ class SkyCircle(NamedTuple):
     radius: float
 
 
-def parse_position(text: str) -> SkyCircle | None:
+def parse_position(text: str) -> Cone | None:
     """Read a position with an optional radius.
 
     Parameters
@@ -57,7 +57,7 @@ def parse_position(text: str) -> SkyCircle | None:
 
     Returns
     -------
-    SkyCircle or None
+    Cone or None
         With :data:`DEFAULT_RADIUS` unless the text names a radius; None if the text is no position.
 
     Raises
@@ -68,7 +68,7 @@ def parse_position(text: str) -> SkyCircle | None:
     return _with_radius(text, _position, DEFAULT_RADIUS)
 
 
-def position_in_name(text: str) -> SkyCircle | None:
+def position_in_name(text: str) -> Cone | None:
     """Read the position in a name of the IAU's form, such as ``J053431.9+220052``; None if there is none.
 
     The digits of such a name are truncated: without a radius in the text, the circle covers all these positions.
@@ -78,7 +78,7 @@ def position_in_name(text: str) -> SkyCircle | None:
 
 def _with_radius(
     text: str, read: Callable[[str], tuple[float, float, float] | None], default: float | None
-) -> SkyCircle | None:
+) -> Cone | None:
     plain = " ".join(text.translate(_PLAIN).split())
     position, radius = read(plain), default
     if position is None and (parts := _RADIUS.match(plain)):
@@ -90,7 +90,7 @@ def _with_radius(
     ra, dec, precision = position
     if not (0 <= ra < 360 and -90 <= dec <= 90):
         raise InvalidError(f"RA {ra:g} deg, Dec {dec:g} deg is not on the sky: RA is 0 to 360, Dec -90 to 90.")
-    return SkyCircle(ra, dec, precision if radius is None else radius)
+    return Cone(ra, dec, precision if radius is None else radius)
 
 
 def _position(text: str) -> tuple[float, float, float] | None:

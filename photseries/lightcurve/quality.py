@@ -339,7 +339,7 @@ def _contradiction_warnings(
                 "which is used."
             )
         elif field in ("ra", "dec"):
-            scale = 3600 * math.cos(math.radians(metadata.get("dec") or 0)) if field == "ra" else 3600
+            scale = 3600 * math.cos(math.radians({**inferred, **metadata}.get("dec") or 0)) if field == "ra" else 3600
             apart = abs(_wrap(inferred_value - stated)) * scale
             spread = scale * np.std(_wrap(_finite(rows[name].to_numpy()) - inferred_value))
             if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * spread:

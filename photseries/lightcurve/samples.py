@@ -41,11 +41,6 @@ class Samples:
     snr: FloatArray | None = None
 
     @property
-    def span(self) -> float:
-        """The time from the first to the last [d]."""
-        return float(self.mjd[-1] - self.mjd[0])
-
-    @property
     def weights(self) -> FloatArray:
         """The weight of each point; see :func:`inverse_variance_weights`."""
         return inverse_variance_weights(len(self.mjd), self.error)
@@ -55,7 +50,7 @@ def inverse_variance_weights(count: int, error: FloatArray | None) -> FloatArray
     """Return inverse-variance weights, or equal weights without errors: shape (count,), sum 1."""
     if error is None:
         return np.full(count, 1 / count)
-    weight = (error / error.min()) ** -2.0
+    weight = (error.min() / error) ** 2
     return np.asarray(weight / weight.sum())
 
 
@@ -125,8 +120,7 @@ def numbers_of(frame: pd.DataFrame, column: str, parameter: str) -> FloatArray:
     InvalidError
     """
     if column not in frame.columns or not is_numeric(frame[column]):
-        message = f"The table has no column of numbers {column!r:.80}."
-        raise InvalidError(message, fields={parameter: [message]})
+        raise InvalidError.of_field(parameter, f"The table has no column of numbers {column!r:.80}.")
     return np.asarray(frame[column].to_numpy(), np.float64)
 
 

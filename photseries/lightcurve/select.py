@@ -16,7 +16,7 @@ from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable, underivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
-from photseries.lightcurve.photometry import BoolArray, FloatArray, flux_to_mag, fluxerr_to_magerr
+from photseries.lightcurve.photometry import BoolArray, FloatArray, flux_to_mag, fluxerr_to_magerr, scaled
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
@@ -140,29 +140,33 @@ def select_counted(
     if not rows.size:
         raise InvalidError("No row of this series matches the requested times and rows.")
     if part.bin is not None:
-        return _binned(frame, part, metadata, good)
+        return _binned(frame, curve, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)
     if missing := [name for name in names if name not in frame.columns]:
         close = suggestion(missing[0], map(str, frame.columns))
-        message = (
-            f"The table has no column {missing[0]!r:.80}.{close} It has: {some_of(list(map(str, frame.columns)))}."
+        raise InvalidError.of_field(
+            "columns",
+            f"The table has no column {missing[0]!r:.80}.{close} It has: {some_of(list(map(str, frame.columns)))}.",
         )
-        raise InvalidError(message, fields={"columns": [message]})
     selected = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
         selected = selected.reset_index(drop=True)
     new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived_values(part.derive, curve, frame, metadata)}
     if _converts_fluxes(part, metadata):
-        new_columns |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
+        new_columns |= {
+            name: scaled(frame[name].to_numpy(np.float64), calibration.scale)
+            for name in names
+            if name in _FLUXES and name not in part.derive and is_numeric(frame[name])
+        }
     new_columns |= _trended(part, curve.masked(good), unit_of(frame, calibration))
     return selected.assign(**{name: values[rows] for name, values in new_columns.items()}), count
 
 
 def _binned(
-    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object], good: BoolArray | None
+    frame: pd.DataFrame, curve: LightCurve, part: Selection, metadata: Mapping[str, object], good: BoolArray | None
 ) -> tuple[pd.DataFrame, int]:
     """Average the selected rows in bins, and apply the rest of the selection to the bins."""
-    calibration, curve = calibration_of(metadata), light_curve(frame, calibration_of(metadata))
+    calibration = calibration_of(metadata)
     rows, _ = _rows(curve, replace(part, max_points=None))
     points = samples(
         frame.iloc[rows], unit_of(frame, calibration), calibration, good=None if good is None else good[rows]

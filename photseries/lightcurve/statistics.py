@@ -7,7 +7,7 @@ values. A value that is undefined or too large for float64 is None: never NaN or
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -146,21 +146,16 @@ def summarize(
     unsorted = light_curve(frame) if curve is None else curve
     curve = unsorted.by_time()
     with np.errstate(all="ignore"):
-        mag, flux = _finite(curve.mag), _finite(curve.flux)
-        mean_mag, rms_mag = _mean_and_std(mag)
-        mean_flux, rms_flux = _mean_and_std(flux)
-        robust_mag, robust_rms = robust(mag)
-        robust_flux, robust_rms_flux = robust(flux)
-
         snr = signal_to_noise(curve)
-        worst_snr, median_snr, best_snr = _least_median_greatest(_finite(snr))
+        brightness = _of_brightness(_finite(curve.mag), _finite(curve.flux), _finite(snr))
+        of_brightness: dict[str, Any] = {name: _number(value) for name, value in brightness.items()}
         detected = snr > detection_threshold
 
         times = _finite(curve.mjd)
         first, last = (0, times.size - 1) if times.size else (None, None)
         detected_times = np.flatnonzero(detected[: times.size])
         last_detected = int(detected_times[-1]) if detected_times.size else None
-        medians, minima, maxima, stds = (
+        described = (
             _column_statistics(frame, unsorted.mjd)
             if good is None
             else _column_statistics(frame[good], unsorted.mjd[good])
@@ -169,10 +164,6 @@ def summarize(
             num_exp=len(frame),
             num_flagged=0 if good is None else int(np.count_nonzero(~good)),
             num_detected=int(np.count_nonzero(detected)),
-            mean_flux=_number(mean_flux),
-            rms_flux=_number(rms_flux),
-            robust_flux=_number(robust_flux),
-            robust_rms_flux=_number(robust_rms_flux),
             mjd_first=_value_at(curve.mjd, first),
             mjd_mid=_number((times[0] + times[-1]) / 2) if times.size else None,
             mjd_last=_value_at(curve.mjd, last),
@@ -181,18 +172,9 @@ def summarize(
             mjd_last_detected=_value_at(curve.mjd, last_detected),
             mag_last_detected=_value_at(curve.mag, last_detected),
             is_detected=bool(detected.any()),
-            mean_mag=_number(mean_mag),
-            rms_mag=_number(rms_mag),
-            robust_mag=_number(robust_mag),
-            robust_rms=_number(robust_rms),
-            median_snr=_number(median_snr),
-            best_snr=_number(best_snr),
-            worst_snr=_number(worst_snr),
             frame_rate=_frame_rate(times),
-            medians=medians,
-            minima=minima,
-            maxima=maxima,
-            stds=stds,
+            **of_brightness,
+            **_by_statistic(described),
         )
 
 
@@ -215,10 +197,7 @@ def summarize_block(
         Equal to those of :func:`summarize` to rounding.
     """
     with np.errstate(all="ignore"):
-        (mean_mag, rms_mag), (robust_mag, robust_rms) = _mean_and_std(curve.mag), _robust(curve.mag)
-        (mean_flux, rms_flux), (robust_flux, robust_rms_flux) = _mean_and_std(curve.flux), _robust(curve.flux)
         snr = curve.flux / curve.fluxerr
-        worst_snr, median_snr, best_snr = _least_median_greatest(snr)
         detected = snr > detection_threshold
         count, rows = curve.mjd.shape
         number = np.count_nonzero(detected, axis=-1)
@@ -228,10 +207,7 @@ def summarize_block(
         steps = np.median(np.diff(curve.mjd), axis=-1) if rows > 1 else np.full(count, np.nan)
         described = {name: _block_statistics(values) for name, values in columns.items()}
         floats = {
-            "mean_flux": mean_flux,
-            "rms_flux": rms_flux,
-            "robust_flux": robust_flux,
-            "robust_rms_flux": robust_rms_flux,
+            **_of_brightness(curve.mag, curve.flux, snr),
             "mjd_first": first_time,
             "mjd_mid": (first_time + last_time) / 2,
             "mjd_last": last_time,
@@ -239,13 +215,6 @@ def summarize_block(
             "mag_last": curve.mag[:, -1],
             "mjd_last_detected": np.where(number > 0, curve.mjd[series, last], np.nan),
             "mag_last_detected": np.where(number > 0, curve.mag[series, last], np.nan),
-            "mean_mag": mean_mag,
-            "rms_mag": rms_mag,
-            "robust_mag": robust_mag,
-            "robust_rms": robust_rms,
-            "median_snr": median_snr,
-            "best_snr": best_snr,
-            "worst_snr": worst_snr,
             "frame_rate": 1 / (steps * SECONDS_PER_DAY),
         }
     statistics: dict[str, list[Any]] = {
@@ -254,12 +223,40 @@ def summarize_block(
         "num_detected": number.tolist(),
         "is_detected": (number > 0).tolist(),
         **{name: _numbers(values) for name, values in floats.items()},
-        **{
-            statistic: [{name: values[order][index] for name, values in described.items()} for index in range(count)]
-            for order, statistic in enumerate(("medians", "minima", "maxima", "stds"))
-        },
     }
-    return [ColumnSummary(**{name: values[index] for name, values in statistics.items()}) for index in range(count)]
+    return [
+        ColumnSummary(
+            **{name: values[index] for name, values in statistics.items()},
+            **_by_statistic({name: [values[index] for values in lists] for name, lists in described.items()}),
+        )
+        for index in range(count)
+    ]
+
+
+def _of_brightness(mag: FloatArray, flux: FloatArray, snr: FloatArray) -> dict[str, FloatArray]:
+    """Return the statistics of finite magnitudes, fluxes and S/N, of shape (n,) or, for many series, (s, n)."""
+    (mean_mag, rms_mag), (robust_mag, robust_rms) = _mean_and_std(mag), _robust(mag)
+    (mean_flux, rms_flux), (robust_flux, robust_rms_flux) = _mean_and_std(flux), _robust(flux)
+    worst_snr, median_snr, best_snr = _least_median_greatest(snr)
+    return {
+        "mean_flux": mean_flux,
+        "rms_flux": rms_flux,
+        "robust_flux": robust_flux,
+        "robust_rms_flux": robust_rms_flux,
+        "mean_mag": mean_mag,
+        "rms_mag": rms_mag,
+        "robust_mag": robust_mag,
+        "robust_rms": robust_rms,
+        "median_snr": median_snr,
+        "best_snr": best_snr,
+        "worst_snr": worst_snr,
+    }
+
+
+def _by_statistic(described: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
+    """Arrange the median, minimum, maximum and standard deviation of each column by statistic."""
+    statistics = ("medians", "minima", "maxima", "stds")
+    return {name: {key: values[order] for key, values in described.items()} for order, name in enumerate(statistics)}
 
 
 def _block_statistics(values: FloatArray) -> tuple[list[float | None], ...]:
@@ -291,16 +288,15 @@ def robust(values: npt.ArrayLike) -> tuple[float, float]:
     the **mean** and standard deviation of the rest taken, in at most 3 rounds, while something is dropped and at least
     5 points remain. Where nothing is dropped, as always among fewer than 5 points, the centre is the median.
     """
-    values = _finite(np.asarray(values, dtype=np.float64))
-    if values.size == 0:
-        return math.nan, math.nan
     with np.errstate(all="ignore"):
-        centre, scatter = _robust(values)
+        centre, scatter = _robust(_finite(np.asarray(values, dtype=np.float64)))
         return float(centre), float(scatter)
 
 
 def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Estimate centre and scatter of finite values, of shape (n,) or, for many series, (s, n)."""
+    if values.shape[-1] == 0:
+        return _mean_and_std(values)
     centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
     mask = np.ones(values.shape, bool)
     number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
@@ -316,12 +312,9 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     return centre, scatter
 
 
-def _column_statistics(frame: pd.DataFrame, mjd: FloatArray) -> tuple[dict[str, float | None], ...]:
-    """Return medians, minima, maxima and standard deviations of the columns; ``mjd`` are the times of the rows."""
-    medians: dict[str, float | None] = {}
-    minima: dict[str, float | None] = {}
-    maxima: dict[str, float | None] = {}
-    stds: dict[str, float | None] = {}
+def _column_statistics(frame: pd.DataFrame, mjd: FloatArray) -> dict[str, list[float | None]]:
+    """Return median, minimum, maximum and standard deviation of each column; ``mjd`` are the times of the rows."""
+    described: dict[str, list[float | None]] = {}
     order = _order(mjd)
     for name, column in frame.items():
         if is_numeric(column):
@@ -330,12 +323,12 @@ def _column_statistics(frame: pd.DataFrame, mjd: FloatArray) -> tuple[dict[str, 
             values = _finite(values) if values.dtype.kind == "f" else values
             if name in MAGNITUDES:
                 values = values[(values > -SENTINEL_MAG) & (values < SENTINEL_MAG)]
-            key, floats = str(name), values.astype(np.float64, copy=False)
-            minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(values))
+            floats = values.astype(np.float64, copy=False)
+            minimum, median, maximum = _least_median_greatest(values)
             if name in INFERRED["ra"] and floats.size:
-                medians[key] = _number(circular_median(floats))
-            stds[key] = _number(_mean_and_std(floats)[1])
-    return medians, minima, maxima, stds
+                median = np.asarray(circular_median(floats))
+            described[str(name)] = [*map(_number, (median, minimum, maximum, _mean_and_std(floats)[1]))]
+    return described
 
 
 def _order(mjd: FloatArray) -> slice | npt.NDArray[np.intp] | None:

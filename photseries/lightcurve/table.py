@@ -262,4 +262,4 @@ def _invalid(problems: Iterable[_Problem]) -> InvalidError:
     fields: dict[str, list[str]] = {}
     for field, message in problems:
         fields.setdefault(field, []).append(message)
-    return InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)
+    return InvalidError.of_fields(fields)

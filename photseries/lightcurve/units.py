@@ -56,7 +56,7 @@ _PLAIN: Final[Mapping[str, tuple[float, _Powers]]] = {
     **dict.fromkeys(("h", "hr", "hour"), (3600.0, {"s": 1})),
     **dict.fromkeys(("d", "day"), (86400.0, {"s": 1})),
     **dict.fromkeys(("DN", "dn"), (1.0, {"DN": 1})),
-    **dict.fromkeys(("%", "percent"), (0.01, {})),
+    **dict.fromkeys(("%", "percent", "pct"), (0.01, {})),
     "maggy": (1.0, {"mgy": 1}),
     "micron": (1e-6, {"m": 1}),
     "min": (60.0, {"s": 1}),

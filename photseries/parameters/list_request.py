@@ -101,18 +101,18 @@ class ListRequest:
 def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
     """Return the parameters of an export of a list."""
     cursor = Parameter(
-        name="cursor",
-        kind=TEXT,
-        sentence="Continue an interrupted answer: `asked` and `series_id` of the last complete series, with a "
+        "cursor",
+        TEXT,
+        "Continue an interrupted answer: `asked` and `series_id` of the last complete series, with a "
         "dot between them, such as 17.4711. The manifest covers the whole list.",
     )
     files = Parameter(
-        name="files",
-        kind=FLAG,
+        "files",
+        FLAG,
+        "With format=zip: whether to include the files, or only series.jsonl and manifest.json.",
         default=True,
-        sentence="With format=zip: whether to include the files, or only series.jsonl and manifest.json.",
     )
-    form = Parameter(name="format", kind=choice(*formats), default=formats[0], sentence="The format of the answer.")
+    form = Parameter("format", choice(*formats), "The format of the answer.", default=formats[0])
     return (form, *PART, files, cursor)
 
 
@@ -135,12 +135,12 @@ def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> Li
     lists = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
     if len(lists) != 1:
         names = ", ".join((*LISTS, POSITIONS))
-        raise _invalid(
+        raise InvalidError.of_field(
             next(iter(lists), "ids"), f"The body must have exactly one of {names} (with radius), not {len(lists)}."
         )
     ((by, entries),) = lists.items()
     if not isinstance(entries, list) or not 0 < len(entries) <= MAX_ENTRIES:
-        raise _invalid(by, f"{by} must be a list of 1 to {MAX_ENTRIES:,} entries.")
+        raise InvalidError.of_field(by, f"{by} must be a list of 1 to {MAX_ENTRIES:,} entries.")
     values = read(texts_of(rest), (*SUMMARY_CRITERIA, *asked_parameters(formats)))
     positions = positions_of(entries, values, MAX_ENTRIES) if by == POSITIONS else None
     return ListRequest(
@@ -164,7 +164,7 @@ def _parse_entries(by: str, entries: Sequence[object]) -> list[object]:
         try:
             values.append(LISTS[by].read(entry))
         except ValueError:
-            raise _invalid(by, f"{by}[{index}] is {entry!r:.60}; it must be {LISTS[by].name}.") from None
+            raise InvalidError.of_field(by, f"{by}[{index}] is {entry!r:.60}; it must be {LISTS[by].name}.") from None
     return values
 
 
@@ -173,13 +173,9 @@ def _parse_cursor(cursor: str | None) -> tuple[int, int] | None:
         return None
     match = _CURSOR.fullmatch(cursor)
     if match is None or int(match[2]) > _MAX_ID:
-        raise _invalid(
+        raise InvalidError.of_field(
             "cursor",
             f"Invalid cursor: {cursor[:60]!r}. It must be `asked` and `series_id` of a row, with a dot between them, "
             "such as 17.4711.",
         )
     return int(match[1]), int(match[2])
-
-
-def _invalid(name: str, message: str) -> InvalidError:
-    return InvalidError(message, fields={name: [message]})

@@ -12,6 +12,7 @@ import orjson
 from photseries.errors import InvalidError
 from photseries.fields import Operator
 from photseries.lightcurve.epochs import JULIAN_DATES
+from photseries.lightcurve.positions import Cone
 from photseries.lightcurve.time_scales import in_every_scale
 from photseries.parameters.table import (
     CONTROLS,
@@ -61,14 +62,6 @@ class Condition:
     field: str
     value: Any
     by_scale: Mapping[str, float] | None = None
-
-
-class Cone(NamedTuple):
-    """A circle on the sky; all in deg, ICRS."""
-
-    ra: float
-    dec: float
-    radius: float
 
 
 class Positions(NamedTuple):
@@ -136,7 +129,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Q
     cone = cone_of(values) if near is None else None
     sort_by = values.get("sortBy", "obj_id" if near is None else SEPARATION)
     if (sort_by == SEPARATION) != (near is not None) and (cone is None or near is not None):
-        raise _invalid(
+        raise InvalidError.of_field(
             "sortBy",
             "sortBy=separation requires a cone: add ra, dec and radius."
             if near is None
@@ -211,7 +204,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
                 break
             values[parameter.name] = [*values.get(parameter.name, []), value] if parameter.repeatable else value
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
     return values
 
 
@@ -284,19 +277,21 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     if "cursor" not in values:
         return None
     if values["pageNumber"] != 1:
-        raise _invalid("cursor", "cursor and pageNumber cannot be combined: leave out pageNumber.")
+        raise InvalidError.of_field("cursor", "cursor and pageNumber cannot be combined: leave out pageNumber.")
     text = values["cursor"]
     try:
         parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         cursor = Cursor(*parts)
     except (ValueError, TypeError):
-        raise _invalid("cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged.") from None
+        raise InvalidError.of_field(
+            "cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged."
+        ) from None
     if (cursor.sort_by, cursor.descending) != (sort_by, descending):
-        raise _invalid(
+        raise InvalidError.of_field(
             "cursor", "The cursor was issued for another sortBy or sortOrder. Repeat those, or leave out the cursor."
         )
     if type(cursor.id) is not int or "\0" in str(cursor.value):
-        raise _invalid("cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged.")
+        raise InvalidError.of_field("cursor", f"Invalid cursor: {_quote(text)}. Use the cursor of an answer unchanged.")
     return cursor
 
 
@@ -308,15 +303,17 @@ def positions_of(entries: object, values: Mapping[str, Any], limit: int = MAX_PO
     InvalidError
     """
     if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
-        raise _invalid("positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc.")
+        raise InvalidError.of_field(
+            "positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc."
+        )
     if not isinstance(entries, list) or not 0 < len(entries) <= limit:
-        raise _invalid("positions", f"positions must be a list of 1 to {limit:,} pairs [ra, dec].")
+        raise InvalidError.of_field("positions", f"positions must be a list of 1 to {limit:,} pairs [ra, dec].")
     pairs = []
     for index, pair in enumerate(entries):
         try:
             pairs.append(_pair(pair))
         except (TypeError, ValueError):
-            raise _invalid(
+            raise InvalidError.of_field(
                 "positions",
                 f"positions[{index}] is {pair!r:.60}; it must be [ra, dec], "
                 f"{RIGHT_ASCENSION.name} and {DECLINATION.name}.",
@@ -348,9 +345,13 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
     for name, value in body.items():
         if isinstance(value, list) and len(value) > MAX_VALUES:
-            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_quote(name)}.")
+            raise InvalidError.of_field(
+                name[:MAX_NAME_LENGTH], f"At most {MAX_VALUES} values are accepted in {_quote(name)}."
+            )
         if value == [] and name not in repeatable:
-            raise _invalid(name[:MAX_NAME_LENGTH], f"The list {_quote(name)} is empty. Give a value, or leave it out.")
+            raise InvalidError.of_field(
+                name[:MAX_NAME_LENGTH], f"The list {_quote(name)} is empty. Give a value, or leave it out."
+            )
         try:
             if not isinstance(value, list):
                 texts[name] = [_format_value(value)]
@@ -359,7 +360,7 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
             else:
                 texts[name] = [join_values([_format_value(item) for item in value])]
         except TypeError:
-            raise _invalid(
+            raise InvalidError.of_field(
                 name[:MAX_NAME_LENGTH],
                 f"{name[:MAX_NAME_LENGTH]} must be a string, a number, true or false, or a list of these.",
             ) from None
@@ -372,10 +373,6 @@ def _format_value(value: object) -> str:
     if not isinstance(value, str | int | float):
         raise TypeError
     return str(value)
-
-
-def _invalid(name: str, message: str) -> InvalidError:
-    return InvalidError(message, fields={name: [message]})
 
 
 def _quote(text: str) -> str:

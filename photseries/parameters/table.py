@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from photseries.fields import ANSWERED, FIELDS, Comparison, Field, Operator
 from photseries.parameters.value_types import (
@@ -47,13 +47,14 @@ FORMATS = ("json", "hdf5", "none")
 SEPARATION = "separation"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Parameter:
     """A query parameter: its spellings, its value type and its description."""
 
     name: str
     kind: ValueType
     sentence: str
+    _: KW_ONLY
     aliases: tuple[str, ...] = ()
     default: object = None
     repeatable: bool = False
@@ -69,10 +70,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Criterion(Parameter):
     """A parameter that restricts which series match; ``robust`` is the field under ``useRobustMagAndRMS``."""
 
+    _: KW_ONLY
     field: str
     operator: Operator
     label: str
@@ -146,54 +148,54 @@ OF_SOURCE = _criterion(FIELDS["obj_id"], Comparison("obj_id", Operator.ONE_OF, "
 #: The parameters of paging, order and content of the answer.
 CONTROLS: tuple[Parameter, ...] = (
     Parameter(
-        name="useRobustMagAndRMS",
-        kind=FLAG,
+        "useRobustMagAndRMS",
+        FLAG,
+        "Compare magBrighterThan, magFainterThan, minRMS and maxRMS with robust_mag and robust_rms.",
         default=False,
-        sentence="Compare magBrighterThan, magFainterThan, minRMS and maxRMS with robust_mag and robust_rms.",
     ),
     Parameter(
-        name="timeScale",
-        kind=choice(*FIELDS["time_scale"].values),
-        sentence="The scale of the times in the criteria, which are converted for each series with a time_scale. "
+        "timeScale",
+        choice(*FIELDS["time_scale"].values),
+        "The scale of the times in the criteria, which are converted for each series with a time_scale. "
         "Without this parameter, and for other series, times are compared with the stored MJD.",
     ),
     Parameter(
-        name="dataFormat",
-        kind=choice(*FORMATS),
+        "dataFormat",
+        choice(*FORMATS),
+        "Format of the table of each series: json, hdf5 (base64) or none.",
         default="none",
-        sentence="Format of the table of each series: json, hdf5 (base64) or none.",
     ),
     Parameter(
-        name="sortBy",
-        kind=choice(*ANSWERED, SEPARATION),
-        sentence="The field to sort by. The id breaks ties, null sorts last, objects and lists sort "
+        "sortBy",
+        choice(*ANSWERED, SEPARATION),
+        "The field to sort by. The id breaks ties, null sorts last, objects and lists sort "
         "as text, and separation needs a cone. "
         "Default: obj_id, or separation for a list of positions.",
     ),
     Parameter(
-        name="features",
-        kind=FLAG,
+        "features",
+        FLAG,
+        "Whether to include the features, such as von_neumann; a single series always includes them.",
         default=False,
-        sentence="Whether to include the features, such as von_neumann; a single series always includes them.",
     ),
-    Parameter(name="sortOrder", kind=choice("asc", "desc"), default="asc", sentence="Ascending or descending."),
-    Parameter(name="pageNumber", kind=POSITIVE, default=1, sentence="The page, from 1."),
+    Parameter("sortOrder", choice("asc", "desc"), "Ascending or descending.", default="asc"),
+    Parameter("pageNumber", POSITIVE, "The page, from 1.", default=1),
     Parameter(
-        name="numPerPage",
-        kind=POSITIVE,
+        "numPerPage",
+        POSITIVE,
+        f"Series per page, at most {MAX_PER_PAGE}; a higher number means {MAX_PER_PAGE}.",
         default=100,
-        sentence=f"Series per page, at most {MAX_PER_PAGE}; a higher number means {MAX_PER_PAGE}.",
     ),
     Parameter(
-        name="cursor",
-        kind=TEXT,
-        sentence="The `cursor` of the previous answer, in place of pageNumber. Every page is as fast as the first.",
+        "cursor",
+        TEXT,
+        "The `cursor` of the previous answer, in place of pageNumber. Every page is as fast as the first.",
     ),
     Parameter(
-        name="includeTotal",
-        kind=FLAG,
+        "includeTotal",
+        FLAG,
+        "Whether to count all matches (totalMatches), which is slow for many matches.",
         default=True,
-        sentence="Whether to count all matches (totalMatches), which is slow for many matches.",
     ),
 )
 

@@ -156,38 +156,19 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _count(text: str) -> int:
-    number = _integer(text)
-    if not 0 <= number <= _MAX_INTEGER:
-        raise ValueError
-    return number
-
-
-def _points(text: str) -> int:
-    value = _integer(text)
-    if value < 4:
-        raise ValueError
-    return value
-
-
 def integer(minimum: int, maximum: int) -> ValueType:
     """Return the type of an integer in an inclusive interval."""
+    return _integer_type(f"an integer from {minimum:,} to {maximum:,}", minimum, maximum)
 
+
+def _integer_type(name: str, minimum: int, maximum: int = _MAX_INTEGER) -> ValueType:
     def read(text: str) -> int:
         number = _integer(text)
         if not minimum <= number <= maximum:
             raise ValueError
         return number
 
-    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
-    return ValueType(f"an integer from {minimum:,} to {maximum:,}", read, schema)
-
-
-def _positive(text: str) -> int:
-    number = _count(text)
-    if number < 1:
-        raise ValueError
-    return number
+    return ValueType(name, read, {"type": "integer", "minimum": minimum, "maximum": maximum})
 
 
 def _number(text: str) -> float:
@@ -207,6 +188,12 @@ def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[st
         return number
 
     return read
+
+
+def _number_type(name: str, low: float, high: float, *, open_low: bool = False) -> ValueType:
+    """Return the type of a number in an interval that includes its maximum."""
+    schema = {"type": "number", "exclusiveMinimum" if open_low else "minimum": low, "maximum": high}
+    return ValueType(name, _between(low, high, open_low=open_low), schema)
 
 
 _DURATION = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})(s|min|h|d)$")
@@ -258,10 +245,6 @@ _DATE: Mapping[str, object] = {"type": "string", "format": "date"}
 _TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 
 
-def _at_least(minimum: int) -> Mapping[str, object]:
-    return {"type": "integer", "minimum": minimum, "maximum": _MAX_INTEGER}
-
-
 TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _parse_text, _ANY_TEXT)
 TEXTS = ValueType(
     "one or more strings, separated by commas; put double quotes around a string that contains a comma",
@@ -274,9 +257,9 @@ FLUX_UNITS = ValueType(
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
 INTEGERS = ValueType("one or more integers, separated by commas", _split(_integer), _list_of(_ANY_INTEGER))
-COUNT = ValueType(f"an integer from 0 to {_MAX_INTEGER}", _count, _at_least(0))
-POSITIVE = ValueType(f"an integer from 1 to {_MAX_INTEGER}", _positive, _at_least(1))
-POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
+COUNT = _integer_type(f"an integer from 0 to {_MAX_INTEGER}", 0)
+POSITIVE = _integer_type(f"an integer from 1 to {_MAX_INTEGER}", 1)
+POINTS = _integer_type("an integer of at least 4", 4, 10**18 - 1)
 NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
 NUMBERS = ValueType("one or more finite numbers, separated by commas", _split(_number), _list_of(_ANY_NUMBER))
 FLAG = ValueType("true or false (also t, yes, 1, f, no, 0)", _flag, {"type": "boolean"})
@@ -290,14 +273,9 @@ RIGHT_ASCENSION = ValueType(
     lambda text: _between(0, 360)(text) % 360,
     {"type": "number", "minimum": 0, "maximum": 360},
 )
-DECLINATION = ValueType(
-    "an angle from -90 to 90 degrees", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90}
-)
-RADIUS = ValueType(
-    "an angle above 0 and up to 180 degrees",
-    _between(0, 180, open_low=True),
-    {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
-)
+DECLINATION = _number_type("an angle from -90 to 90 degrees", -90, 90)
+RADIUS = _number_type("an angle above 0 and up to 180 degrees", 0, 180, open_low=True)
+SEARCH_RADIUS = _number_type("an angle from 0 to 180 degrees", 0, 180)
 DURATION = ValueType(
     "a duration with its unit (s, min, h or d), such as 10min",
     _duration,
@@ -308,17 +286,8 @@ BIN = ValueType(
     lambda text: "night" if text == "night" else _duration(text),
     {"type": "string", "pattern": f"{_DURATION.pattern}|^night$", "examples": ["10min", "night"]},
 )
-PERIOD = ValueType(
-    "a positive number of days, such as 0.55",
-    _between(1e-9, 1e9),
-    {"type": "number", "minimum": 1e-9, "maximum": 1e9},
-)
-SIGMAS = ValueType(
-    "a positive number up to 1000", _between(1e-9, 1000), {"type": "number", "minimum": 1e-9, "maximum": 1000}
-)
-SEARCH_RADIUS = ValueType(
-    "an angle from 0 to 180 degrees", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180}
-)
+PERIOD = _number_type("a positive number of days, such as 0.55", 1e-9, 1e9)
+SIGMAS = _number_type("a positive number up to 1000", 1e-9, 1000)
 STATISTIC = ValueType(
     f"a comparison such as medians.bg<600, with one of {', '.join(PER_COLUMN)} before the dot, and <, <=, >, >= or = "
     "before the number; put double quotes around a column name with spaces or operators",

@@ -69,7 +69,9 @@ def test_server_command_without_server_names_the_extra(monkeypatch):
 def test_unknown_command_is_rejected():
     outcome = CliRunner().invoke(main, ["fnid"])
     assert outcome.exit_code == 2
-    assert "No such command 'fnid'" in outcome.output
+    assert "No such command 'fnid'. Did you mean find?" in outcome.output
+    assert "Did you mean" not in CliRunner().invoke(main, ["xyzzy"]).output
+    assert "No such option" in CliRunner().invoke(main, ["--hlep"]).output
 
 
 def options(command):

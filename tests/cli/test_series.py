@@ -253,3 +253,27 @@ def test_download_writes_all_matching_series(run, series, tmp_path):
     assert "'colour': it must be one or more of" in run("download", path, "--derive", "colour", status=2).stderr
     assert "one of .h5" in run("download", tmp_path / "long.csv", status=2).stderr
     assert "Cannot write" in run("download", tmp_path / "nowhere" / "long.h5", status=2).stderr
+
+
+def test_periods_are_printed_with_units(run, series):
+    lines = run("periods", series[0], "--put", "0.25", "--method", "by eye").stdout.splitlines()
+    assert re.split("  +", lines[0].strip()) == [
+        "period [d]", "method", "preferred", "power", "false_alarm", "error [d]", "who", "when",
+    ]  # fmt: skip
+    assert re.split("  +", lines[1].strip())[:3] == ["0.250000", "by eye", "no"]
+    assert run("periods", series[0], "--delete").stdout.splitlines() == [re.sub("  +", "  ", lines[0].strip())]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_list_may_begin_with_a_byte_order_mark(run, series, tmp_path, encoding):
+    names = tmp_path / "names.txt"
+    names.write_text("star\n", encoding)
+    run("download", tmp_path / "found.parquet", "--list", names)
+    assert set(pd.read_parquet(tmp_path / "found.parquet")["obj_id"]) == {"star"}
+
+
+def test_a_list_in_another_encoding_is_refused(run, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("star\n", "utf-16")
+    refused = run("download", tmp_path / "found.ndjson", "--list", names, status=2)
+    assert refused.stderr.startswith("photseries: The list is not text in UTF-8: ")

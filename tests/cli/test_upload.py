@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from photseries.client import Client, Outcome
+from photseries.client import Client, Outcome, Uploaded
 from photseries.errors import QuotaExceededError
 from tests.support import DATA, TESS, columns, macho, recipe_read
 
@@ -309,3 +309,14 @@ def test_an_upload_that_ends_early_links_to_the_page_about_errors(run, world, tm
         "photseries: The quota of admin is 2 series. 0 of 2 files are done. Repeat the command to continue. "
         f"See {error.help}"
     )
+
+
+def test_files_are_counted_once_however_many_series_they_contain(run, world, tmp_path, monkeypatch):
+    folder = written(tmp_path / "night", ["a.csv", "b.csv"])
+    file, other = sorted(folder.iterdir())
+    made = [Outcome(0, (file, {}), Uploaded(number, "created")) for number in range(1, 6)]
+    quota = Outcome(1, (other, {}), None, QuotaExceededError("The quota of admin is 5 series."))
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([*made, quota]))
+    outcome = run("upload", folder, *FIELDS, status=2)
+    assert "1 of 2 files are done." in outcome.stderr
+    assert "5 created" in outcome.stderr

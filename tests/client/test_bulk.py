@@ -11,7 +11,8 @@ from astropy.table import QTable
 from astropy.time import Time
 
 from photseries.client import ReadOptions
-from photseries.errors import DuplicateError, InvalidError
+from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError
+from tests.client.between import Between
 
 
 def night(stars, rows=30, seed=0):
@@ -150,3 +151,66 @@ def test_failed_series_stores_nothing_with_all_or_nothing(client, shared, monkey
     outcomes = list(client.upload_many(table, by="series_obj_id", on_error="abort", **shared))
     assert [outcome.error.code for outcome in outcomes] == ["aborted"] * 4 + ["invalid"]
     assert client.count(series_name=shared["series_name"]) == 0
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "replace"])
+@pytest.mark.parametrize("place", [3, 33], ids=["sent alone", "sent together"])
+def test_a_key_that_another_item_had_is_refused_however_either_was_sent(client, shared, if_exists, place):
+    """The first 32 items of an iterator are sent alone, the others together."""
+    items = list(frames(40))
+    items[36] = (pd.DataFrame({"mjd": [1.0], "flux": [5.0]}), {"series_obj_id": place})
+    outcomes = list(client.upload_many(iter(items), if_exists=if_exists, **shared))
+    assert {outcome.index: type(outcome.error) for outcome in outcomes if outcome.error} == {36: DuplicateError}
+    (kept,) = client.iter(series_name=shared["series_name"], series_obj_id=str(place))
+    assert kept.data["flux"].tolist() == [100.0 + place + number for number in range(9)]
+
+
+def test_a_file_with_the_key_of_a_table_that_was_sent_with_others_is_refused(client, shared, tmp_path):
+    file = tmp_path / "again.csv"
+    file.write_text("mjd,flux\n59000,1\n59001,2\n")
+    items = [*frames(40), (str(file), {"series_obj_id": 39})]
+    outcomes = {outcome.index: outcome for outcome in client.upload_many(items, if_exists="replace", **shared)}
+    assert {index: type(outcome.error) for index, outcome in outcomes.items() if outcome.error} == {40: DuplicateError}
+    assert len(client[outcomes[39].uploaded.id].data) == 9
+
+
+def test_a_table_with_a_number_as_column_name_fails_alone(client, shared):
+    items = [(table.rename(columns={"note": 0}), fields) for table, fields in frames(40)]
+    outcomes = list(client.upload_many(items, **shared))
+    assert {outcome.index for outcome in outcomes if outcome.error} == {*range(0, 40, 5)}
+    assert {outcome.error.fields["data.0"][0] for outcome in outcomes if outcome.error} == {
+        "The column 0 has a name that is not a text."
+    }
+
+
+def test_an_empty_table_has_no_series(client, shared):
+    empty = night(1).iloc[:0]
+    assert list(client.upload_many(empty, by="series_obj_id", **shared)) == []
+    assert list(client.upload_many(pa.Table.from_pandas(empty), by="series_obj_id", **shared)) == []
+
+
+def test_metadata_that_differ_for_one_series_are_refused(client, shared):
+    about = pd.DataFrame({"series_obj_id": ["star 0"] * 2, "channel": ["a", "b"], "altdata": ['{"n": 1}'] * 2})
+    with pytest.raises(InvalidError, match=r"several rows.*'star 0'"):
+        client.upload_many(night(1), by="series_obj_id", metadata=about, **shared)
+    same = about.assign(channel="a")
+    (outcome,) = client.upload_many(night(1), by="series_obj_id", metadata=same, **shared)
+    assert client[outcome.uploaded.id].channel == "a"
+
+
+def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, service, shared):
+    with Between(service.url) as between, type(client)(between.url, service.token) as cut:
+        between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
+        with pytest.raises(OutcomeUnknownError, match="cut short"):
+            list(cut.upload_many(night(2), by="series_obj_id", **shared))
+
+
+def test_nan_is_a_missing_field_however_a_table_is_sent(client, shared):
+    """It stands for a missing value in rows of pandas; the text null was stored."""
+    items = [(table, {**fields, "channel": np.nan, "limiting_mag": np.nan}) for table, fields in frames(40)]
+    outcomes = list(client.upload_many(items, **shared))
+    assert {client[outcome.uploaded.id].channel for outcome in outcomes[::39]} == {None}
+    assert client[client.upload(items[0][0], **{**shared, "series_obj_id": "x", "channel": np.nan}).id].channel is None
+    part = night(1, rows=4).assign(series_obj_id="y", channel=["a", "a", np.nan, np.nan])
+    split = list(client.upload_many([part], by=["series_obj_id", "channel"], bulk=True, **shared))
+    assert [client[outcome.uploaded.id].channel for outcome in split] == ["a", None]

@@ -8,8 +8,15 @@ import pyarrow.parquet
 import pytest
 
 from photseries.client import lists
-from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
-from tests.client.between import PASS, Between
+from photseries.errors import (
+    AlteredError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    UnreachableError,
+    UnreadableFileError,
+)
+from tests.client.between import PASS, Between, answer
 from tests.support import columns
 
 
@@ -178,3 +185,38 @@ def test_files_stay_in_the_cache(client, world, stars, tmp_path, monkeypatch):
     assert asked == [12, 1]
     assert len(again[stars["star 5"]]) == 4
     pd.testing.assert_frame_equal(again[stars["star 6"]], first[6])
+
+
+def test_tables_of_a_collection_are_decoded_on_use(client, stars, tmp_path, monkeypatch):
+    """So memory does not grow with the number of tables ahead, and a damaged file fails only when it is used."""
+    for cache in (None, tmp_path / "cache"):
+        collection = client.collection(series_name="many", sort_by="id", cache=cache, progress=False)
+        with monkeypatch.context() as patch:
+            patch.setattr("photseries.client.series.read_file", lambda blob: pytest.fail("nobody wants a table"))
+            assert [one.id for one in collection] == [*stars.values()]
+
+
+def test_a_file_that_disappears_from_the_cache_is_fetched_again(client, stars, tmp_path):
+    collection = client.collection(series_name="many", sort_by="id", cache=tmp_path, progress=False)
+    cached = [*collection] and [*collection]
+    for file in tmp_path.rglob("*.h5"):
+        file.unlink()
+    assert len(cached[3].data) == 13
+    assert len([*tmp_path.rglob("*.h5")]) == 1
+
+
+def test_a_hash_from_the_service_names_no_file_outside_the_cache(client, service, tmp_path):
+    series = {"id": 1, "content_hash": "../../outside", "hash": "x", "revision": 1}
+    with Between() as between, type(client)(between.url, service.token) as hostile:
+        between.fates = [answer(200, {"series": [series], "cursor": None})]
+        with pytest.raises(AlteredError, match="no valid hashes"):
+            list(hostile.collection(cache=tmp_path / "a" / "cache", progress=False))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreadable_table_is_not_left_out_of_the_frames(client, stars):
+    many = client.get_many(ids=[stars["star 1"]])
+    many[0]._fetch = lambda: (many[0].metadata, b"no HDF5")
+    for use in (lambda: many.frames, many.to_pandas):
+        with pytest.raises(UnreadableFileError):
+            use()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from photseries import Client
 from photseries.client.criteria import ConeCriteria, Criteria
-from photseries.client.queries import KEYWORDS, arguments, snake_case
+from photseries.client.queries import KEYWORDS, analysis_arguments, arguments, snake_case
 from photseries.errors import InvalidError
 from photseries.parameters import CRITERIA, parse
 
@@ -84,6 +84,7 @@ def test_lists_of_any_text_arrive_unchanged(texts):
 
 def test_repeated_and_absent_criteria_are_encoded():
     assert arguments({"stat": ["medians.bg<5", "stds.bg>1"], "filter": None}) == {"stat": ["medians.bg<5", "stds.bg>1"]}
+    assert analysis_arguments({"min_period": 0.5, "max_period": None, "bin": None}) == {"minPeriod": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,14 @@ def environ(tmp_path):
     return {"HOME": str(tmp_path)}
 
 
+def test_a_file_that_cannot_be_replaced_leaves_no_copy_of_the_token(environ):
+    path = config_file(environ)
+    path.mkdir(parents=True)
+    with pytest.raises(OSError, match=path.name):
+        save(Settings("http://host", "secret"), environ)
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_arguments_override_environment_and_file(environ):
     save(Settings("http://file", "f"), environ)
     both = {**environ, "PHOTSERIES_URL": "http://environ/", "PHOTSERIES_TOKEN": "e"}

@@ -200,6 +200,33 @@ def test_a_revision_that_was_altered_on_its_way_is_refused(client, between, admi
     assert len(client.get(number, revision=1).data) == 10
 
 
+def test_an_earlier_revision_that_was_altered_on_its_way_is_not_saved(client, between, admin, fields, tmp_path):
+    number = client.upload(columns(), **fields).id
+    whole = admin.get(f"{SERIES}/{number}/data", params={"revision": 1})
+    between.fates = [altered((200, {name: whole.headers[name] for name in (*KEPT, "Repr-Digest")}, whole.content))]
+    with pytest.raises(AlteredError, match=hashlib.md5(whole.content).hexdigest()):
+        client.save(number, tmp_path / "old.h5", revision=1)
+    assert list(tmp_path.iterdir()) == []
+    assert client.save(number, tmp_path / "old.h5", revision=1).read_bytes() == whole.content
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.positions([[10.0, 20.0]], 0.1),
+        lambda client: client.get_many(ids=[1]),
+        lambda client: client.export("list.zip", ids=[1]),
+    ],
+    ids=["positions", "get_many", "export"],
+)
+def test_a_lost_query_is_not_reported_as_a_change(client, between, ask, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    between.fates = [LOSE_ANSWER] * 4
+    with pytest.raises(UnreachableError, match="broke the connection"):
+        ask(client)
+    assert [verb for verb, _ in between.seen] == ["POST"] * 4, "a query is repeated"
+
+
 def test_a_file_created_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
     number = client.upload(columns(), **fields).id
     for path in (f"{number}.csv", f"{number}.h5?rowMax=3"):

@@ -49,8 +49,10 @@ def test_bands_without_errors_and_of_other_units_count():
 def test_bands_without_information_are_skipped():
     made = bands(rows=40)
     time = np.arange(59000.0, 59040)
+    rounded = np.where(np.arange(40) % 2, 0.3, 0.1 + 0.2)  # these differ in the last bit
     nothing = [
         BandCurve(time, np.ones(40), np.ones(40)),
+        BandCurve(time, rounded, None),
         BandCurve(time[:3], time[:3], None),
         BandCurve(time[:0], time[:0], None),
     ]

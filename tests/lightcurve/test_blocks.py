@@ -102,3 +102,13 @@ def test_plain_tables_cause_no_warning(series, rows, seed):
         validate(one, LimitSettings())
         assert infer(one) == {}
         assert inspect(one, one, {}, {}) == type(inspect(one, one, {}, {}))({}, [])
+
+
+@pytest.mark.parametrize("flux", [1e15, 1e-9])
+def test_fluxes_of_impossible_sources_are_not_plain_because_they_cause_a_warning(flux):
+    columns = block(2, 9, 1)
+    columns["flux"][0] *= flux / 1000
+    columns["fluxerr"][0] *= flux / 1000
+    assert list(Block(columns).plain) == [1]
+    one = frame(columns, 0)
+    assert ["check flux_unit" in warning for warning in inspect(one, one, {}, {}).warnings] == [True]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from photseries.errors import InvalidError, LateError
 from photseries.lightcurve import lomb_scargle as module
 from photseries.lightcurve.lomb_scargle import Grid, LombScargle
+from photseries.lightcurve.periodogram import SearchOptions, search_periods
 
 
 def observed(rows=200, period=0.7, noise=0.3, seed=1):
@@ -111,6 +112,22 @@ def test_a_regular_cadence_up_to_the_frequency_where_the_sine_vanishes():
     assert grid.frequencies()[power.argmax()] == pytest.approx(2)
     assert power.max() == pytest.approx(1)
     assert power[-1] < 1e-6
+
+
+@pytest.mark.parametrize("cadence", [1e-9, 1e-8])
+def test_the_exact_power_of_times_whose_steps_are_near_their_rounding(cadence):
+    """At MJD 60000 a float64 resolves 7e-12 d; steps of 1e-9 d still tell periods of a few steps."""
+    random = np.random.default_rng(5)
+    mjd = 60000 + np.arange(2000) * cadence
+    value = 100 + 10 * np.sin(2 * np.pi * (mjd - 60000) / (2.5 * cadence)) + random.normal(0, 1, 2000)
+    frequencies = np.linspace(0.01, 0.49, 97) / cadence
+    power = LombScargle(mjd, value, None).at(frequencies)
+    np.testing.assert_allclose(power, astropys(mjd - 60000, value, np.ones(2000), frequencies), atol=1e-6)
+    assert power.max() > 0.9
+    peak = search_periods(mjd, value, None, SearchOptions(max_peaks=1)).peaks[0]
+    assert peak.period == pytest.approx(2.5 * cadence, rel=1e-4)
+    assert peak.power > 0.9
+    assert peak.false_alarm < 1e-9
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e250])

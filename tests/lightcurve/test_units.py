@@ -21,7 +21,8 @@ KNOWN = [
     "ph/s/cm2", "ph/s", "photon/s", "photon", "ph/(s cm2 Hz)", "electron", "electron/s", "electron / s", "electron s-1",
     "electron.s-1", "electron/min", "adu", "adu/s", "adu / s", "adu s-1", "kadu/s", "adu/pix", "DN", "dn", "DN/s",
     "dn/s", "ct", "ct/s", "ct / s", "count", "count/s", "kct/s", "ct/h", "ct/d", "count/day", "ct/s/cm2", "ct/pix",
-    "%", "percent", "nmgy", "mgy", "maggy", "Jy/beam", "mJy/beam", "Jy/sr", "MJy/sr", "Jy/arcsec2", "Jy.arcsec-2",
+    "%", "percent", "pct", "pct Jy", "nmgy", "mgy", "maggy", "Jy/beam", "mJy/beam", "Jy/sr", "MJy/sr", "Jy/arcsec2",
+    "Jy.arcsec-2",
     "Jy/pixel", "uJy/pix", "Jy Hz", "Jy2", "Jy**2", "Jy^(2)", "Jy s/s", "g/s2", "kg s-2", "electron/s/pix",
     "ph s-1 m-2", "rad", "deg", "arcmin", "electron/hr", "electron/hour", "Jy/bin", "Jy chan", "kg.s**(-2)",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import ClassVar
 from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.formats.registry import EXPORTS, Format
-from photseries.lightcurve.positions import SkyCircle, parse_position, position_in_name
+from photseries.lightcurve.positions import Cone, parse_position, position_in_name
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import SEPARATION, Query
 from photseries.parameters.value_types import MAX_VALUES, join_values
@@ -43,14 +43,14 @@ class Search:
         The same search in the API, without the names.
     names : list of str, optional
         The sources whose names match the text in the box; None without text or for a position.
-    place : SkyCircle, optional
+    place : Cone, optional
         The position in the box.
     """
 
     query: Query
     criteria: dict[str, list[str]]
     names: list[str] | None = None
-    place: SkyCircle | None = None
+    place: Cone | None = None
 
 
 def interpret(
