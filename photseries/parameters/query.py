@@ -30,6 +30,7 @@ __all__ = [
     "Condition",
     "Cone",
     "Cursor",
+    "ParameterValues",
     "Positions",
     "Query",
     "cone_of",
@@ -41,6 +42,9 @@ __all__ = [
     "restrictions_of",
     "texts_of",
 ]
+
+#: Parsed values of parameters by name; the table of parameters states their types.
+ParameterValues = Mapping[str, Any]
 
 MAX_POSITIONS = 10_000
 
@@ -157,7 +161,7 @@ def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
     return Query(restrictions=tuple(restrictions_of(values)), cone=cone_of(values))
 
 
-def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
+def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> ParameterValues:
     """Parse arguments by a table of parameters; absent parameters get their defaults.
 
     Parameters
@@ -238,7 +242,7 @@ def likely_mistakes(query: Query, filters: Collection[str]) -> list[str]:
     return [*closest, *julian_dates][:MAX_PROBLEMS]
 
 
-def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:
+def restrictions_of(values: ParameterValues) -> list[Condition]:
     """Return the restrictions in parameter values."""
     robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
     return [
@@ -254,7 +258,7 @@ def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:
     ]
 
 
-def cone_of(values: Mapping[str, Any]) -> Cone | None:
+def cone_of(values: ParameterValues) -> Cone | None:
     """Return the cone in parameter values.
 
     Raises
@@ -273,7 +277,7 @@ def cone_of(values: Mapping[str, Any]) -> Cone | None:
     return Cone(*(values[name] for name in Cone._fields))
 
 
-def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor | None:
+def _cursor(values: ParameterValues, sort_by: str, descending: bool) -> Cursor | None:
     if "cursor" not in values:
         return None
     if values["pageNumber"] != 1:
@@ -295,7 +299,7 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def positions_of(entries: object, values: Mapping[str, Any], limit: int = MAX_POSITIONS) -> Positions:
+def positions_of(entries: object, values: ParameterValues, limit: int = MAX_POSITIONS) -> Positions:
     """Parse a list of positions of limited length.
 
     Raises

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from photseries.lightcurve.selection import DERIVED, Selection
+from photseries.parameters.query import ParameterValues
 from photseries.parameters.table import FORMATS, Parameter, snake_case
 from photseries.parameters.value_types import (
     BIN,
@@ -133,7 +132,7 @@ APPEND: tuple[Parameter, ...] = (
 )
 
 
-def selection_of(values: Mapping[str, Any]) -> Selection:
+def selection_of(values: ParameterValues) -> Selection:
     """Return the selection in parameter values."""
     return Selection(
         **{snake_case(parameter.name): values[parameter.name] for parameter in PART if parameter.name in values}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
 from photseries.lightcurve.periodogram import SearchOptions
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
+from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter, ParameterValues
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
 from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import success
@@ -58,7 +58,7 @@ class AnalysisHandler(BaseHandler):
             Whether it is slow, and waits for its turn among the analyses.
         """
 
-        def find() -> tuple[SeriesRecord, Mapping[str, Any], bytes, bool]:
+        def find() -> tuple[SeriesRecord, ParameterValues, bytes, bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), accepted)
             series = self.services.reader.get(self.principal, series_id)
@@ -89,7 +89,7 @@ class AnalysisHandler(BaseHandler):
         await self.send([content])
 
 
-def _options(values: Mapping[str, Any]) -> SearchOptions:
+def _options(values: ParameterValues) -> SearchOptions:
     """Return the options of the search that a request describes."""
     return SearchOptions(
         min_period=values.get("minPeriod"),
@@ -113,7 +113,7 @@ class PeriodogramHandler(AnalysisHandler):
         """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
-    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: ParameterValues) -> _Computed:
         method, max_points = values["method"], values["maxPoints"]
         return self.services.analysis.periodogram(
             self.principal, series, points, _options(values), method=method, max_points=max_points
@@ -130,7 +130,7 @@ class SourcePeriodogramHandler(BaseHandler):
     async def get(self, identity: str) -> None:
         """Search the visible series of a source for a common period, by multi-band Lomb-Scargle."""
 
-        def find() -> Mapping[str, Any]:
+        def find() -> ParameterValues:
             values = parameters.read(self.arguments(), SOURCE_PERIODOGRAM)
             self.services.accounts.get(self.principal, "sources", identity)
             self.weigh()
@@ -158,7 +158,7 @@ class FoldedHandler(AnalysisHandler):
         """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
-    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: ParameterValues) -> _Computed:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
@@ -183,7 +183,7 @@ class EnvelopeHandler(AnalysisHandler):
         """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
-    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: ParameterValues) -> _Computed:
         return self.services.analysis.envelope(
             self.principal,
             series,
@@ -210,7 +210,7 @@ class PlotHandler(AnalysisHandler):
         """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
-    def _compute(self, series: SeriesRecord, points: PointSelection, values: Mapping[str, Any]) -> _Computed:
+    def _compute(self, series: SeriesRecord, points: PointSelection, values: ParameterValues) -> _Computed:
         return self.services.analysis.plot(
             self.principal,
             series,

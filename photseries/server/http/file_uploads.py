@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from photseries import parameters
 from photseries.errors import DuplicateError, InvalidError, NotAdoptedError, OutcomeUnknownError, QuotaExceededError
 from photseries.fields import SETTABLE
 from photseries.fields.texts import fields_of_texts
 from photseries.formats.options import OPTIONS, SHARED
-from photseries.parameters import Parameter
+from photseries.parameters import Parameter, ParameterValues
 from photseries.parameters.value_types import POINTS, TEXT
 from photseries.server.archive import Archive, SentFile
 from photseries.server.http.contract import Contract
@@ -57,7 +57,7 @@ class _FileHandler(UploadHandler):
     takes_any_file: ClassVar[bool] = True
 
     @contextmanager
-    def sent(self, accepted: tuple[Parameter, ...]) -> Iterator[tuple[SentFile, dict[str, object], dict[str, Any]]]:
+    def sent(self, accepted: tuple[Parameter, ...]) -> Iterator[tuple[SentFile, dict[str, object], ParameterValues]]:
         """Yield the file, the fields and the other parameters; call it in a thread.
 
         Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 import zstandard
@@ -14,7 +14,7 @@ from photseries import parameters
 from photseries.errors import InvalidError, TooLargeError
 from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
-from photseries.parameters import Parameter
+from photseries.parameters import Parameter, ParameterValues
 from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of, parse_form
 
@@ -32,7 +32,7 @@ class UploadHandler(BaseHandler):
 
     takes_files: ClassVar[bool] = True
 
-    def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, object], dict[str, Any]]:
+    def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, object], ParameterValues]:
         """Parse the body and the query; call it in a thread.
 
         Parameters
