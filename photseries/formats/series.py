@@ -29,12 +29,11 @@ from photseries.formats.calibration import (
     in_stored_unit,
     is_magnitude,
     system_of,
-    zero_point_of_header,
 )
 from photseries.formats.headers import fields_of
 from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
 from photseries.formats.numpy_types import plain_frame
-from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names
+from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names, require_few_names
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
 from photseries.formats.roles import (
@@ -96,6 +95,7 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
             raise invalid(f"{option} is given, but this {'table has names' if option == 'names' else 'is one table'}.")
     if not len(table.frame):
         raise invalid("The table has no rows.")
+    require_few_names(table.frame.columns)
     if not table.frame.columns.is_unique:
         twice = table.frame.columns[table.frame.columns.duplicated()][0]
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
@@ -162,7 +162,7 @@ def _unit_column(frame: pd.DataFrame) -> str | None:
     if name is None or len(units[name]) == 1:
         return name
     known_units = [known_unit(text) for text in units[name]]
-    if any(unit is not None and unit.microjansky for unit in known_units) or any(map(is_magnitude, units[name])):
+    if any(known_units) or any(map(is_magnitude, units[name])):
         raise invalid(
             f"The column {name!r:.60} has several units of flux: {list_names(units[name])}. Select one (where)."
         )
@@ -354,8 +354,7 @@ class _Series:
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
         name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
-        header = self.table.header
-        return calibrate(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
+        return calibrate(frame, columns, unit, self.options, name, column, self.table.header)
 
     def _renamed(
         self, frame: pd.DataFrame, columns: Mapping[str, str], fluxes: Fluxes

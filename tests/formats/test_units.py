@@ -1,6 +1,7 @@
 """Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
 
 import io
+from datetime import date
 from decimal import Decimal
 
 import h5py
@@ -228,6 +229,51 @@ def test_decimals_of_parquet_are_numbers():
     assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]
 
 
+def test_dates_and_lists_of_parquet():
+    table = pa.table(
+        {
+            "date": [date(2024, 1, 31), date(2024, 2, 1)],
+            "mag": [15.0, 16.0],
+            "spectrum": [[1.0], [2.0, 3.0]],
+            "seen": [date(2024, 3, 1), None],
+        }
+    )
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    reading = one_of(read_bytes(content.getvalue(), "curve.parquet", ReadOptions()))
+    assert reading.frame["mjd"].tolist() == [60340.0, 60341.0]
+    np.testing.assert_array_equal(reading.frame["seen"], np.array(["2024-03-01", "NaT"], "M8[D]"))
+    assert list(reading.frame) == ["mjd", "mag", "seen"]
+    assert reading.warnings == ("Left out, as a row holds more than one plain value: spectrum.",)
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual"])
+def test_columns_outside_an_hdf5_file_are_not_read(tmp_path, kind):
+    """libhdf5 reads any file that external storage names, such as a private key, and it would be uploaded."""
+    (tmp_path / "private").write_bytes(np.arange(2.0).tobytes())
+    with h5py.File(tmp_path / "curve.h5", "w") as file:
+        file["mjd"], file["mag"] = [59000.0, 59001.0], [15.0, 16.0]
+        if kind == "external":
+            file.create_dataset("other", (2,), "f8", external=[(str(tmp_path / "private"), 0, 16)])
+        else:
+            layout = h5py.VirtualLayout((2,), "f8")
+            layout[:] = h5py.VirtualSource("other.h5", "x", (2,))
+            file.create_virtual_dataset("other", layout)
+    assert list(one_of(collect(tmp_path / "curve.h5", ReadOptions())).frame) == ["mag", "mjd"]
+
+
+def test_a_frame_outside_an_hdf5_file_is_not_read(tmp_path):
+    (tmp_path / "private").write_bytes(np.arange(4.0).tobytes())
+    pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0]}).to_hdf(tmp_path / "curve.h5", key="a")
+    with h5py.File(tmp_path / "curve.h5", "a") as file:
+        attributes = dict(file["a/block0_values"].attrs)
+        del file["a/block0_values"]
+        values = file["a"].create_dataset("block0_values", (2, 2), "f8", external=[(str(tmp_path / "private"), 0, 32)])
+        values.attrs.update(attributes)
+    with pytest.raises(InvalidError, match='format="fixed"'):
+        collect(tmp_path / "curve.h5", ReadOptions())
+
+
 def test_indexes_and_datetimes_in_the_layout_fixed_of_pandas(tmp_path):
     moments = pd.to_datetime(["2020-01-01 12:00", "2020-01-02 12:00"])
     frames = (
@@ -324,7 +370,9 @@ def test_relative_errors_in_fits_are_refused(value, unit, error):
         read_bytes(content.getvalue(), "x.fits", ReadOptions())
 
 
-@pytest.mark.parametrize("keywords", ["# ZP: 25.0 mag (AB)\n", "# zp = 25 AB\n", "# ZP: see paper\n# MAGZP: 25\n"])
+@pytest.mark.parametrize(
+    "keywords", ["# ZP: 25.0 mag (AB)\n", "# ZP: 25.0 +- 0.1\n", "# zp = 25 AB\n", "# ZP: see paper\n# MAGZP: 25\n"]
+)
 def test_zero_points_of_comments_may_have_a_unit(keywords):
     """By hand: 10^(0.4 (23.9 - 25)) is 0.36308."""
     text = f"{keywords}mjd,flux\n59000,100\n59001,110\n"
@@ -335,6 +383,6 @@ def test_zero_points_of_comments_may_have_a_unit(keywords):
 @pytest.mark.parametrize("zero", ["3631", "-99", "999"])
 def test_zero_points_that_are_no_magnitudes_are_refused(zero):
     text = f"# ZP: {zero}\nmjd,flux\n59000,100\n59001,110\n"
-    with pytest.raises(InvalidError, match=rf"The zero point {zero} of the file is not a magnitude"):
+    with pytest.raises(InvalidError, match=rf"The zero point '{zero}' of the header is not an AB magnitude"):
         read_bytes(text.encode(), "x.csv", ReadOptions())
     assert one_of(read_bytes(text.encode(), "x.csv", ReadOptions(flux_unit="uJy"))).frame["flux"].tolist() == [100, 110]
