@@ -77,6 +77,11 @@ _ALIGNMENT_IN_NAME: Final = re.compile(
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
 _HOURS: Final = re.compile(r"(?:obs[_ ]?)?(?:ut|utc|time|hours?|clock)(?:[^a-z].*)?", re.IGNORECASE)
+#: The name of a column of positions or durations, which look like times of day: 12:34:56.
+_NO_CLOCK: Final = re.compile(
+    r"(?:.*[^a-z])?(?:ra|dec?|decl|ha|lst|exp|exptime)(?:j2000|[^a-z].*)?|(?:right|declin|expos|dura|sider).*",
+    re.IGNORECASE,
+)
 
 #: Earliest plausible MJD of photometry [d]: the year 1804.
 _EARLIEST: Final = -20_000.0
@@ -315,7 +320,7 @@ def _warn_if_rounded(
 
 
 def _clocks(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name, cells in frame.items() if is_clock(cells)]
+    return [str(name) for name, cells in frame.items() if not _NO_CLOCK.fullmatch(str(name)) and is_clock(cells)]
 
 
 def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.Series, tuple[str, ...]]:
@@ -324,7 +329,7 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.
         return dates, ()
     clocks = _clocks(frame)
     if len(clocks) == 1:
-        hours = frame[clocks[0]].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
+        hours = frame[clocks[0]].str.strip().str.replace(r"^(\d):", r"0\1:", regex=True)
         return dates.str.strip() + "T" + hours, ()
     like = (str(name) for name in frame.columns if name != column and _HOURS.fullmatch(str(name)))
     other = next(iter([*clocks, *like]), None)
