@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -25,6 +26,7 @@ __all__ = [
     "numbered",
     "require_column",
     "require_few_names",
+    "snake_case",
     "table_index",
 ]
 
@@ -234,6 +236,11 @@ def list_names(names: Iterable[object]) -> str:
     """Return the first 30 of some names as text."""
     shown = [str(name)[:_SHOWN] for name in itertools.islice(names, 31)]
     return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")
+
+
+def snake_case(name: str) -> str:
+    """Return a name in lower case, with ``_`` before capitals that follow other letters, and single spaces."""
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split())
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

@@ -23,6 +23,8 @@ from photseries.formats.decoding import decode_text
 from photseries.formats.numpy_types import EXACT
 from photseries.formats.options import ReadOptions, invalid, list_names, names_of, numbered
 from photseries.formats.reading import Table
+from photseries.formats.units import known_unit
+from photseries.lightcurve.table import is_text
 
 __all__ = ["looks_like_text", "read"]
 
@@ -49,10 +51,10 @@ _SPACES: Final = r"\s+"
 #: Possible separators, the least ambiguous first.
 _SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
 _COMMENT: Final = re.compile(r"\s*(?:[#@%!\\]|//)")
-#: Units in a separate line below the names, in lower case.
+#: Units in a separate line below the names, in lower case, beside those of fluxes, which include s, d and deg.
 _UNITS: Final = (
-    "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
-    "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
+    "", "-", "--", "none", "days", "hours", "minutes", "sec", "seconds", "jd", "mjd", "bjd", "hjd", "btjd", "mag",
+    "mmag", "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "hourangle",
 )  # fmt: skip
 #: An observation record of the Minor Planet Center: the date is in columns 16 to 32.
 _MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
@@ -298,11 +300,16 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
     """Remove lines of units and dashes above the rows."""
     top = _split(rows[:4], separator)
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
-    is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
+    is_units = bool(top) and len(top[0]) == len(names) and all(map(_is_unit, top[0]))
     units = {}
     if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
         units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}
     return rows[max(dashes, 0 if is_units else -1) + 1 :], units
+
+
+def _is_unit(cell: str) -> bool:
+    text = cell.strip("()[]")
+    return text.lower() in _UNITS or known_unit(text.lower()) is not None or known_unit(text) is not None
 
 
 def _are_dashes(cells: list[str]) -> bool:
@@ -348,11 +355,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be separated: {len(frame):,} were read.")
-    texts = {
-        str(name): column
-        for name, column in frame.items()
-        if column.dtype.kind in "OT" or not isinstance(column.dtype, np.dtype)
-    }
+    texts = {str(name): column for name, column in frame.items() if is_text(column)}
     frame = frame.assign(**{name: _fortran(_with_decimal_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:

@@ -12,7 +12,15 @@ import numpy.typing as npt
 
 from photseries.formats.options import invalid
 
-__all__ = ["MJD_ZERO", "TimeFrame", "as_alignment", "as_refpos", "as_scale", "frame_of_header"]
+__all__ = [
+    "MJD_ZERO",
+    "SECONDS",
+    "TimeFrame",
+    "as_alignment",
+    "as_refpos",
+    "as_scale",
+    "frame_of_header",
+]
 
 MJD_ZERO: Final = 2_400_000.5  # MJD 0 as JD [d]
 
@@ -40,10 +48,10 @@ _ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
 #: Keyword with the origin of the times -> MJD of its zero; ``JD_REF`` is SuperWASP's.
 _ORIGINS: Final = (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO), ("JD_REF", -MJD_ZERO))
 
-#: Unit of time -> days.
-_DAYS: Final = {
-    "d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000, "days": 1.0,
-    "hr": 1 / 24, "sec": 1 / 86_400, "seconds": 1 / 86_400,
+#: Unit of time -> seconds.
+SECONDS: Final = {
+    "d": 86_400.0, "day": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "days": 86_400.0, "hr": 3600.0,
+    "hours": 3600.0, "minutes": 60.0, "sec": 1.0, "seconds": 1.0,
 }  # fmt: skip
 
 
@@ -122,10 +130,10 @@ class TimeFrame:
 
 def _days(unit: str) -> float:
     """Return a unit of time in days."""
-    days = _DAYS.get(unit.strip())
-    if days is None:
-        raise invalid(f"The unit of the times, {unit!r:.40}, is not one of {', '.join(_DAYS)}.")
-    return days
+    seconds = SECONDS.get(unit.strip())
+    if seconds is None:
+        raise invalid(f"The unit of the times, {unit!r:.40}, is not one of {', '.join(SECONDS)}.")
+    return seconds / SECONDS["d"]
 
 
 #: Formats of times, which state no scale.

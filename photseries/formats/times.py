@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
-from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.options import ReadOptions, invalid, snake_case
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_scale
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
@@ -133,7 +133,7 @@ def time_format(name: str) -> TimeFormat:
 
 def _format_of_name(column: str) -> str | None:
     """Return the format of times that the name of their column, or its unit, tells; None where it tells none."""
-    name = _snake(column).replace("j.d.", "jd")
+    name = snake_case(column).replace("j.d.", "jd")
     if name in TIME:
         return "mjd"
     if name in ("unix", "iso"):
@@ -144,10 +144,6 @@ def _format_of_name(column: str) -> str | None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
     counted = f"{match[1]}-{match[2]}"
     return counted if _COUNTED.fullmatch(counted) else match[1]
-
-
-def _snake(column: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
 
 
 def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOptions, survey: Survey | None) -> Times:
@@ -200,7 +196,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
 def _stated_frame(table: Table, column: str) -> TimeFrame:
     """Return the time frame in the header or in the name of the time column."""
     stated = table.frames.get(column) or TimeFrame()
-    name = _snake(column)
+    name = snake_case(column)
     named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
     alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
     place = _PLACE_IN_NAME.search(name)
@@ -263,10 +259,9 @@ def _in_format(
 
 def _first_text(times: pd.Series) -> tuple[int, object]:
     """Return the first cell that is not a number, and its row number."""
-    numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
-    return next(
-        ((row, cell) for row, cell in enumerate(times, 1) if pd.isna(numbers.iloc[row - 1])), (1, times.iloc[0])
-    )
+    is_odd = pd.to_numeric(times, errors="coerce").isna() if is_text(times) else times.isna()
+    row = int(is_odd.to_numpy().argmax())
+    return row + 1, times.iloc[row]
 
 
 def _numbers(times: pd.Series) -> pd.Series:
@@ -286,12 +281,12 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
     # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
     key = table.header.get(column) or table.header.get(f"{column}_TYPE")
     is_certain = column == table.time or time_survey is not None
-    by_name = None if is_certain else _format_of_name(column)
-    by_name = None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
-    texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
-    if by_name is None and stated.origin is None:
-        by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
-    return None if by_name == "iso" and is_numeric(times) else by_name
+    named = [None if is_certain else _format_of_name(column)]
+    if stated.origin is None:
+        texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
+        named += [_format_in_text(str(text)) for text in texts if text]
+    # A numeric date can have any format.
+    return next((name for name in named if name is not None and (name != "iso" or not is_numeric(times))), None)
 
 
 def _format_in_text(text: str) -> str | None:

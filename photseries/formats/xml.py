@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from photseries.formats.own_files import distinct
+
 __all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "element", "escaped", "field", "identities", "param"]
 
 DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -65,14 +67,8 @@ def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
         The XML names of other elements.
     """
     reserved = list(taken)
-    assigned = list(reserved)
-    for name in names:
-        identity = _NO_NAME.sub("_", name)
-        identity = identity if identity[:1].isalpha() else f"_{identity}"
-        while identity in assigned:
-            identity += "_"
-        assigned.append(identity)
-    return assigned[len(reserved) :]
+    valid = (_NO_NAME.sub("_", name) for name in names)
+    return distinct([*reserved, *(name if name[:1].isalpha() else f"_{name}" for name in valid)])[len(reserved) :]
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:

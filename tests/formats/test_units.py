@@ -229,6 +229,41 @@ def test_decimals_of_parquet_are_numbers():
     assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]
 
 
+@pytest.mark.parametrize("form", ["parquet", "text"])
+def test_textual_units_of_exposures_and_positions(form):
+    """By hand: 90 s are 1.5 min, 22.5 deg are 1.5 h, and pi/6 is 30 deg."""
+    columns = {"mjd": ("d", 59000.0), "mag": ("mag", 15.0), "exptime": ("min", 1.5), "dec": ("rad", np.pi / 6)}
+    columns |= {"ra": ("hourangle", 1.5), "limiting_mag": ("mmag", 20_500.0)}
+    content = io.BytesIO()
+    if form == "parquet":
+        fields = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, (unit, _) in columns.items()]
+        pq.write_table(pa.table([[value] for _, value in columns.values()], schema=pa.schema(fields)), content)
+    else:
+        lines = [columns, [unit for unit, _ in columns.values()], [repr(value) for _, value in columns.values()]]
+        content.write("\n".join(map(",".join, lines)).replace("np.float64", "").encode())
+    frame = one_of(read_bytes(content.getvalue(), "curve", ReadOptions())).frame
+    for name, value in {"exptime": 90.0, "ra": 22.5, "dec": 30.0, "limiting_mag": 20.5}.items():
+        np.testing.assert_allclose(frame[name], [value], rtol=1e-14)
+
+
+@pytest.mark.parametrize("units", ["unit", "# FLUX_UNIT: mJy"])
+def test_the_unit_of_the_fluxes_precedes_that_of_their_errors(units):
+    column = ",unit" if units == "unit" else ""
+    rows = "".join(f"{mjd},{flux},5{column and ',mJy'}\n" for mjd, flux in ((59000, 150), (59001, 151)))
+    text = f"{units if not column else '#'}\nmjd,flux,flux_err_uJy{column}\n{rows}"
+    got = one_of(read_bytes(text.encode(), "x.csv", ReadOptions()))
+    assert got.frame[["flux", "fluxerr"]].to_numpy().tolist() == [[150_000.0, 5.0], [151_000.0, 5.0]]
+
+
+def test_errors_are_converted_once():
+    flux, error = fits.Column("FLUX", "D", "mJy", array=[2.0]), fits.Column("fluxerr_mJy", "D", array=[0.5])
+    content = io.BytesIO()
+    hdu = fits.BinTableHDU.from_columns([fits.Column("MJD", "D", array=[59000.0]), flux, error])
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(content)
+    frame = one_of(read_bytes(content.getvalue(), "x.fits", ReadOptions())).frame
+    assert frame[["flux", "fluxerr"]].to_numpy().tolist() == [[2000.0, 500.0]]
+
+
 def test_dates_and_lists_of_parquet():
     table = pa.table(
         {
