@@ -526,6 +526,8 @@ REFUSED: dict[str, Any] = {
         {},
         "several units of flux: ct, electr",
     ),
+    "a year after 2262": ("date,mag\n2024-01-31,15\n2024-02-01,15\n2500-01-02,16\n", {}, "row 3, 2500-01-02, is far"),
+    "a year before 1677": ("date,mag\n2024-01-31,15\n2024-02-01,15\n1500-01-02,16\n", {}, "row 3, 1500-01-02, is far"),
     "JSON": ('{"mjd": [59000, 59001],\n "mag": [15, 16]}\n', {}, "it is JSON"),
     "rows of JSON": ('[{"mjd": 59000, "mag": 15},\n{"mjd": 59001, "mag": 16}]\n', {}, "it is JSON"),
     "many columns": (",".join(["a"] * 20_000) + "\n" + ",".join("1" * 20_000), {}, "20,000 columns; at most 10,000"),
