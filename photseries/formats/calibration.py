@@ -73,9 +73,8 @@ _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
 #: A zero point in the header of a file, such as ``25.0``, ``25.0 +- 0.1`` and ``25.0 mag (AB)``.
-_ZERO_POINT: Final = re.compile(
-    rf"({NUMBER})(?P<is_ab>\s*(?:(?:\+/?-|±)\s*{NUMBER})?\s*(?:mag)?\s*\(?(?:AB)?\)?$)?", re.IGNORECASE
-)
+_ZERO_POINT: Final = re.compile(rf"({NUMBER})(?:\s*(?:\+/?-|±)\s*{NUMBER})?(.*)")
+_AB_WORDS: Final = frozenset(("ab", "abmag", "mag", "mags", "magnitude", "system"))
 #: The range of zero points; those of flux densities in SI and cgs units are -56.1 and -48.6 [mag].
 _MAX_ZERO_POINT: Final = 90.0
 
@@ -284,7 +283,8 @@ def _zero_point_of_file(
     if match is None or _contradicts(frame, roles, zero := float(match[1])):
         return None
     _require_ab("header", system_of_header(header))
-    if match["is_ab"] is None or not abs(zero) < _MAX_ZERO_POINT:
+    words = re.findall(r"[a-z\d]+", match[2].lower())
+    if not _AB_WORDS.union((str(_unit_of(zero)).lower(),)).issuperset(words) or not abs(zero) < _MAX_ZERO_POINT:
         raise invalid(
             f"The zero point {match.string!r:.40} of the header is not an AB magnitude: state one (zero_point), or the "
             "unit of the fluxes (flux_unit)."

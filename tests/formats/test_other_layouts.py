@@ -475,6 +475,12 @@ READ: dict[str, Any] = {
         {"mag": [15]},
         {"magsys": None},
     ),
+    "a zero point with its unit of flux": (
+        "# ZP: 23.9 (uJy)\nmjd,flux\n59000,100\n59001,50\n",
+        {},
+        {"flux": [100, 50]},
+        {},
+    ),
     "a zero point in Vega that magnitudes contradict": (
         "# ZP: 25.0 (Vega)\nmjd,mag,flux\n59000,15,3630.78055\n",
         {},

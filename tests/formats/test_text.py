@@ -150,6 +150,8 @@ def test_workbooks():
         read(workbook([[59000.1, 15]]), "curve.xlsx", names="mjd,mag,magerr")
     with pytest.raises(InvalidError, match="there is no table in it"):
         read(workbook([["", " "]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match=r"curve\.zip: it is a zip: extract its files"):
+        read(workbook(rows), "curve.zip")
     with pytest.raises(InvalidError, match="not a workbook"):
         read(b"PK\x03\x04 damaged", "curve.xlsx")
 

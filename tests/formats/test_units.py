@@ -406,7 +406,14 @@ def test_relative_errors_in_fits_are_refused(value, unit, error):
 
 
 @pytest.mark.parametrize(
-    "keywords", ["# ZP: 25.0 mag (AB)\n", "# ZP: 25.0 +- 0.1\n", "# zp = 25 AB\n", "# ZP: see paper\n# MAGZP: 25\n"]
+    "keywords",
+    [
+        "# ZP: 25.0 mag (AB)\n",
+        "# ZP: 25.0 +- 0.1\n",
+        "# ZP: 25 [AB system]\n",
+        "# zp = 25 AB\n",
+        "# ZP: see paper\n# MAGZP: 25\n",
+    ],
 )
 def test_zero_points_of_comments_may_have_a_unit(keywords):
     """By hand: 10^(0.4 (23.9 - 25)) is 0.36308."""
