@@ -112,6 +112,14 @@ def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
     return frame
 
 
+def _of_categories(column: pd.Series) -> pd.Series:
+    """Return the values of a categorical column; integers and booleans in a type with null, to the last digit."""
+    categories = column.cat.categories
+    if categories.dtype.kind not in "iub":
+        return column.astype(categories.dtype)
+    return pd.Series(pd.array(categories.to_numpy()).take(column.cat.codes.to_numpy(), allow_fill=True), column.index)
+
+
 def _to_numpy(column: pd.Series) -> Any:
     if isinstance(column.dtype, pd.ArrowDtype):
         import pyarrow
@@ -120,8 +128,7 @@ def _to_numpy(column: pd.Series) -> Any:
     if (kind := _kind_of_objects(column)) in _OBJECTS:
         return column.astype(_OBJECTS[kind])
     if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = pd.array(column.cat.categories.to_numpy())  # of a type with null
-        column = pd.Series(categories.take(column.cat.codes, allow_fill=True), column.index)
+        column = _of_categories(column)
     array = column.array
     if not isinstance(array, _Nullable):
         values: object = column.to_numpy(object) if column.dtype.kind in "OTU" else column

@@ -271,6 +271,8 @@ def test_dates_and_lists_of_parquet():
             "mag": [15.0, 16.0],
             "spectrum": [[1.0], [2.0, 3.0]],
             "seen": [date(2024, 3, 1), None],
+            "night": pa.array(["a", None]).dictionary_encode(),
+            "frame": pa.array([2**60 + 1, None]).dictionary_encode(),
         }
     )
     content = io.BytesIO()
@@ -278,8 +280,13 @@ def test_dates_and_lists_of_parquet():
     reading = one_of(read_bytes(content.getvalue(), "curve.parquet", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340.0, 60341.0]
     np.testing.assert_array_equal(reading.frame["seen"], np.array(["2024-03-01", "NaT"], "M8[D]"))
-    assert list(reading.frame) == ["mjd", "mag", "seen"]
-    assert reading.warnings == ("Left out, as a row holds more than one plain value: spectrum.",)
+    assert list(reading.frame) == ["mjd", "mag", "seen", "night", "frame"]
+    assert reading.frame[["night", "frame"]].iloc[0].tolist() == ["a", str(2**60 + 1)]
+    assert reading.frame[["night", "frame"]].iloc[1].isna().all()
+    assert [warning.partition(":")[0] for warning in reading.warnings] == [
+        "Left out, as a row holds more than one plain value",
+        "Kept as text, as integers with gaps this long would lose their last digits",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["external", "virtual"])
