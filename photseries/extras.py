@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 from photseries.errors import NotInstalledError, StartError
 
-__all__ = ["extra_of", "is_installed", "needs", "quiet", "require"]
+__all__ = ["extra_of", "is_installed", "needs", "quiet", "recorded", "require"]
 
 #: Extras that are not named after their package.
 _EXTRAS = {"matplotlib": "plots", "pyarrow": "parquet", "python_calamine": "excel"}
 
-_FILTERING = threading.Lock()
+_FILTERING = threading.RLock()  # a reader that is recorded may be quiet
 
 
 def is_installed(package: str) -> bool:
@@ -64,3 +64,12 @@ def quiet(category: type[Warning]) -> Iterator[None]:
     with _FILTERING, warnings.catch_warnings():
         warnings.simplefilter("ignore", category)
         yield
+
+
+@contextmanager
+def recorded(*categories: type[Warning]) -> Iterator[list[warnings.WarningMessage]]:
+    """Record all warnings of some categories in a list; one thread at a time, as :func:`quiet`."""
+    with _FILTERING, warnings.catch_warnings(record=True) as caught:
+        for category in categories:
+            warnings.simplefilter("always", category)
+        yield caught

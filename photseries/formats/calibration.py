@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.limits import no_values
+from photseries.formats.limits import NUMBER, no_values
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
@@ -35,7 +35,6 @@ __all__ = [
     "is_magnitude",
     "seems_relative",
     "system_of",
-    "zero_point_of_header",
 ]
 
 #: The reason for uJy if neither options, file nor survey states a unit.
@@ -58,7 +57,7 @@ _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
     (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
     (re.compile(r"(?:.*[^a-z])?ab_?mag.*|mag_?ab", re.IGNORECASE), "ab"),
-    (re.compile(r"(?:.*[^a-z])?st_?mag.*|mag_?st", re.IGNORECASE), "st"),
+    (re.compile(r"(?:.*[^a-z\d])?st_?mag.*|mag_?st", re.IGNORECASE), "st"),
     (
         re.compile(
             r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)[ _.-]?mag(?:nitude)?s?"
@@ -73,10 +72,9 @@ _NAMED_SYSTEMS: Final = (
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
 _NEAR: Final = 0.1
 
-#: A zero point in the header of a file, such as ``25.0`` and ``25.0 mag (AB)``.
-_ZERO_POINT: Final = re.compile(
-    r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)\s*(?:mag)?\s*\(?(?:AB)?\)?", re.IGNORECASE
-)
+#: A zero point in the header of a file, such as ``25.0``, ``25.0 +- 0.1`` and ``25.0 mag (AB)``.
+_ZERO_POINT: Final = re.compile(rf"({NUMBER})(?:\s*(?:\+/?-|±)\s*{NUMBER})?(.*)")
+_AB_WORDS: Final = frozenset(("ab", "abmag", "mag", "mags", "magnitude", "system"))
 #: The range of zero points; those of flux densities in SI and cgs units are -56.1 and -48.6 [mag].
 _MAX_ZERO_POINT: Final = 90.0
 
@@ -133,9 +131,9 @@ def calibrate(
     bandpass : str or None
         The filter of the series.
     declared : str, float or None
-        The column with zero points that the survey has, or the zero point in the header of the file.
+        The column with zero points that the survey has, or its zero point.
     header : mapping
-        The keywords of the file, which may name the system of its zero points.
+        The keywords of the file, which may have its zero point and the system of its zero points.
 
     Raises
     ------
@@ -148,16 +146,13 @@ def calibrate(
             cause = "A zero point converts fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
             raise invalid(f"{cause}, and there is no flux.")
         return Fluxes()
-    zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
-    if options.zero_point is None and zero is not None and _contradicts(frame, roles, zero):
-        zero = None
+    zero, is_of_file = options.zero_point, options.zero_point is None
+    if is_of_file and options.flux_unit is None and unit is None:
+        zero = _zero_point_of_file(frame, roles, declared, header)
     if isinstance(zero, str) and zero in frame.columns:
-        return _by_column(frame, zero, header, warns=options.zero_point is None)
+        return _by_column(frame, zero, header, warns=is_of_file)
     if zero is not None:
-        if options.zero_point is None:
-            _require_ab("header", system_of_header(header))
-            _require_plausible(zero)
-        return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=options.zero_point is None)
+        return _by_zero_point(zero, options.flux_unit or unit, bandpass, warns=is_of_file)
     if options.flux_unit is not None:
         try:
             return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
@@ -268,31 +263,39 @@ def flux_unit_of_header(header: Mapping[str, object]) -> str | None:
     return None if name is None else str(header[name]).strip() or None
 
 
-def zero_point_of_header(header: Mapping[str, object]) -> float | None:
-    """Return the zero point that the header of a file states; texts that are not AB magnitudes are ignored."""
-    texts = (str(header.get(name.upper(), "")).strip() for name in ZERO_POINT_COLUMNS)
-    return next((float(match[1]) for text in texts if (match := _ZERO_POINT.fullmatch(text))), None)
-
-
-def _zero_column(
-    frame: pd.DataFrame, unit: Unit, options: ReadOptions, declared: str | float | None
+def _zero_point_of_file(
+    frame: pd.DataFrame, roles: Mapping[str, str], declared: str | float | None, header: Mapping[str, object]
 ) -> str | float | None:
-    """Return the column of zero points found by its name, or the zero point of the header."""
-    if options.flux_unit is not None or unit is not None:
-        return None
+    """Return the column of zero points found by its name, or the zero point of the survey or the header.
+
+    Raises
+    ------
+    InvalidError
+        When the one of the header is not an AB magnitude.
+    """
     name = declared if declared in frame.columns else column_called(frame.columns, ZERO_POINT_COLUMNS)
     if isinstance(name, str) and frame[name].dtype.kind in "fi":
-        return name
-    return declared if isinstance(declared, float) else None
+        return None if _contradicts(frame, roles, float(frame[name].median())) else name
+    if isinstance(declared, float):
+        return None if _contradicts(frame, roles, declared) else declared
+    texts = (str(header.get(keyword.upper(), "")).strip() for keyword in ZERO_POINT_COLUMNS)
+    match = next(filter(None, map(_ZERO_POINT.match, texts)), None)
+    if match is None or _contradicts(frame, roles, zero := float(match[1])):
+        return None
+    _require_ab("header", system_of_header(header))
+    words = re.findall(r"[a-z\d]+", match[2].lower())
+    if not _AB_WORDS.union((str(_unit_of(zero)).lower(),)).issuperset(words) or not abs(zero) < _MAX_ZERO_POINT:
+        raise invalid(
+            f"The zero point {match.string!r:.40} of the header is not an AB magnitude: state one (zero_point), or the "
+            "unit of the fluxes (flux_unit)."
+        )
+    return zero
 
 
-def _contradicts(frame: pd.DataFrame, roles: Mapping[str, str], zero: str | float) -> bool:
+def _contradicts(frame: pd.DataFrame, roles: Mapping[str, str], zero_point: float) -> bool:
     """Return whether the magnitudes show that the fluxes are in a known unit, for which the zero point is another."""
     offset = _offset(frame, roles)
-    if offset is None or _unit_of(offset) is None:
-        return False
-    zero_point = float(frame[zero].median()) if isinstance(zero, str) else zero
-    return not math.isclose(offset, zero_point, abs_tol=_NEAR)
+    return offset is not None and _unit_of(offset) is not None and not math.isclose(offset, zero_point, abs_tol=_NEAR)
 
 
 def _by_column(frame: pd.DataFrame, name: str, header: Mapping[str, object], *, warns: bool) -> Fluxes:
@@ -324,13 +327,6 @@ def _require_ab(place: str, system: str | None) -> None:
     if system is not None and system.lower() != "ab":
         raise invalid(
             f"The zero points of the {place} are in the system {system:.40}: only AB zero points convert fluxes to uJy."
-        )
-
-
-def _require_plausible(zero: float | str) -> None:
-    if isinstance(zero, float) and not abs(zero) < _MAX_ZERO_POINT:
-        raise invalid(
-            f"The zero point {zero:g} of the file is not a magnitude: state one (zero_point), or the unit (flux_unit)."
         )
 
 

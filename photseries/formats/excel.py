@@ -25,21 +25,24 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        sheets = {name: rows for name in book.sheet_names if (rows := book.get_sheet_by_name(name).to_python())}
+        sheets = {name: sheet for name in book.sheet_names if (sheet := book.get_sheet_by_name(name)).start is not None}
     except (CalamineError, OSError, ValueError) as error:
         raise invalid(f"it is not a workbook: {error}") from error
     if not sheets:
         raise invalid("there is no table in it")
     names = list(sheets)
-    rows = [row for row in sheets[names[table_index(names, options)]] if any(cell != "" for cell in row)]
-    head = names_of(options.names) or [str(cell).strip() for cell in rows[0]]
-    body = rows if options.names else rows[1:]
+    sheet = sheets[names[table_index(names, options)]]
+    numbered_rows = enumerate(sheet.to_python(), 1 + (sheet.start or (0,))[0])
+    rows = {number: row for number, row in numbered_rows if any(cell != "" for cell in row)}
+    if not rows:
+        raise invalid("there is no table in it")
+    head = names_of(options.names) or [str(cell).strip() for cell in rows.pop(min(rows))]
     while head and not head[-1]:
         head.pop()
-    for number, row in enumerate(body, 1 if options.names else 2):
-        if any(cell != "" for cell in row[len(head) :]):
+    for number, row in rows.items():
+        if len(row) < len(head) or any(cell != "" for cell in row[len(head) :]):
             raise invalid(f"line {number} has {len(row)} cells, but there are {len(head)} names.")
-    columns = {name: _column([row[n] for row in body]) for n, name in enumerate(numbered(head))}
+    columns = {name: _column([row[n] for row in rows.values()]) for n, name in enumerate(numbered(head))}
     return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
 
 

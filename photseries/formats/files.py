@@ -185,6 +185,8 @@ def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
         if options.format not in READERS:
             raise invalid(f"Unknown format {options.format!r:.40}. Use one of {', '.join(READERS)}.")
         return READERS[options.format]
+    if file.suffix.lower() == ".zip" and content.startswith(b"PK"):
+        raise invalid("it is a zip: extract its files, and upload each.")
     by_name = with_suffix((file.with_suffix("") if file.suffix in SUFFIXES else file).suffix, READERS)
     certain = next((reader for reader in READERS.values() if reader.name not in _TEXTS and reader.is_of(content)), None)
     if certain is not None:

@@ -75,8 +75,7 @@ def describe(reading: Reading, overrides: Mapping[str, object] | None = None) ->
     fields = {**infer(frame), **reading.file_metadata, **reading.fields, **(overrides or {})}
     settable = {name: value for name, value in fields.items() if name in SETTABLE}
     missing = [name for name in SETTABLE if FIELDS[name].required and settable.get(name) is None]
-    value = reading.filter
-    likely = None if value is None or "filter" in reading.fields else suggested_filter(value)
+    unknown_filter = None if "filter" in reading.fields else reading.filter
     return {
         "survey": reading.survey,
         "columns": [
@@ -86,11 +85,11 @@ def describe(reading: Reading, overrides: Mapping[str, object] | None = None) ->
         "first": _iso(finite.min()),
         "last": _iso(finite.max()),
         "filters": dict(reading.filters),
-        "filter": value,
+        "filter": reading.filter,
         "names": list(reading.names),
         "fields": settable,
         "missing": missing,
-        "filter_map": None if value is None or "filter" in reading.fields else f"{value}={likely or 'FILTER'}",
+        "filter_map": unknown_filter and f"{unknown_filter}={suggested_filter(unknown_filter) or 'FILTER'}",
         "warnings": list(reading.warnings),
     }
 

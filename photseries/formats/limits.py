@@ -14,7 +14,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "MeasuredColumn", "limit_column", "no_values", "separate_limits"]
+__all__ = ["LIMITING_MAG", "NUMBER", "MeasuredColumn", "limit_column", "no_values", "separate_limits"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -41,9 +41,10 @@ _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
 _FALSE: Final = ("f", "false", "0", "-1", "n", "no")
 _TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
 
-_NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"
-_LIMIT: Final = re.compile(rf"[<>]=?\s*({_NUMBER})\s*:?")
-_VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
+#: A number in text.
+NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"
+_LIMIT: Final = re.compile(rf"[<>]=?\s*({NUMBER})\s*:?")
+_VALUE: Final = re.compile(rf"({NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata")
 
 #: Sentinels for missing magnitudes and fluxes, if they are far from all other values [mag], [any unit].

@@ -27,7 +27,19 @@ from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
 
-__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Extent", "LongLayout", "LongSeries", "SeriesBlock", "blocks", "shared"]
+__all__ = [
+    "ASKED",
+    "GROUP",
+    "SHARED",
+    "WHOLE",
+    "Extent",
+    "LongLayout",
+    "LongSeries",
+    "SeriesBlock",
+    "blocks",
+    "parts",
+    "shared",
+]
 
 #: Maximum number of rows per block.
 GROUP: Final = 65_536
@@ -226,6 +238,12 @@ class SeriesBlock:
             yield SeriesBlock(self.series, np.maximum(counts, 0), values)
 
 
+def parts(blocks: Iterable[SeriesBlock | None], max_rows: int) -> Iterator[SeriesBlock | None]:
+    """Yield the rows of blocks in blocks of at most ``max_rows``; None remains."""
+    for block in blocks:
+        yield from (None,) if block is None else block.parts(max_rows)
+
+
 def blocks(series_list: Iterable[LongSeries | None], layout: LongLayout) -> Iterator[SeriesBlock | None]:
     """Compute the rows of series, in their order.
 
@@ -258,19 +276,14 @@ def _block(series_list: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock
     by_kind: dict[object, list[int]] = {}
     for number, series in enumerate(series_list):
         by_kind.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
-    pieces: list[list[FloatArray]] = [[] for _ in series_list]
-    for numbers in by_kind.values():
-        block_rows = _rows([series_list[number] for number in numbers], layout)
-        if len(by_kind) == 1:
-            counts, values = block_rows
-            break
-        ends = np.cumsum(block_rows[0])
-        for number, stop, count in zip(numbers, ends.tolist(), block_rows[0].tolist(), strict=True):
-            pieces[number] = [column[stop - count : stop] for column in block_rows[1].values()]
-    else:
-        columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
-        values = dict(zip(layout.measured, columns, strict=True))
-        counts = np.array([len(piece[0]) for piece in pieces])
+    made = [_rows([series_list[number] for number in numbers], layout) for numbers in by_kind.values()]
+    counts, values = made[0]
+    if len(made) > 1:
+        numbers = np.concatenate([*by_kind.values()])
+        counts = np.concatenate([counts for counts, _ in made])
+        in_order = np.argsort(np.repeat(numbers, counts), kind="stable")
+        values = {name: np.concatenate([values[name] for _, values in made])[in_order] for name in layout.measured}
+        counts = counts[np.argsort(numbers)]
     return SeriesBlock([shared(item.id, item.metadata, item.asked) for item in series_list], counts, values)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from photseries.formats.long import GROUP, LongLayout, SeriesBlock
+from photseries.formats.long import GROUP, LongLayout, SeriesBlock, parts
 
 if TYPE_CHECKING:
     import pyarrow
@@ -62,12 +62,10 @@ def long_arrow(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manifes
     schema, sink = schema_of(layout), Sink()
     with pyarrow.ipc.new_stream(sink, schema) as writer:
         yield sink.take()
-        for block in blocks:
-            for part in () if block is None else block.parts(GROUP):
+        for part in parts(blocks, GROUP):
+            if part is not None:
                 writer.write_batch(batch_of(part, layout, schema))
-                yield sink.take()
-            if block is None:
-                yield b""
+            yield sink.take()
         if manifest is not None:
             last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], field.type) for field in schema], schema=schema)
             writer.write_batch(last, custom_metadata={MANIFEST_KEY: manifest()})

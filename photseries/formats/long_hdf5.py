@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from photseries.errors import InvalidError
-from photseries.formats.long import GROUP, Extent, LongLayout, SeriesBlock
+from photseries.formats.long import GROUP, Extent, LongLayout, SeriesBlock, parts
 from photseries.hdf5.outline import outline
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
@@ -55,11 +55,8 @@ def long_hdf5(
     dtype = np.dtype([*types, *((name, "<f8") for name in layout.measured)])
     head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())}, manifest)
     yield head
-    for block in blocks:
-        for part in () if block is None else block.parts(GROUP):
-            yield _rows(part, layout, dtype)
-        if block is None:
-            yield b""
+    for part in parts(blocks, GROUP):
+        yield b"" if part is None else _rows(part, layout, dtype)
     yield tail
 
 

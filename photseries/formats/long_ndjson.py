@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from photseries.formats.long import LongLayout, SeriesBlock
+from photseries.formats.long import LongLayout, SeriesBlock, parts
 from photseries.formats.long_arrow import Manifest
 
 __all__ = ["long_ndjson"]
@@ -22,11 +22,8 @@ def long_ndjson(blocks: Iterable[SeriesBlock | None], layout: LongLayout, manife
 
     The manifest is the last line, an object with the only member ``manifest``; without it the answer was truncated.
     """
-    for block in blocks:
-        for part in () if block is None else block.parts(ROWS):
-            yield _lines(part, layout)
-        if block is None:
-            yield b""
+    for part in parts(blocks, ROWS):
+        yield b"" if part is None else _lines(part, layout)
     if manifest is not None:
         yield b'{"manifest":%b}\n' % manifest()
 

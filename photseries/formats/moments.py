@@ -41,7 +41,7 @@ def _all_match(cells: pd.Series, pattern: str) -> bool:
 
 def mjd_of_datetimes(times: pd.Series) -> npt.NDArray[np.float64]:
     """Compute the MJD of datetimes without a time zone, in days of 86,400 s; NaN where one is missing."""
-    stamps = times.to_numpy("M8[ns]")
+    stamps = times.to_numpy()
     days, nanoseconds = _days(stamps)
     return np.where(np.isnat(stamps), np.nan, days + nanoseconds / _NS_PER_DAY)
 
@@ -65,7 +65,7 @@ def mjd_of_moments(times: pd.Series, in_leap_second: npt.NDArray[np.bool_] | boo
     ValueError
         When a row of ``in_leap_second`` is not in one.
     """
-    stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
+    stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
     days, nanoseconds = _days(stamps)
     nanoseconds = nanoseconds + in_leap_second * _NS_PER_SECOND
     steps = pd.Series(days).map(LEAP_SECONDS).fillna(0).to_numpy(np.float64)
@@ -117,6 +117,6 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
 
 
 def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split datetimes into the MJD of their day and the rest [ns]."""
-    days, nanoseconds = np.divmod(stamps.view(np.int64), _NS_PER_DAY)
-    return days + UNIX_EPOCH, nanoseconds
+    """Split datetimes of any unit, thus of any year, into the MJD of their day and the rest [ns]."""
+    days = stamps.astype("M8[D]")
+    return days.astype(np.int64) + UNIX_EPOCH, (stamps - days).astype("m8[ns]").astype(np.int64)

@@ -15,6 +15,9 @@ __all__ = ["EXACT", "frame_of_arrow", "plain_column", "plain_frame"]
 #: Integers up to this one are exact as float64.
 EXACT: Final = 2**53
 
+#: Types of Python objects in a column, as pandas calls them -> type of numpy.
+_OBJECTS: Final = {"date": np.dtype("M8[s]"), "decimal": np.dtype("f8")}
+
 _Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.FloatingArray
 
 
@@ -42,19 +45,19 @@ def plain_column(column: object) -> Any:
         return values
     if values.dtype.kind in "iu":
         return pd.arrays.IntegerArray(values, masked)
-    values = values.astype(values.dtype if values.dtype.kind in "fO" else np.float64)
-    values[masked] = np.nan
+    values = values.astype(values.dtype if values.dtype.kind in "fOmM" else np.float64)
+    values[masked] = "NaT" if values.dtype.kind in "mM" else np.nan
     return values
 
 
 def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Convert columns of pandas' own types to numpy types: nullable numbers, and categories of text.
+    """Convert columns of pandas' own types and of objects to numpy types: nullable numbers, categories, dates.
 
     Parameters
     ----------
     frame : DataFrame
         Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 does not
-        hold to the last digit become text.
+        hold to the last digit become text. Columns of lists are left out.
 
     Returns
     -------
@@ -65,19 +68,38 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """
     if not frame.columns.is_unique:
         return frame, ()
+    lists = [str(name) for name, column in frame.items() if _holds_lists(column)]
+    frame = frame.drop(columns=lists) if lists else frame
     plain = {str(name): _to_numpy(column) for name, column in frame.items() if _is_to_do(column)}
     texts = [
         name
         for name, values in plain.items()
         if values.dtype.kind == "O" and getattr(frame[name].dtype, "kind", "") in "iu"
     ]
-    warning = f"Kept as text, as integers with gaps this long would lose their last digits: {', '.join(texts)}."
-    return frame.assign(**plain) if plain else frame, (warning,) if texts else ()
+    warnings = {
+        "Left out, as a row holds more than one plain value": lists,
+        "Kept as text, as integers with gaps this long would lose their last digits": texts,
+    }
+    return frame.assign(**plain) if plain else frame, tuple(
+        f"{warning}: {', '.join(names)}." for warning, names in warnings.items() if names
+    )
+
+
+def _holds_lists(column: pd.Series) -> bool:
+    return _kind_of_objects(column) == "mixed" and any(isinstance(cell, list | dict | np.ndarray) for cell in column)
+
+
+def _kind_of_objects(column: pd.Series) -> str:
+    """Return pandas' name for the type of all objects of a column; empty for other columns."""
+    is_plain = isinstance(column.name, str) and column.dtype == np.dtype(object)
+    return pd.api.types.infer_dtype(column) if is_plain else ""
 
 
 def _is_to_do(column: pd.Series) -> bool:
     return isinstance(column.name, str) and (
-        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or isinstance(column.array, _Nullable)
+        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype)
+        or isinstance(column.array, _Nullable)
+        or _kind_of_objects(column) in _OBJECTS
     )
 
 
@@ -90,13 +112,23 @@ def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
     return frame
 
 
+def _of_categories(column: pd.Series) -> pd.Series:
+    """Return the values of a categorical column; integers and booleans in a type with null, to the last digit."""
+    categories = column.cat.categories
+    if categories.dtype.kind not in "iub":
+        return column.astype(categories.dtype)
+    return pd.Series(pd.array(categories.to_numpy()).take(column.cat.codes.to_numpy(), allow_fill=True), column.index)
+
+
 def _to_numpy(column: pd.Series) -> Any:
     if isinstance(column.dtype, pd.ArrowDtype):
         import pyarrow
 
         column = frame_of_arrow(pyarrow.table({"": column.array.__arrow_array__()}))[""].set_axis(column.index)
+    if (kind := _kind_of_objects(column)) in _OBJECTS:
+        return column.astype(_OBJECTS[kind])
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        column = _of_categories(column)
     array = column.array
     if not isinstance(array, _Nullable):
         values: object = column.to_numpy(object) if column.dtype.kind in "OTU" else column

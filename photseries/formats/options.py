@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
@@ -22,6 +25,8 @@ __all__ = [
     "names_of",
     "numbered",
     "require_column",
+    "require_few_names",
+    "snake_case",
     "table_index",
 ]
 
@@ -46,6 +51,11 @@ OPTIONS: Final[Mapping[str, str]] = {
 
 #: Fields of a series that are also read options: fluxes are converted to uJy by their unit.
 SHARED: Final = ("flux_unit", "magsys", "time_scale", "time_refpos")
+
+#: A stored file can have neither as many columns nor names as long [characters].
+_MAX_COLUMNS, _MAX_NAME_LENGTH = 10_000, 1000
+#: Maximum length of a name in a list of names [characters].
+_SHOWN: Final = 100
 
 #: The unit of a column as written, None if not stated.
 Unit = str | None
@@ -145,18 +155,32 @@ def names_of(value: str | Sequence[str] | None) -> list[str]:
     return [name.strip() for name in names]
 
 
-def numbered(names: Iterable[str]) -> list[str]:
+def numbered(names: Sequence[str]) -> list[str]:
     """Name unnamed columns, and number repeated names, as pandas does."""
+    require_few_names(names)
     unique: dict[str, None] = {}
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
     for index, name in enumerate(names):
         base = name or f"Unnamed: {index}"
-        free = next(
-            candidate
-            for number in range(len(unique) + 1)
-            if (candidate := f"{base}.{number}" if number else base) not in unique
-        )
-        unique[free] = None
+        candidates = (f"{base}.{number}" if number else base for number in numbers[base])
+        unique[next(free for free in candidates if free not in unique)] = None
     return list(unique)
+
+
+def require_few_names(names: Collection[object]) -> None:
+    """Refuse names that no stored table can have, before they are searched.
+
+    Raises
+    ------
+    InvalidError
+    """
+    if len(names) > _MAX_COLUMNS:
+        raise invalid(f"The table has {len(names):,} columns; at most {_MAX_COLUMNS:,} are read.")
+    longest = max(map(str, names), key=len, default="")
+    if len(longest) > _MAX_NAME_LENGTH:
+        raise invalid(
+            f"The column name {longest!r:.60} has {len(longest):,} characters; at most {_MAX_NAME_LENGTH:,} are read."
+        )
 
 
 def conditions_of(value: str | Sequence[str] | None) -> list[tuple[str, str]]:
@@ -210,8 +234,13 @@ def require_column(columns: Iterable[object], name: str, option: str) -> None:
 
 def list_names(names: Iterable[object]) -> str:
     """Return the first 30 of some names as text."""
-    shown = list(map(str, names))
+    shown = [str(name)[:_SHOWN] for name in itertools.islice(names, 31)]
     return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")
+
+
+def snake_case(name: str) -> str:
+    """Return a name in lower case, with ``_`` before capitals that follow other letters, and single spaces."""
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split())
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

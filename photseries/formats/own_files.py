@@ -131,11 +131,13 @@ def distinct(names: Iterable[str], normalise: Callable[[str], str] = str) -> lis
         Two names are the same in the format when this maps them to one text.
     """
     unique: dict[str, str] = {}
+    latest: dict[str, str] = {}  # so that many equal names do not repeat the search
     for name in names:
-        free = name or "_"
+        plain = name or "_"
+        free = latest.get(plain, plain)
         while normalise(free) in unique:
             free += "_"
-        unique[normalise(free)] = free
+        latest[plain] = unique[normalise(free)] = free
     return list(unique.values())
 
 

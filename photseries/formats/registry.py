@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
 
-from photseries.extras import is_installed, needs, require
+from photseries.extras import is_installed, needs, recorded, require
 from photseries.formats import arrow, csv, ecsv, excel, fits, hdf5, json_columns, parquet, text, votable
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Table
@@ -159,9 +158,7 @@ class Format:
             raise invalid(f"it is not in the format {self.name}.")
         if reader.package is not None:
             needs(reader.package)
-        with warnings.catch_warnings(record=True) as caught:
-            for category in (UserWarning, RuntimeWarning, pd.errors.ParserWarning):
-                warnings.simplefilter("always", category)
+        with recorded(UserWarning, RuntimeWarning, pd.errors.ParserWarning) as caught:
             reading = reader.read(content, options)
         messages = (escape_unprintable(first_line(warning.message)) for warning in caught)
         return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *messages))))

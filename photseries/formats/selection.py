@@ -9,7 +9,16 @@ from typing import Final
 
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, column_called, conditions_of, invalid, map_of, require_column
+from photseries.formats.numpy_types import EXACT
+from photseries.formats.options import (
+    ReadOptions,
+    column_called,
+    conditions_of,
+    invalid,
+    map_of,
+    require_column,
+    snake_case,
+)
 from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
@@ -111,18 +120,11 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
         return survey.filter_col
     if not is_foreign:
         return None
-    names = {str(name): _snake(str(name)) for name in frame.columns}
-    like = (
-        name
-        for name, snake in names.items()
-        if (_LIKE_FILTER.search(snake) and is_text(frame[name])) or _FREQUENCY.fullmatch(snake)
-    )
-    column = column_called(frame.columns, _FILTERS) or next(like, None)
+    names = {str(name): snake_case(str(name)) for name in frame.columns}
+    texts = [name for name, snake in names.items() if _LIKE_FILTER.search(snake) and is_text(frame[name])]
+    frequencies = [name for name, snake in names.items() if _FREQUENCY.fullmatch(snake)]
+    column = column_called(frame.columns, _FILTERS) or next(iter([*texts, *frequencies]), None)
     return None if column is None or frame[column].isna().all() else column
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def counts_of(column: pd.Series) -> dict[str, int]:
@@ -209,7 +211,7 @@ def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
 
 def _texts(column: pd.Series) -> pd.Series:
     """Return the cells as text; integers without a decimal point."""
-    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
+    if column.dtype.kind == "f" and ((column.abs() <= EXACT) & (column % 1 == 0) | column.isna()).all():
         column = column.astype("Int64")
     return column.map(lambda cell: str(cell).strip() or None, na_action="ignore").astype(object)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -29,12 +30,11 @@ from photseries.formats.calibration import (
     in_stored_unit,
     is_magnitude,
     system_of,
-    zero_point_of_header,
 )
 from photseries.formats.headers import fields_of
 from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
 from photseries.formats.numpy_types import plain_frame
-from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names
+from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names, require_few_names
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
 from photseries.formats.roles import (
@@ -66,6 +66,9 @@ _BRIGHTNESSES: Final[tuple[tuple[Literal["mag", "flux"], str], ...]] = (("mag", 
 #: Fields of the times that a column of their name may state.
 _OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 
+#: Columns of text that may state a field or the unit of the fluxes for all rows, in lower case.
+_STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
+
 #: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
     "flux_calibrated",
@@ -96,6 +99,7 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
             raise invalid(f"{option} is given, but this {'table has names' if option == 'names' else 'is one table'}.")
     if not len(table.frame):
         raise invalid("The table has no rows.")
+    require_few_names(table.frame.columns)
     if not table.frame.columns.is_unique:
         twice = table.frame.columns[table.frame.columns.duplicated()][0]
         raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
@@ -149,32 +153,6 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _unit_column(frame: pd.DataFrame) -> str | None:
-    """Return the column with the unit of all fluxes as text, or None.
-
-    Raises
-    ------
-    InvalidError
-        When the rows have several units.
-    """
-    units = {name: counts_of(cells) for name, cells in frame.items() if is_text(cells)}
-    name = column_called((name for name, texts in units.items() if texts), UNIT_COLUMNS)
-    if name is None or len(units[name]) == 1:
-        return name
-    known_units = [known_unit(text) for text in units[name]]
-    if any(unit is not None and unit.microjansky for unit in known_units) or any(map(is_magnitude, units[name])):
-        raise invalid(
-            f"The column {name!r:.60} has several units of flux: {list_names(units[name])}. Select one (where)."
-        )
-    return None
-
-
-def _stated_fields(frame: pd.DataFrame, names: Iterable[str] = _OF_TIMES) -> dict[str, str]:
-    """Return the fields that columns of their names state for all rows."""
-    texts = {name: [*counts_of(frame[name])] for name in names if name in frame.columns and is_text(frame[name])}
-    return {name: one for name, (one, *others) in texts.items() if not others and one in FIELDS[name].values}
-
-
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn an index of times into a column."""
     index = frame.index
@@ -195,6 +173,38 @@ class _Series:
     survey: Survey | None
     is_foreign: bool
 
+    @cached_property
+    def _stating(self) -> dict[str, dict[str, int]]:
+        """The values of the columns that may state something for all rows, with their numbers of rows."""
+        named = {str(name): cells for name, cells in self.part.frame.items() if str(name).lower() in _STATING}
+        counts = {name: counts_of(cells) for name, cells in named.items() if is_text(cells)}
+        return {name: values for name, values in counts.items() if values}
+
+    def _stated_fields(self, names: Iterable[str] = _OF_TIMES) -> dict[str, str]:
+        """Return the fields that columns of their names state for all rows."""
+        stated = {name: next(iter(self._stating[name])) for name in names if len(self._stating.get(name, ())) == 1}
+        return {name: value for name, value in stated.items() if value in FIELDS[name].values}
+
+    @cached_property
+    def _unit_column(self) -> tuple[str, str] | None:
+        """The column with the unit of all fluxes as text, and the unit.
+
+        Raises
+        ------
+        InvalidError
+            When the rows have several units.
+        """
+        name = column_called(self._stating, UNIT_COLUMNS)
+        units = [] if name is None else [*self._stating[name]]
+        if name is not None and len(units) == 1:
+            return name, units[0]
+        # Single letters are of something else, or names.
+        if any(is_magnitude(text) or (len(text) > 1 and known_unit(text)) for text in units):
+            raise invalid(
+                f"The column {name!r:.60} has several units of flux: {list_names(units)}. Select one (where)."
+            )
+        return None
+
     def reading(self, *, is_whole: bool) -> Reading:
         """Run all steps."""
         frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
@@ -205,10 +215,10 @@ class _Series:
         stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
         brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
-        brought = in_written_units(brought, columns, self._textual_units(columns))
+        unit = self._unit(unit, columns)
+        brought = in_written_units(brought, columns, self._textual_units(columns, unit)) if self.is_foreign else brought
         clean, limits, column_warnings = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
-        unit = self._unit(unit, columns)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
         if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
             clean = clean.assign(**{_LIMITS: flux_to_mag(limits["flux"] * fluxes.factor)})
@@ -266,12 +276,8 @@ class _Series:
         if "flux" in columns and fluxes.why not in ("", NO_UNIT, AROUND_1):
             stated["flux_unit"] = fluxes.fields.get("flux_unit", MICROJANSKY)
         unit = fields.get("magsys")
-        if (
-            "mag" in columns
-            and (system := self._system(columns["mag"], None if unit is None else str(unit))) is not None
-        ):
-            stated["magsys"] = system
-        return stated
+        system = self._system(columns["mag"], None if unit is None else str(unit)) if "mag" in columns else None
+        return stated if system is None else {**stated, "magsys": system}
 
     def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, object]:
         """Return astropy units by the column names of the restored table, in which durations have none."""
@@ -283,28 +289,34 @@ class _Series:
         }
         return {name: unit for name, unit in named.items() if name in frame and frame[name].dtype.kind != "m"}
 
-    def _textual_units(self, columns: Mapping[str, str]) -> dict[str, str]:
-        """Return the textual units of columns: from the option, the file, or the name of the column."""
-        stated = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
-        texts = {
-            name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.is_foreign
+    def _textual_units(self, columns: Mapping[str, str], flux_unit: Unit) -> dict[str, str]:
+        """Return the textual units of columns: from the file, the name of the column, or that of the fluxes."""
+        named = {name: written_unit(name)[1] for name in columns.values()}
+        flux = columns.get("flux", "")
+        is_converted = not isinstance(self.table.units.get(flux, ""), str)  # with its errors, by astropy
+        fluxes = {flux: self.options.flux_unit or (None if is_converted else flux_unit)}
+        return {
+            name: text
+            for source in (fluxes, named, self.table.units)
+            for name, text in source.items()
+            if isinstance(text, str) and text
         }
-        units = {name: text for name, text in texts.items() if isinstance(text, str)}
-        return {**stated, **units}
 
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
         """Return the unit of the fluxes stated by the file or its survey."""
         name = columns.get("flux")
         if name is None or unit is not None:
             return unit
-        column = _unit_column(self.part.frame)
         of_errors = named_unit(columns.get(FLUXERR, ""))[1]
+        of_rows = None if self._unit_column is None else self._unit_column[1]
+        of_header = None if "flux_unit" in self.table.file_metadata else flux_unit_of_header(self.table.header)
         texts = (
             self.table.units.get(name),
             named_unit(name)[1],
+            *(text for text in (of_rows, of_header) if text is not None and known_unit(text)),
             None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
-            None if column is None else next(iter(counts_of(self.part.frame[column]))),
-            None if "flux_unit" in self.table.file_metadata else flux_unit_of_header(self.table.header),
+            of_rows,
+            of_header,
         )
         if (stated := next((text for text in texts if isinstance(text, str)), None)) is not None:
             return stated
@@ -354,8 +366,7 @@ class _Series:
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
         name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
-        header = self.table.header
-        return calibrate(frame, columns, unit, self.options, name, column or zero_point_of_header(header), header)
+        return calibrate(frame, columns, unit, self.options, name, column, self.table.header)
 
     def _renamed(
         self, frame: pd.DataFrame, columns: Mapping[str, str], fluxes: Fluxes
@@ -385,14 +396,11 @@ class _Series:
 
     def _columns_of_fields(self, columns: Mapping[str, str]) -> set[str]:
         """Return the columns that fields were taken from; the fluxes may no longer have the unit in them."""
-        frame, options = self.part.frame, self.options
-        names = {*_stated_fields(frame)}.difference(options.given(*_OF_TIMES[:2]))
-        if "mag" in columns and options.magsys is None:
-            names |= {*_stated_fields(frame, ("magsys",))}
-        unit_column = _unit_column(frame) if "flux" in columns and options.flux_unit is None else None
-        if unit_column is not None and any(map(known_unit, counts_of(frame[unit_column]))):
-            names.add(unit_column)
-        return names
+        names = {*self._stated_fields()}.difference(self.options.given(*_OF_TIMES[:2]))
+        if "mag" in columns and self.options.magsys is None:
+            names |= {*self._stated_fields(("magsys",))}
+        unit_column = self._unit_column if "flux" in columns and self.options.flux_unit is None else None
+        return names if unit_column is None or known_unit(unit_column[1]) is None else {*names, unit_column[0]}
 
     def _fields(
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
@@ -402,7 +410,7 @@ class _Series:
         fields = {} if survey is None else fields_of(table.header, survey)
         of_columns = self._column_fields(columns) if self.is_foreign else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
-        of_times = _stated_fields(self.part.frame) if self.is_foreign else {}
+        of_times = self._stated_fields() if self.is_foreign else {}
         fields |= {**of_columns, **times.fields, **table.fields, **of_times, **stated}
         fields |= {} if filter_name is None else {"filter": filter_name}
         system = options.magsys

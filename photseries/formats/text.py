@@ -23,6 +23,8 @@ from photseries.formats.decoding import decode_text
 from photseries.formats.numpy_types import EXACT
 from photseries.formats.options import ReadOptions, invalid, list_names, names_of, numbered
 from photseries.formats.reading import Table
+from photseries.formats.units import known_unit
+from photseries.lightcurve.table import is_text
 
 __all__ = ["looks_like_text", "read"]
 
@@ -43,16 +45,16 @@ _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
 #: The first line of some Excel files, which states the separator.
 _EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
 #: A cell of a line below the names that is not a value: dashes, or a type of RDB such as 10N.
-_DASHES: Final = re.compile(r"[-=+|:]*-{2,}[-=+|:]*|\d*[NS]")
-_OPENED: Final = re.compile(r'(?:^|[,;|\t])\s*"')
+_DASHES: Final = re.compile(r"(?=.*--)[-=+|:]+|\d*[NS]")
+_OPENED: Final = re.compile(r'(?:^|[,;|\t]) *"')
 _SPACES: Final = r"\s+"
 #: Possible separators, the least ambiguous first.
 _SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
 _COMMENT: Final = re.compile(r"\s*(?:[#@%!\\]|//)")
-#: Units in a separate line below the names, in lower case.
+#: Units in a separate line below the names, in lower case, beside those of fluxes, which include s, d and deg.
 _UNITS: Final = (
-    "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
-    "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
+    "", "-", "--", "none", "days", "hours", "minutes", "sec", "seconds", "jd", "mjd", "bjd", "hjd", "btjd", "mag",
+    "mmag", "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "hourangle",
 )  # fmt: skip
 #: An observation record of the Minor Planet Center: the date is in columns 16 to 32.
 _MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
@@ -62,6 +64,9 @@ _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
 _ALCDEF: Final = ("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME")
 _DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|"}
 _SAMPLE: Final = 50  # rows sampled to detect the separator
+_MAX_LINE: Final = 2**20  # [characters]; a longer line is no row of a table
+#: The beginning of a JSON document with columns or rows.
+_JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 
 
 class _Line(NamedTuple):
@@ -88,15 +93,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if layout is not None:
         needs("astropy")
         return _read_with_astropy(text, layout, warnings)
-    comments: list[_Line] = []
-    rows: list[_Line] = []
-    is_comment = _COMMENT.match
-    for line in _lines(text):
-        (comments if is_comment(line.text) else rows).append(line)
-    if not rows:
-        raise invalid("there is no table in it: no line has cells.")
-    if _MPC.match(rows[0].text):
-        raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
+    comments, rows = _comments_and_rows(text)
     header = _keywords(comments)
     rows, keys = _read_alcdef(rows) if rows[0].text.strip() == "STARTMETADATA" else _read_snana(rows)
     header |= keys
@@ -116,26 +113,45 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return Table(frame=frame, header=header, units=units, warnings=warnings, uses=("names",) if options.names else ())
 
 
+def _comments_and_rows(text: str) -> tuple[list[_Line], list[_Line]]:
+    """Separate the comments of a file from its other lines; refuse files without a table."""
+    if _JSON.match(text):
+        raise invalid("it is JSON, which is not read from a file: upload its columns as a dict, or convert it to CSV.")
+    comments: list[_Line] = []
+    rows: list[_Line] = []
+    is_comment = _COMMENT.match
+    for line in _lines(text):
+        (comments if is_comment(line.text) else rows).append(line)
+    if not rows:
+        raise invalid("there is no table in it: no line has cells.")
+    longest = max(rows[: _SAMPLE + 1], key=lambda line: len(line.text))
+    if len(longest.text) > _MAX_LINE:
+        raise invalid(f"line {longest.number} has {len(longest.text):,} characters, and is no row of a table.")
+    if _MPC.match(rows[0].text):
+        raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
+    return comments, rows
+
+
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the non-empty lines; a quoted cell may contain line breaks."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if '"' not in text:  # the loop below takes twice as long
         yield from (_Line(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return
-    waiting: _Line | None = None
+    waiting: list[str] = []
     for number, line in enumerate(lines, 1):
         is_odd = '"' in line and line.count('"') % 2 == 1
-        if waiting is not None:
-            waiting = _Line(waiting.number, f"{waiting.text}\n{line}")
+        if waiting:
+            waiting.append(line)
             if is_odd:
-                yield waiting
-                waiting = None
+                yield _Line(number + 1 - len(waiting), "\n".join(waiting))
+                waiting = []
         elif is_odd and _OPENED.search(line) and not _COMMENT.match(line):
-            waiting = _Line(number, line)
+            waiting = [line]
         elif line and not line.isspace():
             yield _Line(number, line)
-    if waiting is not None:
-        raise invalid(f"line {waiting.number} has a quote that is not closed.")
+    if waiting:
+        raise invalid(f"line {len(lines) + 1 - len(waiting)} has a quote that is not closed.")
 
 
 def _known_layout(text: str) -> str | None:
@@ -175,8 +191,8 @@ def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table
 
 def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     r"""Return the keywords of comments: ``#KEY=VALUE``, ``# KEY: VALUE``, ``@KEY value`` and ``\KEY='VALUE'``."""
-    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*[=:]|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
-    return {(match[1] or match[2]).upper(): match[3].strip("'\"") for match in matches if match}
+    matches = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*[=:]|@(\w+)\s)(.*)", line.text) for line in comments)
+    return {(match[1] or match[2]).upper(): match[3].strip().strip("'\"") for match in matches if match}
 
 
 def _read_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
@@ -259,7 +275,7 @@ def _column_names(
         return names_of(options.names), rows[1:] if is_header else rows
     if is_header:
         return _without_commas(first), rows[1:]
-    before = [line for line in comments if line.number < rows[0].number]
+    before = [line for line in comments if line.number < rows[0].number and len(line.text) <= _MAX_LINE]
     counts = []
     for line in reversed(before):
         bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
@@ -284,11 +300,16 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
     """Remove lines of units and dashes above the rows."""
     top = _split(rows[:4], separator)
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
-    is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
+    is_units = bool(top) and len(top[0]) == len(names) and all(map(_is_unit, top[0]))
     units = {}
     if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
         units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}
     return rows[max(dashes, 0 if is_units else -1) + 1 :], units
+
+
+def _is_unit(cell: str) -> bool:
+    text = cell.strip("()[]")
+    return text.lower() in _UNITS or known_unit(text.lower()) is not None or known_unit(text) is not None
 
 
 def _are_dashes(cells: list[str]) -> bool:
@@ -334,11 +355,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be separated: {len(frame):,} were read.")
-    texts = {
-        str(name): column
-        for name, column in frame.items()
-        if column.dtype.kind in "OT" or not isinstance(column.dtype, np.dtype)
-    }
+    texts = {str(name): column for name, column in frame.items() if is_text(column)}
     frame = frame.assign(**{name: _fortran(_with_decimal_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:

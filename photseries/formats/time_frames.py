@@ -12,7 +12,15 @@ import numpy.typing as npt
 
 from photseries.formats.options import invalid
 
-__all__ = ["MJD_ZERO", "TimeFrame", "as_alignment", "as_refpos", "as_scale", "frame_of_header"]
+__all__ = [
+    "MJD_ZERO",
+    "SECONDS",
+    "TimeFrame",
+    "as_alignment",
+    "as_refpos",
+    "as_scale",
+    "frame_of_header",
+]
 
 MJD_ZERO: Final = 2_400_000.5  # MJD 0 as JD [d]
 
@@ -40,10 +48,10 @@ _ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
 #: Keyword with the origin of the times -> MJD of its zero; ``JD_REF`` is SuperWASP's.
 _ORIGINS: Final = (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO), ("JD_REF", -MJD_ZERO))
 
-#: Unit of time -> days.
-_DAYS: Final = {
-    "d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000, "days": 1.0,
-    "hr": 1 / 24, "sec": 1 / 86_400, "seconds": 1 / 86_400,
+#: Unit of time -> seconds.
+SECONDS: Final = {
+    "d": 86_400.0, "day": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "days": 86_400.0, "hr": 3600.0,
+    "hours": 3600.0, "minutes": 60.0, "sec": 1.0, "seconds": 1.0,
 }  # fmt: skip
 
 
@@ -60,7 +68,9 @@ class TimeFrame:
     origin : tuple of float, optional
         The origin of the times as an MJD, in parts to be summed [d].
     offset : float
-        The offset to add to the times [in their unit].
+        The offset to add to the times.
+    offset_unit : str, optional
+        Its unit, if the file states it; otherwise it is in the unit of the times.
     unit : str
         The unit of times whose column has none.
     warnings : tuple of str
@@ -71,6 +81,7 @@ class TimeFrame:
     alignment: str | None = None
     origin: tuple[float, ...] | None = None
     offset: float = 0.0
+    offset_unit: str | None = None
     unit: str = "s"
     warnings: tuple[str, ...] = ()
 
@@ -106,16 +117,23 @@ class TimeFrame:
         InvalidError
             When the unit is not a unit of time.
         """
-        days = _DAYS.get((unit or self.unit).strip())
-        if days is None:
-            raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is not one of {', '.join(_DAYS)}.")
+        days = _days(unit or self.unit)
+        offset = self.offset * (days if self.offset_unit is None else _days(self.offset_unit)) if self.offset else 0.0
         origin = sum(self.origin or (0.0,))
-        return self.converted((np.asarray(times, np.float64) + self.offset) * days + origin)
+        return self.converted((np.asarray(times, np.float64) * days + offset) + origin)
 
     def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Convert MJD from TCB to TDB and from TCG to TT; return others unchanged."""
         rate, constant = _RATES.get(self.scale or "", (0.0, 0.0))
         return mjd if rate == 0 else mjd - rate * (mjd - _MJD_OF_1977) + constant
+
+
+def _days(unit: str) -> float:
+    """Return a unit of time in days."""
+    seconds = SECONDS.get(unit.strip())
+    if seconds is None:
+        raise invalid(f"The unit of the times, {unit!r:.40}, is not one of {', '.join(SECONDS)}.")
+    return seconds / SECONDS["d"]
 
 
 #: Formats of times, which state no scale.
@@ -160,6 +178,7 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
     scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
     position = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
     origin = _origin(header)
+    unit = header.get("TIMEUNIT") or None
     days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # mission keywords; the standard's are in seconds
     zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
     return TimeFrame(
@@ -168,7 +187,8 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
         alignment=as_alignment(header.get("TIMEPIXR")),
         origin=origin,
         offset=zero,
-        unit=str(header.get("TIMEUNIT") or ("d" if days else "s")),
+        offset_unit=None if unit is None else str(unit),
+        unit=str(unit or ("d" if days else "s")),
         warnings=warnings,
     )
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
-from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.options import ReadOptions, invalid, snake_case
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_scale
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
@@ -77,6 +77,11 @@ _ALIGNMENT_IN_NAME: Final = re.compile(
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
 _HOURS: Final = re.compile(r"(?:obs[_ ]?)?(?:ut|utc|time|hours?|clock)(?:[^a-z].*)?", re.IGNORECASE)
+#: The name of a column of positions or durations, which look like times of day: 12:34:56.
+_NO_CLOCK: Final = re.compile(
+    r"(?:.*[^a-z])?(?:ra|dec?|decl|ha|lst|exp|exptime)(?:j2000|[^a-z].*)?|(?:right|declin|expos|dura|sider).*",
+    re.IGNORECASE,
+)
 
 #: Earliest plausible MJD of photometry [d]: the year 1804.
 _EARLIEST: Final = -20_000.0
@@ -128,7 +133,7 @@ def time_format(name: str) -> TimeFormat:
 
 def _format_of_name(column: str) -> str | None:
     """Return the format of times that the name of their column, or its unit, tells; None where it tells none."""
-    name = _snake(column).replace("j.d.", "jd")
+    name = snake_case(column).replace("j.d.", "jd")
     if name in TIME:
         return "mjd"
     if name in ("unix", "iso"):
@@ -139,10 +144,6 @@ def _format_of_name(column: str) -> str | None:
         return "iso" if name in ("date", "datetime", "date-obs") else None
     counted = f"{match[1]}-{match[2]}"
     return counted if _COUNTED.fullmatch(counted) else match[1]
-
-
-def _snake(column: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
 
 
 def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOptions, survey: Survey | None) -> Times:
@@ -195,7 +196,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
 def _stated_frame(table: Table, column: str) -> TimeFrame:
     """Return the time frame in the header or in the name of the time column."""
     stated = table.frames.get(column) or TimeFrame()
-    name = _snake(column)
+    name = snake_case(column)
     named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
     alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
     place = _PLACE_IN_NAME.search(name)
@@ -258,10 +259,9 @@ def _in_format(
 
 def _first_text(times: pd.Series) -> tuple[int, object]:
     """Return the first cell that is not a number, and its row number."""
-    numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
-    return next(
-        ((row, cell) for row, cell in enumerate(times, 1) if pd.isna(numbers.iloc[row - 1])), (1, times.iloc[0])
-    )
+    is_odd = pd.to_numeric(times, errors="coerce").isna() if is_text(times) else times.isna()
+    row = int(is_odd.to_numpy().argmax())
+    return row + 1, times.iloc[row]
 
 
 def _numbers(times: pd.Series) -> pd.Series:
@@ -281,12 +281,12 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, time
     # AAVSO states the format of the column DATE in a line #DATE=HJD or #DATE_TYPE=BJD_TDB
     key = table.header.get(column) or table.header.get(f"{column}_TYPE")
     is_certain = column == table.time or time_survey is not None
-    by_name = None if is_certain else _format_of_name(column)
-    by_name = None if by_name == "iso" and is_numeric(times) else by_name  # a numeric date can have any format
-    texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
-    if by_name is None and stated.origin is None:
-        by_name = next((named for text in texts if text and (named := _format_in_text(str(text)))), None)
-    return None if by_name == "iso" and is_numeric(times) else by_name
+    named = [None if is_certain else _format_of_name(column)]
+    if stated.origin is None:
+        texts = (key, table.units.get(column), None if time_survey is None else time_survey.time_format, column)
+        named += [_format_in_text(str(text)) for text in texts if text]
+    # A numeric date can have any format.
+    return next((name for name in named if name is not None and (name != "iso" or not is_numeric(times))), None)
 
 
 def _format_in_text(text: str) -> str | None:
@@ -315,7 +315,7 @@ def _warn_if_rounded(
 
 
 def _clocks(frame: pd.DataFrame) -> list[str]:
-    return [str(name) for name, cells in frame.items() if is_clock(cells)]
+    return [str(name) for name, cells in frame.items() if not _NO_CLOCK.fullmatch(str(name)) and is_clock(cells)]
 
 
 def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.Series, tuple[str, ...]]:
@@ -324,7 +324,7 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.
         return dates, ()
     clocks = _clocks(frame)
     if len(clocks) == 1:
-        hours = frame[clocks[0]].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
+        hours = frame[clocks[0]].str.strip().str.replace(r"^(\d):", r"0\1:", regex=True)
         return dates.str.strip() + "T" + hours, ()
     like = (str(name) for name in frame.columns if name != column and _HOURS.fullmatch(str(name)))
     other = next(iter([*clocks, *like]), None)

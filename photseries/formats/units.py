@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.options import Unit, invalid
+from photseries.formats.time_frames import SECONDS
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
@@ -22,6 +24,16 @@ __all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_bring"]
 
 #: Units of errors that mean errors of fluxes.
 _NOT_OF_MAGNITUDES: Final = ("%", "percent", "ppm", "Jy", "mJy", "uJy", "nJy")
+
+#: Role or field, and a unit that is not the unit of the service -> factor.
+_MAGNITUDES: Final = {"mmag": 1e-3}
+_ANGLES: Final = {"rad": math.degrees(1), "arcmin": 1 / 60, "arcsec": 1 / 3600}
+_FACTORS: Final[Mapping[str, Mapping[str, float]]] = {
+    **dict.fromkeys(("mag", MAGERR, "limiting_mag"), _MAGNITUDES),
+    "exp_time": SECONDS,
+    "ra": {**_ANGLES, **dict.fromkeys(("h", "hr", "hourangle"), 15.0)},
+    "dec": _ANGLES,
+}
 
 #: The brightness that an error is one of.
 _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
@@ -90,7 +102,7 @@ def in_known_units(
 
 
 def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, str]) -> pd.DataFrame:
-    """Convert magnitudes and their errors to mag, and flux errors to the unit of the fluxes, by textual units.
+    """Convert magnitudes to mag, exposures to seconds, positions to degrees, flux errors to the unit of the fluxes.
 
     Parameters
     ----------
@@ -106,8 +118,13 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
     """
     if (own := roles.get(MAGERR)) is not None:
         _require_magnitudes(own, units.get(own))
-    columns = [roles[role] for role in ("mag", MAGERR) if role in roles]
-    factors = {name: 1e-3 for name in columns if units.get(name) == "mmag"}
+    columns = {**{field: first_present(frame, names) for field, names in INFERRED.items()}, **roles}
+    factors: dict[str, float] = {}
+    for role, known in _FACTORS.items():
+        name = columns.get(role)
+        factor = 1.0 if name is None else known.get(units.get(name, ""), 1.0)
+        if name is not None and factor != 1 and (role in roles or is_numeric(frame[name])):  # a position may be text
+            factors[name] = factor
     flux, error = roles.get("flux", ""), roles.get(FLUXERR, "")
     if flux in units and error in units and units[flux] != units[error]:
         factors |= {error: _ratio(error, units[error], units[flux])}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
+
+from photseries.formats.own_files import distinct
 
 __all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "document", "element", "escaped", "field", "identities", "param"]
 
@@ -59,8 +61,8 @@ def document(tag: str, content: str, /, **attributes: object) -> str:
     return DECLARATION + element(tag, content, **attributes)
 
 
-def identities(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:
-    """Yield a unique XML name for each column, its own name if valid, because readers use it as the name.
+def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Return a unique XML name for each column, its own name if valid, because readers use it as the name.
 
     Parameters
     ----------
@@ -69,17 +71,9 @@ def identities(names: Iterable[str], taken: Iterable[str]) -> Iterator[str]:
     taken : iterable of str
         The XML names of other elements.
     """
-    assigned = set(taken)
-    latest: dict[str, str] = {}  # so that many equal names do not repeat the search
-    for name in names:
-        plain = _NO_NAME.sub("_", name)
-        plain = plain if plain[:1].isalpha() else f"_{plain}"
-        identity = latest.get(plain, plain)
-        while identity in assigned:
-            identity += "_"
-        latest[plain] = identity
-        assigned.add(identity)
-        yield identity
+    reserved = list(taken)
+    valid = (_NO_NAME.sub("_", name) for name in names)
+    return distinct([*reserved, *(name if name[:1].isalpha() else f"_{name}" for name in valid)])[len(reserved) :]
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:

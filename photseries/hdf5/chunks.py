@@ -10,7 +10,7 @@ import bz2
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import blosc
 import numpy as np
@@ -145,17 +145,9 @@ def assemble(
     return table.view(dtype)
 
 
-def _inflate(data: _Bytes, step: Filter, cap: int) -> bytes:
-    stream = zlib.decompressobj()
-    inflated = stream.decompress(data, cap)
-    if not stream.eof:
-        raise ValueError("larger than its place, or truncated")
-    return inflated
-
-
-def _bunzip(data: _Bytes, step: Filter, cap: int) -> bytes:
-    stream = bz2.BZ2Decompressor()
-    inflated = stream.decompress(data, cap)
+def _decompress(stream: Any, data: _Bytes, cap: int) -> bytes:
+    """Decompress all data by zlib or bz2."""
+    inflated: bytes = stream.decompress(data, cap)
     if not stream.eof:
         raise ValueError("larger than its place, or truncated")
     return inflated
@@ -205,10 +197,10 @@ def fletcher32(data: _Bytes) -> tuple[int, int]:
 
 #: Filter code -> name, and decoder: (bytes, step, maximum size) -> bytes.
 FILTERS: Final[Mapping[int, tuple[str, Callable[[_Bytes, Filter, int], _Bytes]]]] = {
-    1: ("deflate", _inflate),
+    1: ("deflate", lambda data, step, cap: _decompress(zlib.decompressobj(), data, cap)),
     2: ("shuffle", _unshuffle),
     3: ("fletcher32", _unchecked),
-    307: ("bzip2", _bunzip),
+    307: ("bzip2", lambda data, step, cap: _decompress(bz2.BZ2Decompressor(), data, cap)),
     32001: ("blosc", _unblosc),
 }
 

@@ -32,7 +32,7 @@ def from_pickle(data: bytes | int, limits: Limits) -> dict[str, object]:
         When it is not a dict of plain values with texts as keys.
     """
     try:
-        value = plain_pickle.interpret(_bytes(data), limits)
+        value = plain_pickle.interpret(data, limits) if isinstance(data, bytes) else data
     except UnreadableFileError as error:
         raise UnreadableFileError(f"The metadata of the HDF5 file cannot be read: {error.message}.") from error
     return _object(value)
@@ -47,7 +47,7 @@ def from_json(data: bytes | int, limits: Limits) -> dict[str, object]:
         When it is not a JSON object.
     """
     try:
-        return _object(json.loads(_bytes(data).rstrip(b"\0")))
+        return _object(json.loads(data.rstrip(b"\0")) if isinstance(data, bytes) else data)
     except (ValueError, RecursionError) as error:
         raise UnreadableFileError("The metadata of the HDF5 file cannot be read: it is not JSON.") from error
 
@@ -176,12 +176,6 @@ def _plain_text(text: object) -> str:
     except UnicodeEncodeError:
         raise ValueError("holds half a surrogate pair, which is not text") from None
     return str(text)
-
-
-def _bytes(data: bytes | int) -> bytes:
-    if isinstance(data, int):
-        raise UnreadableFileError("The metadata of the HDF5 file must be a dict.")
-    return data
 
 
 def _object(value: object) -> dict[str, object]:

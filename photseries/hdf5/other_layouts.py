@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import h5py
 import numpy as np
@@ -59,18 +60,19 @@ def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
 
 
 def _is_compound(node: object) -> bool:
-    return isinstance(node, h5py.Dataset) and node.dtype.names is not None and node.ndim == 1 and len(node) > 0
+    return _is_in_file(node) and node.dtype.names is not None and node.ndim == 1 and len(node) > 0
+
+
+def _is_in_file(node: object) -> TypeGuard[h5py.Dataset]:
+    """Return whether this is a dataset whose values are in the file itself; libhdf5 would read any other file."""
+    return isinstance(node, h5py.Dataset) and not node.external and not node.is_virtual
 
 
 def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
     """Return the datasets of a group that are columns: at least two, one-dimensional, of equal length."""
-    datasets = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
-    lengths = {len(node) for node in datasets.values()}
-    return (
-        datasets
-        if len(datasets) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in datasets.values())
-        else {}
-    )
+    datasets = {name: node for name, node in group.items() if _is_in_file(node) and node.ndim == 1}
+    is_table = len(datasets) > 1 and len({len(node) for node in datasets.values()}) == 1
+    return datasets if is_table and all(node.dtype.names is None for node in datasets.values()) else {}
 
 
 def described_by_astropy(content: bytes, key: str) -> bool:
@@ -135,6 +137,8 @@ def _unit(dataset: h5py.Dataset) -> str | None:
 
 def _fixed(group: h5py.Group) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
     """Return the columns of a frame in pandas' ``fixed`` layout, and the names of pickled columns."""
+    if not all(map(_is_in_file, group.values())):
+        raise ValueError("a part of the table is not in the file")
     columns: dict[str, npt.NDArray[np.generic]] = {}
     order = _names(group["axis0"])
     for number in range(int(group.attrs.get("nblocks", 0))):

@@ -16,8 +16,9 @@ from typing import Final
 
 import numpy as np
 
+from photseries.hdf5 import write_hdf5
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, max_chunk_rows, rows_of, write_with_positions
+from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, max_chunk_rows, rows_of
 
 __all__ = ["write"]
 
@@ -50,7 +51,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     contents = _contents_of(attributes)
     shape = _shape_of(table, key, fields, contents)
     if deflate or shape is None:
-        return write_with_positions(table, key, attributes, deflate=deflate).content
+        return write_hdf5.write(table, key, attributes, deflate=deflate).content
     with _lock:
         is_known, template = shape in _known, _known.get(shape)
         if is_known:
@@ -60,7 +61,7 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
         template = _counted(template, table, key, attributes, max_chunk_rows(fields))
         _keep(shape, template)
     if template is None:
-        file = write_with_positions(table, key, attributes, deflate=False)
+        file = write_hdf5.write(table, key, attributes, deflate=False)
         if not is_known:
             parts = _parts(file, contents)
             _keep(shape, None if parts is None else _Template(rows, parts))
@@ -103,7 +104,7 @@ def _counted(
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
     other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
     contents = _contents_of(attributes)
-    parts = _parts(write_with_positions(other, key, attributes, deflate=False), contents)
+    parts = _parts(write_hdf5.write(other, key, attributes, deflate=False), contents)
     if parts is None or len(parts) != len(template.parts):
         return None
     counts = []
@@ -168,6 +169,4 @@ def _occurrences(content: bytes, part: bytes) -> list[int]:
 
 
 def _is_within(offset: int, chunks: list[tuple[int, int]]) -> bool:
-    starts = np.array([start for start, _ in chunks])
-    before = int(np.searchsorted(np.sort(starts), offset, "right"))
-    return before > 0 and offset < sorted(chunks)[before - 1][1]
+    return any(start <= offset < stop for start, stop in chunks)

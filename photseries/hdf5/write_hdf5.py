@@ -21,7 +21,7 @@ from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
 from photseries.lightcurve.photometry import Array
 
-__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write", "write_with_positions"]
+__all__ = ["RowField", "WrittenFile", "fields_of", "max_chunk_rows", "rows_of", "write"]
 
 #: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
 #: chunk again for every few rows read.
@@ -66,7 +66,14 @@ class RowField:
         return () if self.labels is None else (len(self.labels),)
 
 
-def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> bytes:
+class WrittenFile(NamedTuple):
+    """A file, and the start and stop of its chunks in row order [bytes]."""
+
+    content: bytes
+    chunks: list[tuple[int, int]]
+
+
+def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> WrittenFile:
     """Write a table as the one key of an HDF5 file.
 
     Parameters
@@ -80,23 +87,9 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
 
     Returns
     -------
-    bytes
+    WrittenFile
         Deterministic; for HDF5 1.8 and later.
     """
-    return write_with_positions(table, key, attributes, deflate=deflate).content
-
-
-class WrittenFile(NamedTuple):
-    """A file, and the start and stop of its chunks in row order [bytes]."""
-
-    content: bytes
-    chunks: list[tuple[int, int]]
-
-
-def write_with_positions(
-    table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool
-) -> WrittenFile:
-    """Write a file as :func:`write` does, and return the positions of its chunks."""
     fields = fields_of(table)
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_V18)
@@ -122,27 +115,31 @@ def fields_of(table: Writable) -> list[RowField]:
 
 def rows_of(fields: Sequence[RowField]) -> Iterator[tuple[int, Array]]:
     """Yield the first row and the bytes of each chunk, valid until the next one, with zeros after the last row."""
-    rows, dtype = len(fields[0].values[0]), _row_dtype(fields)
-    return _chunks(fields, dtype, rows, _chunk(rows, dtype))
+    rows, chunk = len(fields[0].values[0]), _chunk_rows(fields)
+    dtype = _row_dtype(fields)
+    records = np.zeros(chunk, dtype)
+    for start in range(0, rows, chunk):
+        for field in fields:
+            block = records[field.name].reshape(chunk, -1)
+            for index, values in enumerate(field.values):
+                block[: rows - start, index] = values[start : start + chunk]
+        records[rows - start :] = np.zeros((), dtype)
+        yield start, records.view(np.uint8)
 
 
 def _row_dtype(fields: Sequence[RowField]) -> np.dtype[np.void]:
     return np.dtype([(field.name, field.scalar, field.shape) for field in fields])
 
 
-def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
+def _chunk_rows(fields: Sequence[RowField]) -> int:
     """Return the number of rows per chunk: few chunks of about equal size, with little padding."""
-    max_rows = _rows_per_chunk(dtype)
-    return -(-rows // -(-rows // max_rows))
+    rows = len(fields[0].values[0])
+    return -(-rows // -(-rows // max_chunk_rows(fields)))
 
 
 def max_chunk_rows(fields: Sequence[RowField]) -> int:
     """Return the number of rows that fit one chunk."""
-    return _rows_per_chunk(_row_dtype(fields))
-
-
-def _rows_per_chunk(dtype: np.dtype[np.generic]) -> int:
-    return max(CHUNK // dtype.itemsize, 1)
+    return max(CHUNK // _row_dtype(fields).itemsize, 1)
 
 
 def _index(table: Writable) -> RowField:
@@ -191,16 +188,16 @@ def _group_attributes(table: Writable, fields: Sequence[RowField]) -> dict[str, 
         "pandas_version": PANDAS_VERSION,
         "table_type": "appendable_frame",
         "index_cols": _pickled_axis(0, index),
-        "values_cols": _pickled(blocks),
+        "values_cols": to_pickle(blocks),
         "non_index_axes": _pickled_axis(1, list(table.columns)),
-        "data_columns": _pickled([]),
+        "data_columns": to_pickle([]),
         "nan_rep": table.null,
         "encoding": "UTF-8",
         "errors": "strict",
         "levels": 1,
         "mi_level_nan_rep": False,
         "data_col_nan_rep": False,
-        "info": _pickled(info | {block: {} for block in blocks}),
+        "info": to_pickle(info | {block: {} for block in blocks}),
     }
 
 
@@ -211,8 +208,8 @@ def _row_attributes(fields: Sequence[RowField]) -> dict[str, Value]:
         attributes[f"FIELD_{number}_FILL"] = field.scalar.type()
     for field in fields:
         if field.labels is not None:
-            attributes[f"{field.name}_kind"] = _pickled(field.labels)
-            attributes[f"{field.name}_meta"] = _pickled(None)
+            attributes[f"{field.name}_kind"] = to_pickle(field.labels)
+            attributes[f"{field.name}_meta"] = to_pickle(None)
             attributes[f"{field.name}_dtype"] = field.stored
         else:
             attributes[f"{field.name}_kind"] = field.stored
@@ -221,14 +218,9 @@ def _row_attributes(fields: Sequence[RowField]) -> dict[str, Value]:
     return attributes
 
 
-def _pickled(value: object) -> bytes:
-    """Pickle a value of the layout, as metadata is pickled."""
-    return to_pickle(value)
-
-
 def _pickled_axis(axis: int, labels: str | list[str]) -> bytes:
     """Pickle ``[(axis, labels)]``."""
-    return b"(l(I%d\n%sta." % (axis, _pickled(labels).removesuffix(b"."))
+    return b"(l(I%d\n%sta." % (axis, to_pickle(labels).removesuffix(b"."))
 
 
 def _describe(owner: object, attributes: Mapping[str, Value]) -> None:
@@ -258,7 +250,7 @@ def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> h5t.Typ
 
 def _write_rows(group: h5g.GroupID, fields: Sequence[RowField], *, deflate: bool) -> list[tuple[int, int]]:
     dtype, rows = _row_dtype(fields), len(fields[0].values[0])
-    chunk = _chunk(rows, dtype)
+    chunk = _chunk_rows(fields)
     plan = h5p.create(h5p.DATASET_CREATE)
     plan.set_chunk((chunk,))
     plan.set_fill_time(h5d.FILL_TIME_ALLOC)
@@ -285,17 +277,6 @@ def _row_type(fields: Sequence[RowField], size: int) -> h5t.TypeID:
         row.insert(field.name.encode(), offset, kind)
         offset += kind.get_size()
     return row
-
-
-def _chunks(fields: Sequence[RowField], dtype: np.dtype[np.void], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
-    records = np.zeros(chunk, dtype)
-    for start in range(0, rows, chunk):
-        for field in fields:
-            block = records[field.name].reshape(chunk, -1)
-            for index, values in enumerate(field.values):
-                block[: rows - start, index] = values[start : start + chunk]
-        records[rows - start :] = np.zeros((), dtype)
-        yield start, records.view(np.uint8)
 
 
 def _deflated(content: Array, width: int) -> bytes:

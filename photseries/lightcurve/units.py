@@ -132,7 +132,7 @@ def flux_unit_of(text: str) -> FluxUnit:
     A density per wavelength, as in erg/s/cm2/AA, does not become one per frequency without a wavelength: it is no
     spectral flux density here.
     """
-    name = re.sub(r"\s*/\s*", "/", text.strip())
+    name = "/".join(part.strip() for part in text.strip().split("/"))
     if name in _RELATIVE:
         return FluxUnit(name, None if name == RELATIVE else name, None)
     name = _SPELLING.sub(lambda match: _SPELLINGS[match[0]], name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from photseries.surveys.survey import Survey
 
 __all__ = ["SURVEYS"]
@@ -10,40 +12,51 @@ _JOHNSON = {
     "U": "bessellux", "B": "bessellb", "V": "bessellv", "R": "bessellr", "I": "besselli", "CV": "bessellv",
     "SU": "sdssu", "SG": "sdssg", "SR": "sdssr", "SI": "sdssi", "SZ": "sdssz",
 }  # fmt: skip
-_SLOAN = {"SU": "ab", "SG": "ab", "SR": "ab", "SI": "ab", "SZ": "ab", "*": "vega"}
 _ZTF = {"zg": "ztfg", "zr": "ztfr", "zi": "ztfi"}
 _LSST = {band: f"lsst{band}" for band in "ugrizy"}
 _MJD_TAI = {"time_scale": "tai", "time_refpos": "topocenter"}
 _UTC_OF_START = {"time_scale": "utc", "time_stamp_alignment": "start"}
 
+_ASAS_SN = Survey(
+    name="ASAS-SN Sky Patrol V1",
+    source="https://asas-sn.osu.edu (Kochanek et al. 2017, PASP 129, 104502)",
+    columns=("HJD", "Camera", "mag", "mag_err", "flux(mJy)", "flux_err"),
+    time="HJD",
+    mag="mag",
+    flux=("flux(mJy)",),
+    errors={"mag": "mag_err", "flux(mJy)": "flux_err"},
+    flux_unit={"*": "mJy"},
+    filters={"V": "bessellv", "g": "sdssg"},
+    magsys={"g": "ab", "*": "vega"},
+)
+_AAVSO = Survey(
+    name="AAVSO extended format",
+    source="https://www.aavso.org/aavso-extended-file-format",
+    header={"TYPE": "EXTENDED"},
+    columns=("NAME", "DATE", "MAG", "MERR", "FILT"),
+    time="DATE",
+    mag="MAG",
+    errors={"MAG": "MERR"},
+    filter_col="FILT",
+    filters=_JOHNSON,
+    magsys={"SU": "ab", "SG": "ab", "SR": "ab", "SI": "ab", "SZ": "ab", "*": "vega"},
+)
+
 SURVEYS = (
-    Survey(
-        name="ASAS-SN Sky Patrol V1",
-        source="https://asas-sn.osu.edu (Kochanek et al. 2017, PASP 129, 104502)",
-        columns=("HJD", "Camera", "mag", "mag_err", "flux(mJy)", "flux_err"),
-        time="HJD",
-        mag="mag",
-        flux=("flux(mJy)",),
-        errors={"mag": "mag_err", "flux(mJy)": "flux_err"},
-        flux_unit={"flux_err": "mJy"},
-        filters={"V": "bessellv", "g": "sdssg"},
-        magsys={"g": "ab", "*": "vega"},
-    ),
-    Survey(
+    _ASAS_SN,
+    replace(
+        _ASAS_SN,
         name="ASAS-SN Sky Patrol V2",
         source="Hart et al. 2023, arXiv:2304.03791",
         line="--where phot_filter=g",
         columns=("jd", "flux", "flux_err", "mag", "mag_err", "phot_filter", "camera"),
         time="jd",
-        mag="mag",
         flux=("flux",),
         errors={"mag": "mag_err", "flux": "flux_err"},
         filter_col="phot_filter",
-        flux_unit={"*": "mJy"},
-        filters={"V": "bessellv", "g": "sdssg"},
-        magsys={"g": "ab", "*": "vega"},
     ),
-    Survey(
+    replace(
+        _ASAS_SN,
         name="ASAS-SN Sky Patrol V2, web",
         source="http://asas-sn.ifa.hawaii.edu/skypatrol (Hart et al. 2023, arXiv:2304.03791)",
         line="--where Filter=g",
@@ -53,9 +66,6 @@ SURVEYS = (
         flux=("Flux",),
         errors={"Mag": "Mag Error", "Flux": "Flux Error"},
         filter_col="Filter",
-        flux_unit={"*": "mJy"},
-        filters={"V": "bessellv", "g": "sdssg"},
-        magsys={"g": "ab", "*": "vega"},
     ),
     Survey(
         name="ASAS-3",
@@ -157,18 +167,7 @@ SURVEYS = (
         errors={"Mag": "Magerr"},
         magsys={"*": "vega"},
     ),
-    Survey(
-        name="AAVSO extended format",
-        source="https://www.aavso.org/aavso-extended-file-format",
-        header={"TYPE": "EXTENDED"},
-        columns=("NAME", "DATE", "MAG", "MERR", "FILT"),
-        time="DATE",
-        mag="MAG",
-        errors={"MAG": "MERR"},
-        filter_col="FILT",
-        filters=_JOHNSON,
-        magsys=_SLOAN,
-    ),
+    _AAVSO,
     Survey(
         name="AAVSO visual format",
         source="https://www.aavso.org/aavso-visual-file-format",
@@ -179,17 +178,17 @@ SURVEYS = (
         mag="MAG",
         magsys={"*": "vega"},
     ),
-    Survey(
+    replace(
+        _AAVSO,
         name="AAVSO download",
         source="https://www.aavso.org/data-download",
         line="--where Band=V",
+        header={},
         columns=("JD", "Magnitude", "Uncertainty", "Band"),
         time="JD",
         mag="Magnitude",
         errors={"Magnitude": "Uncertainty"},
         filter_col="Band",
-        filters=_JOHNSON,
-        magsys=_SLOAN,
     ),
     Survey(
         name="Pan-STARRS1 detections",
@@ -244,16 +243,15 @@ SURVEYS = (
         flux=("FLUXCAL",),
         errors={"FLUXCAL": "FLUXCALERR", "MAG": "MAGERR"},
     ),
-    Survey(
+    replace(
+        _AAVSO,
         name="ALCDEF",
         source="https://alcdef.org (Stephens, Warner & Pravec 2010, Minor Planet Bull. 37, 21)",
+        header={},
         columns=("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME"),
         time="JD",
-        mag="MAG",
         errors={"MAG": "MAGERR"},
         filter_col="MAGBAND",
-        filters=_JOHNSON,
-        magsys=_SLOAN,
         times={"time_scale": "utc"},
     ),
     Survey(

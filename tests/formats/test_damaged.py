@@ -6,6 +6,7 @@ import os
 import random
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -118,3 +119,19 @@ def test_parser_warnings_become_warnings_of_the_reading():
 
     known = replace(FORMATS["csv"], reader=replace(FORMATS["csv"].reader, read=read))
     assert known.read(b"", ReadOptions()).warnings == ("before", "the parser")
+
+
+def test_warnings_of_files_that_are_read_at_the_same_time():
+    """The filters of warnings are the process's: a thread that restored them early took the warnings of another."""
+    known = replace(FORMATS["csv"], reader=replace(FORMATS["csv"].reader, read=warn_of_own_content))
+    before, show = list(warnings.filters), warnings.showwarning
+    with ThreadPoolExecutor(8) as threads:
+        readings = list(threads.map(lambda number: known.read(b"%d" % number, ReadOptions()), range(32)))
+    assert [reading.warnings for reading in readings] == [(str(number),) for number in range(32)]
+    assert (warnings.filters, warnings.showwarning) == (before, show)
+
+
+def warn_of_own_content(content, options):
+    time.sleep(0.002)
+    warnings.warn(content.decode(), UserWarning, stacklevel=1)
+    return Table(frame=FRAME)

@@ -40,6 +40,7 @@ def in_fits(keywords, name="TIME", unit="d", times=TIMES, **more):
         ({"MJDREFI": 58000, "MJDREFF": 0.25, "TIMEZERO": 10.0}, "d", TIMES + 58010.25),
         ({"MJDREFI": 58000, "MJDREFF": 0.25, "TIMEZERI": 10, "TIMEZERF": 0.5}, "d", TIMES + 58010.75),
         ({"MJDREF": 58000.5, "TIMEZERO": 3600.0}, "s", TIMES / 86400 + 58000.5 + 1 / 24),
+        ({"MJDREF": 58000.5, "TIMEUNIT": "s", "TIMEZERO": 43200.0, "TIMEOFFS": 4320.0}, "d", TIMES + 58001.05),
         ({"MJDREF": 58000.5, "TIMEUNIT": "h"}, None, TIMES / 24 + 58000.5),
         ({"MJDREF": 58000.5}, None, TIMES / 86400 + 58000.5),  # the standard's unit is s
         ({"JDREF": 2458000.5}, "d", TIMES + 58000.0),

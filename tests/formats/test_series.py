@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import MaskedColumn, Table
 
 from photseries.errors import InvalidError
 from photseries.formats import ReadOptions, collect, one_of, read_bytes
@@ -297,6 +298,15 @@ def test_columns_of_pyarrow_and_categories():
 
 
 BANDS = "mjd,mag,band\n1,15,g\n2,16,r\n3,17,r\n"
+
+
+def test_missing_values_keep_the_type_of_their_column():
+    categories = pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0], "night": pd.Categorical([7, None])})
+    np.testing.assert_array_equal(made(categories).frame["night"], [7.0, NAN])
+    masked = MaskedColumn(np.array(["2024-01-31", "2024-02-01"], "M8[D]"), mask=[False, True])
+    table = Table({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0], "night": masked})
+    night = one_of(collect(table, ReadOptions())).frame["night"]
+    assert (night.iloc[0], night.isna().tolist()) == (pd.Timestamp("2024-01-31"), [False, True])
 
 
 def test_files_of_several_filters_are_refused_selected_or_split():

@@ -1,6 +1,7 @@
 """Text with columns: what separates them, which line names them, and rows that do not fit."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -143,6 +144,14 @@ def test_workbooks():
         read(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 15, 1]]), "curve.xlsx")
     with pytest.raises(InvalidError, match=r"'mag' occurs more than once; the next one is called 'mag\.1'"):
         read(workbook([["mjd", "mag", "mag"], [59000.1, 15, 16]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match="line 4 has 3 cells, but there are 2 names"):
+        read(workbook([["mjd", "mag"], [59000.1, 15], [""], [59000.2, 15, 1]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match="line 1 has 2 cells, but there are 3 names"):
+        read(workbook([[59000.1, 15]]), "curve.xlsx", names="mjd,mag,magerr")
+    with pytest.raises(InvalidError, match="there is no table in it"):
+        read(workbook([["", " "]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match=r"curve\.zip: it is a zip: extract its files"):
+        read(workbook(rows), "curve.zip")
     with pytest.raises(InvalidError, match="not a workbook"):
         read(b"PK\x03\x04 damaged", "curve.xlsx")
 
@@ -173,11 +182,31 @@ def test_option_names_is_for_text_only():
         read(content.getvalue(), names="a,b")
 
 
-@pytest.mark.parametrize("digits", ["1" * 20_000, "<" + "1" * 20_000])
-@pytest.mark.parametrize("text", ["mjd,mag,{}x\n{}", "mjd,mag,note\n59000.0,15,{}x\n{}"])
-def test_long_digits_are_read_in_linear_time(digits, text):
-    """A name of 20,000 digits and a letter took 20 s."""
+@pytest.mark.parametrize("sign", ["", "<"])
+@pytest.mark.parametrize(("text", "count"), [("mjd,mag,{}x\n{}", 990), ("mjd,mag,note\n59000.0,15,{}x\n{}", 20_000)])
+def test_long_digits_are_read_in_linear_time(sign, text, count):
+    """A name of 20,000 digits and a letter took 20 s; it is refused now."""
     begun = time.process_time()
-    frame = read(text.format(digits, ROWS), "a.csv").frame
+    frame = read(text.format(sign + "1" * count, ROWS), "a.csv").frame
     assert frame["mjd"].to_list()[-2:] == TIMES
+    with pytest.raises(InvalidError, match="20,001 characters"):
+        read(f"mjd,mag,{'1' * 20_000}x\n{ROWS}", "a.csv")
     assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# A=x{' ' * 50_000}y\nmjd,mag\n{{}}",
+        f'mjd,mag,note\n59000.0,15,{chr(9) * 50_000}a"\n{{}}',
+        f"note,mjd,mag\n{'-' * 5000}x,59000.0,15\n{{}}",
+        'mjd,mag,note\n59000.0,15,"' + f"{'x' * 50}\n" * 100_000 + '"\n{}',
+        "mjd,mag," + ",".join(["a"] * 9000) + "\n59000.0,15," + ",".join("1" * 9000) + "\n{}",
+    ],
+    ids=["keyword", "tabs", "dashes", "quote", "names"],
+)
+def test_text_is_split_in_linear_time(text):
+    begun = time.process_time()
+    with contextlib.suppress(InvalidError):
+        read(text.format(""), "a.csv")
+    assert time.process_time() - begun < 8

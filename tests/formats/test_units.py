@@ -1,6 +1,7 @@
 """Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
 
 import io
+from datetime import date
 from decimal import Decimal
 
 import h5py
@@ -228,6 +229,93 @@ def test_decimals_of_parquet_are_numbers():
     assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]
 
 
+@pytest.mark.parametrize("form", ["parquet", "text"])
+def test_textual_units_of_exposures_and_positions(form):
+    """By hand: 90 s are 1.5 min, 22.5 deg are 1.5 h, and pi/6 is 30 deg."""
+    columns = {"mjd": ("d", 59000.0), "mag": ("mag", 15.0), "exptime": ("min", 1.5), "dec": ("rad", np.pi / 6)}
+    columns |= {"ra": ("hourangle", 1.5), "limiting_mag": ("mmag", 20_500.0)}
+    content = io.BytesIO()
+    if form == "parquet":
+        fields = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, (unit, _) in columns.items()]
+        pq.write_table(pa.table([[value] for _, value in columns.values()], schema=pa.schema(fields)), content)
+    else:
+        lines = [columns, [unit for unit, _ in columns.values()], [repr(value) for _, value in columns.values()]]
+        content.write("\n".join(map(",".join, lines)).replace("np.float64", "").encode())
+    frame = one_of(read_bytes(content.getvalue(), "curve", ReadOptions())).frame
+    for name, value in {"exptime": 90.0, "ra": 22.5, "dec": 30.0, "limiting_mag": 20.5}.items():
+        np.testing.assert_allclose(frame[name], [value], rtol=1e-14)
+
+
+@pytest.mark.parametrize("units", ["unit", "# FLUX_UNIT: mJy"])
+def test_the_unit_of_the_fluxes_precedes_that_of_their_errors(units):
+    column = ",unit" if units == "unit" else ""
+    rows = "".join(f"{mjd},{flux},5{column and ',mJy'}\n" for mjd, flux in ((59000, 150), (59001, 151)))
+    text = f"{units if not column else '#'}\nmjd,flux,flux_err_uJy{column}\n{rows}"
+    got = one_of(read_bytes(text.encode(), "x.csv", ReadOptions()))
+    assert got.frame[["flux", "fluxerr"]].to_numpy().tolist() == [[150_000.0, 5.0], [151_000.0, 5.0]]
+
+
+def test_errors_are_converted_once():
+    flux, error = fits.Column("FLUX", "D", "mJy", array=[2.0]), fits.Column("fluxerr_mJy", "D", array=[0.5])
+    content = io.BytesIO()
+    hdu = fits.BinTableHDU.from_columns([fits.Column("MJD", "D", array=[59000.0]), flux, error])
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(content)
+    frame = one_of(read_bytes(content.getvalue(), "x.fits", ReadOptions())).frame
+    assert frame[["flux", "fluxerr"]].to_numpy().tolist() == [[2000.0, 500.0]]
+
+
+def test_dates_and_lists_of_parquet():
+    table = pa.table(
+        {
+            "date": [date(2024, 1, 31), date(2024, 2, 1)],
+            "mag": [15.0, 16.0],
+            "spectrum": [[1.0], [2.0, 3.0]],
+            "seen": [date(2024, 3, 1), None],
+            "night": pa.array(["a", None]).dictionary_encode(),
+            "frame": pa.array([2**60 + 1, None]).dictionary_encode(),
+        }
+    )
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    reading = one_of(read_bytes(content.getvalue(), "curve.parquet", ReadOptions()))
+    assert reading.frame["mjd"].tolist() == [60340.0, 60341.0]
+    np.testing.assert_array_equal(reading.frame["seen"], np.array(["2024-03-01", "NaT"], "M8[D]"))
+    assert list(reading.frame) == ["mjd", "mag", "seen", "night", "frame"]
+    assert reading.frame[["night", "frame"]].iloc[0].tolist() == ["a", str(2**60 + 1)]
+    assert reading.frame[["night", "frame"]].iloc[1].isna().all()
+    assert [warning.partition(":")[0] for warning in reading.warnings] == [
+        "Left out, as a row holds more than one plain value",
+        "Kept as text, as integers with gaps this long would lose their last digits",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual"])
+def test_columns_outside_an_hdf5_file_are_not_read(tmp_path, kind):
+    """libhdf5 reads any file that external storage names, such as a private key, and it would be uploaded."""
+    (tmp_path / "private").write_bytes(np.arange(2.0).tobytes())
+    with h5py.File(tmp_path / "curve.h5", "w") as file:
+        file["mjd"], file["mag"] = [59000.0, 59001.0], [15.0, 16.0]
+        if kind == "external":
+            file.create_dataset("other", (2,), "f8", external=[(str(tmp_path / "private"), 0, 16)])
+        else:
+            layout = h5py.VirtualLayout((2,), "f8")
+            layout[:] = h5py.VirtualSource("other.h5", "x", (2,))
+            file.create_virtual_dataset("other", layout)
+    assert list(one_of(collect(tmp_path / "curve.h5", ReadOptions())).frame) == ["mag", "mjd"]
+
+
+def test_a_frame_outside_an_hdf5_file_is_not_read(tmp_path):
+    (tmp_path / "private").write_bytes(np.arange(4.0).tobytes())
+    pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0]}).to_hdf(tmp_path / "curve.h5", key="a")
+    with h5py.File(tmp_path / "curve.h5", "a") as file:
+        attributes = dict(file["a/block0_values"].attrs)
+        del file["a/block0_values"]
+        values = file["a"].create_dataset("block0_values", (2, 2), "f8", external=[(str(tmp_path / "private"), 0, 32)])
+        values.attrs.update(attributes)
+    with pytest.raises(InvalidError, match='format="fixed"'):
+        collect(tmp_path / "curve.h5", ReadOptions())
+
+
 def test_indexes_and_datetimes_in_the_layout_fixed_of_pandas(tmp_path):
     moments = pd.to_datetime(["2020-01-01 12:00", "2020-01-02 12:00"])
     frames = (
@@ -324,7 +412,16 @@ def test_relative_errors_in_fits_are_refused(value, unit, error):
         read_bytes(content.getvalue(), "x.fits", ReadOptions())
 
 
-@pytest.mark.parametrize("keywords", ["# ZP: 25.0 mag (AB)\n", "# zp = 25 AB\n", "# ZP: see paper\n# MAGZP: 25\n"])
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        "# ZP: 25.0 mag (AB)\n",
+        "# ZP: 25.0 +- 0.1\n",
+        "# ZP: 25 [AB system]\n",
+        "# zp = 25 AB\n",
+        "# ZP: see paper\n# MAGZP: 25\n",
+    ],
+)
 def test_zero_points_of_comments_may_have_a_unit(keywords):
     """By hand: 10^(0.4 (23.9 - 25)) is 0.36308."""
     text = f"{keywords}mjd,flux\n59000,100\n59001,110\n"
@@ -335,6 +432,6 @@ def test_zero_points_of_comments_may_have_a_unit(keywords):
 @pytest.mark.parametrize("zero", ["3631", "-99", "999"])
 def test_zero_points_that_are_no_magnitudes_are_refused(zero):
     text = f"# ZP: {zero}\nmjd,flux\n59000,100\n59001,110\n"
-    with pytest.raises(InvalidError, match=rf"The zero point {zero} of the file is not a magnitude"):
+    with pytest.raises(InvalidError, match=rf"The zero point '{zero}' of the header is not an AB magnitude"):
         read_bytes(text.encode(), "x.csv", ReadOptions())
     assert one_of(read_bytes(text.encode(), "x.csv", ReadOptions(flux_unit="uJy"))).frame["flux"].tolist() == [100, 110]

@@ -16,7 +16,7 @@ TYPES = ("f8", "f4", "f2", "i8", "i2", "u1", "?", "M8[ns]")
 def by_libhdf5(frame, metadata):
     values = plain(metadata, 32)
     attributes: dict[str, str | bytes] = {METADATA: to_pickle(values), METADATA_JSON: to_json(values)}
-    return write_hdf5.write(frames.writable(frame, Limits()), stored_file.KEY, attributes, deflate=False)
+    return write_hdf5.write(frames.writable(frame, Limits()), stored_file.KEY, attributes, deflate=False).content
 
 
 @given(
@@ -80,6 +80,6 @@ def test_writer_uses_templates(monkeypatch):
     assert template is not None
     assert {part for part in template.parts if not isinstance(part, bytes)} == {METADATA, METADATA_JSON, 0}
     assert {growth for *_, growth in template.counts} == {1, 24}  # rows, and the bytes of one
-    monkeypatch.setattr(templates, "write_with_positions", None)
+    monkeypatch.setattr(templates, "write_hdf5", None)
     frame = pd.DataFrame({"mjd": np.arange(9.0), "flux": np.arange(9.0)})
     assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)

@@ -26,7 +26,7 @@ alike = pytest.mark.skipif(
 
 
 def written(table, *, deflate=False):
-    return write_hdf5.write(table, stored_file.KEY, METADATA, deflate=deflate)
+    return write_hdf5.write(table, stored_file.KEY, METADATA, deflate=deflate).content
 
 
 def written_by_pandas(table, *, deflate=False):
