@@ -215,6 +215,10 @@ def test_series_are_handed_over(services, accounts, person):
     assert list(services.upkeep.verify()) == []
     event, _ = (event for event in accounts.audit(OPERATOR, 1, 100)[0] if event["action"] == "hand over")
     assert (event["username"], event["entry"], event["details"]) == ("operator", str(anna), {"to": ben})
+    shares = [event for event in accounts.audit(OPERATOR, 1, 100)[0] if event["action"] == "share"]
+    assert {(event["username"], event["user_id"]) for event in shares} == {("operator", None)}
+    assert {event["entry"] for event in shares} == {str(first), str(second)}
+    assert [event["username"] for event in services.reader.history(as_ben, first)] == ["anna", "anna"]
 
 
 def test_the_old_owner_of_a_series_keeps_no_right(services, person):

@@ -19,6 +19,7 @@ from photseries.server.archive.changes import (
     append_history,
     changed_fields,
     deleted_fields,
+    differ,
     ensure_current_revision,
     naming_holder,
     require_changeable,
@@ -231,7 +232,7 @@ class Archive:
         frame, derived = self._derive(principal, series_id, state, upload, checked)
         # A new batch alone changes the series only if the request has no other fields.
         compared = metadata if upload.fields.keys() == {"batch"} else metadata.keys() - {"batch"}
-        described = any(metadata[name] != state.metadata.get(name) for name in compared)
+        described = any(differ(state.metadata.get(name), metadata[name]) for name in compared)
         if not described and (upload.frame is None or self._holds(state, derived["content_hash"])):
             if sharing != Sharing():
                 self._share(principal, series_id, state, metadata, sharing)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+import orjson
+
 from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
 from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import audit, history, series_queries
@@ -19,6 +21,7 @@ __all__ = [
     "append_history",
     "changed_fields",
     "deleted_fields",
+    "differ",
     "ensure_current_revision",
     "naming_holder",
     "require_changeable",
@@ -123,7 +126,13 @@ def changed_fields(
             before[name], after[name] = sorted(old), sorted(new)
     if content_hash is not None:
         before["data"], after["data"] = state.content_hash, content_hash
-    return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
+    return {name: {"from": before[name], "to": after[name]} for name in after if differ(before[name], after[name])}
+
+
+def differ(before: object, after: object) -> bool:
+    """Return whether two values of a field differ as JSON, where, unlike in Python, 1 is neither true nor 1.0."""
+    old, new = (orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in (before, after))
+    return old != new
 
 
 def deleted_fields(state: ChangeTarget) -> dict[str, dict[str, object]]:
@@ -155,17 +164,17 @@ def append_history(
     changed : mapping
         From :func:`changed_fields`.
     **values
-        Additional columns of the row: those of the new blob, unless the series is deleted; ``batch`` and ``inferred``.
+        More columns of the row: those of the new blob, unless the series is deleted; ``batch``, ``inferred``, and
+        ``user_id`` if the change counts as that of another user.
     """
     history.record(
         connection,
         series_id=series_id,
         revision=state.revision + 1,
-        user_id=principal.user_id,
         owner_id=state.owner_id,
         action=action,
         changed=changed,
-        **{"inferred": sorted(state.inferred), **values},
+        **{"user_id": principal.user_id, "inferred": sorted(state.inferred), **values},
     )
     shared = {name: changed[name] for name in ("group_ids", "stream_ids") if name in changed}
     if shared and action in ("share", "update"):
