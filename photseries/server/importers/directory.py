@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from photseries.errors import DuplicateError, InvalidError, UnreadableFileError
+from photseries.errors import DuplicateError, InvalidError, StartError, UnreadableFileError
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.intake import Intake
 from photseries.server.importers import rows
@@ -50,7 +50,7 @@ class DirectoryImport:
         Raises
         ------
         StartError
-            When it is not a folder.
+            When it is not a folder, or a folder in it cannot be read.
         NotFoundError
             When there is no such owner.
         ConflictError
@@ -81,6 +81,10 @@ class DirectoryImport:
 
     def _store(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> ImportOutcome:
         """Import one file."""
+        printable = name.encode("utf-8", "backslashreplace").decode()
+        if printable != name:
+            message = "The name of the file is not valid UTF-8. Rename the file."
+            return ImportOutcome(None, None, printable, Status.REFUSED, message)
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
@@ -147,8 +151,12 @@ class DirectoryImport:
 
     def _names(self) -> Iterator[str]:
         """Yield the sorted names of the files in the tree, with one folder at a time in memory."""
-        for folder, folders, names in os.walk(self.folder):
+        for folder, folders, names in os.walk(self.folder, onerror=_refuse):
             folders.sort()
             for name in sorted(names):
                 if fnmatch(name, self.mapping.files):
                     yield Path(folder, name).relative_to(self.folder).as_posix()
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise StartError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error

@@ -164,9 +164,11 @@ class SkyPortal:
             .order_by(text("named DESC"), groups.c.id, users.c.id)
         )
         owners: dict[int, int] = {}
+        owning: set[int] = set()
         for group_id, user_id, _ in connection.execute(named):
-            if group_id not in owners and user_id not in owners.values():
+            if group_id not in owners and user_id not in owning:
                 owners[group_id] = user_id
+                owning.add(user_id)
         return owners
 
     def group_ids(self, connection: Connection) -> tuple[int | None, int]:

@@ -1,6 +1,7 @@
 """A tree of files by the how-to's recipe, with a mapping for what they do not say."""
 
 import json
+import os
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from photseries.errors import ConflictError, NotFoundError, StartError
 from photseries.server.accounts import OPERATOR
 from photseries.server.importers import DirectoryImport, load_mapping
 from photseries.server.importers.mapping import FileMapping
+from photseries.server.importers.report import Report
 from photseries.server.schemas.metadata import MetadataSchema
 from tests.server.importers.peer import plain
 from tests.support import TOP, command, recipe_write
@@ -113,6 +115,33 @@ def test_unusable_files_are_named(import_, tree):
     messages = {outcome.filename: outcome.message for outcome in outcomes}
     assert "does not fit {series_name}/{series_obj_id}_{filter}.h5" in messages["top.h5"]
     assert "Filter nofilter is not allowed" in messages["night/1/a_nofilter.h5"]
+
+
+def test_a_name_in_another_encoding_is_refused(import_, tree, tmp_path):
+    os.rename(tree / "night/1/a_ztfr.h5", os.fsencode(tree / "night/1") + b"/ete\xe9_ztfr.h5")
+    _, outcomes = import_()
+    assert sorted(statuses(outcomes).values()) == ["refused", "taken", "taken"]
+    assert statuses(outcomes)["night/1/ete\\udce9_ztfr.h5"] == "refused"
+    with Report(tmp_path / "report") as report:
+        for outcome in outcomes:
+            report.add(outcome)
+        report.finish({}, ())
+    (written,) = json.loads((tmp_path / "report.json").read_text())["series"]
+    assert "not valid UTF-8" in written["message"]
+
+
+def test_an_unreadable_folder_stops_the_import(import_, services, tree, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("night/1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(StartError, match=r"The folder .*/night/1 cannot be read: Permission denied\."):
+        import_()
+    assert services.upkeep.totals()[0] == 0
 
 
 def test_links_out_of_the_folder_stop_the_import(import_, services, tree, tmp_path):

@@ -150,6 +150,22 @@ def test_invalid_files_are_reported(import_, services, peer, tmp_path):
     assert [outcome.status for outcome in outcomes] == ["unreadable"] * 3
 
 
+def test_damaged_rows_do_not_stop_the_import(import_, services, peer):
+    """Statistics that are no numbers differ; a place that no telescope has is left out."""
+    damaged = {"mjd": "infinite", "flux": [1.0], "fluxerr": {"a": None}, "background": True}
+    peer.series(4, plain(seed=4), stored={"medians": damaged})
+    peer.cursor.execute("INSERT INTO telescopes VALUES (6, 'Lost', 'NaN', 1000, 5)")
+    peer.insert("instruments", [{"id": 78, "name": "Adrift", "telescope_id": 6}])
+    checked, outcomes = import_()
+    assert [outcome.status for outcome in outcomes] == ["taken"] * 4
+    (difference,) = (one for one in outcomes[-1].differences if one.field == "medians")
+    assert difference.theirs == {name: damaged[name] for name in ("mjd", "flux", "fluxerr")}
+    assert difference.ours["fluxerr"] == 1.5
+    place = services.accounts.get(OPERATOR, "instrument", "78")
+    assert [place[name] for name in ("telescope", "longitude", "latitude", "height")] == ["Lost", None, None, 5]
+    assert "1 instruments were imported without impossible coordinates: Adrift." in checked.notes
+
+
 def test_foreign_database_is_refused(archive_url):
     with pytest.raises(StartError, match=r"not a SkyPortal database: it has no table .*objs"):
         SkyPortal(archive_url, settings.DatabaseSettings())
