@@ -166,10 +166,11 @@ def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
     text = io.StringIO()
-    csv.writer(text).writerows(table.rows)
+    # Quoted, because an unquoted `\\.` would end the data, and a null alone in its row is quoted anyway.
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(table.rows)
     text.seek(0)
     cursor: Any = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} FROM STDIN (FORMAT csv)", text)
+    cursor.copy_expert(f"COPY {table.name} FROM STDIN (FORMAT csv, FORCE_NULL ({', '.join(table.columns)}))", text)
     connection.exec_driver_sql(f'GRANT SELECT ON {table.name} TO "{role}"')
     connection.exec_driver_sql(f"ANALYZE {table.name}")
 
