@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError
+from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError, QuotaExceededError
 from photseries.fields import COMPUTED, PER_COLUMN
 from photseries.hdf5 import StoredContent
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
@@ -129,7 +129,7 @@ class Recomputer:
                 self._revise(row, table)
         except (NotFoundError, ConflictError):
             return None
-        except (DamagedError, InvalidError) as error:
+        except (DamagedError, InvalidError, QuotaExceededError) as error:
             return None if self._has_changed(row) else RecomputeOutcome(series_id, {}, problem=error.message)
         if not dry_run:
             revision = row.revision + is_revised

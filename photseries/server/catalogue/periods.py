@@ -161,9 +161,14 @@ def finish(connection: Connection, series: WaitingSeries, result: FoundPeriod | 
     return True
 
 
-def give_up(connection: Connection, series_id: int) -> None:
-    """Record that the search of a series has failed, so that it no longer counts as new."""
-    connection.execute(update(Series).where(SERIES.id == series_id, _is_waiting(only_new=True)).values(**_FAILED))
+def give_up(connection: Connection, series_id: int, revision: int | None = None) -> None:
+    """Record that the search of a series has failed, so that it no longer counts as new.
+
+    With a revision, only if it is unchanged.
+    """
+    unchanged = true() if revision is None else SERIES.revision == revision
+    searched = (SERIES.id == series_id, _is_waiting(only_new=True), unchanged)
+    connection.execute(update(Series).where(*searched).values(**_FAILED))
 
 
 def stale_period() -> dict[str, object]:

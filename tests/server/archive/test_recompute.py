@@ -1,5 +1,6 @@
 """`photseries recompute`: rows of an earlier version get today's statistics, files and revisions stay."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +10,11 @@ from sqlalchemy import select, update
 
 from photseries.fields import STATISTICS
 from photseries.server.accounts import OPERATOR
+from photseries.server.archive import Archive
 from photseries.server.archive.blobs import read_table
 from photseries.server.archive.recompute import ChangeTally, Recomputer
 from photseries.server.catalogue.models import SERIES, Series
+from photseries.server.settings import QuotaSettings
 from tests.server.archive.test_order import body, check_invariant
 from tests.support import columns, command
 
@@ -106,6 +109,20 @@ def test_concurrent_change_survives(services, principal, aged, recomputer, monke
     now = row(services, 2)
     assert (now["channel"], now["revision"], now["statistics_version"]) == ("b", 2, 3)
     assert now["best_snr"] == aged[2]["best_snr"]
+
+
+def test_a_full_quota_is_reported_and_the_others_are_done(services, principal, aged):
+    """A calibration in altdata needs a new file, for which the owner has no room."""
+    age(services, 1, altdata={"flux_calibrated": False, "flux_unit": "electron/s"})
+    config = dataclasses.replace(services.config, quotas=QuotaSettings(bytes=1))
+    archive = Archive(services.catalogue, services.store, services.sandbox, config)
+    recomputer = Recomputer(services.catalogue, services.store, archive, OPERATOR, 3.0)
+    first, second = recomputer.run()
+    assert (first.series_id, first.is_revised, first.changes) == (1, False, {})
+    assert first.problem.startswith("The quota of admin is 1 bytes")
+    assert (second.series_id, second.problem) == (2, None)
+    assert services.upkeep.number_behind() == 1
+    check_invariant(services)
 
 
 def test_a_damaged_file_is_reported_and_the_others_are_done(services, aged, recomputer):
