@@ -8,16 +8,18 @@ revision = "0001"
 down_revision = None
 
 
+def moment(name):
+    return sa.Column(name, sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False)
+
+
 def upgrade():
     op.create_table(
         "instruments",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("telescope", sa.Text(), nullable=True),
+        sa.Column("telescope", sa.Text()),
         sa.Column("filters", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        moment("created_at"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instruments")),
     )
     op.create_table(
@@ -25,18 +27,14 @@ def upgrade():
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("ra", sa.Double(), nullable=False),
         sa.Column("dec", sa.Double(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        moment("created_at"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
     )
     op.create_table(
         "streams",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        moment("created_at"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_streams")),
         sa.UniqueConstraint("name", name=op.f("uq_streams_name")),
     )
@@ -53,19 +51,15 @@ def upgrade():
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("username", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), server_default="true", nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        moment("created_at"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("username", name=op.f("uq_users_username")),
     )
     op.create_table(
         "assignments",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("obj_id", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("obj_id", sa.Text()),
+        moment("created_at"),
         sa.ForeignKeyConstraint(["obj_id"], ["sources.id"], name=op.f("fk_assignments_obj_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assignments")),
     )
@@ -73,10 +67,8 @@ def upgrade():
     op.create_table(
         "followup_requests",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("obj_id", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("obj_id", sa.Text()),
+        moment("created_at"),
         sa.ForeignKeyConstraint(["obj_id"], ["sources.id"], name=op.f("fk_followup_requests_obj_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_followup_requests")),
     )
@@ -85,10 +77,8 @@ def upgrade():
         "groups",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("single_user_id", sa.Integer(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("single_user_id", sa.Integer()),
+        moment("created_at"),
         sa.ForeignKeyConstraint(["single_user_id"], ["users.id"], name=op.f("fk_groups_single_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
         sa.UniqueConstraint("name", name=op.f("uq_groups_name")),
@@ -113,10 +103,8 @@ def upgrade():
         sa.Column("prefix", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("permissions", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True)),
+        moment("created_at"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("prefix", name=op.f("uq_tokens_prefix")),
@@ -134,10 +122,8 @@ def upgrade():
     op.create_table(
         "photometric_series",
         sa.Column("id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.Column("modified", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        moment("created_at"),
+        moment("modified"),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("obj_id", sa.Text(), nullable=False),
@@ -148,43 +134,43 @@ def upgrade():
         sa.Column("dec", sa.Double(), nullable=False),
         sa.Column("exp_time", sa.Double(), nullable=False),
         sa.Column("filter", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=True),
-        sa.Column("origin", sa.Text(), nullable=True),
-        sa.Column("limiting_mag", sa.Double(), nullable=True),
-        sa.Column("magref", sa.Double(), nullable=True),
-        sa.Column("e_magref", sa.Double(), nullable=True),
-        sa.Column("ref_flux", sa.Double(), nullable=True),
-        sa.Column("ref_fluxerr", sa.Double(), nullable=True),
-        sa.Column("ra_unc", sa.Double(), nullable=True),
-        sa.Column("dec_unc", sa.Double(), nullable=True),
-        sa.Column("followup_request_id", sa.Integer(), nullable=True),
-        sa.Column("assignment_id", sa.Integer(), nullable=True),
+        sa.Column("channel", sa.Text()),
+        sa.Column("origin", sa.Text()),
+        sa.Column("limiting_mag", sa.Double()),
+        sa.Column("magref", sa.Double()),
+        sa.Column("e_magref", sa.Double()),
+        sa.Column("ref_flux", sa.Double()),
+        sa.Column("ref_fluxerr", sa.Double()),
+        sa.Column("ra_unc", sa.Double()),
+        sa.Column("dec_unc", sa.Double()),
+        sa.Column("followup_request_id", sa.Integer()),
+        sa.Column("assignment_id", sa.Integer()),
         sa.Column("time_stamp_alignment", sa.Text(), nullable=False),
-        sa.Column("time_scale", sa.Text(), nullable=True),
-        sa.Column("time_refpos", sa.Text(), nullable=True),
-        sa.Column("altdata", sa.JSON(), nullable=True),
+        sa.Column("time_scale", sa.Text()),
+        sa.Column("time_refpos", sa.Text()),
+        sa.Column("altdata", sa.JSON()),
         sa.Column("num_exp", sa.Integer(), nullable=False),
         sa.Column("num_detected", sa.Integer(), nullable=False),
         sa.Column("is_detected", sa.Boolean(), nullable=False),
-        sa.Column("mean_flux", sa.Double(), nullable=True),
-        sa.Column("rms_flux", sa.Double(), nullable=True),
-        sa.Column("robust_flux", sa.Double(), nullable=True),
-        sa.Column("robust_rms_flux", sa.Double(), nullable=True),
+        sa.Column("mean_flux", sa.Double()),
+        sa.Column("rms_flux", sa.Double()),
+        sa.Column("robust_flux", sa.Double()),
+        sa.Column("robust_rms_flux", sa.Double()),
         sa.Column("mjd_first", sa.Double(), nullable=False),
         sa.Column("mjd_mid", sa.Double(), nullable=False),
         sa.Column("mjd_last", sa.Double(), nullable=False),
-        sa.Column("mag_first", sa.Double(), nullable=True),
-        sa.Column("mag_last", sa.Double(), nullable=True),
-        sa.Column("mjd_last_detected", sa.Double(), nullable=True),
-        sa.Column("mag_last_detected", sa.Double(), nullable=True),
-        sa.Column("mean_mag", sa.Double(), nullable=True),
-        sa.Column("rms_mag", sa.Double(), nullable=True),
-        sa.Column("robust_mag", sa.Double(), nullable=True),
-        sa.Column("robust_rms", sa.Double(), nullable=True),
-        sa.Column("median_snr", sa.Double(), nullable=True),
-        sa.Column("best_snr", sa.Double(), nullable=True),
-        sa.Column("worst_snr", sa.Double(), nullable=True),
-        sa.Column("frame_rate", sa.Double(), nullable=True),
+        sa.Column("mag_first", sa.Double()),
+        sa.Column("mag_last", sa.Double()),
+        sa.Column("mjd_last_detected", sa.Double()),
+        sa.Column("mag_last_detected", sa.Double()),
+        sa.Column("mean_mag", sa.Double()),
+        sa.Column("rms_mag", sa.Double()),
+        sa.Column("robust_mag", sa.Double()),
+        sa.Column("robust_rms", sa.Double()),
+        sa.Column("median_snr", sa.Double()),
+        sa.Column("best_snr", sa.Double()),
+        sa.Column("worst_snr", sa.Double()),
+        sa.Column("frame_rate", sa.Double()),
         sa.Column("medians", sa.JSON(), nullable=False),
         sa.Column("minima", sa.JSON(), nullable=False),
         sa.Column("maxima", sa.JSON(), nullable=False),
@@ -257,34 +243,3 @@ def upgrade():
     )
     # The public group; every user is a member.
     op.execute("INSERT INTO groups (name) VALUES ('Sitewide Group')")
-
-
-def downgrade():
-    op.drop_index(op.f("ix_series_streams_stream_id_series_id"), table_name="series_streams")
-    op.drop_table("series_streams")
-    op.drop_index(op.f("ix_series_groups_group_id_series_id"), table_name="series_groups")
-    op.drop_table("series_groups")
-    op.drop_index(op.f("ix_photometric_series_owner_id"), table_name="photometric_series")
-    op.drop_index("ix_photometric_series_obj_id_id", table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_instrument_id"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_hash"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_followup_request_id"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_content_hash"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_assignment_id"), table_name="photometric_series")
-    op.drop_table("photometric_series")
-    op.drop_index(op.f("ix_group_users_user_id"), table_name="group_users")
-    op.drop_table("group_users")
-    op.drop_index(op.f("ix_tokens_user_id"), table_name="tokens")
-    op.drop_table("tokens")
-    op.drop_index(op.f("ix_stream_users_user_id"), table_name="stream_users")
-    op.drop_table("stream_users")
-    op.drop_table("groups")
-    op.drop_index(op.f("ix_followup_requests_obj_id"), table_name="followup_requests")
-    op.drop_table("followup_requests")
-    op.drop_index(op.f("ix_assignments_obj_id"), table_name="assignments")
-    op.drop_table("assignments")
-    op.drop_table("users")
-    op.drop_table("unlinked_blobs")
-    op.drop_table("streams")
-    op.drop_table("sources")
-    op.drop_table("instruments")

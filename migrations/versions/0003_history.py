@@ -34,7 +34,3 @@ def upgrade():
         "SELECT id, revision, modified, owner_id, owner_id, CASE revision WHEN 1 THEN 'create' ELSE 'update' END, "
         "'{}', filename, hash, blob_size, blob_crc, blob_format FROM photometric_series"
     )
-
-
-def downgrade():
-    op.drop_table("series_history")

@@ -18,7 +18,3 @@ def upgrade():
     )
     op.create_index(op.f("ix_sessions_token_id"), "sessions", ["token_id"])
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
-
-
-def downgrade():
-    op.drop_table("sessions")

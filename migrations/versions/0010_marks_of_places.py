@@ -29,9 +29,3 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
     op.add_column("tokens", sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True))
-
-
-def downgrade():
-    op.drop_column("tokens", "last_used_at")
-    op.drop_table("audit_events")
-    op.drop_table("place_marks")

@@ -39,8 +39,3 @@ def upgrade():
         sa.PrimaryKeyConstraint("job_id", "name", "place", name="pk_vo_pieces"),
         if_not_exists=True,
     )
-
-
-def downgrade():
-    op.drop_table("vo_pieces")
-    op.drop_table("vo_jobs")
