@@ -13,9 +13,9 @@ from photseries.server.archive.archive import same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
 from photseries.server.archive.portions import UploadedSeries
 from photseries.server.archive.uploads import NewSeries
-from photseries.server.catalogue.bulk import Key, create_many, documents, refresh_statistics, same_contents
+from photseries.server.catalogue.bulk import Key, refresh_statistics, same_contents
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series import duplicate_error
+from photseries.server.catalogue.series import create_many, documents, duplicate_error
 from photseries.server.faults import reached
 from photseries.server.principal import Principal
 
