@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 
-from photseries.errors import DamagedError, InvalidError, NotFoundError
+from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
 from photseries.lightcurve.units import flux_unit_of
-from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
+from photseries.server.archive.blobs import BlobWriter, find_problem
 from photseries.server.archive.changes import (
     append_history,
     changed_fields,
@@ -22,6 +22,7 @@ from photseries.server.archive.changes import (
     differ,
     ensure_current_revision,
     naming_holder,
+    read_table_to_change,
     require_changeable,
     retry_change,
 )
@@ -352,12 +353,7 @@ class Archive:
         )
 
     def _table(self, principal: Principal, series_id: int, state: ChangeTarget) -> pd.DataFrame:
-        """Read the table of a series for a change."""
-        try:
-            return read_table(self._store, state.blob).frame
-        except DamagedError:
-            ensure_current_revision(self._changeable(principal, series_id).revision == state.revision)
-            raise
+        return read_table_to_change(self._catalogue, self._store, principal, series_id, state)
 
     def _holds(self, state: ChangeTarget, content: str) -> bool:
         """Return whether the stored file of a series has this content and is intact."""

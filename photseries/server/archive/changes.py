@@ -7,14 +7,17 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import orjson
+import pandas as pd
 
-from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
+from photseries.errors import ConflictError, DamagedError, DuplicateError, PreconditionFailedError
+from photseries.server.archive.blobs import read_table
 from photseries.server.archive.reader import not_found
-from photseries.server.catalogue import audit, history, series_queries
+from photseries.server.catalogue import audit, history, series, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.principal import CHANGE_SERIES, Principal
+from photseries.server.storage.contract import Store
 
 __all__ = [
     "StaleRevisionError",
@@ -24,6 +27,7 @@ __all__ = [
     "differ",
     "ensure_current_revision",
     "naming_holder",
+    "read_table_to_change",
     "require_changeable",
     "retry_change",
 ]
@@ -81,6 +85,25 @@ def require_changeable(state: ChangeTarget | None, series_id: int, expected: Set
             "Read it again, then retry."
         )
     return state
+
+
+def read_table_to_change(
+    catalogue: Catalogue, store: Store, principal: Principal, series_id: int, state: ChangeTarget
+) -> pd.DataFrame:
+    """Return the table of a series for a change.
+
+    Raises
+    ------
+    DamagedError
+        When its file is missing or altered, unless a concurrent change has replaced it.
+    """
+    try:
+        return read_table(store, state.blob).frame
+    except DamagedError:
+        with catalogue.reading() as connection:
+            now = series.for_change(connection, principal, series_id)
+        ensure_current_revision(now is not None and now.revision == state.revision)
+        raise
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 from photseries.errors import InvalidError
 from photseries.fields import METADATA
-from photseries.server.archive.blobs import BlobWriter, read_table
+from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.changes import (
     StaleRevisionError,
     append_history,
     changed_fields,
     ensure_current_revision,
+    read_table_to_change,
 )
 from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import audit, blobs, history, registries, series
@@ -83,7 +84,7 @@ class Handover:
         groups = sorted({*current.group_ids, own_group} - {current.owners_group_id})
         changed = changed_fields(current, {}, (groups, None))
         changed["owner_id"] = {"from": current.owner_id, "to": owner_id}
-        frame = read_table(self._store, current.blob).frame
+        frame = read_table_to_change(self._catalogue, self._store, operator, series_id, current)
         with self._blobs.write(frame, {**metadata, "owner_id": owner_id}) as (connection, blob):
             values = {**blob, "owner_id": owner_id}
             ensure_current_revision(series.change(connection, series_id, current.revision, values))

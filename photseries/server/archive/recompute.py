@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError, QuotaExceededError
+from photseries.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    PreconditionFailedError,
+    QuotaExceededError,
+)
 from photseries.fields import COMPUTED, PER_COLUMN
 from photseries.hdf5 import StoredContent
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
@@ -127,7 +134,7 @@ class Recomputer:
             values = statistics_of(table.frame, row.metadata, self._detection_threshold, row.longitude)
             if is_revised and not dry_run:
                 self._revise(row, table)
-        except (NotFoundError, ConflictError):
+        except (NotFoundError, ConflictError, PreconditionFailedError):
             return None
         except (DamagedError, InvalidError, QuotaExceededError) as error:
             return None if self._has_changed(row) else RecomputeOutcome(series_id, {}, problem=error.message)

@@ -103,6 +103,20 @@ def test_certain_failure_removes_the_blob(services, principal, monkeypatch, fail
     assert stored(services) == rows(services) == []
 
 
+def test_a_sweep_knows_the_sizes_of_unlinked_files(services, principal, monkeypatch):
+    """The store of a large archive answers a question in milliseconds: none is asked for each file."""
+    made = services.archive.create(principal, body()).id
+    services.archive.delete(principal, made)
+    (name,) = stored(services)
+    size = (services.config.directory / "store" / name).stat().st_size
+    with services.catalogue.transaction() as connection:
+        blobs.purge(connection, made)
+    monkeypatch.setattr(services.store, "size", None)
+    swept = services.upkeep.sweep()
+    assert (swept.removed, swept.size) == (1, size)
+    assert stored(services) == []
+
+
 def test_peer_5_a_failing_clean_up_does_not_hide_the_cause(services, principal, monkeypatch):
     services.archive.create(principal, body())
 

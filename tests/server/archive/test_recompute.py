@@ -111,6 +111,26 @@ def test_concurrent_change_survives(services, principal, aged, recomputer, monke
     assert now["best_snr"] == aged[2]["best_snr"]
 
 
+def test_a_concurrent_change_before_a_revision_survives(services, principal, aged, recomputer, monkeypatch):
+    """The series moves on while its calibration is moved out of altdata: it is read again."""
+    age(services, 1, altdata={"flux_calibrated": False, "flux_unit": "electron/s"})
+    numbers = iter("ab")
+
+    def read_and_change(store, blob):
+        table = read_table(store, blob)
+        if blob.series_id == 1 and (name := next(numbers, None)):
+            services.archive.update(principal, 1, {"channel": name})
+            age(services, 1)
+        return table
+
+    monkeypatch.setattr("photseries.server.archive.recompute.read_table", read_and_change)
+    outcomes = list(recomputer.run())
+    assert [(one.series_id, one.problem) for one in outcomes] == [(1, None), (2, None)]
+    now = row(services, 1)
+    assert (now["channel"], now["flux_unit"], now["statistics_version"]) == ("b", "electron/s", 3)
+    assert list(services.upkeep.verify()) == []
+
+
 def test_a_full_quota_is_reported_and_the_others_are_done(services, principal, aged):
     """A calibration in altdata needs a new file, for which the owner has no room."""
     age(services, 1, altdata={"flux_calibrated": False, "flux_unit": "electron/s"})
