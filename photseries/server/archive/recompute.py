@@ -91,11 +91,6 @@ class Recomputer:
         self._operator = operator
         self._detection_threshold = detection_threshold
 
-    def total(self) -> int:
-        """Count the series to recompute."""
-        with self._catalogue.reading() as connection:
-            return recomputing.number_behind(connection)
-
     def run(self, *, dry_run: bool = False) -> Iterator[RecomputeOutcome]:
         """Recompute the series in the order of their ids.
 

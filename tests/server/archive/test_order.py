@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import psycopg2
@@ -21,8 +22,9 @@ from photseries.errors import (
 from photseries.server.archive import Archive, Upkeep
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
+from photseries.server.catalogue.engine import Catalogue
 from photseries.server.principal import Principal
-from photseries.server.settings import StoreSettings, load
+from photseries.server.settings import DatabaseSettings, StoreSettings, load
 from tests.support import columns
 
 
@@ -115,6 +117,24 @@ def test_a_sweep_knows_the_sizes_of_unlinked_files(services, principal, monkeypa
     swept = services.upkeep.sweep()
     assert (swept.removed, swept.size) == (1, size)
     assert stored(services) == []
+
+
+def test_a_backup_waits_for_a_sweep(archive_url):
+    """It waits for longer than a statement may take or wait for a lock."""
+    timeout = 0.4
+    catalogue = Catalogue(archive_url, DatabaseSettings(statement_timeout=timeout))
+
+    def back_up():
+        with catalogue.held(blobs.REMOVAL):
+            return time.monotonic()
+
+    with ThreadPoolExecutor() as threads:
+        with catalogue.task_lock(blobs.REMOVAL, shared=True):
+            backup = threads.submit(back_up)
+            time.sleep(2 * timeout)
+            swept = time.monotonic()
+        assert backup.result() > swept
+    catalogue.close()
 
 
 def test_peer_5_a_failing_clean_up_does_not_hide_the_cause(services, principal, monkeypatch):
