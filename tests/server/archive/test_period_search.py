@@ -1,5 +1,6 @@
 """A search for a period is of one revision: what changes meanwhile is searched again."""
 
+import numpy as np
 import pytest
 
 from photseries.errors import DamagedError
@@ -26,3 +27,26 @@ def test_a_failed_search_marks_the_revision_that_it_read(services, principal, mo
     assert outcomes == ["failed"] * (2 if changes else 1)
     assert len(set(read)) == len(read) == len(outcomes), "each file once"
     assert services.periods.number_waiting() == 0
+
+
+def fail(*_, **__):
+    raise MemoryError
+
+
+def test_the_period_of_an_earlier_table_stays_hidden_after_a_failed_search(services, principal, monkeypatch):
+    mjd = 59000 + np.sort(np.random.default_rng(1).uniform(0, 30, 300))
+    flux = 100 + 20 * np.sin(2 * np.pi * mjd / 0.7)
+    services.archive.create(principal, body(data={"mjd": mjd.tolist(), "flux": flux.tolist()}))
+    searcher = PeriodSearcher(services.catalogue, services.store, services.config.analysis)
+    assert [one.outcome for one in searcher.run_new() if isinstance(one, SearchOutcome)] == ["period"]
+    (found,) = services.periods.list(principal, 1)
+    assert found.period == pytest.approx(0.7, abs=0.001)
+
+    services.archive.update(principal, 1, {"data": columns(100)})
+    with monkeypatch.context() as patched:
+        patched.setattr("photseries.server.archive.period_search.find_period", fail)
+        assert [one.outcome for one in searcher.run_new() if isinstance(one, SearchOutcome)] == ["failed"]
+    assert services.periods.list(principal, 1) == []
+    services.periods.put(principal, 1, {"period": 3.0, "method": "by eye", "preferred": False})
+    assert [one.method for one in services.periods.list(principal, 1)] == ["by eye"]
+    assert services.reader.get(principal, 1).fields["period"] is None
