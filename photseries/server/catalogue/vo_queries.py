@@ -166,7 +166,7 @@ def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
     text = io.StringIO()
-    # Quoted, because an unquoted `\\.` would end the data, and a null alone in its row is quoted anyway.
+    # Quoted, because an unquoted `\.` would end the data, and a null alone in its row is quoted anyway.
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(table.rows)
     text.seek(0)
     cursor: Any = connection.connection.cursor()
