@@ -32,6 +32,7 @@ from photseries.server.archive.upkeep import Upkeep
 from photseries.server.archive.uploads import SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.references import look_up_references
 from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.faults import reached
 from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, UPLOAD, Principal, requires
@@ -110,8 +111,8 @@ class Archive:
         """
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
         with self._blob_and_transaction(principal, new.frame, new.values) as (connection, blob):
-            content = new.values["content_hash"]
-            references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
+            named, content = new.checked.sharing.reference(new.checked.metadata), new.values["content_hash"]
+            references = look_up_references(connection, principal, named, content)
             group_ids = sorted({*references.group_ids, principal.own_group_id})
             identity = series.create(connection, {**new.values, **blob}, group_ids, references.stream_ids)
             reached("create: row inserted")
@@ -373,7 +374,7 @@ class Archive:
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
         """Look up the groups and streams to set in the transaction of the change; None leaves them unchanged."""
-        references = self._intake.look_up_references(connection, principal, metadata, sharing)
+        references = look_up_references(connection, principal, sharing.reference(metadata))
         group_ids = None if sharing.group_ids is None else sorted({*references.group_ids, state.owners_group_id})
         return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
@@ -393,12 +394,7 @@ def same_table_warning(series_id: int) -> str:
 
 
 def _require_same_calibration(file: Mapping[str, object], series: Mapping[str, object]) -> None:
-    """Refuse a file to append whose unit, system, time frame or filter is not that of the series.
-
-    Raises
-    ------
-    InvalidError
-    """
+    """Refuse a file to append whose unit, system, time frame or filter is not that of the series."""
     for name in ("flux_unit", "magsys", "time_scale", "time_refpos", "time_stamp_alignment", "filter"):
         stated, existing = file.get(name), with_fields_of_altdata(series, prefer_altdata=True).get(name)
         if name == "flux_unit" and isinstance(stated, str):

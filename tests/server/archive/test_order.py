@@ -96,7 +96,7 @@ def test_certain_failure_removes_the_blob(services, principal, monkeypatch, fail
     module = (
         "photseries.server.catalogue.series.create"
         if fails == "create"
-        else "photseries.server.archive.intake.look_up_references"
+        else "photseries.server.archive.archive.look_up_references"
     )
     with monkeypatch.context() as patched:
         patched.setattr(module, broken)
