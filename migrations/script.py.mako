@@ -9,7 +9,3 @@ down_revision = ${repr(down_revision)}
 
 def upgrade():
     ${upgrades if upgrades else "pass"}
-
-
-def downgrade():
-    ${downgrades if downgrades else "pass"}

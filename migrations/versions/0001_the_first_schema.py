@@ -1,4 +1,4 @@
-"""The first schema."""
+"""The first schema. Constraints and indexes get their names by the rule in catalogue/models.py."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,283 +8,117 @@ revision = "0001"
 down_revision = None
 
 
+def required(kind, *names):
+    return [sa.Column(name, kind, nullable=False) for name in names]
+
+
+def optional(kind, *names):
+    return [sa.Column(name, kind) for name in names]
+
+
+def moment(name):
+    return sa.Column(name, sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False)
+
+
+def number(name, target, *, nullable=False, index=False):
+    """Return a column with the number of an entry."""
+    return sa.Column(name, sa.Integer(), sa.ForeignKey(f"{target}.id"), nullable=nullable, index=index)
+
+
+def source(*, nullable):
+    return sa.Column("obj_id", sa.Text(), sa.ForeignKey("sources.id"), nullable=nullable, index=nullable)
+
+
+def create_entries(table, *columns, kind=sa.Integer):
+    op.create_table(table, sa.Column("id", kind(), primary_key=True), *columns, moment("created_at"))
+
+
+def create_members(table, name, target):
+    op.create_table(
+        table,
+        sa.Column(name, sa.Integer(), sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id"), primary_key=True, index=True),
+    )
+
+
+def create_sharing(table, name, target):
+    of_series = sa.ForeignKey("photometric_series.id", ondelete="CASCADE")
+    op.create_table(
+        table,
+        sa.Column("series_id", sa.BigInteger(), of_series, primary_key=True),
+        sa.Column(name, sa.Integer(), sa.ForeignKey(f"{target}.id"), primary_key=True),
+        sa.Index(None, name, "series_id"),
+    )
+
+
 def upgrade():
-    op.create_table(
-        "instruments",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("telescope", sa.Text(), nullable=True),
-        sa.Column("filters", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_instruments")),
-    )
-    op.create_table(
-        "sources",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("ra", sa.Double(), nullable=False),
-        sa.Column("dec", sa.Double(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
-    )
-    op.create_table(
-        "streams",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_streams")),
-        sa.UniqueConstraint("name", name=op.f("uq_streams_name")),
-    )
-    op.create_table(
-        "unlinked_blobs",
-        sa.Column("filename", sa.Text(), nullable=False),
-        sa.Column(
-            "unlinked_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("filename", name=op.f("pk_unlinked_blobs")),
-    )
-    op.create_table(
-        "users",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("username", sa.Text(), nullable=False),
-        sa.Column("active", sa.Boolean(), server_default="true", nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
-        sa.UniqueConstraint("username", name=op.f("uq_users_username")),
-    )
-    op.create_table(
-        "assignments",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("obj_id", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(["obj_id"], ["sources.id"], name=op.f("fk_assignments_obj_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_assignments")),
-    )
-    op.create_index(op.f("ix_assignments_obj_id"), "assignments", ["obj_id"], unique=False)
-    op.create_table(
-        "followup_requests",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("obj_id", sa.Text(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(["obj_id"], ["sources.id"], name=op.f("fk_followup_requests_obj_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_followup_requests")),
-    )
-    op.create_index(op.f("ix_followup_requests_obj_id"), "followup_requests", ["obj_id"], unique=False)
-    op.create_table(
+    filters = sa.Column("filters", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
+    create_entries("instruments", *required(sa.Text(), "name"), *optional(sa.Text(), "telescope"), filters)
+    create_entries("sources", *required(sa.Double(), "ra", "dec"), kind=sa.Text)
+    create_entries("streams", sa.Column("name", sa.Text(), nullable=False, unique=True))
+    op.create_table("unlinked_blobs", sa.Column("filename", sa.Text(), primary_key=True), moment("unlinked_at"))
+    active = sa.Column("active", sa.Boolean(), server_default="true", nullable=False)
+    create_entries("users", sa.Column("username", sa.Text(), nullable=False, unique=True), active)
+    create_entries("assignments", source(nullable=True))
+    create_entries("followup_requests", source(nullable=True))
+    create_entries(
         "groups",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("single_user_id", sa.Integer(), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(["single_user_id"], ["users.id"], name=op.f("fk_groups_single_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
-        sa.UniqueConstraint("name", name=op.f("uq_groups_name")),
-        sa.UniqueConstraint("single_user_id", name=op.f("uq_groups_single_user_id")),
+        sa.Column("name", sa.Text(), nullable=False, unique=True),
+        sa.Column("single_user_id", sa.Integer(), sa.ForeignKey("users.id"), unique=True),
     )
-    op.create_table(
-        "stream_users",
-        sa.Column("stream_id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["stream_id"], ["streams.id"], name=op.f("fk_stream_users_stream_id"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_stream_users_user_id")),
-        sa.PrimaryKeyConstraint("stream_id", "user_id", name=op.f("pk_stream_users")),
-    )
-    op.create_index(op.f("ix_stream_users_user_id"), "stream_users", ["user_id"], unique=False)
-    op.create_table(
+    create_members("stream_users", "stream_id", "streams")
+    create_entries(
         "tokens",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("prefix", sa.Text(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("permissions", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
-        sa.UniqueConstraint("prefix", name=op.f("uq_tokens_prefix")),
+        number("user_id", "users", index=True),
+        *required(sa.Text(), "name"),
+        sa.Column("prefix", sa.Text(), nullable=False, unique=True),
+        *required(sa.LargeBinary(), "digest"),
+        *required(postgresql.ARRAY(sa.Text()), "permissions"),
+        *optional(sa.DateTime(timezone=True), "expires_at"),
     )
-    op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
-    op.create_table(
-        "group_users",
-        sa.Column("group_id", sa.Integer(), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["group_id"], ["groups.id"], name=op.f("fk_group_users_group_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_group_users_user_id")),
-        sa.PrimaryKeyConstraint("group_id", "user_id", name=op.f("pk_group_users")),
-    )
-    op.create_index(op.f("ix_group_users_user_id"), "group_users", ["user_id"], unique=False)
-    op.create_table(
-        "photometric_series",
-        sa.Column("id", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.Column("modified", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
-        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("owner_id", sa.Integer(), nullable=False),
-        sa.Column("obj_id", sa.Text(), nullable=False),
-        sa.Column("instrument_id", sa.Integer(), nullable=False),
-        sa.Column("series_name", sa.Text(), nullable=False),
-        sa.Column("series_obj_id", sa.Text(), nullable=False),
-        sa.Column("ra", sa.Double(), nullable=False),
-        sa.Column("dec", sa.Double(), nullable=False),
-        sa.Column("exp_time", sa.Double(), nullable=False),
-        sa.Column("filter", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=True),
-        sa.Column("origin", sa.Text(), nullable=True),
-        sa.Column("limiting_mag", sa.Double(), nullable=True),
-        sa.Column("magref", sa.Double(), nullable=True),
-        sa.Column("e_magref", sa.Double(), nullable=True),
-        sa.Column("ref_flux", sa.Double(), nullable=True),
-        sa.Column("ref_fluxerr", sa.Double(), nullable=True),
-        sa.Column("ra_unc", sa.Double(), nullable=True),
-        sa.Column("dec_unc", sa.Double(), nullable=True),
-        sa.Column("followup_request_id", sa.Integer(), nullable=True),
-        sa.Column("assignment_id", sa.Integer(), nullable=True),
-        sa.Column("time_stamp_alignment", sa.Text(), nullable=False),
-        sa.Column("time_scale", sa.Text(), nullable=True),
-        sa.Column("time_refpos", sa.Text(), nullable=True),
-        sa.Column("altdata", sa.JSON(), nullable=True),
-        sa.Column("num_exp", sa.Integer(), nullable=False),
-        sa.Column("num_detected", sa.Integer(), nullable=False),
-        sa.Column("is_detected", sa.Boolean(), nullable=False),
-        sa.Column("mean_flux", sa.Double(), nullable=True),
-        sa.Column("rms_flux", sa.Double(), nullable=True),
-        sa.Column("robust_flux", sa.Double(), nullable=True),
-        sa.Column("robust_rms_flux", sa.Double(), nullable=True),
-        sa.Column("mjd_first", sa.Double(), nullable=False),
-        sa.Column("mjd_mid", sa.Double(), nullable=False),
-        sa.Column("mjd_last", sa.Double(), nullable=False),
-        sa.Column("mag_first", sa.Double(), nullable=True),
-        sa.Column("mag_last", sa.Double(), nullable=True),
-        sa.Column("mjd_last_detected", sa.Double(), nullable=True),
-        sa.Column("mag_last_detected", sa.Double(), nullable=True),
-        sa.Column("mean_mag", sa.Double(), nullable=True),
-        sa.Column("rms_mag", sa.Double(), nullable=True),
-        sa.Column("robust_mag", sa.Double(), nullable=True),
-        sa.Column("robust_rms", sa.Double(), nullable=True),
-        sa.Column("median_snr", sa.Double(), nullable=True),
-        sa.Column("best_snr", sa.Double(), nullable=True),
-        sa.Column("worst_snr", sa.Double(), nullable=True),
-        sa.Column("frame_rate", sa.Double(), nullable=True),
-        sa.Column("medians", sa.JSON(), nullable=False),
-        sa.Column("minima", sa.JSON(), nullable=False),
-        sa.Column("maxima", sa.JSON(), nullable=False),
-        sa.Column("stds", sa.JSON(), nullable=False),
-        sa.Column("content_hash", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("filename", sa.Text(), nullable=False),
-        sa.Column("blob_size", sa.BigInteger(), nullable=False),
-        sa.Column("blob_crc", sa.BigInteger(), nullable=False),
-        sa.Column("blob_format", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["assignment_id"], ["assignments.id"], name=op.f("fk_photometric_series_assignment_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["followup_request_id"], ["followup_requests.id"], name=op.f("fk_photometric_series_followup_request_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["instrument_id"], ["instruments.id"], name=op.f("fk_photometric_series_instrument_id")
-        ),
-        sa.ForeignKeyConstraint(["obj_id"], ["sources.id"], name=op.f("fk_photometric_series_obj_id")),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_photometric_series_owner_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_photometric_series")),
-        sa.UniqueConstraint("filename", name=op.f("uq_photometric_series_filename")),
-        sa.UniqueConstraint(
-            "obj_id",
-            "instrument_id",
-            "filter",
-            "series_name",
-            "series_obj_id",
-            "channel",
-            "origin",
-            name="uq_photometric_series_key",
-            postgresql_nulls_not_distinct=True,
-        ),
-    )
-    op.create_index(op.f("ix_photometric_series_assignment_id"), "photometric_series", ["assignment_id"], unique=False)
-    op.create_index(op.f("ix_photometric_series_content_hash"), "photometric_series", ["content_hash"], unique=False)
-    op.create_index(
-        op.f("ix_photometric_series_followup_request_id"), "photometric_series", ["followup_request_id"], unique=False
-    )
-    op.create_index(op.f("ix_photometric_series_hash"), "photometric_series", ["hash"], unique=False)
-    op.create_index(op.f("ix_photometric_series_instrument_id"), "photometric_series", ["instrument_id"], unique=False)
-    op.create_index("ix_photometric_series_obj_id_id", "photometric_series", ["obj_id", "id"], unique=False)
-    op.create_index(op.f("ix_photometric_series_owner_id"), "photometric_series", ["owner_id"], unique=False)
-    op.create_table(
-        "series_groups",
-        sa.Column("series_id", sa.BigInteger(), nullable=False),
-        sa.Column("group_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["group_id"], ["groups.id"], name=op.f("fk_series_groups_group_id")),
-        sa.ForeignKeyConstraint(
-            ["series_id"], ["photometric_series.id"], name=op.f("fk_series_groups_series_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("series_id", "group_id", name=op.f("pk_series_groups")),
-    )
-    op.create_index(
-        op.f("ix_series_groups_group_id_series_id"), "series_groups", ["group_id", "series_id"], unique=False
-    )
-    op.create_table(
-        "series_streams",
-        sa.Column("series_id", sa.BigInteger(), nullable=False),
-        sa.Column("stream_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["series_id"], ["photometric_series.id"], name=op.f("fk_series_streams_series_id"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"], name=op.f("fk_series_streams_stream_id")),
-        sa.PrimaryKeyConstraint("series_id", "stream_id", name=op.f("pk_series_streams")),
-    )
-    op.create_index(
-        op.f("ix_series_streams_stream_id_series_id"), "series_streams", ["stream_id", "series_id"], unique=False
-    )
+    create_members("group_users", "group_id", "groups")
+    create_series()
+    create_sharing("series_groups", "group_id", "groups")
+    create_sharing("series_streams", "stream_id", "streams")
     # The public group; every user is a member.
     op.execute("INSERT INTO groups (name) VALUES ('Sitewide Group')")
 
 
-def downgrade():
-    op.drop_index(op.f("ix_series_streams_stream_id_series_id"), table_name="series_streams")
-    op.drop_table("series_streams")
-    op.drop_index(op.f("ix_series_groups_group_id_series_id"), table_name="series_groups")
-    op.drop_table("series_groups")
-    op.drop_index(op.f("ix_photometric_series_owner_id"), table_name="photometric_series")
-    op.drop_index("ix_photometric_series_obj_id_id", table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_instrument_id"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_hash"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_followup_request_id"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_content_hash"), table_name="photometric_series")
-    op.drop_index(op.f("ix_photometric_series_assignment_id"), table_name="photometric_series")
-    op.drop_table("photometric_series")
-    op.drop_index(op.f("ix_group_users_user_id"), table_name="group_users")
-    op.drop_table("group_users")
-    op.drop_index(op.f("ix_tokens_user_id"), table_name="tokens")
-    op.drop_table("tokens")
-    op.drop_index(op.f("ix_stream_users_user_id"), table_name="stream_users")
-    op.drop_table("stream_users")
-    op.drop_table("groups")
-    op.drop_index(op.f("ix_followup_requests_obj_id"), table_name="followup_requests")
-    op.drop_table("followup_requests")
-    op.drop_index(op.f("ix_assignments_obj_id"), table_name="assignments")
-    op.drop_table("assignments")
-    op.drop_table("users")
-    op.drop_table("unlinked_blobs")
-    op.drop_table("streams")
-    op.drop_table("sources")
-    op.drop_table("instruments")
+def create_series():
+    key = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+    op.create_table(
+        "photometric_series",
+        sa.Column("id", sa.BigInteger(), primary_key=True),
+        moment("created_at"),
+        moment("modified"),
+        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
+        number("owner_id", "users", index=True),
+        source(nullable=False),
+        number("instrument_id", "instruments", index=True),
+        *required(sa.Text(), "series_name", "series_obj_id"),
+        *required(sa.Double(), "ra", "dec", "exp_time"),
+        *required(sa.Text(), "filter"),
+        *optional(sa.Text(), "channel", "origin"),
+        *optional(sa.Double(), "limiting_mag", "magref", "e_magref", "ref_flux", "ref_fluxerr", "ra_unc", "dec_unc"),
+        number("followup_request_id", "followup_requests", nullable=True, index=True),
+        number("assignment_id", "assignments", nullable=True, index=True),
+        *required(sa.Text(), "time_stamp_alignment"),
+        *optional(sa.Text(), "time_scale", "time_refpos"),
+        *optional(sa.JSON(), "altdata"),
+        *required(sa.Integer(), "num_exp", "num_detected"),
+        *required(sa.Boolean(), "is_detected"),
+        *optional(sa.Double(), "mean_flux", "rms_flux", "robust_flux", "robust_rms_flux"),
+        *required(sa.Double(), "mjd_first", "mjd_mid", "mjd_last"),
+        *optional(sa.Double(), "mag_first", "mag_last", "mjd_last_detected", "mag_last_detected"),
+        *optional(sa.Double(), "mean_mag", "rms_mag", "robust_mag", "robust_rms"),
+        *optional(sa.Double(), "median_snr", "best_snr", "worst_snr", "frame_rate"),
+        *required(sa.JSON(), "medians", "minima", "maxima", "stds"),
+        *required(sa.Text(), "content_hash", "hash"),
+        sa.Column("filename", sa.Text(), nullable=False, unique=True),
+        *required(sa.BigInteger(), "blob_size", "blob_crc"),
+        *required(sa.SmallInteger(), "blob_format"),
+        sa.UniqueConstraint(*key, name="uq_photometric_series_key", postgresql_nulls_not_distinct=True),
+        sa.Index(None, "content_hash"),
+        sa.Index(None, "hash"),
+        sa.Index(None, "obj_id", "id"),
+    )

@@ -100,15 +100,3 @@ def fill_healpix(connection):
 
 def _name(table, columns):
     return op.f(f"ix_{table}_{'_'.join(columns)}")
-
-
-def downgrade():
-    op.execute("ALTER TABLE photometric_series RESET (autovacuum_vacuum_insert_scale_factor)")
-    op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS -1")
-    op.drop_index("ix_sources_id_trgm", "sources")
-    for table, columns, _ in INDEXES:
-        op.drop_index(_name(table, columns), table)
-    for table, columns in PLAIN:
-        op.create_index(_name(table, columns), table, columns)
-    for name in ("unit_z", "unit_y", "unit_x", "audience", "healpix"):
-        op.drop_column("photometric_series", name)

@@ -10,11 +10,11 @@ down_revision = "0002"
 def upgrade():
     op.create_table(
         "series_history",
-        sa.Column("series_id", sa.BigInteger(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("series_id", sa.BigInteger(), primary_key=True),
+        sa.Column("revision", sa.Integer(), primary_key=True),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id"), nullable=False),
+        sa.Column("owner_id", sa.Integer(), sa.ForeignKey("users.id"), nullable=False),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("changed", sa.JSON(), nullable=False),
         sa.Column("filename", sa.Text()),
@@ -22,9 +22,6 @@ def upgrade():
         sa.Column("blob_size", sa.BigInteger()),
         sa.Column("blob_crc", sa.BigInteger()),
         sa.Column("blob_format", sa.SmallInteger()),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_series_history_owner_id")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_series_history_user_id")),
-        sa.PrimaryKeyConstraint("series_id", "revision", name=op.f("pk_series_history")),
     )
     # Only the current state of existing series is known.
     op.execute(
@@ -34,7 +31,3 @@ def upgrade():
         "SELECT id, revision, modified, owner_id, owner_id, CASE revision WHEN 1 THEN 'create' ELSE 'update' END, "
         "'{}', filename, hash, blob_size, blob_crc, blob_format FROM photometric_series"
     )
-
-
-def downgrade():
-    op.drop_table("series_history")

@@ -13,7 +13,3 @@ def upgrade():
         ["filter", "obj_id", "id"],
         postgresql_include=["mjd_first", "mjd_last", "audience"],
     )
-
-
-def downgrade():
-    op.drop_index(op.f("ix_photometric_series_filter_obj_id_id"), "photometric_series")

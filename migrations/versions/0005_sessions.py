@@ -10,15 +10,7 @@ down_revision = "0004"
 def upgrade():
     op.create_table(
         "sessions",
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("token_id", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["token_id"], ["tokens.id"], name=op.f("fk_sessions_token_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
+        sa.Column("digest", sa.LargeBinary(), primary_key=True),
+        sa.Column("token_id", sa.Integer(), sa.ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False, index=True),
     )
-    op.create_index(op.f("ix_sessions_token_id"), "sessions", ["token_id"])
-    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
-
-
-def downgrade():
-    op.drop_table("sessions")

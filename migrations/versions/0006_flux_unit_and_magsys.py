@@ -11,8 +11,3 @@ def upgrade():
     op.add_column("photometric_series", sa.Column("flux_unit", sa.Text(), server_default="uJy", nullable=False))
     op.add_column("photometric_series", sa.Column("magsys", sa.Text(), server_default="ab", nullable=False))
     op.add_column("photometric_series", sa.Column("brightness", sa.Text(), nullable=True))
-
-
-def downgrade():
-    for name in ("brightness", "magsys", "flux_unit"):
-        op.drop_column("photometric_series", name)

@@ -9,7 +9,3 @@ down_revision = "0006"
 
 def upgrade():
     op.add_column("photometric_series", sa.Column("column_units", sa.JSON(), nullable=True))
-
-
-def downgrade():
-    op.drop_column("photometric_series", "column_units")

@@ -12,9 +12,3 @@ def upgrade():
     for column in ("statistics_version SMALLINT DEFAULT 1 NOT NULL", "inferred TEXT[] DEFAULT '{}' NOT NULL"):
         op.execute(f"ALTER TABLE photometric_series ADD COLUMN IF NOT EXISTS {column}")
     create_index("ix_photometric_series_statistics_version", "photometric_series", ["statistics_version"])
-
-
-def downgrade():
-    op.drop_index("ix_photometric_series_statistics_version", "photometric_series")
-    for name in ("inferred", "statistics_version"):
-        op.drop_column("photometric_series", name)

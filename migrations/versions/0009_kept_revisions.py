@@ -65,11 +65,3 @@ def upgrade():
         "UNION ALL SELECT owner_id, 0, 0, blob_size FROM unlinked_blobs WHERE owner_id IS NOT NULL"
         ") AS used GROUP BY owner_id"
     )
-
-
-def downgrade():
-    op.execute("DROP FUNCTION count_owner_usage CASCADE")
-    op.drop_table("owner_usage")
-    op.drop_index("ix_unlinked_blobs_series_id", "unlinked_blobs")
-    for name in ("purged", "blob_size", "owner_id", "series_id"):
-        op.drop_column("unlinked_blobs", name)

@@ -10,15 +10,14 @@ down_revision = "0009"
 def upgrade():
     op.create_table(
         "place_marks",
-        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), primary_key=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("turn", sa.Text(), nullable=False),
         sa.Column("next_turn", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("place", name=op.f("pk_place_marks")),
     )
     op.create_table(
         "audit_events",
-        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), primary_key=True),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("username", sa.Text(), nullable=False),
@@ -26,12 +25,5 @@ def upgrade():
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("entry", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
     op.add_column("tokens", sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True))
-
-
-def downgrade():
-    op.drop_column("tokens", "last_used_at")
-    op.drop_table("audit_events")
-    op.drop_table("place_marks")

@@ -17,10 +17,3 @@ def upgrade():
         op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS batch TEXT")
     for table in TABLES:
         create_index(f"ix_{table}_batch", table, ["batch"], postgresql_where=sa.text("batch IS NOT NULL"))
-
-
-def downgrade():
-    op.drop_column("series_history", "inferred")
-    for table in TABLES:
-        op.drop_index(f"ix_{table}_batch", table)
-        op.drop_column(table, "batch")

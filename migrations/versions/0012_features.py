@@ -32,12 +32,3 @@ def upgrade():
         op.add_column("photometric_series", sa.Column(name, kind), if_not_exists=True)
     for name in INDEXED:
         create_index(f"ix_photometric_series_{name}_id", "photometric_series", [name, "id"])
-
-
-def downgrade():
-    for name in INDEXED:
-        op.drop_index(f"ix_photometric_series_{name}_id", "photometric_series")
-    for name in PLACE:
-        op.drop_column("instruments", name)
-    for name in COLUMNS:
-        op.drop_column("photometric_series", name)

@@ -10,7 +10,7 @@ down_revision = "0012"
 def upgrade():
     op.create_table(
         "vo_jobs",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), primary_key=True),
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("parameters", sa.JSON(), nullable=False),
@@ -24,23 +24,15 @@ def upgrade():
         sa.Column("error", sa.Text()),
         sa.Column("media_type", sa.Text()),
         sa.Column("backend", sa.Integer()),
-        sa.PrimaryKeyConstraint("id", name="pk_vo_jobs"),
         if_not_exists=True,
     )
     for name in ("owner_id", "destruction"):
         op.create_index(f"ix_vo_jobs_{name}", "vo_jobs", [name], if_not_exists=True)
     op.create_table(
         "vo_pieces",
-        sa.Column("job_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("job_id", sa.Text(), sa.ForeignKey("vo_jobs.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("place", sa.Integer(), primary_key=True),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["job_id"], ["vo_jobs.id"], name="fk_vo_pieces_job_id", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("job_id", "name", "place", name="pk_vo_pieces"),
         if_not_exists=True,
     )
-
-
-def downgrade():
-    op.drop_table("vo_pieces")
-    op.drop_table("vo_jobs")

@@ -44,12 +44,3 @@ def upgrade():
     )
     for name in INDEXED:
         create_index(f"ix_photometric_series_{name}_id", "photometric_series", [name, "id"])
-
-
-def downgrade():
-    for name in INDEXED:
-        op.drop_index(f"ix_photometric_series_{name}_id", "photometric_series")
-    op.drop_table("series_periods")
-    op.drop_column("photometric_series", "analysis_version")
-    for name in COLUMNS:
-        op.drop_column("photometric_series", name)

@@ -1,7 +1,5 @@
 """Lists of names, and searches by any feature: indexes."""
 
-from alembic import op
-
 from photseries.server.catalogue.migrations import create_index
 
 revision = "0015"
@@ -21,8 +19,3 @@ SCANNED = (
 def upgrade():
     create_index(NAMES, TABLE, ["series_obj_id"], postgresql_using="hash")
     create_index(FEATURES, TABLE, ["id"], postgresql_include=["obj_id", *SCANNED, "audience"])
-
-
-def downgrade():
-    op.drop_index(FEATURES, TABLE)
-    op.drop_index(NAMES, TABLE)

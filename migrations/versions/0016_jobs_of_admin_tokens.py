@@ -14,7 +14,3 @@ def upgrade():
         "UPDATE vo_jobs SET as_admin = true FROM tokens "
         "WHERE tokens.user_id = vo_jobs.owner_id AND 'System admin' = ANY (permissions)"
     )
-
-
-def downgrade():
-    op.drop_column("vo_jobs", "as_admin")

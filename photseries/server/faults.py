@@ -34,8 +34,6 @@ POINTS: Mapping[str, str] = {
     "store: folders synchronized": "The blob is durable, under two names.",
     "store: partial file removed": "The blob is durable, under its own name only; or writing it failed.",
     "store: files synchronized": "The files of many blobs are complete and durable; none of them has its name.",
-    "store: file linked": "Another one of many blobs has its name, which may not be durable.",
-    "store: links synchronized": "The names of many blobs in one folder are durable.",
     "store: blob removed": "A blob is gone, its folder may be empty.",
     "store: folders pruned": "Its empty folders are gone too.",
     "store: object put": "The object exists and is durable.",

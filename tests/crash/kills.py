@@ -26,8 +26,7 @@ MARKING = ("mark: turn announced", "mark: mark replaced")
 POINTS = {
     "create": (*WRITING, "create: row inserted", *ENDING),
     "bulk": (
-        "store: partial file made", "store: partial file written", "store: files synchronized", "store: file linked",
-        "store: links synchronized", "store: partial file removed", "write: blob stored", "write: transaction begun",
+        "store: partial file made", "store: partial file written", "store: files synchronized", *WRITING[3:],
         "bulk: rows inserted", *ENDING,
     ),
     "duplicate": ("write: taking back", *REMOVING),
@@ -72,7 +71,7 @@ SAMPLE = {
     ("create", "store: blob linked"),
     ("create", "write: before COMMIT"),
     ("create", "write: committed"),
-    ("bulk", "store: file linked"),
+    ("bulk", "store: blob linked"),
     ("bulk", "bulk: rows inserted"),
     ("bulk", "write: committed"),
     ("update", "write: committed"),

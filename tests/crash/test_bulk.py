@@ -22,7 +22,7 @@ def test_killed_bulk_upload_leaves_complete_series(case, place, admin, world, re
     table = nested(world, name, [columns(2, seed=seed) for seed in range(SERIES)])
     place.unlink_earlier(3600)
     # In the second portion: points of single files are reached once for each of them.
-    each = case.point in ("store: partial file made", "store: partial file written", "store: file linked")
+    each = case.point in ("store: partial file made", "store: partial file written", "store: blob linked")
     fault = f"kill@{case.point}@{PORTION + 7 if each or case.point.endswith('removed') else 2}"
     doomed = ForkedService(place.directory, **place.store_settings, database__url=place.url, fault=fault)
     with doomed.client() as client, pytest.raises(httpx.TransportError):
@@ -58,7 +58,7 @@ def test_killed_atomic_upload_stores_all_or_nothing(place, admin, world):
     assert send(admin, table, onError="abort")[1]["data"]["created"] == SERIES
 
 
-@pytest.mark.parametrize("point", ["store: partial file written", "store: file linked"])
+@pytest.mark.parametrize("point", ["store: partial file written", "store: blob linked"])
 def test_bulk_upload_on_a_full_disk_leaves_nothing(point, place, admin, world):
     """Of the portion that had no room, that is: what was answered before is stored."""
     name = f"full {point}".replace(":", "")

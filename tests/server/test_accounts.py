@@ -11,6 +11,7 @@ from photseries.hdf5 import stored_file
 from photseries.permissions import ADMIN, MANAGE, UPLOAD
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.archive.handover import Handover
+from photseries.server.catalogue import series
 from tests.server.archive.test_order import body
 
 
@@ -229,6 +230,10 @@ def test_series_are_handed_over(services, accounts, person):
     assert list(services.upkeep.verify()) == []
     event, _ = (event for event in accounts.audit(OPERATOR, 1, 100)[0] if event["action"] == "hand over")
     assert (event["username"], event["entry"], event["details"]) == ("operator", str(anna), {"to": ben})
+    shares = [event for event in accounts.audit(OPERATOR, 1, 100)[0] if event["action"] == "share"]
+    assert {(event["username"], event["user_id"]) for event in shares} == {("operator", None)}
+    assert {event["entry"] for event in shares} == {str(first), str(second)}
+    assert [event["username"] for event in services.reader.history(as_ben, first)] == ["anna", "anna"]
 
 
 def test_the_old_owner_of_a_series_keeps_no_right(services, person):
@@ -255,6 +260,29 @@ def test_the_old_owner_of_a_series_keeps_no_right(services, person):
         assert services.restorer.restore(as_ben, series_id, 2) == {gone: 5, kept: 4}[series_id]
         assert services.reader.get(as_ben, series_id).fields["origin"] == "earlier"
         services.archive.purge(as_ben, series_id)
+
+
+def test_a_file_that_a_change_replaced_does_not_stop_the_handover(services, person, monkeypatch):
+    """Without a grace, a change removes the file that it replaces: the series is read again."""
+    anna, _, as_anna = person("anna", UPLOAD)
+    ben = person("ben", UPLOAD)[0]
+    numbers = [services.archive.create(as_anna, body(series_obj_id=name)).id for name in "12"]
+    for_change = series.for_change
+
+    def change_first(connection, operator, series_id):
+        state = for_change(connection, operator, series_id)
+        if operator == OPERATOR and state.revision == 1:
+            services.archive.update(as_anna, series_id, {"origin": "changed"})
+            services.store.delete(state.blob.filename)
+        return state
+
+    with monkeypatch.context() as patched:
+        patched.setattr(series, "for_change", change_first)
+        run = Handover(services.catalogue, services.store, services.config).run(OPERATOR, anna, ben)
+        assert list(run) == numbers
+    for number in numbers:
+        found = services.reader.get(OPERATOR, number).fields
+        assert (found["owner_id"], found["origin"], found["revision"]) == (ben, "changed", 3)
 
 
 @pytest.mark.parametrize("case", ["nobody", "themselves", "deactivated"])

@@ -9,18 +9,20 @@ from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 
-from photseries.errors import DamagedError, InvalidError, NotFoundError
+from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
 from photseries.lightcurve.units import flux_unit_of
-from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
+from photseries.server.archive.blobs import BlobWriter, find_problem
 from photseries.server.archive.changes import (
     append_history,
     changed_fields,
     deleted_fields,
+    differ,
     ensure_current_revision,
     naming_holder,
+    read_table_to_change,
     require_changeable,
     retry_change,
 )
@@ -30,6 +32,7 @@ from photseries.server.archive.upkeep import Upkeep
 from photseries.server.archive.uploads import SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.references import look_up_references
 from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.faults import reached
 from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, UPLOAD, Principal, requires
@@ -108,8 +111,8 @@ class Archive:
         """
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
         with self._blob_and_transaction(principal, new.frame, new.values) as (connection, blob):
-            content = new.values["content_hash"]
-            references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
+            named, content = new.checked.sharing.reference(new.checked.metadata), new.values["content_hash"]
+            references = look_up_references(connection, principal, named, content)
             group_ids = sorted({*references.group_ids, principal.own_group_id})
             identity = series.create(connection, {**new.values, **blob}, group_ids, references.stream_ids)
             reached("create: row inserted")
@@ -231,7 +234,7 @@ class Archive:
         frame, derived = self._derive(principal, series_id, state, upload, checked)
         # A new batch alone changes the series only if the request has no other fields.
         compared = metadata if upload.fields.keys() == {"batch"} else metadata.keys() - {"batch"}
-        described = any(metadata[name] != state.metadata.get(name) for name in compared)
+        described = any(differ(state.metadata.get(name), metadata[name]) for name in compared)
         if not described and (upload.frame is None or self._holds(state, derived["content_hash"])):
             if sharing != Sharing():
                 self._share(principal, series_id, state, metadata, sharing)
@@ -351,12 +354,7 @@ class Archive:
         )
 
     def _table(self, principal: Principal, series_id: int, state: ChangeTarget) -> pd.DataFrame:
-        """Read the table of a series for a change."""
-        try:
-            return read_table(self._store, state.blob).frame
-        except DamagedError:
-            ensure_current_revision(self._changeable(principal, series_id).revision == state.revision)
-            raise
+        return read_table_to_change(self._catalogue, self._store, principal, series_id, state)
 
     def _holds(self, state: ChangeTarget, content: str) -> bool:
         """Return whether the stored file of a series has this content and is intact."""
@@ -376,7 +374,7 @@ class Archive:
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
         """Look up the groups and streams to set in the transaction of the change; None leaves them unchanged."""
-        references = self._intake.look_up_references(connection, principal, metadata, sharing)
+        references = look_up_references(connection, principal, sharing.reference(metadata))
         group_ids = None if sharing.group_ids is None else sorted({*references.group_ids, state.owners_group_id})
         return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
@@ -396,12 +394,7 @@ def same_table_warning(series_id: int) -> str:
 
 
 def _require_same_calibration(file: Mapping[str, object], series: Mapping[str, object]) -> None:
-    """Refuse a file to append whose unit, system, time frame or filter is not that of the series.
-
-    Raises
-    ------
-    InvalidError
-    """
+    """Refuse a file to append whose unit, system, time frame or filter is not that of the series."""
     for name in ("flux_unit", "magsys", "time_scale", "time_refpos", "time_stamp_alignment", "filter"):
         stated, existing = file.get(name), with_fields_of_altdata(series, prefer_altdata=True).get(name)
         if name == "flux_unit" and isinstance(stated, str):

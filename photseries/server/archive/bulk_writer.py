@@ -13,9 +13,9 @@ from photseries.server.archive.archive import same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
 from photseries.server.archive.portions import UploadedSeries
 from photseries.server.archive.uploads import NewSeries
-from photseries.server.catalogue.bulk import Key, create_many, documents, refresh_statistics, same_contents
+from photseries.server.catalogue.bulk import Key, refresh_statistics, same_contents
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series import duplicate_error
+from photseries.server.catalogue.series import create_many, documents, duplicate_error
 from photseries.server.faults import reached
 from photseries.server.principal import Principal
 
@@ -119,7 +119,8 @@ class BulkWriter:
         room = dict(self._room)
         for item in valid:
             try:
-                numbers = None if item.new.plain is None else item.new.plain.columns
+                plain = item.new.checked.plain
+                numbers = None if plain is None else plain.columns
                 content = self._blobs.encode(item.new.frame, item.new.values, numbers)
             except InvalidError as error:
                 failed[item.index] = item.failed(error)
@@ -131,8 +132,9 @@ class BulkWriter:
             room = left
             filename = key_of(item.new.values)
             blobs[filename] = content
-            group_ids = sorted({*item.new.references.group_ids, self._principal.own_group_id})
-            shared = {"group_ids": group_ids, "stream_ids": item.new.references.stream_ids}
+            references = item.new.checked.references
+            group_ids = sorted({*references.group_ids, self._principal.own_group_id})
+            shared = {"group_ids": group_ids, "stream_ids": references.stream_ids}
             written.append((item, {**item.new.values, **columns_of(filename, content), **shared}))
         began = time.monotonic()
         if blobs:

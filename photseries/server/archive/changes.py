@@ -6,21 +6,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
+import orjson
+import pandas as pd
+
+from photseries.errors import ConflictError, DamagedError, DuplicateError, PreconditionFailedError
+from photseries.server.archive.blobs import read_table
 from photseries.server.archive.reader import not_found
-from photseries.server.catalogue import audit, history, series_queries
+from photseries.server.catalogue import audit, history, series, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.principal import CHANGE_SERIES, Principal
+from photseries.server.storage.contract import Store
 
 __all__ = [
     "StaleRevisionError",
     "append_history",
     "changed_fields",
     "deleted_fields",
+    "differ",
     "ensure_current_revision",
     "naming_holder",
+    "read_table_to_change",
     "require_changeable",
     "retry_change",
 ]
@@ -80,6 +87,25 @@ def require_changeable(state: ChangeTarget | None, series_id: int, expected: Set
     return state
 
 
+def read_table_to_change(
+    catalogue: Catalogue, store: Store, principal: Principal, series_id: int, state: ChangeTarget
+) -> pd.DataFrame:
+    """Return the table of a series for a change.
+
+    Raises
+    ------
+    DamagedError
+        When its file is missing or altered, unless a concurrent change has replaced it.
+    """
+    try:
+        return read_table(store, state.blob).frame
+    except DamagedError:
+        with catalogue.reading() as connection:
+            now = series.for_change(connection, principal, series_id)
+        ensure_current_revision(now is not None and now.revision == state.revision)
+        raise
+
+
 @contextmanager
 def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[str, object]) -> Iterator[None]:
     """Add the id of the series that holds the unique key to a DuplicateError, if the principal may see it."""
@@ -123,7 +149,13 @@ def changed_fields(
             before[name], after[name] = sorted(old), sorted(new)
     if content_hash is not None:
         before["data"], after["data"] = state.content_hash, content_hash
-    return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
+    return {name: {"from": before[name], "to": after[name]} for name in after if differ(before[name], after[name])}
+
+
+def differ(before: object, after: object) -> bool:
+    """Return whether two values of a field differ as JSON, where, unlike in Python, 1 is neither true nor 1.0."""
+    old, new = (orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in (before, after))
+    return old != new
 
 
 def deleted_fields(state: ChangeTarget) -> dict[str, dict[str, object]]:
@@ -155,17 +187,17 @@ def append_history(
     changed : mapping
         From :func:`changed_fields`.
     **values
-        Additional columns of the row: those of the new blob, unless the series is deleted; ``batch`` and ``inferred``.
+        More columns of the row: those of the new blob, unless the series is deleted; ``batch``, ``inferred``, and
+        ``user_id`` if the change counts as that of another user.
     """
     history.record(
         connection,
         series_id=series_id,
         revision=state.revision + 1,
-        user_id=principal.user_id,
         owner_id=state.owner_id,
         action=action,
         changed=changed,
-        **{"inferred": sorted(state.inferred), **values},
+        **{"user_id": principal.user_id, "inferred": sorted(state.inferred), **values},
     )
     shared = {name: changed[name] for name in ("group_ids", "stream_ids") if name in changed}
     if shared and action in ("share", "update"):

@@ -191,7 +191,7 @@ class Exporter:
         Parameters
         ----------
         principal : Principal
-        request : Asked
+        request : ListRequest
 
         Raises
         ------

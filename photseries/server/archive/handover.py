@@ -7,12 +7,13 @@ from contextlib import suppress
 
 from photseries.errors import InvalidError
 from photseries.fields import METADATA
-from photseries.server.archive.blobs import BlobWriter, read_table
+from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.changes import (
     StaleRevisionError,
     append_history,
     changed_fields,
     ensure_current_revision,
+    read_table_to_change,
 )
 from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import audit, blobs, history, registries, series
@@ -68,7 +69,7 @@ class Handover:
                 with self._catalogue.reading() as connection:
                     current = series.for_change(connection, operator, series_id)
                 if current is not None and current.owner_id == before:
-                    self._hand_over(series_id, current, after, own_group)
+                    self._hand_over(operator, series_id, current, after, own_group)
                     yield series_id
                 last = series_id
 
@@ -76,18 +77,20 @@ class Handover:
         with self._catalogue.reading() as connection:
             return series.next_owned(connection, owner_id, last)
 
-    def _hand_over(self, series_id: int, current: ChangeTarget, owner_id: int, own_group: int) -> None:
+    def _hand_over(
+        self, operator: Principal, series_id: int, current: ChangeTarget, owner_id: int, own_group: int
+    ) -> None:
         metadata = {name: current.metadata.get(name) for name in METADATA}
         groups = sorted({*current.group_ids, own_group} - {current.owners_group_id})
         changed = changed_fields(current, {}, (groups, None))
         changed["owner_id"] = {"from": current.owner_id, "to": owner_id}
-        owner = Principal(current.owner_id, "", current.owners_group_id)
-        frame = read_table(self._store, current.blob).frame
+        frame = read_table_to_change(self._catalogue, self._store, operator, series_id, current)
         with self._blobs.write(frame, {**metadata, "owner_id": owner_id}) as (connection, blob):
             values = {**blob, "owner_id": owner_id}
             ensure_current_revision(series.change(connection, series_id, current.revision, values))
             series.share(connection, series_id, groups, None)
             earlier = blobs.unlink(connection, current.blob, owner_id)
-            append_history(connection, owner, series_id, current, "update", changed, **blob)
+            before = {"user_id": current.owner_id}
+            append_history(connection, operator, series_id, current, "update", changed, **blob, **before)
             history.hand_over(connection, series_id, owner_id)
         self._upkeep.prune(series_id, earlier)

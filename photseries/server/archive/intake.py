@@ -29,8 +29,8 @@ from photseries.lightcurve.statistics import STATISTICS_VERSION, ColumnSummary, 
 from photseries.lightcurve.table import validate
 from photseries.server.archive.problems import Problems
 from photseries.server.archive.uploads import InBlock, NewSeries, SentRows, Sharing, Upload, ValidUpload
-from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.references import NOTHING, Reference, References, look_up_many, look_up_references
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.references import NOTHING, References, look_up_many, look_up_references
 from photseries.server.catalogue.registries import place
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
@@ -139,12 +139,7 @@ class Intake:
             uploads
         )
         begun = _map_in_threads(self._check_alone, uploads, parallel=parallel)
-        references = [
-            Reference(
-                upload.checked.metadata, upload.checked.sharing.group_ids or [], upload.checked.sharing.stream_ids or []
-            )
-            for upload in begun
-        ]
+        references = [upload.checked.sharing.reference(upload.checked.metadata) for upload in begun]
         with self._catalogue.reading() as connection:
             look_ups = look_up_many(connection, principal, references)
         pairs = list(zip(begun, look_ups, strict=True))
@@ -320,16 +315,7 @@ class Intake:
             "inferred": inferred_fields(merged),
         }
         values = {**derived, **checked.metadata, "owner_id": owner_id}
-        return NewSeries(
-            frame,
-            checked.metadata,
-            checked.sharing,
-            values,
-            merged.sources,
-            checked.warnings,
-            checked.references,
-            checked.plain,
-        )
+        return NewSeries(frame, checked, values, merged.sources)
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
         """Check that a table can be a series, and has the brightness that its metadata speak of.
@@ -362,17 +348,9 @@ class Intake:
         self, problems: Problems, principal: Principal, metadata: Mapping[str, object], sharing: Sharing
     ) -> References:
         with self._catalogue.reading() as connection:
-            references = self.look_up_references(connection, principal, metadata, sharing)
+            references = look_up_references(connection, principal, sharing.reference(metadata))
         _refuse_unknown(problems, metadata, sharing, references)
         return references
-
-    def look_up_references(
-        self, connection: Connection, principal: Principal, metadata: Mapping[str, object], sharing: Sharing, *more: Any
-    ) -> References:
-        """Look up the entries that a series would refer to; see :mod:`photseries.server.catalogue.references`."""
-        return look_up_references(
-            connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more
-        )
 
 
 def _map_in_threads(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:

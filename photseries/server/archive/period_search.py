@@ -111,7 +111,7 @@ class PeriodSearcher:
             outcome, problem = "failed", "The search needs more memory than analysis.memory allows."
         with self._catalogue.transaction() as connection:
             if outcome == "failed":
-                periods.give_up(connection, series.blob.series_id)
+                periods.give_up(connection, series.blob.series_id, series.revision)
             else:
                 periods.finish(connection, series, result)
         return SearchOutcome(series.blob.series_id, outcome, time.monotonic() - begin, problem)

@@ -38,13 +38,14 @@ def preview(
         ``light_curve`` (mjd, mag, magerr, flux, fluxerr; null what cannot be derived) where points are wanted; and what
         its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.describe`.
     """
-    calibration = calibration_of(new.metadata)
+    metadata = new.checked.metadata
+    calibration = calibration_of(metadata)
     holder = series_queries.holder_of(connection, principal, new.values)
     exists = () if holder is None else (f"A series with this key exists already: {holder}. This one would be refused.",)
-    shown = None if points is None else curve_to_show(new.frame, new.metadata, points)
+    shown = None if points is None else curve_to_show(new.frame, metadata, points)
     return {
-        "metadata": new.metadata,
-        "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
+        "metadata": metadata,
+        "sources": {name: layer for name, layer in new.sources.items() if name in metadata},
         "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
         "statistics": {name: new.values[name] for name in COMPUTED},
         "content_hash": new.values["content_hash"],

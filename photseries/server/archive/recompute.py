@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError
+from photseries.errors import (
+    ConflictError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    PreconditionFailedError,
+    QuotaExceededError,
+)
 from photseries.fields import COMPUTED, PER_COLUMN
 from photseries.hdf5 import StoredContent
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
@@ -84,11 +91,6 @@ class Recomputer:
         self._operator = operator
         self._detection_threshold = detection_threshold
 
-    def total(self) -> int:
-        """Count the series to recompute."""
-        with self._catalogue.reading() as connection:
-            return recomputing.number_behind(connection)
-
     def run(self, *, dry_run: bool = False) -> Iterator[RecomputeOutcome]:
         """Recompute the series in the order of their ids.
 
@@ -127,9 +129,9 @@ class Recomputer:
             values = statistics_of(table.frame, row.metadata, self._detection_threshold, row.longitude)
             if is_revised and not dry_run:
                 self._revise(row, table)
-        except (NotFoundError, ConflictError):
+        except (NotFoundError, ConflictError, PreconditionFailedError):
             return None
-        except (DamagedError, InvalidError) as error:
+        except (DamagedError, InvalidError, QuotaExceededError) as error:
             return None if self._has_changed(row) else RecomputeOutcome(series_id, {}, problem=error.message)
         if not dry_run:
             revision = row.revision + is_revised

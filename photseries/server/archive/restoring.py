@@ -23,7 +23,7 @@ from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import blobs, registries, restoring, series
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.references import look_up_references
+from photseries.server.catalogue.references import Reference, look_up_references
 from photseries.server.catalogue.restoring import HistoryEvent
 from photseries.server.catalogue.series import ChangeTarget
 from photseries.server.catalogue.usage import require_quota
@@ -211,7 +211,7 @@ def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
 
 def _require_references(connection: Connection, principal: Principal, values: dict[str, object]) -> None:
     """Raise MissingReferenceError unless every entry that a series refers to exists."""
-    exists = look_up_references(connection, principal, values, [], []).exists
+    exists = look_up_references(connection, principal, Reference(values, [], [])).exists
     missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not exists.get(name, True)}
     if missing:
         named = ", ".join(f"{name} {values[name]}" for name in missing)

@@ -176,12 +176,7 @@ class Ownership:
 
 
 def _decode(content: bytes) -> Mark:
-    """Read a mark.
-
-    Raises
-    ------
-    StartError
-    """
+    """Read a mark; raise StartError if it is damaged."""
     try:
         return Mark(**orjson.loads(content))
     except (orjson.JSONDecodeError, TypeError):

@@ -33,10 +33,10 @@ class CachedTable:
         """The S/N of each unflagged row; see :func:`signal_to_noise`."""
         return signal_to_noise(self.curve.masked(good_rows(self.decoded.frame, self.decoded.metadata)))
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
-        """The memory use [bytes]."""
-        return int(self.decoded.frame.memory_usage().sum()) + 6 * self.curve.mjd.nbytes
+        """The memory use [bytes], including that of texts."""
+        return int(self.decoded.frame.memory_usage(deep=True).sum()) + 6 * self.curve.mjd.nbytes
 
 
 class TableCache:

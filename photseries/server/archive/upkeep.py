@@ -41,6 +41,10 @@ class SweepResult:
     removed: int
     size: int
 
+    def __add__(self, other: SweepResult) -> SweepResult:
+        """Return the result of two sweeps."""
+        return SweepResult(self.seen + other.seen, self.removed + other.removed, self.size + other.size)
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -107,12 +111,11 @@ class Upkeep:
             self.ownership.advance()
             swept = SweepResult(0, 0, 0)
             for batch in _batches(self._store.scan(), BATCH):
-                removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)}, pool.map)
-                swept = SweepResult(swept.seen + len(batch), swept.removed + removed.removed, swept.size + removed.size)
+                swept += SweepResult(len(batch), 0, 0)
+                swept += self._remove({blob.key: blob.size for blob in self._orphans(batch)}, pool.map)
                 for _ in batch:
                     advance()
-            removed = self._remove_unlinked(each=pool.map)
-            swept = SweepResult(swept.seen, swept.removed + removed.removed, swept.size + removed.size)
+            swept += self._remove_unlinked(each=pool.map)
             log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
             return swept
 
@@ -139,11 +142,11 @@ class Upkeep:
         """Remove unlinked blobs that are due, which no restore can use any more, then their records."""
         with self._catalogue.transaction() as connection:
             due = blobs.claim_due(connection, self._settings, series_id)
-        sizes = {filename: self._store.size(filename) for filename in due}
-        swept = self._remove({filename: size for filename, size in sizes.items() if size is not None}, each)
-        if due:
+        swept = SweepResult(0, 0, 0)
+        for batch in _batches(due.items(), BATCH):
+            swept += self._remove(dict(batch), each)
             with self._catalogue.transaction() as connection:
-                blobs.forget(connection, due)
+                blobs.forget(connection, [filename for filename, _ in batch])
                 reached("sweep: notes dropped")
         return swept
 

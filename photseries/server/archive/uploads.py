@@ -12,7 +12,7 @@ from photseries.errors import InvalidError
 from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.photometry import Array
-from photseries.server.catalogue.references import NOTHING, References
+from photseries.server.catalogue.references import NOTHING, Reference, References
 
 __all__ = ["InBlock", "NewSeries", "SentRows", "Sharing", "Upload", "ValidUpload"]
 
@@ -62,6 +62,10 @@ class Sharing:
     group_ids: list[int] | str | None = None
     stream_ids: list[int] | None = None
 
+    def reference(self, metadata: Mapping[str, object]) -> Reference:
+        """Return what a series with these metadata and this sharing refers to."""
+        return Reference(metadata, self.group_ids or [], self.stream_ids or [])
+
 
 @dataclass(frozen=True)
 class SentRows:
@@ -99,13 +103,14 @@ class ValidUpload:
 
 @dataclass(frozen=True)
 class NewSeries:
-    """A valid new series: table, metadata, sharing, values of its row, source of each field, warnings, references."""
+    """A valid new series: table, checked metadata, values of its row, source of each field."""
 
     frame: pd.DataFrame
-    metadata: Mapping[str, object]
-    sharing: Sharing
+    checked: ValidUpload
     values: Mapping[str, Any]
     sources: Mapping[str, str]
-    warnings: tuple[str, ...]
-    references: References
-    plain: InBlock | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings for the uploader."""
+        return self.checked.warnings

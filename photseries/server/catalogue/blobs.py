@@ -108,10 +108,10 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
     return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
 
 
-def claim_due(connection: Connection, settings: StoreSettings, series_id: int | None = None) -> list[str]:
-    """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return them."""
+def claim_due(connection: Connection, settings: StoreSettings, series_id: int | None = None) -> dict[str, int]:
+    """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return their sizes [bytes]."""
     claimed = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(due(settings, series_id))).values(purged=True)
-    return list(connection.scalars(claimed.returning(UnlinkedBlob.filename)))
+    return dict(connection.execute(claimed.returning(UnlinkedBlob.filename, UnlinkedBlob.blob_size)).all())
 
 
 def due(settings: StoreSettings, series_id: int | None = None) -> Select[tuple[str]]:

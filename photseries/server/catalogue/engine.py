@@ -340,6 +340,7 @@ class Catalogue:
         with self.reading() as connection:
             try:
                 connection.execute(text("SET statement_timeout = 0"))
+                connection.execute(text("SET lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
                 yield
                 connection.execute(select(1))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary, Row, Text, cast, func, literal, select
 
 from photseries.errors import InvalidError
-from photseries.parameters import LISTS, ListRequest, Query
+from photseries.parameters import LISTS, ListRequest, Positions, Query
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.conditions import matching
 from photseries.server.catalogue.cone_search import pairs_around
@@ -47,8 +47,11 @@ def matching_pairs(connection: Connection, principal: Principal, request: ListRe
     """
     query, _ = resolve_names(connection, request.query)
     chunks, total = [], 0
-    portions = _matches_by_field(connection, principal, request, query) if query.positions is None else None
-    for pairs in portions or _matches_by_position(connection, principal, query):
+    if query.positions is None:
+        matches = _matches_by_field(connection, principal, request, query)
+    else:
+        matches = _matches_by_position(connection, principal, query, query.positions)
+    for pairs in matches:
         chunks.append(pairs)
         total += len(pairs)
         if total > MAX_PAIRS:
@@ -81,10 +84,10 @@ def _matches_by_field(
         yield np.frombuffer(content or b"", PAIR.newbyteorder(">"))
 
 
-def _matches_by_position(connection: Connection, principal: Principal, query: Query) -> Iterator[NDArray[np.void]]:
-    if query.positions is None:
-        return
-    for position, series_id in pairs_around(connection, principal, query, query.positions):
+def _matches_by_position(
+    connection: Connection, principal: Principal, query: Query, positions: Positions
+) -> Iterator[NDArray[np.void]]:
+    for position, series_id in pairs_around(connection, principal, query, positions):
         pairs = np.empty(len(position), PAIR)
         pairs["asked"], pairs["id"] = position, series_id
         yield pairs

@@ -35,6 +35,9 @@ _FIELDS = {
 #: Version of a series whose search has failed, or that was stored before searches existed.
 _FAILED = {"analysis_version": -1}
 
+#: Whether the service's period, which stays when the table changes, is one of the current table.
+_IS_SEARCHED = SERIES.analysis_version > 0
+
 #: How many periods a user may store for a series.
 MAX_PERIODS = 50
 
@@ -80,7 +83,7 @@ def list_periods(connection: Connection, series_id: int) -> list[Period]:
         )
         .outerjoin(User, User.id == _TABLE.user_id)
         .join(Series, Series.id == _TABLE.series_id)
-        .where(_TABLE.series_id == series_id, or_(_TABLE.user_id.is_not(None), SERIES.analysis_version != 0))
+        .where(_TABLE.series_id == series_id, or_(_TABLE.user_id.is_not(None), _IS_SEARCHED))
         .order_by(_TABLE.preferred.desc(), _TABLE.user_id.is_not(None), _TABLE.at.desc())
     )
     return [Period(**row) for row in connection.execute(statement).mappings()]
@@ -161,9 +164,14 @@ def finish(connection: Connection, series: WaitingSeries, result: FoundPeriod | 
     return True
 
 
-def give_up(connection: Connection, series_id: int) -> None:
-    """Record that the search of a series has failed, so that it no longer counts as new."""
-    connection.execute(update(Series).where(SERIES.id == series_id, _is_waiting(only_new=True)).values(**_FAILED))
+def give_up(connection: Connection, series_id: int, revision: int | None = None) -> None:
+    """Record that the search of a series has failed, so that it no longer counts as new.
+
+    With a revision, only if it is unchanged.
+    """
+    unchanged = true() if revision is None else SERIES.revision == revision
+    searched = (SERIES.id == series_id, _is_waiting(only_new=True), unchanged)
+    connection.execute(update(Series).where(*searched).values(**_FAILED))
 
 
 def stale_period() -> dict[str, object]:
@@ -188,7 +196,7 @@ def _upsert(connection: Connection, values: Mapping[str, object]) -> None:
 
 def _show(connection: Connection, series_id: int, **values: object) -> None:
     """Copy the preferred period of a series, else that of the service, to its row; set more columns of the row."""
-    is_searched = true() if values else SERIES.analysis_version != 0
+    is_searched = true() if values else _IS_SEARCHED
     candidates = or_(_TABLE.preferred, and_(_TABLE.user_id.is_(None), is_searched))
     best = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, candidates)
     best = best.order_by(_TABLE.preferred.desc()).limit(1)

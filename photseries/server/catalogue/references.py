@@ -33,7 +33,10 @@ __all__ = ["NOTHING", "Reference", "References", "look_up_many", "look_up_refere
 
 @dataclass(frozen=True)
 class Reference:
-    """What a series refers to: by its metadata, and the groups and streams to share it with."""
+    """What a series refers to: by its metadata, and the groups (or "all") and streams to share it with.
+
+    The fields of the metadata in :data:`~photseries.fields.REFERENCES` are looked up if present.
+    """
 
     metadata: Mapping[str, object]
     group_ids: Sequence[int] | str
@@ -71,27 +74,10 @@ NOTHING = References({}, [], [], None, None, 0.0)
 
 
 def look_up_references(
-    connection: Connection,
-    principal: Principal,
-    metadata: Mapping[str, object],
-    group_ids: Sequence[int] | str,
-    stream_ids: Sequence[int],
-    content_hash: str | None = None,
+    connection: Connection, principal: Principal, series: Reference, content_hash: str | None = None
 ) -> References:
-    """Look up the references of a series.
-
-    Parameters
-    ----------
-    metadata : mapping
-        Its fields in :data:`~photseries.fields.REFERENCES` are looked up if present.
-    group_ids : sequence of int or "all"
-        The groups to look up.
-    stream_ids : sequence of int
-        The streams to look up.
-    content_hash : str, optional
-        Also look up the series with this content.
-    """
-    (references,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
+    """Look up the references of a series; see :func:`look_up_many`."""
+    (references,) = look_up_many(connection, principal, [series], content_hash)
     return references
 
 

@@ -14,21 +14,20 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
-    Integer,
     Text,
     bindparam,
     cast,
+    column,
     delete,
     func,
-    insert,
     literal,
     select,
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.elements import KeyedColumnElement
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from photseries.errors import DuplicateError, InvalidError
 from photseries.fields import COMPUTED, KEY, METADATA
@@ -49,7 +48,7 @@ from photseries.server.catalogue.models import (
 from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
-__all__ = ["DERIVED", "ChangeTarget", "duplicate_error", "translate_violations"]
+__all__ = ["ChangeTarget", "bound_rows", "duplicate_error", "translate_violations"]
 
 
 #: Columns derived from the upload, besides the statistics.
@@ -60,7 +59,10 @@ _SHARING: tuple[tuple[type[SeriesGroup] | type[SeriesStream], str], ...] = (
     (SeriesGroup, "group_id"), (SeriesStream, "stream_id"),
 )  # fmt: skip
 
-_DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
+_GIVEN = (*METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED)
+
+#: Columns with explicit values in a series of another archive.
+_EXPLICIT = ("id", "created_at", "modified")
 
 
 @dataclass(frozen=True)
@@ -138,48 +140,101 @@ def take_over(
     changed : mapping
         The note on the import in its history.
     """
-    _insert(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
+    _insert(_TAKE_OVER, connection, values, group_ids, stream_ids, changed=orjson.dumps(changed).decode())
+
+
+def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Encode rows for :func:`create_many`: the values of :func:`create`, with group_ids and stream_ids."""
+    if not rows:
+        return []
+    pixels = pixel([row["ra"] for row in rows], [row["dec"] for row in rows]).tolist()
+    return [
+        orjson.dumps(
+            {
+                **{name: row[name] for name in (*_GIVEN, *_EXPLICIT) if name in row},
+                "audience": audience(row["group_ids"], row["stream_ids"]),
+                "healpix": number,
+            }
+        )
+        for row, number in zip(rows, pixels, strict=True)
+    ]
+
+
+def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]:
+    """Insert series with their sharing and history in one statement; skip those whose unique key exists.
+
+    Parameters
+    ----------
+    rows : sequence of bytes
+        Of :func:`documents`; always sorted by key, because otherwise two uploads of the same series deadlock.
+
+    Returns
+    -------
+    dict of str to int
+        The ids of the inserted series, by filename.
+
+    Raises
+    ------
+    InvalidError
+        When a referenced entry no longer exists.
+    """
+    with translate_violations({}):
+        created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
+        return {row.filename: row.id for row in created}
 
 
 def _insert(
     statement: CompiledStatement,
     connection: Connection,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     group_ids: Sequence[int],
     stream_ids: Sequence[int],
+    **bound: object,
 ) -> int:
-    documents = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
-    derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
-    shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
+    """Insert one series; return its id."""
+    (row,) = documents([{**values, "group_ids": group_ids, "stream_ids": stream_ids}])
     with translate_violations(values):
-        identity: int = statement.execute(connection, **{**values, **documents, **derived, **shared}).scalar_one()
-    return identity
+        created = statement.execute(connection, rows=f"[{row.decode()}]", **bound).one_or_none()
+    if created is None:
+        raise duplicate_error(values)
+    return int(created.id)
+
+
+def bound_rows(parameter: str, names: Sequence[str]) -> TableValuedAlias:
+    """Return the rows of a bound JSON array of objects, with columns of the table of series."""
+    document = cast(bindparam(parameter, type_=Text), JSON)
+    columns = (column(name, SERIES[name].type) for name in names)
+    return func.json_to_recordset(document).table_valued(*columns).render_derived(name="sent", with_types=True)
 
 
 def _creation(action: Action, changed: ColumnElement[object], *explicit: str) -> CompiledStatement:
-    """Return the INSERT of a series with its sharing and the first event of its history.
+    """Return the INSERT of series with their sharing and the first events of their histories.
 
-    ``explicit`` are columns with explicit values when the series comes from another archive.
+    ``explicit`` are columns with explicit values when the series come from another archive.
     """
-
-    def bound(column: KeyedColumnElement[object]) -> ColumnElement[object]:
-        if column.key in _DOCUMENTS:
-            return cast(bindparam(column.key, type_=Text), JSON)
-        return bindparam(column.key, type_=column.type)
-
-    columns = (*explicit, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
-    new = insert(Series).values({name: bound(SERIES[name]) for name in columns}).returning(Series.id).cte("new")
+    stored = (*_GIVEN, *explicit, "audience", "healpix")
+    sent = bound_rows("rows", stored)
+    new = (
+        insert(Series)
+        .from_select(list(stored), select(*(sent.c[name] for name in stored)))
+        .on_conflict_do_nothing(constraint="uq_photometric_series_key")
+        .returning(*(SERIES[name] for name in ("id", "owner_id", *BLOB, "batch", "inferred", "audience")))
+        .cte("new")
+    )
+    spread = select(new.c.id, func.unnest(new.c.audience).label("listener")).cte("spread")
     shared = [
         insert(table)
-        .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))
+        .from_select(
+            ["series_id", name], select(spread.c.id, sign * spread.c.listener).where(sign * spread.c.listener > 0)
+        )
         .cte(f"new_{name}")
-        for table, name in _SHARING
+        for (table, name), sign in zip(_SHARING, (1, -1), strict=True)
     ]
-    event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
-    event |= {"action": literal(action), "changed": cast(changed, JSON)}
-    event |= {name: bound(SERIES[name]) for name in (*BLOB, "batch", "inferred")}
+    event: dict[str, ColumnElement[Any]] = {"revision": literal(1), "user_id": new.c.owner_id}
+    event |= {"owner_id": new.c.owner_id, "action": literal(action), "changed": cast(changed, JSON)}
+    event |= {name: new.c[name] for name in (*BLOB, "batch", "inferred")}
     noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
-    return CompiledStatement(select(new.c.id).add_cte(*shared, noted))
+    return CompiledStatement(select(new.c.id, new.c.filename).add_cte(*shared, noted))
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
@@ -259,4 +314,4 @@ def translate_violations(values: Mapping[str, object]) -> Iterator[None]:
 
 
 _CREATE = _creation("create", literal("{}"))
-_TAKE_OVER = _creation("import", bindparam("changed", type_=Text), "id", "created_at", "modified")
+_TAKE_OVER = _creation("import", bindparam("changed", type_=Text), *_EXPLICIT)

@@ -11,8 +11,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Text,
+    Integer,
     and_,
     case,
     column,
@@ -23,6 +22,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
     update,
 )
 
@@ -84,6 +84,7 @@ def create(
         When the uploads of unfinished jobs are too large.
     """
     connection.execute(delete(VOJob).where(VOJob.destruction < func.clock_timestamp()))
+    _end_abandoned(connection, VOJob.owner_id == values["owner_id"])
     number, size = remove_oldest(connection, values["owner_id"], limit - 1, storage - sum(map(len, uploads.values())))
     if number >= limit:
         raise ForbiddenError(f"You have {limit} jobs, which is the limit. Delete one that you no longer need.")
@@ -131,18 +132,19 @@ def get(connection: Connection, principal: Principal, job_id: str) -> Job | None
 
     Without a token the id of a job without a token suffices.
     """
-    own_job = and_(VOJob.id == job_id, _visible(principal))
-    row = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
-    if row is not None and row.phase == "EXECUTING" and not _is_alive(connection, row):
-        finish(connection, job_id, "ERROR", error=_ABANDONED)
-        row = connection.execute(select(*_OWN).where(own_job)).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    jobs = _find(connection, principal, VOJob.id == job_id)
+    return jobs[0] if jobs else None
 
 
 def find(connection: Connection, principal: Principal) -> list[Job]:
-    """Return the jobs of a principal, newest first."""
-    own_jobs = (_visible(principal), VOJob.destruction >= func.clock_timestamp())
-    rows = connection.execute(select(*_OWN).where(*own_jobs).order_by(VOJob.created_at.desc()))
+    """Return the jobs of a principal, newest first; abandoned jobs become failed ones."""
+    return _find(connection, principal, true())
+
+
+def _find(connection: Connection, principal: Principal, chosen: ColumnElement[bool]) -> list[Job]:
+    own = and_(_visible(principal), VOJob.destruction >= func.clock_timestamp(), chosen)
+    _end_abandoned(connection, own)
+    rows = connection.execute(select(*_OWN).where(own).order_by(VOJob.created_at.desc()))
     return [Job(**row._mapping) for row in rows]
 
 
@@ -245,8 +247,9 @@ def uploads(connection: Connection, job_id: str) -> Iterator[tuple[str, bytes]]:
         yield name.removeprefix(_UPLOAD), bytes(content)
 
 
-def _is_alive(connection: Connection, job: Row[*tuple[object, ...]]) -> bool:
-    """Return whether the backend of a job is alive."""
-    activity = table("pg_stat_activity", column("pid"), column("datname", Text))
-    count = select(func.count()).select_from(activity)
-    return bool(connection.scalar(count.where(activity.c.pid == job.backend)))
+def _end_abandoned(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Record the failure of executing jobs whose backends are gone."""
+    alive = select(column("pid", Integer)).select_from(table("pg_stat_activity"))
+    abandoned = and_(chosen, VOJob.phase == "EXECUTING", VOJob.backend.not_in(alive))
+    for job_id in connection.scalars(select(VOJob.id).where(abandoned)).all():
+        finish(connection, job_id, "ERROR", error=_ABANDONED)

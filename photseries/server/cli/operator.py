@@ -209,7 +209,7 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
     with open_services(config, existing=True) as services:
         threshold = config.photometry.detection_threshold
         recomputer = Recomputer(services.catalogue, services.store, services.archive, OPERATOR, threshold)
-        for recomputed in tracked(recomputer.run(dry_run=dry_run), recomputer.total):
+        for recomputed in tracked(recomputer.run(dry_run=dry_run), services.upkeep.number_behind):
             total += 1
             tally.add(recomputed)
             revised += recomputed.is_revised

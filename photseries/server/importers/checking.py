@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from photseries.errors import ConflictError, InvalidError
+from photseries.lightcurve.barycentre import PLACE
 from photseries.server.catalogue.engine import Connection
 from photseries.server.importers import rows
 from photseries.server.importers.files import Files, root_of
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.skyportal_schema import SkyPortal
+from photseries.server.schemas.registries import InstrumentSchema
 
 __all__ = ["ImportContext", "check_series", "import_registries", "source_files"]
 
@@ -70,12 +72,13 @@ def import_registries(source: SkyPortal, remote: Connection, local: Connection, 
     rows.align_public_group(local, public_id, greatest)
     owners = source.owned_groups(remote)
     nowhere: set[str] = set()
+    mislocated: list[str] = []
     for kind in KINDS:
         counts = Counter({"new": 0, "there": 0})
         for page in source.entries(remote, kind):
             if kind == "sources":
                 nowhere |= {row["id"] for row in page if row["ra"] is None}
-            entries = [_entry(kind, row, owners, nowhere) for row in page if row["id"] not in nowhere]
+            entries = [_entry(kind, row, owners, nowhere, mislocated) for row in page if row["id"] not in nowhere]
             outcome = rows.insert_entries(local, kind, entries)
             counts.update(new=outcome.new, there=outcome.existing)
             checked.block(outcome.clashes)
@@ -88,9 +91,14 @@ def import_registries(source: SkyPortal, remote: Connection, local: Connection, 
     groupless = rows.complete_registries(local, public_id is not None, source.totals(remote)[1])
     if groupless:
         checked.notes.append(f"{groupless:,} users without a single-user group got one.")
-    if nowhere:
-        some = ", ".join(sorted(nowhere)[:NAMED])
-        checked.notes.append(f"{len(nowhere):,} sources without a valid position were not imported: {some}.")
+    _note(checked, mislocated, "instruments were imported without impossible coordinates")
+    _note(checked, nowhere, "sources without a valid position were not imported")
+
+
+def _note(checked: ImportContext, names: Collection[str], words: str) -> None:
+    """Note the entries with these names, if any."""
+    if names:
+        checked.notes.append(f"{len(names):,} {words}: {', '.join(sorted(names)[:NAMED])}.")
 
 
 def check_series(
@@ -138,10 +146,16 @@ def source_files(source: SkyPortal, remote: Connection, folder: Path, root: str 
     return Files(folder, root, largest)
 
 
-def _entry(kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str]) -> dict[str, object]:
-    """Return the row of an entry for this archive."""
+def _entry(
+    kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str], mislocated: list[str]
+) -> dict[str, object]:
+    """Return the row of an entry for this archive, without impossible coordinates of an instrument."""
     if kind == "groups":
         return {**row, "single_user_id": owners.get(row["id"])}
+    if kind == "instrument":
+        impossible = InstrumentSchema().validate({name: row[name] for name in PLACE}, partial=True)
+        mislocated += [row["name"]] if impossible else []
+        return {**row, **dict.fromkeys(impossible)}
     return {**row, "obj_id": None} if row.get("obj_id") in nowhere else row
 
 

@@ -154,8 +154,8 @@ def _columns(
 
 
 def _are_equal(theirs: Any, value: Any, scale: float | None = None) -> bool:
-    if isinstance(theirs, bool) or isinstance(value, bool) or theirs is None or value is None:
-        return bool(theirs == value)
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in (theirs, value)):
+        return type(theirs) is type(value) and bool(theirs == value)
     return math.isclose(theirs, value, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))
 
 

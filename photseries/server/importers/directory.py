@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from photseries.errors import DuplicateError, InvalidError, UnreadableFileError
+from photseries.errors import DuplicateError, InvalidError, StartError, UnreadableFileError
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.intake import Intake
 from photseries.server.importers import rows
@@ -50,7 +50,7 @@ class DirectoryImport:
         Raises
         ------
         StartError
-            When it is not a folder.
+            When it is not a folder, or a folder in it cannot be read.
         NotFoundError
             When there is no such owner.
         ConflictError
@@ -81,6 +81,10 @@ class DirectoryImport:
 
     def _store(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> ImportOutcome:
         """Import one file."""
+        printable = name.encode("utf-8", "backslashreplace").decode()
+        if printable != name:
+            message = "The name of the file is not valid UTF-8. Rename the file."
+            return ImportOutcome(None, None, printable, Status.REFUSED, message)
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
@@ -102,16 +106,11 @@ class DirectoryImport:
             return self._preview_series(owner, name, body)
         try:
             created = archive.create(owner, body, refuse_suspicious=False)
-        except DuplicateError as error:
-            number = error.details["id"]
-            existing = self.services.reader.get(owner, number).fields
-            same = existing["content_hash"] == archive.preview(owner, body, refuse_suspicious=False)["content_hash"]
-            message = (
-                None if same else f"Series {number} has the same key but a different table; it was left unchanged."
-            )
-            return ImportOutcome(
-                number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message
-            )
+        except DuplicateError:
+            preview = archive.preview(owner, body, refuse_suspicious=False)
+            if preview["exists"] is None:  # it was deleted meanwhile
+                raise
+            return self._outcome(owner, name, preview)
         return ImportOutcome(created.id, None, name, Status.TAKEN, join_warnings(created.warnings))
 
     def _preview_series(self, owner: Principal, name: str, body: dict[str, Any]) -> ImportOutcome:
@@ -123,8 +122,17 @@ class DirectoryImport:
             if not self.mapping.create_sources or set(error.fields) != {"obj_id"}:
                 raise
             return ImportOutcome(None, body.get("obj_id"), name, Status.TAKEN)
-        status = Status.TAKEN if preview["exists"] is None else Status.THERE
-        return ImportOutcome(None, preview["metadata"]["obj_id"], name, status, join_warnings(preview["warnings"]))
+        return self._outcome(owner, name, preview)
+
+    def _outcome(self, owner: Principal, name: str, preview: Mapping[str, Any]) -> ImportOutcome:
+        """Return the outcome of a file by its preview; compare its table with that of an existing series."""
+        number, obj_id = preview["exists"], preview["metadata"]["obj_id"]
+        if number is None:
+            return ImportOutcome(None, obj_id, name, Status.TAKEN, join_warnings(preview["warnings"]))
+        if self.services.reader.get(owner, number).fields["content_hash"] == preview["content_hash"]:
+            return ImportOutcome(number, obj_id, name, Status.THERE)
+        message = f"Series {number} has the same key but a different table; it was left unchanged."
+        return ImportOutcome(number, obj_id, name, Status.CHANGED, message)
 
     def _make_source(self, intake: Intake, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
         """Create the source of a series, unless it exists; a dry run only validates its fields."""
@@ -147,8 +155,12 @@ class DirectoryImport:
 
     def _names(self) -> Iterator[str]:
         """Yield the sorted names of the files in the tree, with one folder at a time in memory."""
-        for folder, folders, names in os.walk(self.folder):
+        for folder, folders, names in os.walk(self.folder, onerror=_refuse):
             folders.sort()
             for name in sorted(names):
                 if fnmatch(name, self.mapping.files):
                     yield Path(folder, name).relative_to(self.folder).as_posix()
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise StartError(f"The folder {error.filename} cannot be read: {error.strerror}.") from error

@@ -105,7 +105,7 @@ def _are_statistics_of_times(table: ReasonInput) -> bool:
         isinstance(statistics, Mapping)
         and len(statistics) > 1
         and name in statistics
-        and len(set(statistics.values())) == 1
+        and all(value == statistics[name] for value in statistics.values())
         for statistics in map(table.theirs.get, PER_COLUMN)
     )
 

@@ -6,7 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from photseries.errors import StartError
+from photseries.server.disk import space_for
 from photseries.server.importers.differences import Difference
 
 __all__ = ["FAILED", "ImportOutcome", "Report", "Status", "join_warnings"]
@@ -96,7 +97,8 @@ class Report:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        with suppress(OSError):  # a full disk has ended the import
+            self._stack.close()
         for partial in self._partial:
             partial.unlink(missing_ok=True)
 
@@ -106,13 +108,23 @@ class Report:
         return sum(self.statuses[status] for status in FAILED)
 
     def add(self, outcome: ImportOutcome) -> None:
-        """Write the outcome for a series; series without differences are only counted."""
+        """Write the outcome for a series; series without differences are only counted.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk is full.
+        """
         self.statuses[outcome.status] += 1
         self.reasons.update({reason for difference in outcome.differences for reason in difference.reasons})
         if outcome.status in FAILED and len(self.failures) < KEPT:
             self.failures.append(outcome)
         if outcome.status in (Status.TAKEN, Status.THERE) and not (outcome.differences or outcome.message):
             return
+        with space_for("the report"):
+            self._write(outcome)
+
+    def _write(self, outcome: ImportOutcome) -> None:
         self._json.write(b",\n" if self._number else b"\n")
         self._json.write(orjson.dumps(asdict(outcome)))
         self._number += 1
@@ -137,11 +149,17 @@ class Report:
         -------
         dict
             The content of the JSON file without the series.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk is full.
         """
         counts = {status.value: self.statuses[status] for status in Status}
         summary = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
-        self._json.write(b"\n]," + orjson.dumps(summary, option=orjson.OPT_INDENT_2)[1:] + b"\n")
-        self._stack.close()
+        with space_for("the report"):
+            self._json.write(b"\n]," + orjson.dumps(summary, option=orjson.OPT_INDENT_2)[1:] + b"\n")
+            self._stack.close()
         for partial, path in zip(self._partial, self.paths, strict=True):
             os.replace(partial, path)
         return summary

@@ -31,7 +31,7 @@ from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.report import ImportOutcome, Status, join_warnings
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.running import in_order
-from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
+from photseries.server.importers.skyportal_schema import WAIT_WHEN_IDLE, SkyPortal, SkyPortalSeries
 from photseries.server.services import Services
 
 __all__ = ["SkyPortalImport"]
@@ -85,6 +85,7 @@ class SkyPortalImport:
         checked = ImportContext()
         largest = self.services.config.server.max_body
         with suppress(_RolledBack), self.source.snapshot() as remote, self.services.catalogue.transaction() as local:
+            local.execute(WAIT_WHEN_IDLE)
             import_registries(self.source, remote, local, checked)
             files = source_files(self.source, remote, self.folder, self.root, largest)
             check_series(self.source, remote, local, files, self.unit, self.excluded, checked)

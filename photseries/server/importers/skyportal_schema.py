@@ -42,7 +42,7 @@ from photseries.server.importers.files import FileLocation
 from photseries.server.principal import EVERYONE
 from photseries.server.settings import DatabaseSettings
 
-__all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
+__all__ = ["FIELDS", "STATISTICS", "WAIT_WHEN_IDLE", "SkyPortal", "SkyPortalSeries"]
 
 #: The metadata and statistics of a series in SkyPortal.
 FIELDS = (
@@ -76,6 +76,8 @@ _TELESCOPE = {"telescope": "name", "longitude": "lon", "latitude": "lat", "heigh
 _SERIES_ID = ("photometric_serie_id", "photometric_series_id")
 _NOT_TAKEN = {"autodelete"}
 _MIN_VERSION = 10
+#: For transactions that wait for the disk with the files.
+WAIT_WHEN_IDLE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _PAGE = 1000
 
 _ENUMERATIONS = {"filter", "time_stamp_alignment"}
@@ -142,6 +144,7 @@ class SkyPortal:
         """Yield a read-only connection with a snapshot of the database."""
         with self._catalogue.transaction() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            connection.execute(WAIT_WHEN_IDLE)
             yield connection
 
     def entries(self, connection: Connection, kind: str) -> Iterator[list[dict[str, Any]]]:
@@ -164,9 +167,11 @@ class SkyPortal:
             .order_by(text("named DESC"), groups.c.id, users.c.id)
         )
         owners: dict[int, int] = {}
+        owning: set[int] = set()
         for group_id, user_id, _ in connection.execute(named):
-            if group_id not in owners and user_id not in owners.values():
+            if group_id not in owners and user_id not in owning:
                 owners[group_id] = user_id
+                owning.add(user_id)
         return owners
 
     def group_ids(self, connection: Connection) -> tuple[int | None, int]:

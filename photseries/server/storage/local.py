@@ -60,17 +60,8 @@ class LocalStore(Store):
     def create(self, key: str, blob: bytes | memoryview) -> None:
         """Write a blob under a new key; see :meth:`Store.create`."""
         folders, name = check_key(key)
-        with _translated(), self._partial(blob) as (partial_folder, partial_name):
-            for _ in range(ATTEMPTS):
-                try:
-                    with self._walk(folders, make=True) as descriptors:
-                        reached("store: folders made")
-                        os.link(partial_name, name, src_dir_fd=partial_folder, dst_dir_fd=descriptors[-1])
-                        _sync_or_remove(name, descriptors)
-                except FileNotFoundError:
-                    continue
-                return
-            raise UnavailableError("The store is too busy. Try again.")
+        with _translated(), self._partial(blob) as (partial, temporary):
+            self._link(partial, folders, {temporary: name})
 
     def create_many(self, blobs: Mapping[str, bytes]) -> None:
         """Write blobs, and synchronize them together; see :meth:`Store.create_many`."""
@@ -81,27 +72,30 @@ class LocalStore(Store):
                 made[key] = written.enter_context(_temporary_file(partial, blob))
             synchronize_all(partial, made.values())
             reached("store: files synchronized")
-            folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+            folders: dict[tuple[str, ...], dict[str, str]] = {}
             for key, (parts, name) in names.items():
-                folders.setdefault(tuple(parts), []).append((made[key], name))
-            for folder, pairs in folders.items():
-                self._link(partial, list(folder), pairs)
+                folders.setdefault(tuple(parts), {})[made[key]] = name
+            for folder, links in folders.items():
+                self._link(partial, list(folder), links)
 
-    def _link(self, partial: int, folders: list[str], pairs: list[tuple[str, str]]) -> None:
-        """Link complete files (pairs of partial and final name) into a folder, durably."""
+    def _link(self, partial: int, folders: list[str], links: Mapping[str, str]) -> None:
+        """Link complete files (final names by partial names) into a folder, durably; after a failure none stays."""
         for _ in range(ATTEMPTS):
-            try:
-                with self._walk(folders, make=True) as descriptors:
-                    while pairs:
-                        os.link(pairs[-1][0], pairs[-1][1], src_dir_fd=partial, dst_dir_fd=descriptors[-1])
-                        pairs.pop()
-                        reached("store: file linked")
-                    for descriptor in reversed(descriptors):
-                        os.fsync(descriptor)
-                    reached("store: links synchronized")
-            except FileNotFoundError:
-                continue
-            return
+            with (
+                contextlib.suppress(FileNotFoundError),
+                self._walk(folders, make=True) as descriptors,
+                _unlinked_on_failure(descriptors[-1]) as linked,
+            ):
+                reached("store: folders made")
+                for temporary, name in links.items():
+                    os.link(temporary, name, src_dir_fd=partial, dst_dir_fd=descriptors[-1])
+                    linked.append(name)
+                    reached("store: blob linked")
+                # All folders, because one that another writer has just created may not be durable yet.
+                for descriptor in reversed(descriptors):
+                    os.fsync(descriptor)
+                reached("store: folders synchronized")
+                return
         raise UnavailableError("The store is too busy. Try again.")
 
     def read(self, key: str) -> bytes | None:
@@ -262,18 +256,15 @@ def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:
             yield piece
 
 
-def _sync_or_remove(name: str, descriptors: list[int]) -> None:
-    """Make a new name durable, or remove it.
-
-    All folders are synchronized, because one that another writer has just created may not be durable yet.
-    """
+@contextlib.contextmanager
+def _unlinked_on_failure(folder: int) -> Iterator[list[str]]:
+    """Yield a list of names in a folder, which are removed on failure."""
+    names: list[str] = []
     try:
-        reached("store: blob linked")
-        for descriptor in reversed(descriptors):
-            os.fsync(descriptor)
-        reached("store: folders synchronized")
+        yield names
     except BaseException:
-        os.unlink(name, dir_fd=descriptors[-1])
+        for name in names:
+            os.unlink(name, dir_fd=folder)
         raise
 
 

@@ -102,7 +102,7 @@ class Jobs:
         """Return the jobs of the principal; none without a token, because the id of an anonymous job is its secret."""
         if principal.is_anonymous:
             return []
-        with self._catalogue.reading() as connection:
+        with self._catalogue.transaction() as connection:
             return vo_jobs.find(connection, principal)
 
     def change(self, principal: Principal, job_id: str, texts: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import psycopg2
@@ -21,8 +22,9 @@ from photseries.errors import (
 from photseries.server.archive import Archive, Upkeep
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
+from photseries.server.catalogue.engine import Catalogue
 from photseries.server.principal import Principal
-from photseries.server.settings import StoreSettings, load
+from photseries.server.settings import DatabaseSettings, StoreSettings, load
 from tests.support import columns
 
 
@@ -94,13 +96,45 @@ def test_certain_failure_removes_the_blob(services, principal, monkeypatch, fail
     module = (
         "photseries.server.catalogue.series.create"
         if fails == "create"
-        else "photseries.server.archive.intake.look_up_references"
+        else "photseries.server.archive.archive.look_up_references"
     )
     with monkeypatch.context() as patched:
         patched.setattr(module, broken)
         with pytest.raises(UnavailableError, match="away"):
             services.archive.create(principal, body())
     assert stored(services) == rows(services) == []
+
+
+def test_a_sweep_knows_the_sizes_of_unlinked_files(services, principal, monkeypatch):
+    """The store of a large archive answers a question in milliseconds: none is asked for each file."""
+    made = services.archive.create(principal, body()).id
+    services.archive.delete(principal, made)
+    (name,) = stored(services)
+    size = (services.config.directory / "store" / name).stat().st_size
+    with services.catalogue.transaction() as connection:
+        blobs.purge(connection, made)
+    monkeypatch.setattr(services.store, "size", None)
+    swept = services.upkeep.sweep()
+    assert (swept.removed, swept.size) == (1, size)
+    assert stored(services) == []
+
+
+def test_a_backup_waits_for_a_sweep(archive_url):
+    """It waits for longer than a statement may take or wait for a lock."""
+    timeout = 0.4
+    catalogue = Catalogue(archive_url, DatabaseSettings(statement_timeout=timeout))
+
+    def back_up():
+        with catalogue.held(blobs.REMOVAL):
+            return time.monotonic()
+
+    with ThreadPoolExecutor() as threads:
+        with catalogue.task_lock(blobs.REMOVAL, shared=True):
+            backup = threads.submit(back_up)
+            time.sleep(2 * timeout)
+            swept = time.monotonic()
+        assert backup.result() > swept
+    catalogue.close()
 
 
 def test_peer_5_a_failing_clean_up_does_not_hide_the_cause(services, principal, monkeypatch):

@@ -43,3 +43,17 @@ def test_short_and_oversized_tables_are_not_cached():
     for _ in range(2):
         roomy.get(blob("short", LONG - 1), store)
     assert store.read == ["large", "large", "short", "short"]
+
+
+def test_texts_count():
+    """Each row has a text of its own: 500 characters, and at least the 49 bytes of a Python string."""
+
+    def read(wanted):
+        texts = [f"{number:0500}" for number in range(ROWS)]
+        return StoredContent(pd.DataFrame({"mjd": range(ROWS), "flux": 1.0, "note": texts}), {})
+
+    assert TableCache(0).get(blob("texts"), read).size > SIZE + 549 * ROWS
+    tables, store = TableCache(SIZE + 549 * ROWS), []
+    for _ in range(2):
+        tables.get(blob("texts"), lambda wanted: store.append(wanted) or read(wanted))
+    assert len(store) == 2, "too large to be kept"

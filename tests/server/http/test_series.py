@@ -313,6 +313,20 @@ def test_patch_without_a_change_changes_nothing(admin, world):
     assert get(admin, series) == before
 
 
+@pytest.mark.parametrize("value", [True, 1.0, [1], {"1": 1}])
+def test_a_json_value_of_another_type_is_a_change(admin, world, value):
+    """In Python 1 equals True and 1.0, and a dict that holds one equals a dict that holds the other."""
+    series = post(admin, world, altdata={"calibrated": 1, "list": [0]})
+    patch(admin, series, altdata={"list": [0], "calibrated": 1})
+    assert get(admin, series)["revision"] == 1
+    patch(admin, series, altdata={"calibrated": value, "list": [0]})
+    data = get(admin, series)
+    assert repr(data["altdata"]["calibrated"]) == repr(value)
+    assert data["revision"] == 2
+    event = admin.get(f"/api/photometric_series/{series}/history").json()["data"]["history"][-1]
+    assert repr(event["changed"]["altdata"]["to"]["calibrated"]) == repr(value)
+
+
 def test_equal_tables_and_sharing_write_nothing(admin, world, directory):
     series = post(admin, world, group_ids=[world.crew], stream_ids=[world.feed])
     before, files = get(admin, series), set((directory / "store").rglob("*.h5"))

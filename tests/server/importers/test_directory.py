@@ -1,16 +1,18 @@
 """A tree of files by the how-to's recipe, with a mapping for what they do not say."""
 
 import json
+import os
 import re
 from typing import Any
 
 import pytest
 import yaml
 
-from photseries.errors import ConflictError, NotFoundError, StartError
+from photseries.errors import ConflictError, NotFoundError, StartError, UnavailableError
 from photseries.server.accounts import OPERATOR
 from photseries.server.importers import DirectoryImport, load_mapping
 from photseries.server.importers.mapping import FileMapping
+from photseries.server.importers.report import ImportOutcome, Report, Status
 from photseries.server.schemas.metadata import MetadataSchema
 from tests.server.importers.peer import plain
 from tests.support import TOP, command, recipe_write
@@ -60,12 +62,15 @@ def test_every_file_becomes_a_series_once(import_, services, principal, tree):
     assert [series[name] for name in names] == ["night/1", "b_b", "ztfg", 7, "star", 30.0]
     assert services.accounts.id_of("groups", "Sitewide Group") in series["group_ids"]
     (tree / "night/1/a_ztfr.h5").write_bytes(recipe_write(plain(seed=9), METADATA))
-    _, outcomes = import_()
-    assert statuses(outcomes) == {
+    expected = {
         "night/1/a_ztfg.h5": "there",
         "night/1/a_ztfr.h5": "changed",
         "night/1/b_b_ztfg.h5": "there",
     }
+    _, dry = import_(keep=False)
+    _, outcomes = import_()
+    assert statuses(dry) == statuses(outcomes) == expected
+    assert dry == outcomes
     assert services.upkeep.totals()[0] == 3
 
 
@@ -113,6 +118,49 @@ def test_unusable_files_are_named(import_, tree):
     messages = {outcome.filename: outcome.message for outcome in outcomes}
     assert "does not fit {series_name}/{series_obj_id}_{filter}.h5" in messages["top.h5"]
     assert "Filter nofilter is not allowed" in messages["night/1/a_nofilter.h5"]
+
+
+def test_a_name_in_another_encoding_is_refused(import_, tree, tmp_path):
+    os.rename(tree / "night/1/a_ztfr.h5", os.fsencode(tree / "night/1") + b"/ete\xe9_ztfr.h5")
+    _, outcomes = import_()
+    assert sorted(statuses(outcomes).values()) == ["refused", "taken", "taken"]
+    assert statuses(outcomes)["night/1/ete\\udce9_ztfr.h5"] == "refused"
+    with Report(tmp_path / "report") as report:
+        for outcome in outcomes:
+            report.add(outcome)
+        report.finish({}, ())
+    (written,) = json.loads((tmp_path / "report.json").read_text())["series"]
+    assert "not valid UTF-8" in written["message"]
+
+
+@pytest.mark.parametrize("outcomes", [1, 1000])
+def test_a_report_on_a_full_disk_is_named(tmp_path, outcomes):
+    for kind in ("json", "csv"):
+        (tmp_path / f".report.{kind}.partial").symlink_to("/dev/full")
+
+    def write():
+        with Report(tmp_path / "report") as report:
+            for number in range(outcomes):
+                report.add(ImportOutcome(number, None, "a.h5", Status.MISSING, "The file is missing."))
+            report.finish({}, ())
+
+    with pytest.raises(UnavailableError, match="no space for the report"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreadable_folder_stops_the_import(import_, services, tree, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("night/1"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(StartError, match=r"The folder .*/night/1 cannot be read: Permission denied\."):
+        import_()
+    assert services.upkeep.totals()[0] == 0
 
 
 def test_links_out_of_the_folder_stop_the_import(import_, services, tree, tmp_path):

@@ -1,6 +1,8 @@
 """What an import refuses is named, and leaves nothing behind; a dry run keeps nothing either."""
 
 import os
+import time
+from contextlib import closing
 
 import pytest
 
@@ -8,6 +10,7 @@ from photseries.errors import ConflictError, StartError, UnavailableError
 from photseries.server import faults, settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.importers import SkyPortalImport, import_lock, rows
+from photseries.server.importers.files import Files
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import open_services
@@ -148,6 +151,40 @@ def test_invalid_files_are_reported(import_, services, peer, tmp_path):
     files[2].write_bytes(b"")
     _, outcomes = import_()
     assert [outcome.status for outcome in outcomes] == ["unreadable"] * 3
+
+
+def test_damaged_rows_do_not_stop_the_import(import_, services, peer):
+    """Statistics that are no numbers differ; a place that no telescope has is left out."""
+    damaged = {"mjd": "infinite", "flux": [1.0], "fluxerr": {"a": None}, "background": True}
+    peer.series(4, plain(seed=4), stored={"medians": damaged})
+    peer.cursor.execute("INSERT INTO telescopes VALUES (6, 'Lost', 'NaN', 1000, 5)")
+    peer.insert("instruments", [{"id": 78, "name": "Adrift", "telescope_id": 6}])
+    checked, outcomes = import_()
+    assert [outcome.status for outcome in outcomes] == ["taken"] * 4
+    (difference,) = (one for one in outcomes[-1].differences if one.field == "medians")
+    assert difference.theirs == {name: damaged[name] for name in ("mjd", "flux", "fluxerr")}
+    assert difference.ours["fluxerr"] == 1.5
+    place = services.accounts.get(OPERATOR, "instrument", "78")
+    assert [place[name] for name in ("telescope", "longitude", "latitude", "height")] == ["Lost", None, None, 5]
+    assert "1 instruments were imported without impossible coordinates: Adrift." in checked.notes
+
+
+def test_a_slow_disk_does_not_end_the_checks(archive_url, peer, tmp_path, monkeypatch):
+    """The transactions are idle for longer than `database.statement_timeout` while the files are looked up."""
+    fixed = {"database.url": archive_url, "data.directory": str(tmp_path / "data"), "database.statement_timeout": 2}
+    config = settings.load(None, {}, fixed)
+    (tmp_path / "data").mkdir()
+    size = Files.size
+
+    def slow(files, path):
+        time.sleep(0.9)
+        return size(files, path)
+
+    monkeypatch.setattr(Files, "size", slow)
+    with open_services(config) as services, closing(SkyPortal(peer.url, config.database)) as source:
+        checked = SkyPortalImport(services, source, peer.folder).check()
+        assert (checked.series, checked.missing) == (3, 0)
+        assert services.accounts.id_of("users", "anna")
 
 
 def test_foreign_database_is_refused(archive_url):

@@ -3,12 +3,14 @@
 import dataclasses
 import re
 import time
+from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
 import requests
 
 from photseries.errors import NotFoundError
+from photseries.server.catalogue import vo_jobs
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.vo import uws
 from tests.forked import ForkedService
@@ -214,6 +216,20 @@ def test_an_abandoned_job_has_failed(jobs, database_url):
         )
     assert phase(who, job) == "ERROR"
     assert "stopped while the job was running" in who.get(job, timeout=60).text
+
+
+def test_lists_and_limits_of_jobs_know_the_abandoned_ones(services, principal):
+    jobs = services.catalogue
+    values = {"owner_id": principal.user_id, "phase": "QUEUED", "parameters": {}, "duration": 1.0}
+    values["destruction"] = datetime.now(UTC) + timedelta(days=1)
+    for job_id in ("first", "second", "third"):
+        with jobs.transaction() as connection:
+            vo_jobs.create(connection, {**values, "id": job_id}, {}, 2, 1000)
+            vo_jobs.start(connection, job_id, 999_999_999, principal)
+    with jobs.transaction() as connection:
+        found = vo_jobs.find(connection, principal)
+    assert [(job.id, job.phase) for job in found] == [("third", "ERROR"), ("second", "ERROR")]
+    assert "stopped while the job was running" in found[0].error
 
 
 def test_a_queued_job_of_a_process_that_ended_is_taken_over(jobs, database_url):

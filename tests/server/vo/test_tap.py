@@ -408,6 +408,18 @@ def test_an_upload_is_joined_as_numpy_would(ask, public, form):
         assert {tuple(row) for row in answer.json()["data"]} == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(["a", "\\.", "", "b"], [["a"], ["\\."], [None], ["b"]]), ([1.5, float("nan"), 2.5], [[1.5], [None], [2.5]])],
+)
+def test_an_upload_of_one_column_keeps_every_row(ask, values, expected):
+    files = {"part": ("one.vot", votable([(value,) for value in values], value=None), "application/x-votable+xml")}
+    text = "SELECT value FROM TAP_UPLOAD.one"
+    answer = ask(text, files=files, upload="one,param:part", responseformat="json")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"] == expected
+
+
 @pytest.mark.usefixtures("pyvo_connections")
 def test_pyvo_uploads_and_runs_jobs(service, series, public):
     tap = pyvo.dal.TAPService(f"{service.url}/vo/tap")
