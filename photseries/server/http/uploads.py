@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -78,19 +79,19 @@ class UploadHandler(BaseHandler):
             if encoding == "identity" or not raw:
                 yield raw
                 return
-            pieces: list[bytes] = []
+            inflated = io.BytesIO()  # whose value is no copy, unlike joined pieces
             size = len(raw)  # what the content may have before it takes more room than the body
             try:
                 for piece in _INFLATERS[encoding](raw):
-                    pieces.append(piece)
-                    inflated = sum(map(len, pieces))
-                    if inflated > limit:
+                    length = inflated.tell() + len(piece)
+                    if length > limit:
                         raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-                    stack.enter_context(self._body.borrowed(max(0, inflated - size)))
-                    size = max(size, inflated)
+                    stack.enter_context(self._body.borrowed(max(0, length - size)))
+                    size = max(size, length)
+                    inflated.write(piece)
             except (zlib.error, zstandard.ZstdError, EOFError) as error:
                 raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
-            yield b"".join(pieces)
+            yield inflated.getvalue()
 
 
 def require_short_fields(body: Mapping[str, object], limit: int) -> None:
