@@ -42,6 +42,8 @@ def test_a_page_is_light(page):
         ("seriesObjID", "0012", "'0012'"),  # was 12, another name
         ("objectID", "1e5", "'1e5'"),  # was 100000.0
         ("channel", "true", "'true'"),
+        ("instrumentID", "7", "7"),
+        ("instrumentID", "7,8", "'7,8'"),
         ("startAfter", "60000.5", "60000.5"),
         ("startAfter", "2020-01-01", "'2020-01-01'"),
     ],

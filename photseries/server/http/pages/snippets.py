@@ -117,6 +117,8 @@ def _value(parameter: Parameter, texts: Sequence[str]) -> str:
     written = []
     for text in texts:
         value = parameter.kind.read(text)
+        if isinstance(value, tuple) and len(value) == 1:
+            (value,) = value
         is_plain = isinstance(value, bool | int | float) and not (parameter.kind is MOMENT and "-" in text)
         written.append(repr(value) if is_plain else repr(text))
     return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
