@@ -135,9 +135,13 @@ def _gunzipped(content: bytes) -> Iterator[bytes]:
 
 
 def _unzstd(content: bytes) -> Iterator[bytes]:
+    missing = zstandard.frame_content_size(content)  # -1 if the frame does not state it
     with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
         while piece := stream.read(_PIECE):
+            missing -= len(piece)
             yield piece
+    if missing > 0:  # which the reader takes for the end
+        raise EOFError
 
 
 #: Content-Encoding -> function that yields the content in pieces.
