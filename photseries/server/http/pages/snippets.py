@@ -113,7 +113,7 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 def _value(parameter: Parameter, texts: Sequence[str]) -> str:
-    """Return the Python literal of a keyword value: numbers and booleans unquoted; texts, also of digits, and dates."""
+    """Return the Python literal of a keyword value; texts of digits and dates are strings, unlike numbers and MJD."""
     written = []
     for text in texts:
         value = parameter.kind.read(text)
