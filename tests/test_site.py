@@ -100,5 +100,9 @@ def test_a_service_without_the_site_says_so(tmp_path, monkeypatch):
         assert 'href="/docs/http"' in page
     with pytest.raises(errors.NotFoundError):
         served._content("_static/furo.css")
-    (tmp_path / "index.html").write_text("built while the service is running")
-    assert served._content("index.html") == b"built while the service is running"
+    for name in ("index.html", "later.html", "searchindex.js"):
+        (tmp_path / name).write_text("built while the service is running")
+        assert served._content(name) == b"built while the service is running"
+    (tmp_path / "other.html").write_text("not listed again once the site is complete")
+    with pytest.raises(errors.NotFoundError):
+        served._content("other.html")

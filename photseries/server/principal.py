@@ -86,7 +86,7 @@ class Principal:
         return self.user_id == 0 and not self.is_admin
 
     def as_member(self) -> Principal:
-        """Return the principal without permissions, who sees the entries of the user, also of an admin, alone."""
+        """Return the principal without permissions: even an admin sees only their own entries with it."""
         return replace(self, permissions=frozenset())
 
     def may(self, permission: str) -> bool:

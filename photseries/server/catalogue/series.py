@@ -151,7 +151,7 @@ def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
     return [
         orjson.dumps(
             {
-                **{name: row[name] for name in (*_GIVEN, *_EXPLICIT) if name in row},
+                **{name: row[name] for name in (*_GIVEN, *(_EXPLICIT if "id" in row else ()))},
                 "audience": audience(row["group_ids"], row["stream_ids"]),
                 "healpix": number,
             }

@@ -73,11 +73,13 @@ class SpoolBudget:
         UnavailableError
             When the budget, or the share of the client, is exhausted.
         """
+        if not size:
+            return
         with self._lock:
             free = self._budget[medium] - self._held[medium] - size
             held = self._held_by[medium]
             is_unfair = client and held[client] > own and held[client] + size > 2 * free
-            if size and (free < 0 or is_unfair):
+            if free < 0 or is_unfair:
                 raise UnavailableError("Too many uploads are under way. Try again.")
             self._held[medium] += size
             held[client] += size

@@ -79,15 +79,16 @@ class UploadHandler(BaseHandler):
             if encoding == "identity" or not raw:
                 yield raw
                 return
-            inflated = io.BytesIO()
-            room = len(raw)  # for the content; that of the body is enough for the first pieces
+            inflated = io.BytesIO()  # whose value is no copy, unlike joined pieces
+            size = len(raw)  # what the content may have before it takes more room than the body
             try:
                 for piece in _INFLATERS[encoding](raw):
-                    inflated.write(piece)
-                    if inflated.tell() > limit:
+                    length = inflated.tell() + len(piece)
+                    if length > limit:
                         raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-                    stack.enter_context(self._body.borrowed(max(0, inflated.tell() - room)))
-                    room = max(room, inflated.tell())
+                    stack.enter_context(self._body.borrowed(max(0, length - size)))
+                    size = max(size, length)
+                    inflated.write(piece)
             except (zlib.error, zstandard.ZstdError, EOFError) as error:
                 raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
             yield inflated.getvalue()
@@ -134,9 +135,13 @@ def _gunzipped(content: bytes) -> Iterator[bytes]:
 
 
 def _unzstd(content: bytes) -> Iterator[bytes]:
+    missing = zstandard.frame_content_size(content)  # -1 if the frame does not state it
     with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
         while piece := stream.read(_PIECE):
+            missing -= len(piece)
             yield piece
+    if missing > 0:  # which the reader takes for the end
+        raise EOFError
 
 
 #: Content-Encoding -> function that yields the content in pieces.

@@ -91,7 +91,7 @@ def import_registries(source: SkyPortal, remote: Connection, local: Connection, 
     groupless = rows.complete_registries(local, public_id is not None, source.totals(remote)[1])
     if groupless:
         checked.notes.append(f"{groupless:,} users without a single-user group got one.")
-    _note(checked, mislocated, "instruments were imported without impossible coordinates")
+    _note(checked, mislocated, "instruments have impossible coordinates, which were not imported")
     _note(checked, nowhere, "sources without a valid position were not imported")
 
 

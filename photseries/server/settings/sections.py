@@ -67,6 +67,7 @@ class ServerSettings:
         return self.threads + self.table_threads + self.quick_threads
 
     def __post_init__(self) -> None:
+        _require(self.host != "", "server.host", "must not be empty")  # which would be all addresses
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         limits = ("max_body", "processes", "threads", "table_threads", "exports", "heavy_requests", "unsent")
         _require_positive(self, "server", *limits)
@@ -85,6 +86,9 @@ class DataSettings:
     """The folder of the embedded database and the local store."""
 
     directory: str = "./data"
+
+    def __post_init__(self) -> None:
+        _require(self.directory != "", "data.directory", "must not be empty")
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,18 @@ def test_compressed_bodies_are_inflated_in_pieces_of_any_size(monkeypatch, piece
         list(uploads._gunzipped(b"not compressed"))
 
 
+@pytest.mark.parametrize("length", [1, 5, 20, 1000, -1])
+def test_a_truncated_zstd_body_is_refused(admin, world, length):
+    """The rows before its end were stored as the whole table."""
+    rows = "".join(f"{60000 + number / 7},{number % 97 + 1.5}\n" for number in range(20_000))
+    fields = {"obj_id": world.source, "instrument_id": world.instrument, "series_name": "cut", "series_obj_id": "1"}
+    fields |= {"ra": 10, "dec": -20, "exp_time": 30, "filter": "ztfr", "format": "csv"}
+    headers = {"Content-Type": "text/csv", "Content-Encoding": "zstd"}
+    packed = zstandard.compress(f"mjd,flux\n{rows}".encode())
+    answer = admin.post("/api/photometric_series/file", params=fields, content=packed[:length], headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (400, "The body is not zstd, as Content-Encoding states.")
+
+
 def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(admin):
     most = 2 * Limits().metadata
     body = {"altdata": {"a": ""}, "data": columns(100)}

@@ -188,12 +188,14 @@ def test_a_body_is_inflated_within_the_room(tmp_path, encoding):
     services = SimpleNamespace(config=SimpleNamespace(server=settings))
     handler: Any = SimpleNamespace(_body=Body(spool), request=request, services=services)
     handler._body.write(raw)
+    tracemalloc.start()
     with UploadHandler.content(handler) as inflated:
         assert inflated == content
         assert held(spool)[0] == 60
+        assert tracemalloc.get_traced_memory()[0] < 70 * MIB, "nothing is kept besides what counts"
     spool.take("memory", 50 * MIB)
     del inflated
-    tracemalloc.start()
+    tracemalloc.reset_peak()
     with pytest.raises(UnavailableError), UploadHandler.content(handler):
         pass
     _, peak = tracemalloc.get_traced_memory()
@@ -213,9 +215,12 @@ def test_a_body_in_memory_is_read_without_more_room(tmp_path):
             assert content == b"x" * size
     with pytest.raises(UnavailableError):
         empty.write(b"x")
-    for body in (first, second, other):
+    with empty.descriptor():
+        pass
+    for body in (first, second, empty, other):
         body.close()
     assert held(spool) == (0, 0)
+    assert spool._held_by == {"memory": {}, "disk": {}}, "clients without bodies are forgotten"
 
 
 def test_spool_budgets(tmp_path):

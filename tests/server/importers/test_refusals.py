@@ -166,7 +166,7 @@ def test_damaged_rows_do_not_stop_the_import(import_, services, peer):
     assert difference.ours["fluxerr"] == 1.5
     place = services.accounts.get(OPERATOR, "instrument", "78")
     assert [place[name] for name in ("telescope", "longitude", "latitude", "height")] == ["Lost", None, None, 5]
-    assert "1 instruments were imported without impossible coordinates: Adrift." in checked.notes
+    assert "1 instruments have impossible coordinates, which were not imported: Adrift." in checked.notes
 
 
 def test_a_slow_disk_does_not_end_the_checks(archive_url, peer, tmp_path, monkeypatch):

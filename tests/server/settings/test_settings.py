@@ -73,6 +73,16 @@ def test_wrong_settings_are_named(tmp_path, text, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(("section", "key"), [("server", "host"), ("data", "directory")])
+def test_an_empty_host_or_directory_is_refused(tmp_path, section, key):
+    """An empty variable made the service listen on all addresses, and use the current folder."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{section}: {{{key}: ''}}")
+    for path, environ in ((None, {f"PHOTSERIES_{section}__{key}".upper(): ""}), (file, {})):
+        with pytest.raises(StartError, match=rf"{section}\.{key} must not be empty"):
+            settings.load(path, environ)
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

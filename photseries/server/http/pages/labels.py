@@ -76,8 +76,9 @@ def format_count(count: int, noun: str) -> str:
 
 
 def dates_of(fields: Mapping[str, float]) -> str:
-    """Format the first and last date of a series; a single night has one."""
-    return " to ".join(dict.fromkeys((date_of(fields["mjd_first"]), date_of(fields["mjd_last"]))))
+    """Format the first and last date of a series; a single night has one, times outside the calendar have none."""
+    dates = dict.fromkeys((date_of(fields["mjd_first"]), date_of(fields["mjd_last"])))
+    return " to ".join(filter(None, dates))
 
 
 def date_of(mjd: float | None) -> str:

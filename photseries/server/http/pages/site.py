@@ -73,13 +73,16 @@ def _folder() -> Path:
     return installed if installed.is_dir() else server.parents[1] / "docs/_site"
 
 
-#: The files of the site by name, once it is built; no other file is ever opened.
+#: The files of the site by name, listed until it is complete; no other file is ever opened.
 _found: dict[str, Path] = {}
+
+#: The file that Sphinx writes last.
+_LAST: Final = "searchindex.js"
 
 
 def _files() -> Mapping[str, Path]:
     """List the files of the site, which may be built while the service is running."""
-    if not _found:
+    if _LAST not in _found:
         folder = _folder()
         _found.update(
             {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}

@@ -34,7 +34,8 @@ _TEMPLATES: Final[Mapping[type[exp.Expr], tuple[tuple[str, ...], str]]] = {
     exp.Paren: (("this",), "({})"),
 }
 
-#: Maximum length of an expression or a SELECT in SQL, and of all expressions, each counted with those around it.
+#: Maximum length of an expression or a SELECT in SQL, and maximum sum of these lengths, in which an expression counts
+#: again with each one that contains it.
 MAX_SQL: Final = 1_000_000
 MAX_PRINTED: Final = 50_000_000
 
