@@ -451,6 +451,12 @@ READ: dict[str, Any] = {
         {"mjd": [60340, 60341], "mag": [15, 16]},
         {},
     ),
+    "the start of exposures beside dates": (
+        "date,exposure_start,exposure,mag\n2024-01-31,18:00:00,0:01:30,15\n2024-02-01,06:00:00,0:01:30,16\n",
+        {},
+        {"mjd": [60340.75, 60341.25], "mag": [15, 16]},
+        {},
+    ),
     "a missing time of day": (
         "date,ut,exposure,mag\n2024-01-31,9:00,00:30,15\n2024-02-01,,00:30,16\n2024-02-02,18:00,00:30,17\n",
         {},
