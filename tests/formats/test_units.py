@@ -1,7 +1,7 @@
 """Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
 
 import io
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import h5py
@@ -287,6 +287,20 @@ def test_dates_and_lists_of_parquet():
         "Left out, as a row holds more than one plain value",
         "Kept as text, as integers with gaps this long would lose their last digits",
     ]
+
+
+@pytest.mark.parametrize("cells", [[1, [2]], ["a", ["b"]], [{1}, {2}], [(1, 2), (3, 4)], [{"a": 1}, None]], ids=str)
+def test_columns_whose_cells_hold_several_values_are_left_out(cells):
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0], "deep": pd.Series(cells, dtype=object)})
+    reading = one_of(collect(frame, ReadOptions()))
+    assert list(reading.frame) == ["mjd", "mag"]
+    assert reading.warnings == ("Left out, as a row holds more than one plain value: deep.",)
+
+
+def test_dates_and_datetimes_in_one_column_keep_fractions_of_seconds():
+    frame = pd.DataFrame({"date": [date(2024, 1, 31), datetime(2024, 2, 1, 0, 0, 0, 500_000)], "mag": [15.0, 16.0]})
+    reading = one_of(collect(frame, ReadOptions()))
+    np.testing.assert_allclose(reading.frame["mjd"], [60340, 60341 + 0.5 / 86_400], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["external", "virtual"])
