@@ -481,6 +481,7 @@ READ: dict[str, Any] = {
         {"mag": [15]},
         {"magsys": None},
     ),
+    "a zero point of Fortran": ("# ZP: 2.64D1\nmjd,flux\n59000,100\n59001,50\n", {}, {"flux": [10, 5]}, {}),
     "a zero point with its unit of flux": (
         "# ZP: 23.9 (uJy)\nmjd,flux\n59000,100\n59001,50\n",
         {},
