@@ -306,7 +306,7 @@ class BulkUploader:
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
         outcomes: list[dict[str, object]] = self._transport.write(
-            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
+            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, changes=not self.is_dry_run, read=_lines_of
         )
         return outcomes
 
