@@ -217,7 +217,7 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
 
 
 def test_missing_values_of_pandas_are_missing_fields_however_a_table_is_sent(client, shared):
-    """It stands for a missing value in rows of pandas; the text null was stored."""
+    """The text null was stored for NaN, which rows of pandas have in place of a missing value."""
     missing = [np.nan, np.float32("nan"), pd.NA, pd.NaT]
     items = [
         (table, {**fields, "channel": missing[index % 4], "limiting_mag": missing[index % 4]})
