@@ -330,6 +330,19 @@ def test_a_frame_outside_an_hdf5_file_is_not_read(tmp_path):
         collect(tmp_path / "curve.h5", ReadOptions())
 
 
+def test_a_header_of_astropy_outside_an_hdf5_file_is_not_read(tmp_path):
+    path = tmp_path / "curve.h5"
+    of(flux=[1.0, 2.0] * u.mJy).write(path, path="curve", serialize_meta=True)
+    assert read(path).frame["flux"].tolist() == [1000, 2000]
+    with h5py.File(path, "a") as file:
+        lines = file["curve.__table_column_meta__"][()]
+        del file["curve.__table_column_meta__"]
+        (tmp_path / "private").write_bytes(lines.tobytes())
+        outside = [(str(tmp_path / "private"), 0, lines.nbytes)]
+        file.create_dataset("curve.__table_column_meta__", lines.shape, lines.dtype, external=outside)
+    assert read(path).frame["flux"].tolist() == [1, 2]
+
+
 def test_indexes_and_datetimes_in_the_layout_fixed_of_pandas(tmp_path):
     moments = pd.to_datetime(["2020-01-01 12:00", "2020-01-02 12:00"])
     frames = (
