@@ -271,7 +271,7 @@ def _zero_point_of_file(
     Raises
     ------
     InvalidError
-        When the one of the header is not an AB magnitude.
+        When the zero point of the header is not an AB magnitude.
     """
     name = declared if declared in frame.columns else column_called(frame.columns, ZERO_POINT_COLUMNS)
     if isinstance(name, str) and frame[name].dtype.kind in "fi":
