@@ -15,7 +15,7 @@ __all__ = ["extra_of", "is_installed", "needs", "quiet", "recorded", "require"]
 #: Extras that are not named after their package.
 _EXTRAS = {"matplotlib": "plots", "pyarrow": "parquet", "python_calamine": "excel"}
 
-_FILTERING = threading.RLock()  # a reader that is recorded may be quiet
+_FILTERING = threading.RLock()  # quiet() is called inside recorded()
 
 
 def is_installed(package: str) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
 import numpy as np
@@ -70,18 +70,26 @@ _MAGIC: Final = {b"PAR1": PARQUET, b"\xff\xff\xff\xff": ARROW, b"ARROW1": ARROW}
 
 @dataclass(frozen=True)
 class Item:
-    """A series to send: its index, its item, the table, and the fields that do not come from the table."""
+    """A series to send: its index, its item, the table, and the fields, also as query arguments of the service."""
 
     index: int
     item: object
     reading: Reading
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object]
+    texts: Mapping[str, str]
 
-    @property
-    def merged(self) -> dict[str, object]:
-        """All fields; fields of the file have the lowest precedence."""
-        merged = {**without_ignored(self.reading.file_metadata), **self.fields}
-        return {name: value for name, value in merged.items() if value is not None}
+    @classmethod
+    def of(cls, index: int, item: object, reading: Reading, fields: Mapping[str, object]) -> Self:
+        """Return a series with all its fields; fields of the file have the lowest precedence.
+
+        Raises
+        ------
+        InvalidError
+            When a field cannot be serialised.
+        """
+        merged = {**without_ignored(reading.file_metadata), **fields}
+        given = {name: value for name, value in merged.items() if value is not None}
+        return cls(index, item, reading, given, {name: _query_text(name, value) for name, value in given.items()})
 
     @property
     def size(self) -> int:
@@ -181,7 +189,7 @@ class BatchedUpload:
                 series_items = (
                     []
                     if is_single
-                    else [Item(index, item, *series) for series in self._uploader.read(data, item_fields)]
+                    else [Item.of(index, item, *series) for series in self._uploader.read(data, item_fields)]
                 )
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
@@ -203,7 +211,7 @@ class BatchedUpload:
     def _is_new(self, item: Item) -> bool:
         """Return whether the key of an item is new; otherwise record the error."""
         try:
-            with self._uploader.reached.held(key_of(item.merged, item.reading)):
+            with self._uploader.reached.held(key_of(item.fields, item.reading)):
                 return True
         except DuplicateError as error:
             self._settled.append(Outcome(item.index, item.item, error=error))
@@ -306,7 +314,7 @@ class BulkUploader:
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
         outcomes: list[dict[str, object]] = self._transport.write(
-            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
+            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, changes=not self.is_dry_run, read=_lines_of
         )
         return outcomes
 
@@ -369,9 +377,8 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     """Write each series as one row: fields as text, columns of the table as lists, null if absent."""
     import pyarrow
 
-    fields = [{name: _query_text(name, value) for name, value in item.merged.items()} for item in items]
-    names = list(dict.fromkeys(name for item in fields for name in item))
-    arrays = [pyarrow.array([item.get(name) for item in fields], pyarrow.large_string()) for name in names]
+    names = list(dict.fromkeys(name for item in items for name in item.texts))
+    arrays = [pyarrow.array([item.texts.get(name) for item in items], pyarrow.large_string()) for name in names]
     columns = list(dict.fromkeys(str(name) for item in items for name in item.reading.frame))
     lists = [_lists([item.reading.frame.get(name) for item in items]) for name in columns]
     schema = pyarrow.schema(
@@ -382,10 +389,8 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
 
 def _query_text(name: str, value: object) -> str:
     """Format a field as a query argument of the service."""
-    field = FIELDS.get(name)
-    if isinstance(value, str) and (field is None or field.is_text):
-        return value
-    return json_of(name, value).decode()
+    field, text = FIELDS.get(name), json_of(name, value).decode()
+    return value if isinstance(value, str) and (field is None or field.is_text) else text
 
 
 def _lists(columns: Sequence[pd.Series | None]) -> pyarrow.Array:

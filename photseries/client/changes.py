@@ -53,7 +53,7 @@ def undo(transport: Transport, batch: str, dry_run: bool) -> dict[str, list[int]
     after: int | None = 0
     while after is not None:
         written = message({"batch": batch, "dryRun": dry_run, "after": after})
-        answer = transport.write("POST", f"{SERIES}/undo", written, repeatable=True)
+        answer = transport.write("POST", f"{SERIES}/undo", written, repeatable=True, changes=not dry_run)
         after = answer.pop("next")
         for outcome, ids in answer.items():
             undone.setdefault(outcome, []).extend(ids)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from photseries.client.keys import UploadTracker
-from photseries.client.queries import none_if_nan
+from photseries.client.queries import none_if_missing
 from photseries.client.uploads import FATAL, Outcome, Uploader, data_and_fields, split_options
 from photseries.errors import InvalidError, PhotseriesError
 from photseries.fields import SETTABLE
@@ -101,7 +101,7 @@ def _split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[
         raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
     fields = [name for name in by if name in SETTABLE and name not in INFERRED]
     for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
-        fields_of_part = {name: none_if_nan(rows[name].iloc[0]) for name in fields}
+        fields_of_part = {name: none_if_missing(rows[name].iloc[0]) for name in fields}
         yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), fields_of_part
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
@@ -24,7 +24,7 @@ __all__ = [
     "in_unit",
     "list_arguments",
     "names_of",
-    "none_if_nan",
+    "none_if_missing",
     "pairs_of",
     "part_arguments",
     "plain_fields",
@@ -188,7 +188,7 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
 def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     """Return fields with Quantities as numbers in the units of the service, and a ``position`` as ``ra`` and ``dec``.
 
-    NaN, which stands for a missing value in pandas, becomes None.
+    A missing value of pandas (NaN, NaT, NA) becomes None.
 
     Raises
     ------
@@ -197,12 +197,12 @@ def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     """
     units = {name: FIELDS[name].unit if name in FIELDS else None for name in fields}
     plain = {name: in_unit(value, units.get(name), name) for name, value in _with_position(fields).items()}
-    return {name: list(value) if isinstance(value, set) else none_if_nan(value) for name, value in plain.items()}
+    return {name: list(value) if isinstance(value, set) else none_if_missing(value) for name, value in plain.items()}
 
 
-def none_if_nan(value: object) -> object:
-    """Return None for NaN, and any other value unchanged."""
-    return None if isinstance(value, float) and math.isnan(value) else value
+def none_if_missing(value: Any) -> object:
+    """Return None for NaN, NaT and NA, and any other value unchanged."""
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
 
 
 def pairs_of(positions: object) -> list[list[float]]:

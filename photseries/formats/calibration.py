@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.limits import NUMBER, no_values
+from photseries.formats.limits import NUMBER, no_values, number_of
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
@@ -271,7 +271,7 @@ def _zero_point_of_file(
     Raises
     ------
     InvalidError
-        When the one of the header is not an AB magnitude.
+        When the zero point of the header is not an AB magnitude.
     """
     name = declared if declared in frame.columns else column_called(frame.columns, ZERO_POINT_COLUMNS)
     if isinstance(name, str) and frame[name].dtype.kind in "fi":
@@ -280,7 +280,7 @@ def _zero_point_of_file(
         return None if _contradicts(frame, roles, declared) else declared
     texts = (str(header.get(keyword.upper(), "")).strip() for keyword in ZERO_POINT_COLUMNS)
     match = next(filter(None, map(_ZERO_POINT.match, texts)), None)
-    if match is None or _contradicts(frame, roles, zero := float(match[1])):
+    if match is None or _contradicts(frame, roles, zero := number_of(match[1])):
         return None
     _require_ab("header", system_of_header(header))
     words = re.findall(r"[a-z\d]+", match[2].lower())

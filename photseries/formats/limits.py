@@ -14,7 +14,7 @@ import pandas as pd
 from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
-__all__ = ["LIMITING_MAG", "NUMBER", "MeasuredColumn", "limit_column", "no_values", "separate_limits"]
+__all__ = ["LIMITING_MAG", "NUMBER", "MeasuredColumn", "limit_column", "no_values", "number_of", "separate_limits"]
 
 LIMITING_MAG: Final = "limiting_mag"
 
@@ -170,12 +170,17 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
     for row, cell in enumerate(column.tolist()):
         text = "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()
         if match := _VALUE.fullmatch(text):
-            values[row] = float((match[1] or match[0]).lower().replace("d", "e"))
+            values[row] = number_of(match[1] or match[0])
         elif match := _LIMIT.fullmatch(text):
-            limits[row] = float(match[1].lower().replace("d", "e"))
+            limits[row] = number_of(match[1])
         elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran's overflow
             raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is not a number.")
     return values, limits
+
+
+def number_of(text: str) -> float:
+    """Parse a text that matches :data:`NUMBER`, also with the exponent of Fortran, as in ``2.5D1``."""
+    return float(text.lower().replace("d", "e"))
 
 
 def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:

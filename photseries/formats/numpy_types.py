@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ __all__ = ["EXACT", "frame_of_arrow", "plain_column", "plain_frame"]
 EXACT: Final = 2**53
 
 #: Types of Python objects in a column, as pandas calls them -> type of numpy.
-_OBJECTS: Final = {"date": np.dtype("M8[s]"), "decimal": np.dtype("f8")}
+_OBJECTS: Final = {"date": np.dtype("M8[us]"), "decimal": np.dtype("f8")}
 
 _Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.FloatingArray
 
@@ -86,7 +87,9 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _holds_lists(column: pd.Series) -> bool:
-    return _kind_of_objects(column) == "mixed" and any(isinstance(cell, list | dict | np.ndarray) for cell in column)
+    return _kind_of_objects(column) in ("mixed", "mixed-integer") and any(
+        isinstance(cell, Collection) and not isinstance(cell, str | bytes) for cell in column
+    )
 
 
 def _kind_of_objects(column: pd.Series) -> str:

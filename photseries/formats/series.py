@@ -198,7 +198,7 @@ class _Series:
         units = [] if name is None else [*self._stating[name]]
         if name is not None and len(units) == 1:
             return name, units[0]
-        # Single letters are of something else, or names.
+        # A single letter may be the name of a band.
         if any(is_magnitude(text) or (len(text) > 1 and known_unit(text)) for text in units):
             raise invalid(
                 f"The column {name!r:.60} has several units of flux: {list_names(units)}. Select one (where)."

@@ -77,9 +77,10 @@ _ALIGNMENT_IN_NAME: Final = re.compile(
 _DATE: Final = len("2024-01-31")
 #: The name of a column that may have the time of day.
 _HOURS: Final = re.compile(r"(?:obs[_ ]?)?(?:ut|utc|time|hours?|clock)(?:[^a-z].*)?", re.IGNORECASE)
-#: The name of a column of positions or durations, which look like times of day: 12:34:56.
+#: The name of a column of positions or durations, which look like times of day: 12:34:56; not of exposure_start.
 _NO_CLOCK: Final = re.compile(
-    r"(?:.*[^a-z])?(?:ra|dec?|decl|ha|lst|exp|exptime)(?:j2000|[^a-z].*)?|(?:right|declin|expos|dura|sider).*",
+    r"(?!.*(?:^|[^a-z])(?:utc?|start|begin|mid|middle|end)(?:[^a-z]|$))"
+    r"(?:(?:.*[^a-z])?(?:ra|dec?|decl|ha|lst|exp|exptime)(?:j2000|[^a-z].*)?|(?:right|declin|expos|dura|sider).*)",
     re.IGNORECASE,
 )
 

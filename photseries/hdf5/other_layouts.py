@@ -76,9 +76,9 @@ def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 
 def described_by_astropy(content: bytes, key: str) -> bool:
-    """Return whether astropy wrote a table together with its header."""
+    """Return whether astropy wrote a table together with its header, and the header is in the file itself."""
     with open_file(content) as file:
-        return f"{key}.__table_column_meta__" in file
+        return _is_in_file(file.get(f"{key}.__table_column_meta__"))
 
 
 def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str], list[str]] | None:

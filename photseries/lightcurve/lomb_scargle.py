@@ -225,7 +225,7 @@ class LombScargle:
         Notes
         -----
         A least-squares fit of sin x and 1 - cos x = 2 sin^2(x / 2), both about their weighted means, by Gram-Schmidt:
-        nothing cancels when x is small. A column as small as the rounding of the times makes it counts as nothing.
+        nothing cancels when x is small. A column that is not larger than the rounding of the times is ignored.
         """
         power = np.empty(len(frequencies))
         step = max(1, _EXACT_BLOCK // self.count)

@@ -133,7 +133,7 @@ def finite_or_nan(values: FloatArray) -> FloatArray:
 
 
 def scaled(values: FloatArray, scale: float) -> FloatArray:
-    """Convert fluxes to another unit."""
+    """Multiply fluxes by a factor; NaN where the product is too large for float64."""
     with np.errstate(over="ignore"):
         return finite_or_nan(values * scale)
 

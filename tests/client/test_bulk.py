@@ -183,6 +183,17 @@ def test_a_table_with_a_number_as_column_name_fails_alone(client, shared):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("altdata", {"a": object()}), ("series_obj_id", 2**70), ("channel", "\ud800")], ids=str
+)
+def test_a_field_that_cannot_be_sent_fails_alone(client, shared, name, value):
+    items = [*frames(40)]
+    items[7] = (items[7][0], {**items[7][1], name: value})
+    outcomes = list(client.upload_many(items, **shared))
+    assert {outcome.index: list(outcome.error.fields) for outcome in outcomes if outcome.error} == {7: [name]}
+    assert len(outcomes) == 40
+
+
 def test_an_empty_table_has_no_series(client, shared):
     empty = night(1).iloc[:0]
     assert list(client.upload_many(empty, by="series_obj_id", **shared)) == []
@@ -205,12 +216,18 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
             list(cut.upload_many(night(2), by="series_obj_id", **shared))
 
 
-def test_nan_is_a_missing_field_however_a_table_is_sent(client, shared):
-    """It stands for a missing value in rows of pandas; the text null was stored."""
-    items = [(table, {**fields, "channel": np.nan, "limiting_mag": np.nan}) for table, fields in frames(40)]
+def test_missing_values_of_pandas_are_missing_fields_however_a_table_is_sent(client, shared):
+    """The text null was stored for NaN, which rows of pandas have in place of a missing value."""
+    missing = [np.nan, np.float32("nan"), pd.NA, pd.NaT]
+    items = [
+        (table, {**fields, "channel": missing[index % 4], "limiting_mag": missing[index % 4]})
+        for index, (table, fields) in enumerate(frames(40))
+    ]
     outcomes = list(client.upload_many(items, **shared))
-    assert {client[outcome.uploaded.id].channel for outcome in outcomes[::39]} == {None}
-    assert client[client.upload(items[0][0], **{**shared, "series_obj_id": "x", "channel": np.nan}).id].channel is None
+    assert {client[outcome.uploaded.id].channel for outcome in outcomes[:4]} == {None}
+    for index, value in enumerate(missing):
+        uploaded = client.upload(items[0][0], **{**shared, "series_obj_id": f"x {index}", "channel": value})
+        assert client[uploaded.id].channel is None
     part = night(1, rows=4).assign(series_obj_id="y", channel=["a", "a", np.nan, np.nan])
     split = list(client.upload_many([part], by=["series_obj_id", "channel"], bulk=True, **shared))
     assert [client[outcome.uploaded.id].channel for outcome in split] == ["a", None]

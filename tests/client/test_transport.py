@@ -216,11 +216,17 @@ def test_an_earlier_revision_that_was_altered_on_its_way_is_not_saved(client, be
         lambda client: client.positions([[10.0, 20.0]], 0.1),
         lambda client: client.get_many(ids=[1]),
         lambda client: client.export("list.zip", ids=[1]),
+        lambda client: list(
+            client.upload_many(pd.DataFrame(columns()).assign(by=1), by="by", dry_run=True, obj_id="x")
+        ),
+        lambda client: client.undo("a batch", dry_run=True),
     ],
-    ids=["positions", "get_many", "export"],
+    ids=["positions", "get_many", "export", "upload_many", "undo"],
 )
 def test_a_lost_query_is_not_reported_as_a_change(client, between, ask, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    client.check()
+    between.seen.clear()
     between.fates = [LOSE_ANSWER] * 4
     with pytest.raises(UnreachableError, match="broke the connection"):
         ask(client)

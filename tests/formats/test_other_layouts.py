@@ -451,6 +451,12 @@ READ: dict[str, Any] = {
         {"mjd": [60340, 60341], "mag": [15, 16]},
         {},
     ),
+    "the start of exposures beside dates": (
+        "date,exposure_start,exposure,mag\n2024-01-31,18:00:00,0:01:30,15\n2024-02-01,06:00:00,0:01:30,16\n",
+        {},
+        {"mjd": [60340.75, 60341.25], "mag": [15, 16]},
+        {},
+    ),
     "a missing time of day": (
         "date,ut,exposure,mag\n2024-01-31,9:00,00:30,15\n2024-02-01,,00:30,16\n2024-02-02,18:00,00:30,17\n",
         {},
@@ -475,6 +481,7 @@ READ: dict[str, Any] = {
         {"mag": [15]},
         {"magsys": None},
     ),
+    "a zero point of Fortran": ("# ZP: 2.64D1\nmjd,flux\n59000,100\n59001,50\n", {}, {"flux": [10, 5]}, {}),
     "a zero point with its unit of flux": (
         "# ZP: 23.9 (uJy)\nmjd,flux\n59000,100\n59001,50\n",
         {},

@@ -1,7 +1,7 @@
 """Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
 
 import io
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import h5py
@@ -289,6 +289,20 @@ def test_dates_and_lists_of_parquet():
     ]
 
 
+@pytest.mark.parametrize("cells", [[1, [2]], ["a", ["b"]], [{1}, {2}], [(1, 2), (3, 4)], [{"a": 1}, None]], ids=str)
+def test_columns_whose_cells_hold_several_values_are_left_out(cells):
+    frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0], "deep": pd.Series(cells, dtype=object)})
+    reading = one_of(collect(frame, ReadOptions()))
+    assert list(reading.frame) == ["mjd", "mag"]
+    assert reading.warnings == ("Left out, as a row holds more than one plain value: deep.",)
+
+
+def test_dates_and_datetimes_in_one_column_keep_fractions_of_seconds():
+    frame = pd.DataFrame({"date": [date(2024, 1, 31), datetime(2024, 2, 1, 0, 0, 0, 500_000)], "mag": [15.0, 16.0]})
+    reading = one_of(collect(frame, ReadOptions()))
+    np.testing.assert_allclose(reading.frame["mjd"], [60340, 60341 + 0.5 / 86_400], rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", ["external", "virtual"])
 def test_columns_outside_an_hdf5_file_are_not_read(tmp_path, kind):
     """libhdf5 reads any file that external storage names, such as a private key, and it would be uploaded."""
@@ -314,6 +328,19 @@ def test_a_frame_outside_an_hdf5_file_is_not_read(tmp_path):
         values.attrs.update(attributes)
     with pytest.raises(InvalidError, match='format="fixed"'):
         collect(tmp_path / "curve.h5", ReadOptions())
+
+
+def test_a_header_of_astropy_outside_an_hdf5_file_is_not_read(tmp_path):
+    path = tmp_path / "curve.h5"
+    of(flux=[1.0, 2.0] * u.mJy).write(path, path="curve", serialize_meta=True)
+    assert read(path).frame["flux"].tolist() == [1000, 2000]
+    with h5py.File(path, "a") as file:
+        lines = file["curve.__table_column_meta__"][()]
+        del file["curve.__table_column_meta__"]
+        (tmp_path / "private").write_bytes(lines.tobytes())
+        outside = [(str(tmp_path / "private"), 0, lines.nbytes)]
+        file.create_dataset("curve.__table_column_meta__", lines.shape, lines.dtype, external=outside)
+    assert read(path).frame["flux"].tolist() == [1, 2]
 
 
 def test_indexes_and_datetimes_in_the_layout_fixed_of_pandas(tmp_path):
