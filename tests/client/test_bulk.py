@@ -184,7 +184,9 @@ def test_a_table_with_a_number_as_column_name_fails_alone(client, shared):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("altdata", {"a": object()}), ("series_obj_id", 2**70), ("channel", "\ud800")], ids=str
+    ("name", "value"),
+    [("altdata", {"a": object()}), ("series_obj_id", 2**70), ("channel", "\ud800")],
+    ids=["object", "integer", "surrogate"],
 )
 def test_a_field_that_cannot_be_sent_fails_alone(client, shared, name, value):
     items = [*frames(40)]
