@@ -155,6 +155,7 @@ def test_missing_source_is_created_on_the_upload_page(page, form, admin, watch):
     form("made in place")
     choose(page, ("a.csv", "mjd,mag\n60000,15\n"))
     page.locator("#f-obj_id").fill("new star")
+    page.get_by_text("Some fields are missing or invalid").wait_for()  # it moves the box
     page.get_by_label("Create missing sources").check()
     page.get_by_text("The source will be created").wait_for()
     page.get_by_role("button", name="Store").click()

@@ -5,7 +5,7 @@ import itertools
 
 from sqlalchemy import update
 
-from photseries.fields import METADATA, PERIOD, STATISTICS
+from photseries.fields import COMPUTED, METADATA, PERIOD
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import series
@@ -37,7 +37,7 @@ def values(**fields):
     number = next(_numbers)
     times = [fields[name] for name in ("mjd_first", "mjd_mid", "mjd_last") if name in fields]
     return {
-        **dict.fromkeys((*METADATA, *STATISTICS)),
+        **dict.fromkeys((*METADATA, *COMPUTED)),
         "owner_id": 1,
         "obj_id": "star",
         "instrument_id": 7,
