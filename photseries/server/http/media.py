@@ -94,11 +94,12 @@ def parse_form(content_type: str, content: bytes) -> tuple[dict[str, list[bytes]
     """
     header = Message()
     header["Content-Type"] = content_type
+    boundary = str(header.get_param("boundary", ""))  # get_boundary() strips the brackets of that of STILTS, <<<...>>>
     texts: dict[str, list[bytes]] = {}
     files: dict[str, list[HTTPFile]] = {}
     try:
         # STILTS sends an empty line before the first boundary, which Tornado would parse as a part.
-        parse_multipart_form_data(header.get_boundary("").encode(), content.lstrip(b"\r\n"), texts, files)
+        parse_multipart_form_data(boundary.encode(), content.lstrip(b"\r\n"), texts, files)
     except (HTTPInputError, UnicodeError) as error:
         raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
     return texts, {name: [file["body"] for file in group] for name, group in files.items()}

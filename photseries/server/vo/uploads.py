@@ -136,8 +136,9 @@ class _ReadState:
             raise TooLargeError(f"UPLOAD {self.name}: the tables have more than {MAX_CELLS:,} cells.")
         if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
             raise self.refused(f"row {len(self.rows) + 1} has a text of more than {MAX_TEXT:,} characters.")
-        cells = zip(row, self.nulls, strict=True)
-        self.rows.append([None if value == null else value for value, (_, null) in cells])
+        if self.data != "BINARY2":  # whose flags mark nulls
+            row = [None if value == null else value for value, (_, null) in zip(row, self.nulls, strict=True)]
+        self.rows.append(row)
 
     def described(self, index: int) -> TapColumn:
         """Return a column; ``char``, which binary results write as ASCII, is ``unicodeChar`` if its texts need it."""
@@ -214,7 +215,7 @@ def _parse_integer(text: str) -> int | None:
     if not plain:
         return None
     value = int(plain, 16) if plain[:2].lower() == "0x" else int(plain)
-    if abs(value) >= 2**63:
+    if not -(2**63) <= value < 2**63:
         raise ValueError
     return value
 

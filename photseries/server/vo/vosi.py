@@ -26,7 +26,6 @@ _LANGUAGE_FEATURES: Final = (
     ("adql-sets", ("UNION", "EXCEPT", "INTERSECT")),
     ("adql-common-table", ("WITH",)),
     ("adql-type", ("CAST",)),
-    ("adql-conditional", ("COALESCE",)),
     ("adql-offset", ("OFFSET",)),
 )
 

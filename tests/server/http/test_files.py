@@ -15,6 +15,7 @@ from photseries.client.payload import is_of
 from photseries.formats import WRITERS, ReadOptions, one_of, read_bytes
 from photseries.hdf5 import stored_file
 from photseries.lightcurve.digest import content_hash
+from photseries.server.http.media import parse_form
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import patch, post
 from tests.support import TESS, columns, recipe_base64, recipe_read, recipe_write
@@ -68,6 +69,14 @@ def test_form_upload_is_accepted(admin, world, stored):
     check_error(admin.post(PATH, content=b"--y\r\nnothing", headers=broken), 400)
     latin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xe9.h5"\r\n\r\nabc\r\n--x--\r\n'
     check_error(admin.post(PATH, content=latin, headers=broken), 400)
+
+
+@pytest.mark.parametrize("boundary", ["x", '"a b"', '"<<<---STILTS--->>>"'])
+def test_forms_of_any_boundary_are_parsed(boundary):
+    line = b"--" + boundary.strip('"').encode()
+    part = b'Content-Disposition: form-data; name="QUERY"\r\n\r\nSELECT 1'
+    form = b"\r\n".join([b"", line, part, line + b"--", b""])
+    assert parse_form(f"multipart/form-data; boundary={boundary}", form) == ({"QUERY": [b"SELECT 1"]}, {})
 
 
 @pytest.mark.slow

@@ -523,6 +523,23 @@ def test_uploaded_nulls_are_those_of_the_field(ask, form):
     assert list(parse(io.BytesIO(binary)).get_first_table().array["t"]) == ["é", ""]
 
 
+def test_the_smallest_long_may_mean_null(rows):
+    cells = base64.b64encode(struct.pack(">qq", -(2**63), 5))
+    table = table_of('<FIELD name="x" datatype="long"><VALUES null="-9223372036854775808"/></FIELD>', "").replace(
+        b"<TABLEDATA></TABLEDATA>", b'<BINARY><STREAM encoding="base64">%s</STREAM></BINARY>' % cells
+    )
+    assert rows("SELECT x FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t") == [[None], [5]]
+
+
+def test_flags_mark_the_nulls_of_binary2(rows):
+    """A value is kept that VALUES calls null."""
+    cells = base64.b64encode(struct.pack(">BiBi", 0, -1, 0b1000_0000, 5))
+    table = table_of('<FIELD name="x" datatype="int"><VALUES null="-1"/></FIELD>', "").replace(
+        b"<TABLEDATA></TABLEDATA>", b'<BINARY2><STREAM encoding="base64">%s</STREAM></BINARY2>' % cells
+    )
+    assert rows("SELECT x FROM TAP_UPLOAD.t", files={"t": table}, upload="t,param:t") == [[-1], [None]]
+
+
 def test_an_upload_of_one_column_may_have_nulls(rows):
     for field, cells, expected in ((INT, "<TD>1</TD>", [[1], [None]]), (TEXT, "<TD>\\.</TD>", [["\\."], [None]])):
         table = table_of(field, f"<TR>{cells}</TR><TR><TD/></TR>")
