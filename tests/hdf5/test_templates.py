@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def forget():
     templates._known.clear()
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from(TYPES), min_size=1, max_size=40),
     st.lists(st.one_of(st.integers(1, 300), st.integers(1, 14_000)), min_size=3, max_size=6),

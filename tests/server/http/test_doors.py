@@ -435,6 +435,7 @@ def test_foreign_cookies_are_ignored(monkeypatch):
     assert session_of(request, ServerSettings()) == ""
 
 
+@pytest.mark.slow
 def test_a_body_of_single_bytes_takes_what_it_counts(tmp_path):
     body = Body(SpoolBudget(ServerSettings(), tmp_path))
     tracemalloc.start()
