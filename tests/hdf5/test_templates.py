@@ -33,6 +33,7 @@ def by_libhdf5(frame, metadata):
     st.integers(0, 2**32),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_the_bytes_are_those_of_libhdf5(types, rows, several, seed, with_text):
     draw = np.random.default_rng(seed)
     for metadata in several:

@@ -90,6 +90,7 @@ def writable(frame):
 @alike
 @given(tables())
 @settings(max_examples=100)
+@pytest.mark.slow
 def test_any_table_is_written_as_pandas_writes_it(frame):
     table = writable(frame)
     assert described(written(table)) == described(written_by_pandas(table))

@@ -102,6 +102,7 @@ def test_a_series_that_is_deleted_before_it_is_replaced_is_created(services, pri
     assert not {one.id for one in existing} & {one.id for one in again}
 
 
+@pytest.mark.slow
 def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):
     """Files written ahead that are too old for a transaction are written again."""
     before = files(services)

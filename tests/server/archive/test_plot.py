@@ -26,6 +26,7 @@ ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, st.floats(min_value=5e-324, allow_in
 @example([(0, -1e100, 1), (1e100, 1e100, 1)], "flux", "days")
 @example([(0, -1e308, 1), (1, 1e308, 1)], "flux", "mjd")
 @example([(0, 1, 1.7e308), (1, 2, 1)], "flux", "mjd")
+@pytest.mark.slow
 def test_every_light_curve_is_drawn_or_refused(rows, unit, time):
     mjd, value, error = np.array(sorted(rows), float).T
     with contextlib.suppress(InvalidError):
