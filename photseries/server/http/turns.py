@@ -52,7 +52,6 @@ class Turns:
         self._places = places
         self._each = each
         self._max_waiting = max_waiting
-        self._taken = 0
         self._held: Counter[str] = Counter()
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in round-robin order
 
@@ -104,7 +103,7 @@ class Turns:
     def _join(self, user: str) -> asyncio.Future[None] | None:
         """Take a place if one is free and nobody waits; else return a future that ends when this user gets one."""
         if not self._queues and self._is_free and self._held[user] < self._each:
-            self._take(user)
+            self._held[user] += 1
             return None
         self.check(user)
         turn = asyncio.get_running_loop().create_future()
@@ -132,18 +131,11 @@ class Turns:
     @property
     def _is_free(self) -> bool:
         """Whether a place is free."""
-        return self._places is None or self._taken < self._places
-
-    def _take(self, user: str) -> None:
-        self._held[user] += 1
-        self._taken += 1
+        return self._places is None or self._held.total() < self._places
 
     def _release(self, user: str) -> None:
         """Free a place, and call the next user; this one comes last among equals."""
-        self._taken -= 1
-        self._held[user] -= 1
-        if not self._held[user]:
-            del self._held[user]
+        self._held -= Counter({user: 1})
         if queue := self._queues.pop(user, None):
             self._queues[user] = queue  # at the end of the order
         self._call_next()
@@ -160,5 +152,5 @@ class Turns:
             if not queue:
                 del self._queues[user]
             if not turn.cancelled():  # cancelled, but not yet in _leave
-                self._take(user)
+                self._held[user] += 1
                 turn.set_result(None)
