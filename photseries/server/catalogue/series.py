@@ -48,7 +48,15 @@ from photseries.server.catalogue.models import (
 from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
-__all__ = ["ChangeTarget", "bound_rows", "duplicate_error", "translate_violations"]
+__all__ = [
+    "ChangeTarget",
+    "bound_rows",
+    "create_many",
+    "documents",
+    "duplicate_error",
+    "take_over",
+    "translate_violations",
+]
 
 
 #: Columns derived from the upload, besides the statistics.
