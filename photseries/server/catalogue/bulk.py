@@ -34,15 +34,14 @@ class KeyHolder:
 
 def same_contents(connection: Connection, principal: Principal, hashes: Iterable[str]) -> dict[str, int]:
     """Return the smallest id of the visible series with each content hash."""
-    rows = _SAME.execute(connection, hashes=list(set(hashes)), **visibility_values(principal))
-    return {row.content_hash: row.least for row in rows}
+    return dict(_SAME.execute(connection, hashes=list(set(hashes)), **visibility_values(principal)))
 
 
 def holders(connection: Connection, principal: Principal, keys: Iterable[Key]) -> dict[Key, KeyHolder]:
     """Return the series with the given unique keys."""
     named = [dict(zip(KEY, key, strict=True)) for key in keys]
     rows = _HOLDERS.execute(connection, keys=orjson.dumps(named).decode(), **visibility_values(principal))
-    return {tuple(key): KeyHolder(*holder) for *holder, key in ((*row[:3], row[3:]) for row in rows)}
+    return {row[3:]: KeyHolder(*row[:3]) for row in rows}
 
 
 def refresh_statistics(connection: Connection) -> None:

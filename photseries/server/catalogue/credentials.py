@@ -67,10 +67,10 @@ def redeem(connection: Connection, digest: bytes) -> int | None:
 
 
 def _token(connection: Connection, statement: CompiledStatement, **values: object) -> Owner | None:
-    row = statement.execute(connection, **values).one_or_none()
-    if row is None:
+    rows = statement.execute(connection, **values)
+    if not rows:
         return None
-    token_id, digest, *owner_fields = row
+    ((token_id, digest, *owner_fields),) = rows
     return Owner(token_id, bytes(digest), *owner_fields)
 
 

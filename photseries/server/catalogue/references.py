@@ -91,7 +91,7 @@ def look_up_many(
     content_hash : str, optional
         Also look up the series with this content.
     """
-    result = _LOOK_UP.execute(
+    ((*entries, groups, streams, same_content),) = _LOOK_UP.execute(
         connection,
         **{name: _ids(item.metadata.get(name) for item in series) for name in REFERENCES},
         user_id=principal.user_id,
@@ -100,8 +100,7 @@ def look_up_many(
         stream_ids=_ids(number for item in series for number in item.stream_ids),
         content_hash=content_hash,
         **visibility_values(principal),
-    ).one()
-    *entries, groups, streams, same_content = result
+    )
     entries_by_field = {
         name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)
     }

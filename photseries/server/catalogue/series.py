@@ -188,7 +188,7 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
     """
     with translate_violations({}):
         created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
-        return {row.filename: row.id for row in created}
+        return {filename: series_id for series_id, filename in created}
 
 
 def _insert(
@@ -202,10 +202,11 @@ def _insert(
     """Insert one series; return its id."""
     (row,) = documents([{**values, "group_ids": group_ids, "stream_ids": stream_ids}])
     with translate_violations(values):
-        created = statement.execute(connection, rows=f"[{row.decode()}]", **bound).one_or_none()
-    if created is None:
+        created = statement.execute(connection, rows=f"[{row.decode()}]", **bound)
+    if not created:
         raise duplicate_error(values)
-    return int(created.id)
+    ((series_id, _),) = created
+    return int(series_id)
 
 
 def bound_rows(parameter: str, names: Sequence[str]) -> TableValuedAlias:

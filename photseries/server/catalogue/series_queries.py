@@ -105,10 +105,9 @@ class SeriesPage:
 
 def get(connection: Connection, principal: Principal, series_id: int) -> SeriesRecord | None:
     """Return one series, or None when it is absent or not visible."""
-    row = _ONE.execute(
-        connection, series_id=series_id, **{**visibility_values(principal), **_membership_values(principal)}
-    ).one_or_none()
-    return None if row is None else series_of(row)
+    values = {**visibility_values(principal), **_membership_values(principal)}
+    rows = _ONE.execute(connection, series_id=series_id, **values)
+    return series_of(rows[0]) if rows else None
 
 
 def find(connection: Connection, principal: Principal, query: Query) -> SeriesPage:
@@ -197,7 +196,7 @@ def _membership_values(principal: Principal) -> dict[str, object]:
     }
 
 
-def series_of(row: Row[Any], extra: Mapping[str, object] = NOTHING) -> SeriesRecord:
+def series_of(row: Sequence[Any], extra: Mapping[str, object] = NOTHING) -> SeriesRecord:
     """Return the series of a row of :func:`select_visible`, with additional fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
     document = msgspec.structs.replace(_READ.decode(row[-1]), **extra)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 import os
@@ -69,10 +68,12 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
 class _Lines(logging.Formatter):
     """Writes each record on one line and indents tracebacks, so that no text of a client can pass for a line."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name in logging
+        """Return the first line of a record."""
+        return escape_unprintable(super().formatMessage(record))
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record."""
-        record = copy.copy(record)
-        record.msg, record.args = escape_unprintable(record.getMessage()), ()
         return "\n  ".join(map(escape_unprintable, super().format(record).splitlines()))
 
 

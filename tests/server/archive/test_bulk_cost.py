@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pyarrow as pa
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from photseries.errors import InvalidError
 from photseries.server.archive import bulk, portions
@@ -22,6 +22,7 @@ from photseries.server.sandbox.bulk_reader import Slab, slabs
 from photseries.server.settings import LimitSettings, QuotaSettings
 from tests.server.http import test_bulk
 from tests.server.http.test_bulk import arrow
+from tests.server.statements import sent_statements
 
 ROWS = 1000
 
@@ -48,7 +49,7 @@ def night(name, series, rows=ROWS):
 
 
 def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
-    statements, calls = [], 0
+    calls = 0
 
     def count(frame, kind, argument):
         nonlocal calls
@@ -64,14 +65,14 @@ def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
         assert {one.status for one in outcomes} == {"created"}
 
     upload("warm")
-    event.listen(services.catalogue.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
-    threading.setprofile(count)  # a thread parses ahead
-    sys.setprofile(count)
-    try:
-        upload("counted")
-    finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
+    with sent_statements() as statements:
+        threading.setprofile(count)  # a thread parses ahead
+        sys.setprofile(count)
+        try:
+            upload("counted")
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
     print(calls / (2 * PORTION), len(statements))
     assert calls / (2 * PORTION) < MAX_CALLS
     assert len(statements) <= 2 * MAX_STATEMENTS
@@ -118,14 +119,9 @@ def stored(services, principal, table, quotas=None):
 
 
 def test_series_beyond_a_quota_need_no_transactions(services, principal):
-    inserts = []
-
-    def note(connection, cursor, statement, *others):
-        if "INSERT INTO photometric_series" in statement:
-            inserts.append(statement)
-
-    event.listen(services.catalogue.engine, "before_cursor_execute", note)
-    outcomes = stored(services, principal, night("full", 2 * PORTION + 9, 3), quotas=QuotaSettings(series=7))
+    with sent_statements() as statements:
+        outcomes = stored(services, principal, night("full", 2 * PORTION + 9, 3), quotas=QuotaSettings(series=7))
+    inserts = [statement for statement in statements if "INSERT INTO photometric_series" in statement]
     assert [one.status for one in outcomes] == ["created"] * 7 + [None] * (2 * PORTION + 2)
     assert {one.error.code for one in outcomes[7:]} == {"quota_exceeded"}
     assert len(inserts) <= 3, "the first portion, what fits of it, and perhaps what was written ahead"

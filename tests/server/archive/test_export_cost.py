@@ -3,11 +3,11 @@
 import sys
 
 import pytest
-from sqlalchemy import event
 
 from photseries.formats import EXPORTS
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import Query, parse_list_request
+from tests.server.statements import sent_statements
 from tests.support import columns
 
 BODY = {
@@ -30,23 +30,18 @@ def ids(services, principal):
 
 def cost(services, act):
     """The calls of Python and the statements of something."""
-    calls, statements = 0, []
+    calls = 0
 
     def profile(_frame, kind, _argument):
         nonlocal calls
         calls += kind == "call"
 
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    engine = services.catalogue.engine
-    event.listen(engine, "before_cursor_execute", note)
-    sys.setprofile(profile)
-    try:
-        size = sum(map(len, act()))
-    finally:
-        sys.setprofile(None)
-        event.remove(engine, "before_cursor_execute", note)
+    with sent_statements() as statements:
+        sys.setprofile(profile)
+        try:
+            size = sum(map(len, act()))
+        finally:
+            sys.setprofile(None)
     assert size
     return calls, len(statements)
 

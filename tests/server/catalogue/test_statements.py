@@ -1,8 +1,11 @@
 """How many statements a request costs, and what the database does when it is away."""
 
 import contextlib
+import functools
 
 import orjson
+import psycopg2
+import psycopg2.errors
 import pytest
 from sqlalchemy import event
 
@@ -10,28 +13,25 @@ from photseries.errors import UnavailableError
 from photseries.fields import ANSWERED, KEY, METADATA, STATISTICS
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
+from photseries.server.catalogue.engine import TimedCursor
 from photseries.server.catalogue.models import Base, Series
 from photseries.server.services import max_connections
+from tests.server.statements import sent_statements
 from tests.support import columns
 
 
 @contextlib.contextmanager
 def counted(services):
     """Collect the statements, COMMIT included, that the services send."""
-    sent = []
     engine = services.catalogue.engine
+    with sent_statements() as sent:
 
-    def execute(connection, cursor, statement, *_):
-        sent.append(statement.split(None, 3)[:3])
+        def commit(_):
+            sent.append("COMMIT")
 
-    def commit(_):
-        sent.append(["COMMIT"])
-
-    event.listen(engine, "before_cursor_execute", execute)
-    event.listen(engine, "commit", commit)
-    yield sent
-    event.remove(engine, "before_cursor_execute", execute)
-    event.remove(engine, "commit", commit)
+        event.listen(engine, "commit", commit)
+        yield sent
+        event.remove(engine, "commit", commit)
 
 
 def body(number):
@@ -59,6 +59,14 @@ def test_statements_per_request(services):
         assert (len(page.records), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 2], "the total of a list of one page needs no statement"
+
+
+def test_a_slow_statement_that_fails_is_logged(services, caplog):
+    with services.catalogue.reading() as connection:
+        cursor = connection.connection.cursor(cursor_factory=functools.partial(TimedCursor, slow=0.0))
+        with pytest.raises(psycopg2.errors.DivisionByZero):
+            cursor.execute("SELECT 1 / %s", (0,))
+    assert [record.message.partition("s: ")[2] for record in caplog.records] == ["SELECT 1 / %s"]
 
 
 def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
