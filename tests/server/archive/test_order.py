@@ -20,6 +20,7 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.server.archive import Archive, Upkeep
+from photseries.server.archive.upkeep import SWEEP
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
 from photseries.server.catalogue.engine import Catalogue
@@ -268,6 +269,27 @@ def test_one_process_sweeps_at_a_time(services):
         assert won
         assert services.upkeep.sweep() is None
     assert services.upkeep.sweep() is not None
+
+
+@pytest.mark.parametrize("lock", [SWEEP, blobs.REMOVAL])
+def test_a_sweep_ends_when_the_database_releases_its_lock(services, lock, monkeypatch):
+    """After a restart of the database another process may sweep, and a backup may begin."""
+    services.store.create("folder/old.h5", b"nobody names me")
+    os.utime(services.config.directory / "store/folder/old.h5", (0, 0))
+    scan = services.store.scan
+
+    def scan_late():
+        with services.catalogue.reading() as connection:
+            held = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {lock}"
+            assert connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 60000) {held}").all() == [(True,)]
+        return scan()
+
+    monkeypatch.setattr(services.store, "scan", scan_late)
+    with pytest.raises(UnavailableError):
+        services.upkeep.sweep()
+    assert "folder/old.h5" in stored(services)
+    monkeypatch.undo()
+    assert services.upkeep.sweep().removed == 1
 
 
 def test_without_grace_bytes_go_with_the_commit(archive_url, services, principal):
