@@ -394,3 +394,25 @@ def test_unauthorised_changes_are_refused(services, principal):
             use(reader, series)
         with pytest.raises(NotFoundError):
             use(stranger, series)
+
+
+def test_a_purge_of_a_series_that_is_restored_meanwhile(services, principal, monkeypatch):
+    """It purges the earlier revisions, and not the values and the file of the current one."""
+    number = services.archive.create(principal, body()).id
+    services.archive.update(principal, number, {"channel": "b"})
+    services.archive.delete(principal, number)
+    purge, restored = blobs.purge, []
+
+    def late(connection, series_id):
+        if not restored:
+            restored.append(services.restorer.restore(principal, series_id))
+        purge(connection, series_id)
+
+    monkeypatch.setattr(blobs, "purge", late)
+    services.archive.purge(principal, number)
+    events = services.reader.history(principal, number)
+    assert [event["action"] for event in events] == ["create", "update", "delete", "restore", "purge"]
+    current = services.reader.get(principal, number).fields
+    assert (current["channel"], current["revision"]) == ("b", 5)
+    assert orjson.loads(services.reader.revision(principal, number, 5).fields)["channel"] == "b"
+    check_invariant(services)
