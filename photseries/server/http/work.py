@@ -104,15 +104,7 @@ class Work:
             yield piece
 
     def require_rights(self) -> None:
-        """Check once per interval that the user still has the rights of the request; call it in a thread.
-
-        Raises
-        ------
-        UnauthorizedError
-            When the token or session has ended.
-        ForbiddenError
-            When the user has lost a permission, a group or a stream.
-        """
+        """Check once per interval that the user still has rights; raise like :meth:`~.caller.Caller.check_rights`."""
         if time.monotonic() > self._rights_checked + _RIGHTS_INTERVAL:
             self._retry(lambda: self._caller.check_rights(self._shared.services.accounts))
             self._rights_checked = time.monotonic()
