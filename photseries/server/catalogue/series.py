@@ -275,13 +275,11 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
     Raises the errors of :func:`translate_violations`.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
-    stale = stale_period() if "statistics_version" in values else {}
+    stale, current = stale_period() if "statistics_version" in values else {}, with_current_version(values)
     statement = (
         update(Series)
         .where(Series.id == series_id, Series.revision == revision)
-        .values(
-            **with_current_version(values), **moved, **stale, revision=revision + 1, modified=func.clock_timestamp()
-        )
+        .values(**current, **moved, **stale, revision=revision + 1, modified=func.clock_timestamp())
     )
     with translate_violations(values):
         return connection.execute(statement).rowcount == 1
