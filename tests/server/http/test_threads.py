@@ -1,6 +1,7 @@
 """Work in threads: every request is answered, also when a module that is not Python breaks, while rights last."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,10 +42,10 @@ def test_a_piece_that_was_computed_while_rights_were_lost_is_not_sent(monkeypatc
         yield b"after"
 
     catalogue = SimpleNamespace(with_retries=lambda function, harmless: function())
-    shared = SimpleNamespace(services=SimpleNamespace(catalogue=catalogue, accounts=None))
+    shared: Any = SimpleNamespace(services=SimpleNamespace(catalogue=catalogue, accounts=None))
     monkeypatch.setattr(work, "_RIGHTS_INTERVAL", 0)
-    one = work.Work(shared, SimpleNamespace(check_rights=check_rights), None, quick=False, harmless=True)
-    sent = one.while_allowed(pieces())
+    caller: Any = SimpleNamespace(check_rights=check_rights)
+    sent = work.Work(shared, caller, None, quick=False, harmless=True).while_allowed(pieces())
     assert next(sent) == b"before"
     with pytest.raises(UnauthorizedError):
         next(sent)
