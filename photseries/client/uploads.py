@@ -120,7 +120,8 @@ class Uploader:
     def _tried(self, reading: Reading, fields: Mapping[str, object]) -> Uploaded:
         """Return the service's report of the series it would store."""
         written = message(fields, reading, as_read=True)
-        report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
+        query = {"dryRun": "true"}
+        report = self._transport.write("POST", SERIES, written, repeatable=True, changes=False, params=query)
         existing = self._find(key_of(report["metadata"]))
         warnings = (*reading.warnings, *report["warnings"])
         if existing is None:

@@ -219,9 +219,11 @@ def test_an_earlier_revision_that_was_altered_on_its_way_is_not_saved(client, be
         lambda client: list(
             client.upload_many(pd.DataFrame(columns()).assign(by=1), by="by", dry_run=True, obj_id="x")
         ),
+        lambda client: client.upload(columns(), dry_run=True, obj_id="x"),
+        lambda client: list(client.upload_many([columns()], bulk=False, dry_run=True, obj_id="x")),
         lambda client: client.undo("a batch", dry_run=True),
     ],
-    ids=["positions", "get_many", "export", "upload_many", "undo"],
+    ids=["positions", "get_many", "export", "upload_many", "upload", "upload_many without bulk", "undo"],
 )
 def test_a_lost_query_is_not_reported_as_a_change(client, between, ask, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -324,19 +324,23 @@ class Archive:
 
         The history keeps revisions, times, users and actions. Raises like :meth:`delete`.
         """
+        self.ownership.require()
+        retry_change(self._catalogue, series_id, lambda: self._purge(principal, series_id, expected))
+        reached("purge: committed")
+        self._upkeep.prune(series_id)
+
+    def _purge(self, principal: Principal, series_id: int, expected: Revisions) -> None:
         try:
-            self._retry(principal, series_id, expected, lambda state: self._purge(principal, series_id, state))
+            state = self._changeable(principal, series_id, expected)
         except NotFoundError:
             if not principal.may(UPLOAD):
                 raise
             with self._catalogue.transaction() as connection:
                 blobs.purge(connection, series_id)
-                if not history.purge(connection, series_id, None if principal.is_admin else principal.user_id):
+                if not history.purge(connection, series_id, deleted_for=principal):
+                    ensure_current_revision(series.for_change(connection, principal, series_id) is None)
                     raise
-        reached("purge: committed")
-        self._upkeep.prune(series_id)
-
-    def _purge(self, principal: Principal, series_id: int, state: ChangeTarget) -> None:
+            return
         with self._catalogue.transaction() as connection:
             ensure_current_revision(series.change(connection, series_id, state.revision, {}))
             blobs.purge(connection, series_id)

@@ -28,16 +28,7 @@ from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 from photseries.server.storage.keys import new_key
 
-__all__ = [
-    "BlobWriter",
-    "columns_of",
-    "find_problem",
-    "key_of",
-    "read_blob",
-    "read_range",
-    "read_raw",
-    "read_table",
-]
+__all__ = ["BlobWriter", "columns_of", "find_problem", "key_of", "read_blob", "read_range", "read_raw", "read_table"]
 
 log = logging.getLogger(__name__)
 

@@ -30,11 +30,7 @@ from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.bulk_writer import BulkOutcome, BulkWriter, Outcomes, ValidSeries, WrittenFiles
 from photseries.server.archive.portions import UploadedSeries, portions_of
 from photseries.server.archive.uploads import NewSeries
-from photseries.server.catalogue.bulk import (
-    Key,
-    KeyHolder,
-    holders,
-)
+from photseries.server.catalogue.bulk import Key, KeyHolder, holders
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.series import duplicate_error
 from photseries.server.principal import CREATE_SERIES, Principal, requires

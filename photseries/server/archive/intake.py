@@ -336,7 +336,7 @@ class Intake:
         if plain is not None:
             summary = plain.block.summary(plain.place, self._detection_threshold)
             return {
-                **_row_of(summary, plain.block.features(plain.place, longitude)),
+                **_row_of(summary, plain.block.features(plain.place, longitude), longitude),
                 "content_hash": content_hash_of(plain.columns),
             }
         return {
@@ -373,16 +373,16 @@ def inferred_fields(merged: MergedMetadata, before: Set[str] = frozenset()) -> l
 def statistics_of(
     frame: pd.DataFrame, metadata: Mapping[str, object], detection_threshold: float, longitude: float
 ) -> dict[str, object]:
-    """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
+    """Return the statistics of a table under its calibration, with their version and the longitude, for a row."""
     good = good_rows(frame, metadata)
     curve = light_curve(frame, calibration_of(metadata)).masked(good)
     summary = summarize(frame, curve, good=good, detection_threshold=detection_threshold)
-    return _row_of(summary, features(curve, longitude))
+    return _row_of(summary, features(curve, longitude), longitude)
 
 
-def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dict[str, object]:
+def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object], longitude: float) -> dict[str, object]:
     statistics = {name: getattr(summary, name) for name in STATISTICS}
-    return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
+    return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION, "longitude": longitude}
 
 
 def _merge(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, MergedMetadata]:

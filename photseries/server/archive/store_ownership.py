@@ -80,11 +80,7 @@ class Ownership:
     """
 
     def __init__(
-        self,
-        place: MarkedPlace,
-        catalogue: Catalogue,
-        label: str = "The store",
-        remedy: str = "photseries adopt-store",
+        self, place: MarkedPlace, catalogue: Catalogue, label: str = "The store", remedy: str = "photseries adopt-store"
     ) -> None:
         self._place = place
         self._catalogue = catalogue

@@ -99,23 +99,31 @@ class Upkeep:
         ------
         NotAdoptedError
             When another copy of the database uses the store.
+        UnavailableError
+            When the database or the store is not available, or a restart of the database released the lock.
         """
         with (
-            self._catalogue.task_lock(SWEEP) as won,
-            self._catalogue.task_lock(blobs.REMOVAL, shared=True) as allowed,
+            self._catalogue.task_lock(SWEEP) as require_turn,
+            self._catalogue.task_lock(blobs.REMOVAL, shared=True) as require_allowed,
             ThreadPoolExecutor(jobs) as pool,
         ):
-            if not (won and allowed):
+            if require_turn is None or require_allowed is None:
                 return None
+
+            def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> Iterable[None]:
+                require_turn()
+                require_allowed()
+                return pool.map(remove, keys)
+
             reached("sweep: elected")
             self.ownership.advance()
             swept = SweepResult(0, 0, 0)
             for batch in _batches(self._store.scan(), BATCH):
                 swept += SweepResult(len(batch), 0, 0)
-                swept += self._remove({blob.key: blob.size for blob in self._orphans(batch)}, pool.map)
+                swept += self._remove({blob.key: blob.size for blob in self._orphans(batch)}, remove_all)
                 for _ in batch:
                     advance()
-            swept += self._remove_unlinked(each=pool.map)
+            swept += self._remove_unlinked(each=remove_all)
             log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
             return swept
 

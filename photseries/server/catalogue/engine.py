@@ -298,8 +298,10 @@ class Catalogue:
                     connection.execute(select(func.pg_advisory_unlock(key)))
 
     @contextmanager
-    def task_lock(self, task: int, *, shared: bool = False) -> Iterator[bool]:
-        """Try to acquire the advisory lock of a task without waiting, and yield whether this process holds it.
+    def task_lock(self, task: int, *, shared: bool = False) -> Iterator[Callable[[], object] | None]:
+        """Try to acquire the advisory lock of a task without waiting; yield None if another process holds it.
+
+        Otherwise yield a function that raises UnavailableError after the connection broke, which released the lock.
 
         Parameters
         ----------
@@ -312,9 +314,9 @@ class Catalogue:
         with self.reading() as connection:
             won = bool(connection.scalar(text(f"SELECT pg_try_advisory_lock{suffix}(:task)"), {"task": task}))
             try:
-                yield won
+                yield functools.partial(connection.execute, select(1)) if won else None
             finally:
-                if won:
+                if won and not connection.invalidated:
                     with suppress(DBAPIError):
                         connection.execute(text(f"SELECT pg_advisory_unlock{suffix}(:task)"), {"task": task})
 

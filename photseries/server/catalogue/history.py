@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, case, false, func, insert, or_, select, true, update
 
 from photseries.server.catalogue.access import changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
@@ -87,19 +87,22 @@ def blob_at(connection: Connection, principal: Principal, series_id: int, revisi
     return (True, None) if row is None else (bool(row["allowed"]), of_row(series_id, row))
 
 
-def purge(connection: Connection, series_id: int, deleted_by: int | None = None) -> bool:
+def purge(connection: Connection, series_id: int, *, deleted_for: Principal | None = None) -> bool:
     """Remove the values and files of a series from its history; return whether a history existed.
 
     Parameters
     ----------
-    deleted_by : int, optional
-        The required owner of the history.
+    deleted_for : Principal, optional
+        The series must be deleted, and this must be an admin or its owner.
     """
     # A repeated import recognises a series by the MD5 of its file in the other archive.
     md5 = func.json_build_object("hash", SeriesHistory.changed["hash"])
     changed = case((SeriesHistory.action == "import", md5), else_=func.json_build_object())
-    owned = true() if deleted_by is None else SeriesHistory.owner_id == deleted_by
-    cleared = update(SeriesHistory).where(SeriesHistory.series_id == series_id, owned)
+    cleared = update(SeriesHistory).where(SeriesHistory.series_id == series_id)
+    if deleted_for is not None:
+        cleared = cleared.where(
+            _owned_or(deleted_for, false()), ~select(Series.id).where(Series.id == series_id).exists()
+        )
     return connection.execute(cleared.values(changed=changed, **dict.fromkeys(BLOB))).rowcount > 0
 
 

@@ -12,6 +12,7 @@ from photseries.lightcurve.statistics import STATISTICS_VERSION
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.registries import place
+from photseries.server.catalogue.series import with_current_version
 
 __all__ = ["StoredStatistics", "next_behind", "number_behind", "replace_statistics"]
 
@@ -57,4 +58,4 @@ def replace_statistics(connection: Connection, series_id: int, revision: int, va
     The revision and the time of the last change stay: the series itself does not change.
     """
     unchanged = (SERIES.id == series_id, SERIES.revision == revision)
-    return connection.execute(update(Series).where(*unchanged).values(**values)).rowcount == 1
+    return connection.execute(update(Series).where(*unchanged).values(**with_current_version(values))).rowcount == 1

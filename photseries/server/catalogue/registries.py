@@ -123,10 +123,12 @@ def change(connection: Connection, kind: str, identity: int, values: Mapping[str
     DuplicateError
         When the name is taken.
     """
-    table = TABLES[kind].__table__
+    table, moves = TABLES[kind].__table__, "longitude" in values
+    if moves:  # uploads under way commit first, and those that wait see the new longitude
+        connection.execute(text(f"LOCK TABLE {Series.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
     with _refused():
         connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(**values))
-    if "longitude" in values:
+    if moves:
         connection.execute(update(Series).where(SERIES.instrument_id == identity).values(statistics_version=0))
 
 

@@ -92,7 +92,7 @@ def reinsert(connection: Connection, series_id: int, seen: ChangeTarget, values:
 
     Raises the errors of :func:`..series.translate_violations`.
     """
-    non_null = {name: value for name, value in values.items() if value is not None}
+    non_null = {name: value for name, value in series.with_current_version(values).items() if value is not None}
     row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}
     row |= {"healpix": int(pixel(values["ra"], values["dec"])), "audience": []}
     statement = insert(Series).values(**non_null, **row).on_conflict_do_nothing(index_elements=["id"])

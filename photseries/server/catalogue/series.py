@@ -12,10 +12,13 @@ import orjson
 from psycopg2 import errors as pg
 from sqlalchemy import (
     JSON,
+    ColumnClause,
     ColumnElement,
     Connection,
+    Float,
     Text,
     bindparam,
+    case,
     cast,
     column,
     delete,
@@ -39,6 +42,7 @@ from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.models import (
     SERIES,
     Group,
+    Instrument,
     Series,
     SeriesGroup,
     SeriesHistory,
@@ -56,6 +60,7 @@ __all__ = [
     "duplicate_error",
     "take_over",
     "translate_violations",
+    "with_current_version",
 ]
 
 
@@ -159,7 +164,7 @@ def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
     return [
         orjson.dumps(
             {
-                **{name: row[name] for name in (*_GIVEN, *(_EXPLICIT if "id" in row else ()))},
+                **{name: row[name] for name in (*_GIVEN, "longitude", *(_EXPLICIT if "id" in row else ()))},
                 "audience": audience(row["group_ids"], row["stream_ids"]),
                 "healpix": number,
             }
@@ -209,11 +214,28 @@ def _insert(
     return int(series_id)
 
 
-def bound_rows(parameter: str, names: Sequence[str]) -> TableValuedAlias:
-    """Return the rows of a bound JSON array of objects, with columns of the table of series."""
+def with_current_version(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the longitude of statistics among the values of a row: after a move of the instrument they are outdated.
+
+    The statement itself compares the longitudes, because a move waits for the statements before it.
+    """
+    others = dict(values)
+    if "longitude" in others:
+        statistics = others.pop("longitude"), others["statistics_version"]
+        others["statistics_version"] = _current_version(others.get("instrument_id", SERIES.instrument_id), *statistics)
+    return others
+
+
+def _current_version(instrument_id: object, longitude: object, version: object) -> ColumnElement[int]:
+    now = select(func.coalesce(Instrument.longitude, 0)).where(Instrument.id == instrument_id).scalar_subquery()
+    return case((now == longitude, version), else_=0)
+
+
+def bound_rows(parameter: str, names: Sequence[str], *more: ColumnClause[Any]) -> TableValuedAlias:
+    """Return the rows of a bound JSON array of objects, with columns of the table of series, and others."""
     document = cast(bindparam(parameter, type_=Text), JSON)
     columns = (column(name, SERIES[name].type) for name in names)
-    return func.json_to_recordset(document).table_valued(*columns).render_derived(name="sent", with_types=True)
+    return func.json_to_recordset(document).table_valued(*columns, *more).render_derived(name="sent", with_types=True)
 
 
 def _creation(action: Action, changed: ColumnElement[object], *explicit: str) -> CompiledStatement:
@@ -222,10 +244,12 @@ def _creation(action: Action, changed: ColumnElement[object], *explicit: str) ->
     ``explicit`` are columns with explicit values when the series come from another archive.
     """
     stored = (*_GIVEN, *explicit, "audience", "healpix")
-    sent = bound_rows("rows", stored)
+    sent = bound_rows("rows", stored, column("longitude", Float))
+    version = _current_version(sent.c.instrument_id, sent.c.longitude, sent.c.statistics_version)
+    values = {**{name: sent.c[name] for name in stored}, "statistics_version": version}
     new = (
         insert(Series)
-        .from_select(list(stored), select(*(sent.c[name] for name in stored)))
+        .from_select(list(values), select(*values.values()))
         .on_conflict_do_nothing(constraint="uq_photometric_series_key")
         .returning(*(SERIES[name] for name in ("id", "owner_id", *BLOB, "batch", "inferred", "audience")))
         .cte("new")
@@ -252,11 +276,11 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
     Raises the errors of :func:`translate_violations`.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
-    stale = stale_period() if "statistics_version" in values else {}
+    stale, current = stale_period() if "statistics_version" in values else {}, with_current_version(values)
     statement = (
         update(Series)
         .where(Series.id == series_id, Series.revision == revision)
-        .values(**values, **moved, **stale, revision=revision + 1, modified=func.clock_timestamp())
+        .values(**current, **moved, **stale, revision=revision + 1, modified=func.clock_timestamp())
     )
     with translate_violations(values):
         return connection.execute(statement).rowcount == 1

@@ -127,12 +127,12 @@ def remove_oldest(connection: Connection, owner_id: int, limit: int, storage: in
     return number, total
 
 
-def get(connection: Connection, principal: Principal, job_id: str) -> Job | None:
-    """Return a job of a principal; an abandoned job becomes a failed one.
+def get(connection: Connection, principal: Principal, job_id: str, *, lock: bool = False) -> Job | None:
+    """Return a job of a principal, with a lock on its row for a change; an abandoned job becomes a failed one.
 
     Without a token the id of a job without a token suffices.
     """
-    jobs = _find(connection, principal, VOJob.id == job_id)
+    jobs = _find(connection, principal, VOJob.id == job_id, lock=lock)
     return jobs[0] if jobs else None
 
 
@@ -141,11 +141,19 @@ def find(connection: Connection, principal: Principal) -> list[Job]:
     return _find(connection, principal, true())
 
 
-def _find(connection: Connection, principal: Principal, chosen: ColumnElement[bool]) -> list[Job]:
+def _find(
+    connection: Connection, principal: Principal, chosen: ColumnElement[bool], *, lock: bool = False
+) -> list[Job]:
     own = and_(_visible(principal), VOJob.destruction >= func.clock_timestamp(), chosen)
     _end_abandoned(connection, own)
-    rows = connection.execute(select(*_OWN).where(own).order_by(VOJob.created_at.desc()))
+    statement = select(*_OWN).where(own).order_by(VOJob.created_at.desc())
+    rows = connection.execute(statement.with_for_update() if lock else statement)
     return [Job(**row._mapping) for row in rows]
+
+
+def queued(connection: Connection, job_ids: Iterable[str]) -> set[str]:
+    """Return those of some jobs that are queued."""
+    return set(connection.scalars(select(VOJob.id).where(VOJob.id.in_(job_ids), VOJob.phase == "QUEUED")))
 
 
 def _visible(principal: Principal) -> ColumnElement[bool]:

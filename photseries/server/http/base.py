@@ -116,11 +116,7 @@ class BaseHandler(RequestHandler):
         self.caller = Caller(address, shared.throttle)
         self._body = Body(shared.spool, lambda: self.caller.key)
         self.work = Work(
-            shared,
-            self.caller,
-            self.needs.get(self.verb),
-            quick=self.quick,
-            harmless=self.request.method in self.reads,
+            shared, self.caller, self.needs.get(self.verb), quick=self.quick, harmless=self.request.method in self.reads
         )
         shared.in_flight.add(self)
 
@@ -407,10 +403,7 @@ class BaseHandler(RequestHandler):
         return failure(error)
 
     def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Log an unexpected exception with its traceback, and the reason for an unavailable part."""
         if isinstance(value, HTTPError | StreamClosedError):

@@ -95,11 +95,12 @@ class BulkHandler(BaseHandler):
         began = False
         try:
             with closing(self.services.bulk.upload(self.principal, body, options)) as portions:
-                for portion in self.work.while_allowed(portions):
+                for portion in portions:
                     began = began or bool(portion)
                     counts.update(outcome.status or "failed" for outcome in portion)
                     self.shared.metrics.count_uploads(sum(outcome.status == "created" for outcome in portion))
                     yield b"".join(map(_line, portion))
+                    self.work.require_rights()  # not before, because the portion is stored
         except PhotseriesError as error:
             if not began:
                 raise

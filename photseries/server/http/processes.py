@@ -92,11 +92,7 @@ def _until_stopped(stopping: threading.Event) -> Iterator[None]:
 
 def _start(command: Sequence[str], descriptors: Sequence[int], folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  our own command
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=descriptors,
-        env={**os.environ, FOLDER: folder},
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors, env={**os.environ, FOLDER: folder}
     )
 
 

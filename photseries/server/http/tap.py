@@ -10,7 +10,7 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, ClassVar, Final
 from urllib.parse import parse_qs
 
@@ -222,7 +222,7 @@ class JobsHandler(VOHandler):
             arguments = self.given()
             runs = arguments.last.get("PHASE", "").upper() == "RUN"
             if runs:
-                self.shared.job_turns.check(self.caller.key)
+                self._require_place()
             uploads = self.uploads(arguments)
             job_id = self.jobs.create(self.principal, arguments.last, uploads, _number_of(self.caller.network))
             if runs:
@@ -251,7 +251,7 @@ class JobsHandler(VOHandler):
         BusyError
             When too many jobs of this user already wait.
         """
-        self.shared.job_turns.check(self.caller.key)
+        self._require_place()
         self.jobs.queue(self.principal, job_id)
         self.submit(self.jobs.get(self.principal, job_id))
 
@@ -285,14 +285,25 @@ class JobsHandler(VOHandler):
 
         self.loop.call_soon_threadsafe(start)
 
-    def leave(self, job_id: str) -> None:
-        """Cancel the wait of an aborted or deleted job for its turn; call it in a thread."""
+    def _require_place(self) -> None:
+        """Refuse a job that could not wait; jobs that another process aborted or deleted do not count."""
+        try:
+            self.shared.job_turns.check(self.caller.key)
+        except BusyError:
+            waiting = set(self.shared.queued_jobs) - self.shared.running_jobs
+            self.leave(waiting - self.jobs.queued(waiting))
+            self.shared.job_turns.check(self.caller.key)
 
-        def cancel() -> None:
-            if job_id not in self.shared.running_jobs and (task := self.shared.queued_jobs.get(job_id)):
-                task.cancel()
+    def leave(self, job_ids: Iterable[str]) -> None:
+        """Cancel the wait of aborted or deleted jobs for their turns; call it in a thread."""
 
-        self.loop.call_soon_threadsafe(cancel)
+        async def cancel() -> None:
+            for job_id in job_ids:
+                if job_id not in self.shared.running_jobs and (task := self.shared.queued_jobs.get(job_id)):
+                    task.cancel()
+                    await asyncio.wait([task])
+
+        asyncio.run_coroutine_threadsafe(cancel(), self.loop).result()
 
 
 class JobHandler(JobsHandler):
@@ -336,7 +347,7 @@ class JobHandler(JobsHandler):
                 self.queue(job_id)
             elif phase == "ABORT":
                 self.jobs.abort(self.principal, job_id)
-                self.leave(job_id)
+                self.leave([job_id])
             return False
 
         self.see_other("" if await self.run(change) else job_id)
@@ -349,7 +360,7 @@ class JobHandler(JobsHandler):
     def remove(self, job_id: str) -> None:
         """Abort a job and delete it with its result; call it in a thread."""
         self.jobs.remove(self.principal, job_id)
-        self.leave(job_id)
+        self.leave([job_id])
 
     def _job(self, job_id: str) -> Job:
         job = self.jobs.get(self.principal, job_id)

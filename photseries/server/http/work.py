@@ -54,6 +54,7 @@ class Work:
         self._quick = quick
         self._harmless = harmless
         self._is_identified = False
+        self._rights_checked = time.monotonic()
         self._heavy_place: AsyncExitStack | None = None
         self._cancellation = Cancellation()
         self._interrupting: asyncio.Task[None] | None = None
@@ -97,21 +98,16 @@ class Work:
             raise HeavyWork
 
     def while_allowed(self, pieces: Iterator[T]) -> Iterator[T]:
-        """Yield pieces, whose computation may take hours, until the user loses rights; call it in a thread.
-
-        Raises
-        ------
-        UnauthorizedError
-            When the token or session has ended.
-        ForbiddenError
-            When the user has lost a permission, a group or a stream.
-        """
-        checked = time.monotonic()
+        """Yield pieces, whose computation may take hours, until the user loses rights; call it in a thread."""
         for piece in pieces:
+            self.require_rights()
             yield piece
-            if time.monotonic() > checked + _RIGHTS_INTERVAL:
-                self._retry(lambda: self._caller.check_rights(self._shared.services.accounts))
-                checked = time.monotonic()
+
+    def require_rights(self) -> None:
+        """Check once per interval that the user still has rights; raise like :meth:`~.caller.Caller.check_rights`."""
+        if time.monotonic() > self._rights_checked + _RIGHTS_INTERVAL:
+            self._retry(lambda: self._caller.check_rights(self._shared.services.accounts))
+            self._rights_checked = time.monotonic()
 
     async def in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         """Call a function in a thread when the turn of this user comes."""

@@ -24,6 +24,11 @@ MAX_CHOSEN_ID = 2_000_000_000
 #: Maximum number of items of a list in an entry, and of problems in a message.
 MAX_ITEMS, MAX_PROBLEMS = 1000, 10
 
+#: Names are one line, whose characters users see in their order.
+_LEGIBLE = validate.Regexp(
+    r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z",
+    error="Must not contain control characters, line separators or bidirectional overrides.",
+)
 _FEW = validate.Length(max=MAX_ITEMS)
 _CHOSEN = validate.Range(max=MAX_CHOSEN_ID, error=f"Must be at most {MAX_CHOSEN_ID}.")
 
@@ -52,14 +57,14 @@ class _Numbered(Schema):
 class UserSchema(_Numbered):
     """A user; ``single_user_group_id`` is for imports that keep the ids of another archive."""
 
-    username = Text(required=True)
+    username = Text(required=True, validate=_LEGIBLE)
     single_user_group_id = IdField(validate=_CHOSEN)
 
 
 class GroupSchema(_Numbered):
     """Users who share series."""
 
-    name = Text(required=True)
+    name = Text(required=True, validate=_LEGIBLE)
     user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
 
 
@@ -70,7 +75,7 @@ class StreamSchema(GroupSchema):
 class SourceSchema(Schema):
     """An object on the sky: its name as ``id``; ``group_ids`` is accepted for SkyPortal's clients."""
 
-    id = Text(required=True)
+    id = Text(required=True, validate=_LEGIBLE)
     ra = Number(RIGHT_ASCENSION, required=True)
     dec = Number(DECLINATION, required=True)
     group_ids = Ids(kind="group", lone=True)
@@ -85,9 +90,9 @@ class _LocatedEntry(Schema):
 class InstrumentSchema(_Numbered, _LocatedEntry):
     """An instrument and its location: longitude [deg, to the east], latitude [deg], height [m]."""
 
-    name = Text(required=True)
-    telescope = Text(allow_none=True)
-    filters = fields.List(Text(), allow_none=True, validate=_FEW)
+    name = Text(required=True, validate=_LEGIBLE)
+    telescope = Text(allow_none=True, validate=_LEGIBLE)
+    filters = fields.List(Text(validate=_LEGIBLE), allow_none=True, validate=_FEW)
 
 
 class RequestSchema(_Numbered):
@@ -101,7 +106,7 @@ class TokenSchema(_Numbered):
 
     user_id = IdField()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
-    name = Text(allow_none=True)
+    name = Text(allow_none=True, validate=_LEGIBLE)
     expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_require_future)
 
     @post_load
@@ -113,7 +118,7 @@ class TokenSchema(_Numbered):
 class MembersSchema(Schema):
     """A change of a group or a stream: name, members."""
 
-    name = Text()
+    name = Text(validate=_LEGIBLE)
     user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
     add_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
     remove_user_ids = Ids(kind="user", lone=False, validate=_require_valid_ids)
@@ -128,7 +133,7 @@ class UserChangeSchema(Schema):
 class PlaceSchema(_LocatedEntry):
     """A change of an instrument: name, location."""
 
-    name = Text()
+    name = Text(validate=_LEGIBLE)
 
 
 #: Kind of entry, as in the path -> schema of its creation.

@@ -25,12 +25,7 @@ _COMBINING = re.compile(r"[\u0300-\u036f]")
 
 
 def new_key(
-    series_name: str,
-    series_obj_id: str,
-    instrument_id: int,
-    filter: str,
-    channel: str | None,
-    origin: str | None,
+    series_name: str, series_obj_id: str, instrument_id: int, filter: str, channel: str | None, origin: str | None
 ) -> str:
     """Return a new, unique key.
 

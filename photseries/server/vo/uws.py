@@ -12,7 +12,7 @@ from typing import Final
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError, TooLargeError
 from photseries.formats.xml import document, element, escaped
 from photseries.server.catalogue import vo_jobs
-from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.disk import space_for
@@ -93,10 +93,7 @@ class Jobs:
             When it is absent, belongs to another user, or was run by a System admin token and the principal has none.
         """
         with self._catalogue.transaction() as connection:
-            job = vo_jobs.get(connection, principal, job_id) if job_id.isalnum() else None
-        if job is None:
-            raise NotFoundError(f"No job {job_id[:40]!r} of yours.")
-        return job
+            return _get(connection, principal, job_id)
 
     def find(self, principal: Principal) -> list[Job]:
         """Return the jobs of the principal; none without a token, because the id of an anonymous job is its secret."""
@@ -112,19 +109,19 @@ class Jobs:
         ------
         NotFoundError, InvalidError
         """
-        job = self.get(principal, job_id)
-        values: dict[str, object] = {}
-        if "DESTRUCTION" in texts:
-            values["destruction"] = self._destruction(texts["DESTRUCTION"])
-        if "EXECUTIONDURATION" in texts:
-            values["duration"] = self._duration(texts["EXECUTIONDURATION"])
-        phases: tuple[str, ...] = PHASES
-        if parameters := self._query_parameters({**job.parameters, **texts}) if set(texts) & set(_KNOWN) else {}:
-            values["parameters"], phases = parameters, PHASES[:1]
-        if values:
-            with self._catalogue.transaction() as connection:
-                if not vo_jobs.change(connection, job.id, values, *phases):
+        with self._catalogue.transaction() as connection:
+            job = _get(connection, principal, job_id, lock=True)
+            values: dict[str, object] = {}
+            if "DESTRUCTION" in texts:
+                values["destruction"] = self._destruction(texts["DESTRUCTION"])
+            if "EXECUTIONDURATION" in texts:
+                values["duration"] = self._duration(texts["EXECUTIONDURATION"])
+            if set(texts) & set(_KNOWN):
+                values["parameters"] = self._query_parameters({**job.parameters, **texts})
+                if job.phase != "PENDING":
                     raise InvalidError(f"The job is {job.phase}: parameters can be set while it is PENDING.")
+            if values:
+                vo_jobs.change(connection, job.id, values, job.phase)
 
     def _destruction(self, text: str) -> datetime:
         moment = _moment("DESTRUCTION", text)
@@ -136,6 +133,11 @@ class Jobs:
             raise InvalidError(f"EXECUTIONDURATION {text[:40]!r} must be a whole number of seconds.")
         return min(float(plain) or self._settings.job_timeout, self._settings.job_timeout)
 
+    def queued(self, job_ids: Iterable[str]) -> set[str]:
+        """Return those of some jobs that are still queued."""
+        with self._catalogue.reading() as connection:
+            return vo_jobs.queued(connection, job_ids)
+
     def queue(self, principal: Principal, job_id: str) -> None:
         """Queue a pending job.
 
@@ -145,24 +147,22 @@ class Jobs:
         InvalidError
             When it is not pending, or has no query.
         """
-        job = self.get(principal, job_id)
-        if not job.parameters.get("QUERY"):
-            raise InvalidError("The job has no QUERY. Set it before PHASE=RUN.")
         with self._catalogue.transaction() as connection:
+            job = _get(connection, principal, job_id)
+            if not job.parameters.get("QUERY"):
+                raise InvalidError("The job has no QUERY. Set it before PHASE=RUN.")
             if not vo_jobs.change(connection, job.id, {"phase": "QUEUED"}, "PENDING"):
                 raise InvalidError(f"The job is {job.phase}: only a PENDING one can be run.")
 
     def abort(self, principal: Principal, job_id: str) -> None:
         """Abort a job; a finished job is unchanged."""
-        job = self.get(principal, job_id)
         with self._catalogue.transaction() as connection:
-            vo_jobs.abort(connection, job.id)
+            vo_jobs.abort(connection, _get(connection, principal, job_id).id)
 
     def remove(self, principal: Principal, job_id: str) -> None:
         """Abort a job and delete it with its result."""
-        job = self.get(principal, job_id)
         with self._catalogue.transaction() as connection:
-            vo_jobs.remove(connection, job.id)
+            vo_jobs.remove(connection, _get(connection, principal, job_id).id)
 
     def execute(self, job: Job, context: Callable[[], Context]) -> None:
         """Run the query of a queued job, unless another process does; record the outcome in the job.
@@ -231,6 +231,14 @@ class Jobs:
                 return
             yield content
             index += 1
+
+
+def _get(connection: Connection, principal: Principal, job_id: str, *, lock: bool = False) -> Job:
+    """Return a job, or raise NotFoundError."""
+    job = vo_jobs.get(connection, principal, job_id, lock=lock) if job_id.isalnum() else None
+    if job is None:
+        raise NotFoundError(f"No job {job_id[:40]!r} of yours.")
+    return job
 
 
 def _moment(name: str, text: str) -> datetime:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import make_url
 
-from photseries.errors import NotAdoptedError
+from photseries.errors import NotAdoptedError, UnavailableError
 from photseries.server.archive import Upkeep, store_ownership
 from photseries.server.postgres.binaries import find_programs
 from photseries.server.services import open_services
@@ -166,6 +166,25 @@ def test_a_full_store_can_be_swept(services, principal):
         ownership.adopt()
         lengths.add(len(services.store.read_mark()))
     assert len(lengths) == 1
+
+
+def test_a_purge_frees_space_in_full_object_storage(services, principal, monkeypatch):
+    """It writes nothing; a sweep has to write its mark first."""
+
+    def full(*_):
+        raise UnavailableError("The store is full.")
+
+    number = services.archive.create(principal, body()).id
+    services.archive.update(principal, number, {"channel": "b"})
+    monkeypatch.setattr(services.store, "create", full)
+    monkeypatch.setattr(services.store, "swap_mark", full)
+    with pytest.raises(UnavailableError, match="full"):
+        services.upkeep.sweep()
+    before = {blob.key for blob in services.store.scan()}
+    services.archive.purge(principal, number)
+    gone = before - {blob.key for blob in services.store.scan()}
+    assert len(gone) == 1
+    assert services.reader.get(principal, number).fields["filename"] not in gone
 
 
 def test_database_identity_is_not_in_a_dump(services, server, tmp_path):

@@ -20,6 +20,7 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.server.archive import Archive, Upkeep
+from photseries.server.archive.upkeep import SWEEP
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
 from photseries.server.catalogue.engine import Catalogue
@@ -270,6 +271,27 @@ def test_one_process_sweeps_at_a_time(services):
     assert services.upkeep.sweep() is not None
 
 
+@pytest.mark.parametrize("lock", [SWEEP, blobs.REMOVAL])
+def test_a_sweep_ends_when_the_database_releases_its_lock(services, lock, monkeypatch):
+    """After a restart of the database another process may sweep, and a backup may begin."""
+    services.store.create("folder/old.h5", b"nobody names me")
+    os.utime(services.config.directory / "store/folder/old.h5", (0, 0))
+    scan = services.store.scan
+
+    def scan_late():
+        with services.catalogue.reading() as connection:
+            held = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {lock}"
+            assert connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 60000) {held}").all() == [(True,)]
+        return scan()
+
+    monkeypatch.setattr(services.store, "scan", scan_late)
+    with pytest.raises(UnavailableError):
+        services.upkeep.sweep()
+    assert "folder/old.h5" in stored(services)
+    monkeypatch.undo()
+    assert services.upkeep.sweep().removed == 1
+
+
 def test_without_grace_bytes_go_with_the_commit(archive_url, services, principal):
     config = load(None, {}, {"database.url": archive_url, "data.directory": str(services.config.directory),
                              "store.grace": 0.0})  # fmt: skip
@@ -372,3 +394,25 @@ def test_unauthorised_changes_are_refused(services, principal):
             use(reader, series)
         with pytest.raises(NotFoundError):
             use(stranger, series)
+
+
+def test_a_purge_of_a_series_that_is_restored_meanwhile(services, principal, monkeypatch):
+    """It purges the earlier revisions, and not the values and the file of the current one."""
+    number = services.archive.create(principal, body()).id
+    services.archive.update(principal, number, {"channel": "b"})
+    services.archive.delete(principal, number)
+    purge, restored = blobs.purge, []
+
+    def late(connection, series_id):
+        if not restored:
+            restored.append(services.restorer.restore(principal, series_id))
+        purge(connection, series_id)
+
+    monkeypatch.setattr(blobs, "purge", late)
+    services.archive.purge(principal, number)
+    events = services.reader.history(principal, number)
+    assert [event["action"] for event in events] == ["create", "update", "delete", "restore", "purge"]
+    current = services.reader.get(principal, number).fields
+    assert (current["channel"], current["revision"]) == ("b", 5)
+    assert orjson.loads(services.reader.revision(principal, number, 5).fields)["channel"] == "b"
+    check_invariant(services)

@@ -2,28 +2,38 @@
 
 import dataclasses
 import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from sqlalchemy import select, update
 
 from photseries.fields import STATISTICS
 from photseries.server.accounts import OPERATOR
-from photseries.server.archive import Archive
+from photseries.server.archive import Archive, bulk_writer
 from photseries.server.archive.blobs import read_table
+from photseries.server.archive.bulk import BulkOptions
 from photseries.server.archive.recompute import ChangeTally, Recomputer
+from photseries.server.catalogue import recomputing, restoring, series
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.settings import QuotaSettings
 from tests.server.archive.test_order import body, check_invariant
+from tests.server.http.test_bulk import arrow
 from tests.support import columns, command
 
 TABLE = columns(20)
 
 
+def services_recomputer(services):
+    return Recomputer(services.catalogue, services.store, services.archive, OPERATOR, 3.0)
+
+
 @pytest.fixture
 def recomputer(services):
-    return Recomputer(services.catalogue, services.store, services.archive, OPERATOR, 3.0)
+    return services_recomputer(services)
 
 
 def row(services, series_id):
@@ -219,3 +229,58 @@ def test_nights_follow_an_instrument_that_moves(services, principal, recomputer)
     (one,) = recomputer.run()
     assert set(one.changes) == {"points_per_night"}
     assert row(services, 1)["points_per_night"] == 5 / 3
+
+
+def bulk_upload(services, principal):
+    table = pa.table({name: [value] for name, value in {**body(), **TABLE}.items() if name != "data"})
+    with tempfile.TemporaryFile() as file:
+        file.write(arrow(table))
+        file.seek(0)
+        list(services.bulk.upload(principal, file.fileno(), BulkOptions("arrow")))
+
+
+#: What computes statistics, and the statement that stores them.
+STORING = {
+    "create": (series, "create", lambda services, user: services.archive.create(user, body(data=TABLE))),
+    "bulk upload": (bulk_writer, "create_many", bulk_upload),
+    "update": (series, "change", lambda services, user: services.archive.update(user, 1, {"data": columns(15)})),
+    "restore": (restoring, "reinsert", lambda services, user: services.restorer.restore(user, 1)),
+    "recompute": (recomputing, "replace_statistics", lambda services, user: list(services_recomputer(services).run())),
+}
+
+
+@pytest.mark.parametrize("storing", STORING)
+def test_statistics_of_before_a_move_are_outdated(storing, services, principal, monkeypatch):
+    """The instrument moves after the statistics were computed, right before they are stored."""
+    module, name, act = STORING[storing]
+    if storing not in ("create", "bulk upload"):
+        services.archive.create(principal, body(data=TABLE))
+    if storing == "restore":
+        services.archive.delete(principal, 1)
+    if storing == "recompute":
+        age(services, 1)
+    store, moves = getattr(module, name), [{"longitude": 90}]
+
+    def store_late(*arguments, **options):
+        if moves:
+            services.accounts.change(principal, "instrument", "7", moves.pop())
+        return store(*arguments, **options)
+
+    monkeypatch.setattr(module, name, store_late)
+    act(services, principal)
+    assert moves == []
+    list(services_recomputer(services).run())
+    stored = row(services, 1)
+    nights = np.floor(np.array(columns(stored["num_exp"])["mjd"]) + 90 / 360 - 0.5)
+    assert stored["points_per_night"] == len(nights) / len(set(nights))
+    assert services.upkeep.number_behind() == 0
+
+
+def test_a_move_waits_for_the_uploads_under_way(services, principal):
+    """Otherwise it would not see their rows."""
+    with services.catalogue.engine.begin() as upload, ThreadPoolExecutor(1) as thread:
+        upload.execute(update(Series).values(modified=SERIES.modified))
+        moved = thread.submit(services.accounts.change, principal, "instrument", "7", {"longitude": 90})
+        assert wait([moved], 0.5).not_done
+        upload.commit()
+        moved.result()

@@ -74,7 +74,7 @@ def values(**fields):
 
 def insert(connection, *, group_ids=(), stream_ids=(), **fields):
     """Insert a series and give its id."""
-    identity = series.create(connection, values(**fields), sorted(group_ids), sorted(stream_ids))
+    identity = series.create(connection, {**values(**fields), "longitude": 0.0}, sorted(group_ids), sorted(stream_ids))
     later = {name: fields[name] for name in ("created_at", "modified", "revision", *PERIOD) if name in fields}
     if later:
         connection.execute(update(Series).where(SERIES.id == identity).values(later))

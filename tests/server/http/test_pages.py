@@ -13,6 +13,8 @@ from photseries.parameters import Query
 from photseries.server.http.pages import assets
 from photseries.server.http.pages.labels import dates_of
 from photseries.server.http.pages.snippets import of_search, of_source
+from tests.server.http.test_restore import execute
+from tests.server.http.test_series import post
 from tests.support import PATIENCE, columns
 
 KILO = 1000
@@ -84,3 +86,17 @@ def test_the_code_of_a_page_finds_only_its_sources(service, admin, sources, name
         query = parse_qs(urlsplit(url).query)
         found = admin.get("/api/photometric_series", params=query).json()["data"]["series"]
         assert sorted(one["id"] for one in found) == sorted(sources[name] for name in names)
+
+
+def test_a_page_states_that_its_lists_are_cut(service, admin, world, database_url):
+    """The current instrument of a series stays among the choices of its form."""
+    execute(database_url, "INSERT INTO instruments (name) SELECT 'camera ' || i FROM generate_series(1, 1200) i")
+    total = admin.get("/api/instrument", params={"numPerPage": 1}).json()["data"]["totalMatches"] + 1
+    last = world.make("instrument", name="the last")
+    with service.client(world.tokens["anna"]) as anna:
+        number = post(anna, world, series_name="cut", instrument_id=last)
+        anna.post("/sign-in", data={"token": world.tokens["anna"]})
+        pages = {path: anna.get(path).text for path in ("/", "/upload", f"/series/{number}", "/account")}
+    stated = f"This page lists the first 500 of {total:,} entries of /api/instrument."
+    assert {path: stated in text for path, text in pages.items()} == {path: path != "/account" for path in pages}
+    assert f'<option value="{last}" selected>the last</option>' in pages[f"/series/{number}"]

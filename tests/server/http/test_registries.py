@@ -79,6 +79,14 @@ def test_names_are_unique(admin, world):
         ("sources", {"id": "x", "ra": 360, "dec": 0}, "ra"),
         ("sources", {"id": "x", "ra": 0, "dec": 91}, "dec"),
         ("sources", {"id": "x\0", "ra": 0, "dec": 1}, "id"),
+        ("sources", {"id": "two\nlines", "ra": 0, "dec": 1}, "id"),
+        ("users", {"username": "\u202eanna"}, "username"),
+        ("users", {"username": "\u2066anna"}, "username"),
+        ("groups", {"name": "c1\x85"}, "name"),
+        ("streams", {"name": "line\u2028separator"}, "name"),
+        ("instrument", {"name": "x", "telescope": "\x1b[31m"}, "telescope"),
+        ("instrument", {"name": "x", "filters": ["\x7f"]}, "filters"),
+        ("tokens", {"user_id": 1, "name": "a\tb"}, "name"),
         ("instrument", {"name": "x", "id": "many"}, "id"),
         ("instrument", {"name": "x", "id": -1}, "id"),
         ("followup_request", {"obj_id": "nobody"}, "obj_id"),
@@ -93,6 +101,11 @@ def test_names_are_unique(admin, world):
 def test_invalid_entries_are_refused(admin, world, kind, body, field):
     error = check_error(admin.post(f"/api/{kind}", json=body), 400, "invalid")
     assert set(error["data"]["fields"]) == {field}
+
+
+def test_names_in_all_scripts_are_accepted(admin, world):
+    for name in ("\u05d0\u05d1 \u200fx", "\u0645\u06cc\u200c\u062e", "\u3000\u6771", "V\u00a0838 Mon"):
+        assert admin.get(f"/api/groups/{world.make('groups', name=name)}").json()["data"]["name"] == name
 
 
 def test_referenced_entries_cannot_be_deleted(admin, world):

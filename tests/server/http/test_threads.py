@@ -1,9 +1,14 @@
-"""Every request is answered, also when a module that is not Python breaks."""
+"""Work in threads: every request is answered, also when a module that is not Python breaks, while rights last."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from tsdownsample import MinMaxDownsampler
 
+from photseries.errors import UnauthorizedError
+from photseries.server.http import work
 from photseries.server.http.shared import ThreadPool
 
 TIMES_NEXT_TO_EACH_OTHER = np.arange(5000) * 5e-324
@@ -22,3 +27,25 @@ def test_a_panic_of_native_code_is_an_exception_like_any_other():
             threads.submit(panicking).result()
         assert "out of bounds" in str(raised.value.__cause__)
         assert threads.submit(pow, 2, 3).result() == 8
+
+
+def test_a_piece_that_was_computed_while_rights_were_lost_is_not_sent(monkeypatch):
+    lost = []
+
+    def check_rights(_):
+        if lost:
+            raise UnauthorizedError("The token has ended.")
+
+    def pieces():
+        yield b"before"
+        lost.append("token")
+        yield b"after"
+
+    catalogue = SimpleNamespace(with_retries=lambda function, harmless: function())
+    shared: Any = SimpleNamespace(services=SimpleNamespace(catalogue=catalogue, accounts=None))
+    monkeypatch.setattr(work, "_RIGHTS_INTERVAL", 0)
+    caller: Any = SimpleNamespace(check_rights=check_rights)
+    sent = work.Work(shared, caller, None, quick=False, harmless=True).while_allowed(pieces())
+    assert next(sent) == b"before"
+    with pytest.raises(UnauthorizedError):
+        next(sent)

@@ -1,8 +1,11 @@
 """Jobs of TAP: their phases, their owners, and what happens when they are aborted, deleted or abandoned."""
 
+import contextlib
 import dataclasses
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -125,6 +128,24 @@ def test_job_passes_through_its_phases(jobs, world, public):
     assert job.rsplit("/", 1)[1] not in anna.get(jobs, params={"PHASE": "ERROR"}, timeout=60).text
     assert anna.delete(job, allow_redirects=False, timeout=60).status_code == 303
     assert anna.get(job, timeout=60).status_code == 404
+
+
+def test_concurrent_changes_of_parameters_all_survive(services, principal, monkeypatch):
+    jobs = uws.Jobs(services.catalogue, services.config.vo)
+    job_id = jobs.create(principal, {"LANG": "ADQL"}, {}, 1)
+    together, read = threading.Barrier(2), vo_jobs.get
+
+    def get(*arguments, **options):
+        job = read(*arguments, **options)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(1)  # without a lock both have read the job before one changes it
+        return job
+
+    monkeypatch.setattr(vo_jobs, "get", get)
+    texts = ({"QUERY": QUERY}, {"RUNID": "mine"})
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda one: jobs.change(principal, job_id, one), texts))
+    assert jobs.get(principal, job_id).parameters == {"LANG": "ADQL", "QUERY": QUERY, "RUNID": "mine"}
 
 
 def test_jobs_of_other_users_are_not_found(jobs, world, service):
@@ -336,6 +357,19 @@ def test_a_job_that_is_aborted_or_deleted_leaves_its_place(narrow, world):
     assert [phase(anna, job) for job in (running, last)] == ["EXECUTING", "QUEUED"]
     anna.delete(running, timeout=60)
     assert ended(anna, last) == "COMPLETED"
+
+
+def test_a_job_that_another_process_aborts_leaves_its_place(narrow, jobs, world):
+    anna = client(world.tokens["anna"])
+    running = make(anna, narrow, LONG, PHASE="RUN")
+    until(lambda: phase(anna, running) == "EXECUTING")
+    aborted, deleted = (make(anna, narrow, PHASE="RUN") for _ in range(2))
+    refused(anna, narrow, 429, PHASE="RUN")
+    anna.post(f"{aborted.replace(narrow, jobs)}/phase", data={"PHASE": "ABORT"}, timeout=60)
+    anna.delete(deleted.replace(narrow, jobs), timeout=60)
+    waiting = [make(anna, narrow, PHASE="RUN") for _ in range(2)]
+    anna.delete(running, timeout=60)
+    assert [ended(anna, job) for job in waiting] == ["COMPLETED"] * 2
 
 
 def test_visitors_have_jobs_of_their_own(narrow):

@@ -9,8 +9,6 @@ from photseries.server.principal import PERMISSIONS
 
 __all__ = ["AccountHandler"]
 
-_MAX_LISTED = 500
-
 
 class AccountHandler(PageHandler):
     """The account of the user."""
@@ -20,9 +18,9 @@ class AccountHandler(PageHandler):
         await self.show("account.html", self._values)
 
     def _values(self) -> Mapping[str, object]:
-        find, member = self.services.accounts.find, self.principal.as_member()
+        member = self.principal.as_member()
         return {
-            "tokens": find(member, "tokens", 1, _MAX_LISTED)[0],
-            "groups": find(member, "groups", 1, _MAX_LISTED)[0],
+            "tokens": self.listed("tokens", member),
+            "groups": self.listed("groups", member),
             "permissions": {name: description for name, description in PERMISSIONS.items() if self.principal.may(name)},
         }

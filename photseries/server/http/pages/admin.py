@@ -18,7 +18,6 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "instrument": ("Instruments", ("name", "telescope", "filters", "longitude", "latitude"), ("name", "telescope")),
     "tokens": ("Tokens", ("name", "user", "permissions", "last_used_at", "expires_at"), ()),
 }
-_MAX_LISTED = 500
 _EVENTS = 50
 
 
@@ -33,7 +32,7 @@ class AdminHandler(PageHandler):
 
     def _values(self) -> Mapping[str, object]:
         accounts = self.services.accounts
-        entries = {kind: accounts.find(self.principal, kind, 1, _MAX_LISTED)[0] for kind in _KINDS}
+        entries = {kind: self.listed(kind) for kind in _KINDS}
         names = {item["id"]: item["username"] for item in entries["users"]}
         for item in (*entries["groups"], *entries["streams"]):
             item["members"] = [names.get(number, str(number)) for number in item["user_ids"]]

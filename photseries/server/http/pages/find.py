@@ -31,20 +31,10 @@ _FIRST = ("filter", "instrumentID", "endAfter", "startBefore", "minNumExposures"
 _GROUPS = ("Source and position", "Observation", "Times", "Points and brightness", "Variability", "Sharing and files")
 
 #: The fields of the results, in sortable columns.
-_COLUMNS = (
-    "filter",
-    "series_name",
-    "num_exp",
-    "mean_mag",
-    "rms_mag",
-    "median_snr",
-    "mjd_first",
-    "mjd_last",
-)
+_COLUMNS = ("filter", "series_name", "num_exp", "mean_mag", "rms_mag", "median_snr", "mjd_first", "mjd_last")
 
 _SHAPE = {"numPerPage": "25", "includeTotal": "false"}
 _SHAPING = ("sortBy", "sortOrder", "pageNumber", "numPerPage", "cursor", "includeTotal", "dataFormat")
-_MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,6 @@ class FindHandler(PageHandler):
         nearest = None
         if search.place is not None and not page.records and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
-        instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MAX_LISTED)
         return {
             "problem": problem,
             "first": _inputs((_BY_NAME[name] for name in _FIRST), arguments, problem),
@@ -118,7 +107,7 @@ class FindHandler(PageHandler):
                 origin_of(self.request, self.services.config.server), query, search.criteria, search.names
             ),
             "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
-            "instruments": {item["id"]: item["name"] for item in instruments},
+            "instruments": {item["id"]: item["name"] for item in self.listed("instrument")},
             "filters": self.services.archive.filters,
             "mistakes": likely_mistakes(query, self.services.archive.filters),
             "narrowed": bool(query.restrictions or query.cone),

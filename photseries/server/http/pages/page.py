@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
 
 import orjson
@@ -18,7 +18,7 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import ANONYMOUS, Credential, cookie_name, csrf_token, is_https, session_of
 from photseries.server.http.operation import NotFoundHandler
 from photseries.server.http.pages.assets import address_of
-from photseries.server.principal import Requirement
+from photseries.server.principal import Principal, Requirement
 
 __all__ = ["NotFoundPageHandler", "PageHandler"]
 
@@ -28,6 +28,9 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+#: Maximum number of entries of a registry on a page.
+_MAX_LISTED = 500
 
 # A form contains at most a token.
 _MAX_FORM_SIZE = 16 * 1024
@@ -81,6 +84,18 @@ class PageHandler(BaseHandler):
         """Whether visitors may see this page."""
         return self.public and self.verb == "GET" and self.services.config.access.anonymous_reads_public
 
+    @functools.cached_property
+    def cut(self) -> dict[str, int]:
+        """The number of entries of each registry that the page lists only in part."""
+        return {}
+
+    def listed(self, kind: str, principal: Principal | None = None) -> list[dict[str, Any]]:
+        """Return the first entries of a registry that the user sees; the page states how many there are."""
+        entries, total = self.services.accounts.find(principal or self.principal, kind, 1, _MAX_LISTED)
+        if total > len(entries):
+            self.cut[kind] = total
+        return entries
+
     async def show(self, template: str, values: Callable[[], Mapping[str, object]]) -> None:
         """Send a page; a function called in a thread returns its values."""
         await self.send([await self.run(lambda: self.page(template, **values()))])
@@ -90,8 +105,10 @@ class PageHandler(BaseHandler):
         principal = self.caller.principal
         return _TEMPLATES.load(template).generate(
             address_of=address_of,
+            cut=self.cut,
             csrf=csrf_token(self.session) if principal and self.session else "",
             here=self.request.path,
+            max_listed=_MAX_LISTED,
             sign_in_path=_sign_in_path,
             site=self.services.config.pages,
             uri=self.request.uri or "/",

@@ -27,9 +27,6 @@ from photseries.server.principal import CHANGE_SERIES
 
 __all__ = ["PeriodPageHandler", "SeriesFigureHandler", "SeriesFileHandler", "SeriesPageHandler"]
 
-#: Maximum number of groups and instruments in a form.
-MAX_LISTED = 500
-
 #: The metadata that the page's script reads.
 _PLOTTED = ("id", "num_exp", "mjd_first", "mjd_last", "filter", "obj_id")
 
@@ -71,21 +68,18 @@ class SeriesPageHandler(PageHandler):
             "frame": frame_of(fields)["frame"],
             "sexagesimal": sexagesimal(fields["ra"], fields["dec"]),
             "editable": [],
-            **(self._changes(fields) if CHANGE_SERIES.allows_on(self.principal, fields["owner_id"]) else {}),
+            **(
+                self._changes(fields, instrument) if CHANGE_SERIES.allows_on(self.principal, fields["owner_id"]) else {}
+            ),
         }
 
-    def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
-        """Return the choices of the form that changes the series."""
-        find = self.services.accounts.find
-        shared_groups = fields["groups"] if self.principal.is_admin else ()
-        groups = {
-            item["id"]: item["name"] for item in (*shared_groups, *find(self.principal, "groups", 1, MAX_LISTED)[0])
-        }
+    def _changes(self, fields: Mapping[str, Any], instrument: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return the choices of the form that changes the series, among them the current ones."""
         return {
             "editable": [FIELDS[name] for name in METADATA],
             "filters": self.services.archive.filters,
-            "instruments": {item["id"]: item["name"] for item in find(self.principal, "instrument", 1, MAX_LISTED)[0]},
-            "shareable": groups,
+            "instruments": {item["id"]: item["name"] for item in (instrument, *self.listed("instrument"))},
+            "shareable": {item["id"]: item["name"] for item in (*fields["groups"], *self.listed("groups"))},
             "shared": {item["id"] for item in fields["groups"]},
         }
 

@@ -14,8 +14,6 @@ from photseries.server.principal import requirement_of
 
 __all__ = ["UploadPageHandler"]
 
-_MAX_LISTED = 500
-
 #: Suffixes of compressed files of any format.
 _COMPRESSED: Final = (".gz", ".bz2", ".xz")
 
@@ -52,10 +50,6 @@ class UploadPageHandler(PageHandler):
 
     def _values(self) -> Mapping[str, object]:
         member = self.principal.as_member()
-        listed = {
-            kind: self.services.accounts.find(member, kind, 1, _MAX_LISTED)[0]
-            for kind in ("instrument", "sources", "groups")
-        }
         suffixes = [suffix for name, item in READERS.items() if name != "excel" for suffix in item.suffixes]
         return {
             "accepted": ",".join((*suffixes, *_COMPRESSED)),
@@ -64,7 +58,7 @@ class UploadPageHandler(PageHandler):
             "needed": [FIELDS[name] for name in METADATA if FIELDS[name].required],
             "others": [FIELDS[name] for name in METADATA if not FIELDS[name].required],
             "filters": self.services.archive.filters,
-            "instruments": listed["instrument"],
-            "sources": listed["sources"],
-            "groups": [item for item in listed["groups"] if item["id"] != member.own_group_id],
+            "instruments": self.listed("instrument", member),
+            "sources": self.listed("sources", member),
+            "groups": [item for item in self.listed("groups", member) if item["id"] != member.own_group_id],
         }
