@@ -211,7 +211,7 @@ class _Translator(Expressions):
 
     def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], only_results: bool) -> str:
         """Print a key of ORDER BY: a number or a name of a column of the result, or an expression."""
-        require(node, "this", "desc")
+        require(node, "this", "desc", "nulls_first")
         key = node.this
         if isinstance(key, exp.Literal):
             sql = str(integer(key, "ORDER BY"))
@@ -226,7 +226,7 @@ class _Translator(Expressions):
                 raise refused("ORDER BY after UNION, EXCEPT or INTERSECT needs names or numbers of result columns.")
             else:
                 sql = self.sql(key, scope)
-        return f"{sql} DESC" if node.args.get("desc") else sql
+        return f"{sql}{' DESC' if node.args.get('desc') else ''}{_nulls(node)}"
 
     def _bounds(self, node: exp.Expr, limit: int | None) -> str:
         numbers = [] if limit is None else [limit]
@@ -413,12 +413,20 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
     if order is None or len(joins) != 1 or node.args.get("group") or node.args.get("distinct"):
         return
     key, relation = order.expressions[0], joins[0].relation
+    if _nulls(key):
+        return
     aliases = {expression.alias.lower() for expression in node.expressions if isinstance(expression, exp.Alias)}
     if key.this.name.lower() in aliases:
         return
     if relation.source and isinstance(key.this, exp.Column):
         view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
+
+
+def _nulls(key: exp.Expr) -> str:
+    """Print where a key of ORDER BY puts nulls, unless that is the default: last, or first with DESC."""
+    first = bool(key.args.get("nulls_first"))
+    return "" if first == bool(key.args.get("desc")) else f" NULLS {'FIRST' if first else 'LAST'}"
 
 
 def _common(column: TapColumn, other: TapColumn) -> TapColumn:
