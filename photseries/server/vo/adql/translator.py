@@ -91,14 +91,14 @@ def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | No
         sql, columns = translator.query(tree, None, limit)
     except RecursionError as error:
         raise refused("The query is nested too deeply.") from error
-    return Translation(sql, translator.values, tuple(columns))
+    return Translation(sql, translator.expressions.values, tuple(columns))
 
 
-class _Translator(Expressions):
+class _Translator:
     """The translation of one query, with its bind values and its uploads."""
 
     def __init__(self, uploads: Sequence[UploadedTable]) -> None:
-        super().__init__()
+        self.expressions = Expressions(self.query)
         self._uploads = uploads
         self._aliases = itertools.count()
         self._weights: dict[str, int] = {}
@@ -143,7 +143,7 @@ class _Translator(Expressions):
         beginning = self._with(node)
         scope = Scope(outer=outer)
         joins = self._joins(node, scope)
-        conditions, pairs = self.conditions(inner(node, "where"), scope)
+        conditions, pairs = self.expressions.conditions(inner(node, "where"), scope)
         _read_in_order(node, joins)
         source = self._from(joins, conditions, pairs)
         every = (item for expression in node.expressions for item in self._items(expression, scope))
@@ -165,7 +165,7 @@ class _Translator(Expressions):
             self._order(node, scope, columns),
             self._bounds(node, limit),
         ]
-        printed = self.bounded("".join(parts))
+        printed = self.expressions.bounded("".join(parts))
         if self._weight(printed) > MAX_WEIGHT:
             raise refused("The query repeats columns of its subqueries too often.")
         return printed, columns
@@ -197,8 +197,9 @@ class _Translator(Expressions):
             for expression in group.expressions:
                 if isinstance(expression, exp.Literal):
                     raise refused("GROUP BY needs columns or expressions.")
-            printed = f" GROUP BY {', '.join(self.sql(expression, scope) for expression in group.expressions)}"
-        having, _ = self.conditions(inner(node, "having"), scope)
+            keys = (self.expressions.sql(expression, scope) for expression in group.expressions)
+            printed = f" GROUP BY {', '.join(keys)}"
+        having, _ = self.expressions.conditions(inner(node, "having"), scope)
         return printed + (f" HAVING {' AND '.join(having)}" if having else "")
 
     def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], *, only_results: bool = False) -> str:
@@ -225,7 +226,7 @@ class _Translator(Expressions):
             elif only_results:
                 raise refused("ORDER BY after UNION, EXCEPT or INTERSECT needs names or numbers of result columns.")
             else:
-                sql = self.sql(key, scope)
+                sql = self.expressions.sql(key, scope)
         return f"{sql}{' DESC' if node.args.get('desc') else ''}{_nulls(node)}"
 
     def _bounds(self, node: exp.Expr, limit: int | None) -> str:
@@ -253,9 +254,9 @@ class _Translator(Expressions):
             yield from ((column.sql, column.column) for column in relation.columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
-            yield self.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
+            yield self.expressions.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
         else:
-            yield self.sql(node, scope), self._result_column(node, scope, None)
+            yield self.expressions.sql(node, scope), self._result_column(node, scope, None)
 
     def _result_column(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
         """Return the properties of an item of SELECT."""
@@ -285,7 +286,7 @@ class _Translator(Expressions):
             relation = self._relation(join_node.this, scope)
             scope_before = Scope(list(scope.relations), merged=dict(scope.merged))
             scope.relations.append(relation)
-            join = _Join(relation, kind, *self.conditions(join_node.args.get("on"), scope))
+            join = _Join(relation, kind, *self.expressions.conditions(join_node.args.get("on"), scope))
             join.conditions += self._merge(join_node, join, scope_before, scope)
             if joins and kind != "CROSS JOIN" and not join.conditions:
                 raise refused("JOIN needs ON or USING.")
@@ -378,7 +379,7 @@ class _Translator(Expressions):
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
             types = (f'"{column.name}" {"integer" if column.datatype == "int" else "text"}' for column in table.columns)
-            rows = self.bind(tap_schema(table.name))
+            rows = self.expressions.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
         return Relation(label, alias, columns, sql, position, table.source, schema=table.schema)
 
