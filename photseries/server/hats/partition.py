@@ -58,10 +58,7 @@ def write(partition: Partition) -> WrittenPartition:
     options = get_parquet_write_table_kwargs(schema, write_table_kwargs={"compression_level": LEVEL})
     size = options.pop("row_group_size")
     rows = measurements = 0
-    with (
-        target.replaced(target.path(partition.tile)) as name,
-        pq.ParquetWriter(name, schema, **options) as writer,
-    ):
+    with target.replaced(target.path(partition.tile)) as name, pq.ParquetWriter(name, schema, **options) as writer:
         tables = layout.rows(partition.members, lambda member: read_table(partition.store, member.blob).frame)
         for together in _batches(tables):
             writer.write_table(layout.table(together, schema), row_group_size=size)

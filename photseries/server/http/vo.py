@@ -136,9 +136,7 @@ class SodaHandler(VOHandler):
             media_type, content = await self.run(cut, heavy=True)
         except NoRowsError:  # SODA 1.0, section 5.1
             self.set_status(204)
-            self.clear_header("Content-Type")
-            self.finish()
-            return
+            media_type, content = "", b""
         self.set_header("Content-Type", media_type)
         await self.send([content])
 

@@ -29,16 +29,7 @@ from photseries.server.vo.tables import PACKED, TapColumn
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = [
-    "FORMATS",
-    "QueryResult",
-    "ResultFormat",
-    "error_document",
-    "normalized",
-    "parse_format",
-    "votable",
-    "with_database_types",
-]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "error_document", "parse_format", "votable", "with_database_types"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -122,11 +113,6 @@ def with_database_types(columns: Sequence[TapColumn], codes: Sequence[int]) -> l
     return typed_columns
 
 
-def normalized(name: str) -> str:
-    """Return the name of a format in lower case without spaces; a space before xml was a plus that was not escaped."""
-    return name.lower().replace(" xml", "+xml").replace(" ", "")
-
-
 def parse_format(name: str | None) -> ResultFormat:
     """Return the format that RESPONSEFORMAT names; VOTable by default.
 
@@ -138,7 +124,7 @@ def parse_format(name: str | None) -> ResultFormat:
     """
     if name is None or not name.strip():
         return FORMATS["votable"]
-    plain = normalized(name)
+    plain = name.lower().replace(" xml", "+xml").replace(" ", "")  # a URL may leave the plus unescaped
     for called, result_format in FORMATS.items():
         if plain in (called, result_format.media_type.lower(), *result_format.names):
             require(result_format.package, called)

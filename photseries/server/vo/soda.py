@@ -10,7 +10,6 @@ from typing import Final
 from photseries.errors import InvalidError
 from photseries.formats.registry import WRITERS, Format
 from photseries.lightcurve.selection import Selection
-from photseries.server.vo.results import normalized
 
 __all__ = ["parse", "series_number"]
 
@@ -43,7 +42,7 @@ def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Form
     low, high = _interval(times[0]) if times else (None, None)
     columns = tuple(name.strip() for text in parameters.get("COLUMN", ()) for name in text.split(",") if name.strip())
     name = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or ["votable"])[-1]
-    plain = normalized(name)
+    plain = name.strip().lower().replace(" xml", "+xml")  # a URL may leave the plus unescaped
     writer = next(
         (candidate for candidate in WRITERS.values() if plain in (candidate.name, candidate.plain_type.lower())), None
     )

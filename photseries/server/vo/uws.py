@@ -127,8 +127,7 @@ class Jobs:
                     raise InvalidError(f"The job is {job.phase}: parameters can be set while it is PENDING.")
 
     def _destruction(self, text: str) -> datetime:
-        moment = _moment("DESTRUCTION", text)
-        return min(moment, datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
+        return min(_moment("DESTRUCTION", text), datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
 
     def _duration(self, text: str) -> float:
         plain = text.strip()

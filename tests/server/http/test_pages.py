@@ -11,7 +11,7 @@ import pytest
 from photseries import parameters
 from photseries.parameters import Query
 from photseries.server.http.pages import assets
-from photseries.server.http.pages.labels import dates_of
+from photseries.server.http.pages.labels import dates_of, value_of
 from photseries.server.http.pages.snippets import of_search, of_source
 from tests.support import PATIENCE, columns
 
@@ -84,3 +84,18 @@ def test_the_code_of_a_page_finds_only_its_sources(service, admin, sources, name
         query = parse_qs(urlsplit(url).query)
         found = admin.get("/api/photometric_series", params=query).json()["data"]["series"]
         assert sorted(one["id"] for one in found) == sorted(sources[name] for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("period_error", 7.15474e-06, "7.2e-06"),
+        ("period_false_alarm", 5.73668e-46, "5.7e-46"),
+        ("weighted_mean_error", 0.000677099, "0.00068"),
+        ("median_cadence", 20 / 86400, "0.000231481"),  # 5 decimals are 2 digits of a cadence of 20 s
+        ("e_magref", 0.01234, "0.0123"),
+        ("ra", 211.7353, "211.73530"),
+    ],
+)
+def test_values_have_the_digits_that_matter(name, value, text):
+    assert value_of({name: value}, name) == text

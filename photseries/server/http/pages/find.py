@@ -11,7 +11,6 @@ from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.positions import angle
-from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query, likely_mistakes
 from photseries.parameters.value_types import FLAG, MOMENT
 from photseries.server.catalogue.series_queries import SeriesPage
@@ -31,16 +30,7 @@ _FIRST = ("filter", "instrumentID", "endAfter", "startBefore", "minNumExposures"
 _GROUPS = ("Source and position", "Observation", "Times", "Points and brightness", "Variability", "Sharing and files")
 
 #: The fields of the results, in sortable columns.
-_COLUMNS = (
-    "filter",
-    "series_name",
-    "num_exp",
-    "mean_mag",
-    "rms_mag",
-    "median_snr",
-    "mjd_first",
-    "mjd_last",
-)
+_COLUMNS = ("filter", "series_name", "num_exp", "mean_mag", "rms_mag", "median_snr", "mjd_first", "mjd_last")
 
 _SHAPE = {"numPerPage": "25", "includeTotal": "false"}
 _SHAPING = ("sortBy", "sortOrder", "pageNumber", "numPerPage", "cursor", "includeTotal", "dataFormat")
@@ -128,7 +118,6 @@ class FindHandler(PageHandler):
             "query": query,
             "page_after": page.cursor is not None,
             "link": lambda **changed: _link(arguments, changed),
-            "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
             "may_upload": CREATE_SERIES.allows(self.principal),
         }
 

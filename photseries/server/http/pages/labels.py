@@ -24,9 +24,9 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 def field_rows(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
-    """Return label, value and unit of the listed fields of a section that have a value."""
+    """Return label, value and unit, with the space before it, of the listed fields of a section that have a value."""
     return [
-        (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
+        (field.label, value_of(fields, name), f" {displayed(unit_in(field, fields))}".replace(" °", "°").rstrip())
         for name, field in FIELDS.items()
         if field.section is section and field.on_page and fields[name] is not None
     ]
@@ -48,8 +48,11 @@ def number(value: object, digits: int | None = None) -> str:
 
 
 def value_of(fields: Mapping[str, object], name: str) -> str:
-    """Format the value of a field."""
-    return number(fields[name], FIELDS[name].digits)
+    """Format the value of a field: errors and probabilities with two digits."""
+    field = FIELDS[name]
+    if field.digits is None and (field.ucd or "").startswith(("stat.error", "stat.probability")):
+        return f"{fields[name]:.2g}"
+    return number(fields[name], field.digits)
 
 
 def cell_of(fields: Mapping[str, object], name: str) -> str:

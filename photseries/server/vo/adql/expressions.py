@@ -39,10 +39,6 @@ MAX_SQL: Final = 1_000_000
 MAX_PRINTED: Final = 50_000_000
 
 
-#: Prints a query inside a scope; returns its columns too.
-QueryPrinter = Callable[[exp.Expr, Scope], tuple[str, list[TapColumn]]]
-
-
 class Expressions:
     """Prints the expressions of a query; ``query`` prints the queries in them.
 
@@ -52,7 +48,7 @@ class Expressions:
         The values of the placeholders.
     """
 
-    def __init__(self, query: QueryPrinter) -> None:
+    def __init__(self, query: Callable[[exp.Expr, Scope], tuple[str, list[TapColumn]]]) -> None:
         self.values: dict[str, object] = {}
         self._printed = 0
         self._query = query

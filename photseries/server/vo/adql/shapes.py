@@ -25,15 +25,7 @@ _ONLY_NUMBERS: Final = "{} accepts numbers and arithmetic of numbers, such as 10
 
 @dataclass(frozen=True)
 class Shapes:
-    """Prints the geometry of a query.
-
-    Parameters
-    ----------
-    bind : callable
-        Binds a value and returns its placeholder.
-    sql : callable
-        Prints a value or a condition.
-    """
+    """Prints the geometry of a query; ``bind`` binds a value, and ``sql`` prints a value or a condition."""
 
     bind: Bind
     sql: Callable[[exp.Expr, Scope], str]
@@ -180,10 +172,10 @@ class Shapes:
         return first, second
 
     def _two_points(self, node: exp.Expr, scope: Scope) -> tuple[Point, Point]:
-        require(node, "this", "expressions")
-        arguments = node.expressions
-        if len(arguments) == 4:
-            return self._point(arguments[0], arguments[1], scope), self._point(arguments[2], arguments[3], scope)
+        if len(node.expressions) == 4:
+            require(node, "this", "expressions")
+            lon, lat, other_lon, other_lat = node.expressions
+            return self._point(lon, lat, scope), self._point(other_lon, other_lat, scope)
         first, second = self._two(node)
         return self._as_point(first, scope), self._as_point(second, scope)
 
