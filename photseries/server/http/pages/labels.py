@@ -24,9 +24,9 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 def field_rows(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
-    """Return label, value and unit, with the space before it, of the listed fields of a section that have a value."""
+    """Return label, value and unit of the listed fields of a section that have a value."""
     return [
-        (field.label, value_of(fields, name), f" {displayed(unit_in(field, fields))}".replace(" °", "°").rstrip())
+        (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
         for name, field in FIELDS.items()
         if field.section is section and field.on_page and fields[name] is not None
     ]
