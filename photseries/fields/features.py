@@ -84,12 +84,11 @@ FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     _feature("slope_error", "Error of the slope", "stat.error", "error of slope", brightness_unit="{}/d"),
     _feature("span", "Span", "time.duration", "time from the first to the last row", unit="d", digits=5),
     _feature(
-        "largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows",
-        unit="d", digits=5,
+        "largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows", unit="d",
     ),
     _feature(
         "median_cadence", "Median cadence", "time.interval;stat.median", "median time between successive rows",
-        unit="d", digits=5,
+        unit="d",
     ),
     _feature("median_error", "Median error", "stat.error;stat.median", "median of the errors", brightness_unit="{}"),
     _feature("points_per_night", "Points per night", "meta.number", "mean number of rows per observed night", digits=1),

@@ -18,7 +18,7 @@ from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.photometry import BoolArray, FloatArray, flux_to_mag, fluxerr_to_magerr, scaled
 from photseries.lightcurve.samples import samples, unit_of
-from photseries.lightcurve.selection import Selection
+from photseries.lightcurve.selection import NoRowsError, Selection
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
@@ -138,7 +138,7 @@ def select_counted(
     good = good_rows(frame, metadata)
     rows, count = _rows(curve if part.max_points is None else curve.masked(good), part)
     if not rows.size:
-        raise InvalidError("No row of this series matches the requested times and rows.")
+        raise NoRowsError("No row of this series matches the requested times and rows.")
     if part.bin is not None:
         return _binned(frame, curve, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)

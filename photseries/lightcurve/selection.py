@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DERIVED", "Bin", "Selection"]
+from photseries.errors import InvalidError
+
+__all__ = ["DERIVED", "Bin", "NoRowsError", "Selection"]
 
 Bin = float | Literal["night"]
 
@@ -27,6 +29,10 @@ DERIVED: Mapping[str, str] = {
     "hjd_utc": "mjd at the Sun, in UTC",
     "mjd_tdb": "mjd in TDB",
 }
+
+
+class NoRowsError(InvalidError):
+    """No row of a table matches a selection."""
 
 
 @dataclass(frozen=True)

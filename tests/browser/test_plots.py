@@ -239,7 +239,9 @@ def test_a_printed_page_has_no_controls(page, service, series):
     sign_in(page, service.token, f"/series/{series[0]}")
     told(page, "points")
     page.emulate_media(media="print")
-    assert page.locator(":is(nav, form, button, select)").filter(visible=True).count() == 0
+    assert (
+        page.locator(":is(nav, form, button, select, details, h2:text-is('Change'))").filter(visible=True).count() == 0
+    )
     for shown in ("#curve canvas", "#told", "text=Metadata", "text=Exposure time"):
         assert page.locator(shown).first.is_visible(), shown
 

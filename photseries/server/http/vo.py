@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
 from photseries.formats.registry import WRITERS
+from photseries.lightcurve.selection import NoRowsError
 from photseries.parameters import FOLDED, PERIODOGRAM
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.catalogue import vo_queries
@@ -131,7 +132,11 @@ class SodaHandler(VOHandler):
             self.weigh(record.fields["num_exp"] > MANY_ROWS)
             return writer.media_type, self.services.reader.file(self.principal, record, part, writer)[1]
 
-        media_type, content = await self.run(cut, heavy=True)
+        try:
+            media_type, content = await self.run(cut, heavy=True)
+        except NoRowsError:  # SODA 1.0, section 5.1
+            self.set_status(204)
+            media_type, content = "", b""
         self.set_header("Content-Type", media_type)
         await self.send([content])
 

@@ -124,7 +124,7 @@ def parse_format(name: str | None) -> ResultFormat:
     """
     if name is None or not name.strip():
         return FORMATS["votable"]
-    plain = name.replace(" ", "").lower()
+    plain = name.lower().replace(" xml", "+xml").replace(" ", "")  # a URL may leave the plus unescaped
     for called, result_format in FORMATS.items():
         if plain in (called, result_format.media_type.lower(), *result_format.names):
             require(result_format.package, called)

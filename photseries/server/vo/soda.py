@@ -42,7 +42,7 @@ def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Form
     low, high = _interval(times[0]) if times else (None, None)
     columns = tuple(name.strip() for text in parameters.get("COLUMN", ()) for name in text.split(",") if name.strip())
     name = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or ["votable"])[-1]
-    plain = name.strip().lower()
+    plain = name.strip().lower().replace(" xml", "+xml")  # a URL may leave the plus unescaped
     writer = next(
         (candidate for candidate in WRITERS.values() if plain in (candidate.name, candidate.plain_type.lower())), None
     )

@@ -124,8 +124,7 @@ class Jobs:
                 vo_jobs.change(connection, job.id, values, job.phase)
 
     def _destruction(self, text: str) -> datetime:
-        moment = _moment("DESTRUCTION", text)
-        return min(moment, datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
+        return min(_moment("DESTRUCTION", text), datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
 
     def _duration(self, text: str) -> float:
         plain = text.strip()

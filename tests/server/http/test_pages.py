@@ -11,7 +11,7 @@ import pytest
 from photseries import parameters
 from photseries.parameters import Query
 from photseries.server.http.pages import assets
-from photseries.server.http.pages.labels import dates_of
+from photseries.server.http.pages.labels import dates_of, value_of
 from photseries.server.http.pages.snippets import of_search, of_source
 from tests.server.http.test_restore import execute
 from tests.server.http.test_series import post
@@ -100,3 +100,18 @@ def test_a_page_states_that_its_lists_are_cut(service, admin, world, database_ur
     stated = f"This page lists the first 500 of {total:,} entries of /api/instrument."
     assert {path: stated in text for path, text in pages.items()} == {path: path != "/account" for path in pages}
     assert f'<option value="{last}" selected>the last</option>' in pages[f"/series/{number}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("period_error", 7.15474e-06, "7.2e-06"),
+        ("period_false_alarm", 5.73668e-46, "5.7e-46"),
+        ("weighted_mean_error", 0.000677099, "0.00068"),
+        ("median_cadence", 20 / 86400, "0.000231481"),  # 5 decimals are 2 digits of a cadence of 20 s
+        ("e_magref", 0.01234, "0.0123"),
+        ("ra", 211.7353, "211.73530"),
+    ],
+)
+def test_values_have_the_digits_that_matter(name, value, text):
+    assert value_of({name: value}, name) == text

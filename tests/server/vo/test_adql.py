@@ -28,7 +28,7 @@ WORDS = {
     "numeric", "text", "integer", "bigint", "smallint", "real", "timestamp", "left", "coalesce", "lower", "upper",
     "abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cot", "degrees", "exp", "floor", "ln", "log", "mod",
     "pi", "power", "radians", "random", "round", "sin", "sqrt", "tan", "trunc", "count", "sum", "avg", "min", "max",
-    "least", "s",
+    "least", "s", "NULLS", "FIRST", "LAST",
     *(
         f"series_by_{column}{order}"
         for column in ("id", "obj_id", "mjd_last", "von_neumann", "chi2_dof", "amplitude", "period")
@@ -199,6 +199,12 @@ def test_a_cone_becomes_ranges_of_the_index():
     assert "healpix" not in translate("SELECT id FROM photseries.source WHERE DISTANCE(ra, dec, 10, -20) < 1").sql
 
 
+def test_an_order_with_nulls_elsewhere_reads_no_ordered_view():
+    for order, end in (("NULLS FIRST", " NULLS FIRST"), ("DESC NULLS LAST", " DESC NULLS LAST")):
+        sql = translate(f"SELECT id FROM series ORDER BY period {order}").sql
+        assert sql == f'SELECT t0."id" AS o0 FROM photseries_vo.series AS t0 ORDER BY t0."period"{end}'
+
+
 def test_a_join_with_an_upload_is_a_lookup():
     upload = UploadedTable("mine", UPLOAD.columns)
     for source in (
@@ -231,7 +237,7 @@ PARTS = some.sampled_from(
         "pg_catalog.pg_class", "set_config", "current_user", "healpix", "HAVING", "LIMIT", "OFFSET", "ALL", ".",
         ":", "%", "&", "|", "^", "~", "INTERVAL", "DATE", "LATERAL\n", "", "", "", "VALUES", "ROW", "ARRAY",
         "EXTRACT", "OVER", "PARTITION", "WINDOW", "FETCH", "FIRST", "ROWS", "ONLY", "FOR", "UPDATE", "INTO",
-        "TABLE", "RECURSIVE", "\\", "\n",
+        "TABLE", "RECURSIVE", "NULLS", "LAST", "\\", "\n",
     ]
 )  # fmt: skip
 

@@ -147,6 +147,11 @@ def test_examples_run(ask, example):
     assert example.name in ("colour", "variable") or len(parse(io.BytesIO(answer.content)).get_first_table().array) > 0
 
 
+ONE_TWO_NULL = "SELECT 1 AS a UNION SELECT NULL UNION SELECT 2"
+GAIA = 5853498713190525697
+DIGITS = [[0.12345678912, 59000.12345678912]]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -180,6 +185,13 @@ def test_examples_run(ask, example):
         ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) < 180", []),
         ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(180, 0)) <= 180", [[1]]),
         ("SELECT 1 FROM (SELECT 0.0 AS a) AS t WHERE DISTANCE(POINT(a, 0), POINT(a, 0)) < -1", []),
+        (f"SELECT a FROM ({ONE_TWO_NULL}) AS t ORDER BY a DESC NULLS LAST", [[2], [1], [None]]),
+        (f"SELECT a FROM ({ONE_TWO_NULL}) AS t ORDER BY a NULLS FIRST", [[None], [1], [2]]),
+        (f"{ONE_TWO_NULL} ORDER BY 1 DESC NULLS FIRST", [[None], [2], [1]]),
+        ("SELECT 5853498713190525697, CAST('5853498713190525697' AS BIGINT) = 5853498713190525697", [[GAIA, True]]),
+        ("SELECT CAST('5853498713190525697' AS BIGINT) IN (5853498713190525696, 0)", [[False]]),
+        ("SELECT MOD(a, 1), ROUND(a, 11) FROM (SELECT CAST(59000.12345678912 AS DOUBLE PRECISION) AS a) AS t", DIGITS),
+        ("SELECT ROUND(1e300), TRUNCATE(-1e-300), ROUND(NULL, 2), RAND(5) < 1", [[1e300, 0.0, None, True]]),
         ("SELECT COUNT(*) FROM series WHERE created_at BETWEEN '2000-01-01' AND TIMESTAMP '2100-01-01T00:00'", [[32]]),
     ],
 )  # fmt: skip

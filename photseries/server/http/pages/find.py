@@ -11,7 +11,6 @@ from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.positions import angle
-from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query, likely_mistakes
 from photseries.parameters.value_types import FLAG, MOMENT
 from photseries.server.catalogue.series_queries import SeriesPage
@@ -117,7 +116,6 @@ class FindHandler(PageHandler):
             "query": query,
             "page_after": page.cursor is not None,
             "link": lambda **changed: _link(arguments, changed),
-            "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
             "may_upload": CREATE_SERIES.allows(self.principal),
         }
 

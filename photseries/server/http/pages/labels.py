@@ -48,8 +48,11 @@ def number(value: object, digits: int | None = None) -> str:
 
 
 def value_of(fields: Mapping[str, object], name: str) -> str:
-    """Format the value of a field."""
-    return number(fields[name], FIELDS[name].digits)
+    """Format the value of a field: errors and probabilities with two digits."""
+    field = FIELDS[name]
+    if field.digits is None and (field.ucd or "").startswith(("stat.error", "stat.probability")):
+        return f"{fields[name]:.2g}"
+    return number(fields[name], field.digits)
 
 
 def cell_of(fields: Mapping[str, object], name: str) -> str:

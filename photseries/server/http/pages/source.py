@@ -58,7 +58,6 @@ class SourcePageHandler(PageHandler):
             "axes": axes,
             "found": series,
             "total": total,
-            "instruments": names,
             "bands": bands,
             "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "magref"),
             "sets": sets,
@@ -75,14 +74,13 @@ class SourcePageHandler(PageHandler):
         }
 
     def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int], of: str) -> Mapping[str, object]:
-        axes = [axis.value for axis in axes_of(fields)]
         return {
             **{name: fields[name] for name in _PLOTTED},
             "set": of,
             "frame": frame_of(fields),
             "quality": next((name for name in fields["medians"] if _FLAGS.search(name)), None),
             "band": bands[fields["filter"]],
-            "axes": axes,
+            "axes": [axis.value for axis in axes_of(fields)],
         }
 
 

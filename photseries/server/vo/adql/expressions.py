@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -40,8 +39,8 @@ MAX_SQL: Final = 1_000_000
 MAX_PRINTED: Final = 50_000_000
 
 
-class Expressions(Shapes):
-    """Prints the expressions of a query.
+class Expressions:
+    """Prints the expressions of a query; ``query`` prints the queries in them.
 
     Attributes
     ----------
@@ -49,9 +48,11 @@ class Expressions(Shapes):
         The values of the placeholders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, query: Callable[[exp.Expr, Scope], tuple[str, list[TapColumn]]]) -> None:
         self.values: dict[str, object] = {}
         self._printed = 0
+        self._query = query
+        self._shapes = Shapes(self.bind, self.sql)
 
     def bounded(self, printed: str) -> str:
         """Return a part of the query in SQL; raise InvalidError if it, or all parts together, are too long."""
@@ -66,10 +67,6 @@ class Expressions(Shapes):
         self.values[name] = value
         return f"%({name})s"
 
-    @abstractmethod
-    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
-        """Print a subquery."""
-
     def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[PairCondition]]:
         """Print the conjuncts of a condition, and return the pairs among them."""
         conditions: list[str] = []
@@ -81,7 +78,7 @@ class Expressions(Shapes):
                 require(condition, "this", "expression")
                 stack += [condition.expression, condition.this]
                 continue
-            geometric = self.geometric(condition, scope)
+            geometric = self._shapes.comparison(condition, scope)
             if geometric is not None and geometric[1] is not None:
                 pairs.append(geometric[1])
             printed = self.sql(condition, scope) if geometric is None else geometric[0]
@@ -104,7 +101,7 @@ class Expressions(Shapes):
     def _templated(self, node: exp.Expr, scope: Scope) -> str:
         names, template = _TEMPLATES[type(node)]
         require(node, *names)
-        geometric = self.geometric(node, scope)
+        geometric = self._shapes.comparison(node, scope)
         if geometric is not None:
             return f"({geometric[0]})"
         return template.format(*(self.sql(node.args[name], scope) for name in names))
@@ -142,7 +139,7 @@ class Expressions(Shapes):
 
     def _exists(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this")
-        return f"EXISTS ({self.query(node.this, scope)[0]})"
+        return f"EXISTS ({self._query(node.this, scope)[0]})"
 
     def _scalar(self, node: exp.Expr, scope: Scope) -> str:
         if not isinstance(node.this, exp.Query):
@@ -150,7 +147,7 @@ class Expressions(Shapes):
         return f"({self._single(node, scope)})"
 
     def _single(self, node: exp.Expr, scope: Scope) -> str:
-        sql, columns = self.query(node, scope)
+        sql, columns = self._query(node, scope)
         if len(columns) != 1:
             raise refused(f"A query that is a value must have one column, not {len(columns)}.")
         return sql
@@ -178,8 +175,8 @@ class Expressions(Shapes):
         arguments = node.expressions
         if name in AGGREGATES:
             return self._aggregate(name, arguments, scope)
-        if name in _GEOMETRY:
-            return _GEOMETRY[name](self, node, scope)
+        if (geometric := self._shapes.call(name, node, scope)) is not None:
+            return geometric
         function = FUNCTIONS.get(name)
         if function is None:
             raise refused(f"The function {name or name_of(node)} is not available.")
@@ -220,12 +217,4 @@ _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
     exp.Case: Expressions._case,
     exp.Cast: Expressions._cast,
     exp.Anonymous: Expressions._function,
-}
-
-_GEOMETRY: Final[Mapping[str, _Printer]] = {
-    "CONTAINS": Expressions._truth,
-    "INTERSECTS": Expressions._truth,
-    "DISTANCE": Expressions._distance,
-    "COORD1": Expressions._coordinate,
-    "COORD2": Expressions._coordinate,
 }

@@ -25,7 +25,9 @@ def _numbers(name: str, number: int = 1) -> Function:
     return Function(number, number, f"{name}({casts})")
 
 
-_ROUND: Final = "CAST({name}(CAST({{0}} AS numeric), {{1}}) AS float8)"
+#: The text of a float has all its digits; a direct cast to numeric keeps 15.
+_NUMERIC: Final = "CAST(CAST({%d} AS text) AS numeric)"
+_ROUND: Final = f"CAST(%s({_NUMERIC % 0}, {{1}}) AS float8)"
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
     **{
@@ -40,12 +42,12 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "LOG": _numbers("ln"),
     "LOG10": _numbers("log"),
     "LOWER": Function(1, 1, "lower({0})"),
-    "MOD": Function(2, 2, "CAST(mod(CAST({0} AS numeric), CAST({1} AS numeric)) AS float8)"),
+    "MOD": Function(2, 2, f"CAST(mod({_NUMERIC % 0}, {_NUMERIC % 1}) AS float8)"),
     "PI": Function(0, 0, "pi()"),
     "POWER": _numbers("power", 2),
-    "RAND": Function(0, 0, "random()"),
-    "ROUND": Function(1, 2, _ROUND.format(name="round")),
-    "TRUNCATE": Function(1, 2, _ROUND.format(name="trunc")),
+    "RAND": Function(0, 1, "random()"),
+    "ROUND": Function(1, 2, _ROUND % "round"),
+    "TRUNCATE": Function(1, 2, _ROUND % "trunc"),
     "UPPER": Function(1, 1, "upper({0})"),
 }
 

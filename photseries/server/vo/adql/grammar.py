@@ -30,6 +30,8 @@ _CLOSES: Final = (TokenType.R_PAREN, TokenType.END)
 class ADQL(Dialect):
     """Only CAST and CASE have a special syntax; the translator interprets all other functions."""
 
+    NULL_ORDERING = "nulls_are_large"
+
     class Tokenizer(tokens.Tokenizer):
         """The tokenizer; comments begin with two hyphens."""
 

@@ -14,11 +14,12 @@ from photseries.server.vo.adql.grammar import refused
 __all__ = ["alias_of", "constant", "identifier", "inner", "integer", "name_of", "number", "require", "without_system"]
 
 #: Arguments of a node that can be ignored.
-_HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first", "operation_modifiers", "is_string"})
+_HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "operation_modifiers", "is_string"})
 
 _MAX_OFFSET: Final = 2**62
 
-#: Maximum number of digits of a hexadecimal number: those of 64 bits.
+#: Maximum number of digits of an integer, decimal and hexadecimal: those of 64 bits. A longer number is a float.
+_MAX_DIGITS: Final = 20
 _MAX_HEX: Final = 16
 
 _ARITHMETIC: Final[Mapping[type[exp.Expr], Callable[[float, float], float]]] = {
@@ -79,7 +80,7 @@ def number(node: exp.Expr) -> int | float:
     text, is_hexadecimal = str(node.this), isinstance(node, exp.HexString)
     if is_hexadecimal and len(text) <= _MAX_HEX:
         return int(text, 16)
-    if not is_hexadecimal and text.isascii() and text.isdigit() and len(text) < 19:
+    if not is_hexadecimal and text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
         return int(text)
     try:
         value = math.inf if is_hexadecimal else float(text)

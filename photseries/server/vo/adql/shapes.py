@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlglot import exp
 
 from photseries.server.vo.adql import geometry
-from photseries.server.vo.adql.geometry import Circle, PairCondition, Point, Polygon
+from photseries.server.vo.adql.geometry import Bind, Circle, PairCondition, Point, Polygon
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import constant, name_of, require, without_system
 from photseries.server.vo.adql.relations import Scope
@@ -23,18 +23,25 @@ COMPARISONS: Final[Mapping[type[exp.Expr], str]] = {
 _ONLY_NUMBERS: Final = "{} accepts numbers and arithmetic of numbers, such as 10.0/60, but no columns or functions."
 
 
-class Shapes(ABC):
-    """Prints the geometry of a query."""
+@dataclass(frozen=True)
+class Shapes:
+    """Prints the geometry of a query; ``bind`` binds a value, and ``sql`` prints a value or a condition."""
 
-    @abstractmethod
-    def bind(self, value: object) -> str:
-        """Bind a value and return its placeholder."""
+    bind: Bind
+    sql: Callable[[exp.Expr, Scope], str]
 
-    @abstractmethod
-    def sql(self, node: exp.Expr, scope: Scope) -> str:
-        """Print a value or a condition."""
+    def call(self, name: str, node: exp.Expr, scope: Scope) -> str | None:
+        """Print the value of a geometric function; None for other functions."""
+        match name:
+            case "CONTAINS" | "INTERSECTS":
+                return f"CAST(({self._relates(node, scope)[0]}) AS integer)"
+            case "DISTANCE":
+                return geometry.distance(*self._two_points(node, scope), self.bind)
+            case "COORD1" | "COORD2":
+                return self._coordinate(name, node, scope)
+        return None
 
-    def geometric(self, node: exp.Expr, scope: Scope) -> tuple[str, PairCondition | None] | None:
+    def comparison(self, node: exp.Expr, scope: Scope) -> tuple[str, PairCondition | None] | None:
         """Print a geometric comparison; None for other comparisons."""
         if type(node) not in COMPARISONS:
             return None
@@ -165,21 +172,15 @@ class Shapes(ABC):
         return first, second
 
     def _two_points(self, node: exp.Expr, scope: Scope) -> tuple[Point, Point]:
-        require(node, "this", "expressions")
-        arguments = node.expressions
-        if len(arguments) == 4:
-            return self._point(arguments[0], arguments[1], scope), self._point(arguments[2], arguments[3], scope)
+        if len(node.expressions) == 4:
+            require(node, "this", "expressions")
+            lon, lat, other_lon, other_lat = node.expressions
+            return self._point(lon, lat, scope), self._point(other_lon, other_lat, scope)
         first, second = self._two(node)
         return self._as_point(first, scope), self._as_point(second, scope)
 
-    def _distance(self, node: exp.Expr, scope: Scope) -> str:
-        return geometry.distance(*self._two_points(node, scope), self.bind)
-
-    def _truth(self, node: exp.Expr, scope: Scope) -> str:
-        return f"CAST(({self._relates(node, scope)[0]}) AS integer)"
-
-    def _coordinate(self, node: exp.Expr, scope: Scope) -> str:
+    def _coordinate(self, name: str, node: exp.Expr, scope: Scope) -> str:
         if len(node.expressions) != 1:
-            raise refused(f"{node.name.upper()} takes 1 argument.")
+            raise refused(f"{name} takes 1 argument.")
         point = self._as_point(node.expressions[0], scope)
-        return point.lon if node.name.upper() == "COORD1" else point.lat
+        return point.lon if name == "COORD1" else point.lat

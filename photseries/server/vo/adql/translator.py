@@ -91,14 +91,14 @@ def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | No
         sql, columns = translator.query(tree, None, limit)
     except RecursionError as error:
         raise refused("The query is nested too deeply.") from error
-    return Translation(sql, translator.values, tuple(columns))
+    return Translation(sql, translator.expressions.values, tuple(columns))
 
 
-class _Translator(Expressions):
+class _Translator:
     """The translation of one query, with its bind values and its uploads."""
 
     def __init__(self, uploads: Sequence[UploadedTable]) -> None:
-        super().__init__()
+        self.expressions = Expressions(self.query)
         self._uploads = uploads
         self._aliases = itertools.count()
         self._weights: dict[str, int] = {}
@@ -143,7 +143,7 @@ class _Translator(Expressions):
         beginning = self._with(node)
         scope = Scope(outer=outer)
         joins = self._joins(node, scope)
-        conditions, pairs = self.conditions(inner(node, "where"), scope)
+        conditions, pairs = self.expressions.conditions(inner(node, "where"), scope)
         _read_in_order(node, joins)
         source = self._from(joins, conditions, pairs)
         every = (item for expression in node.expressions for item in self._items(expression, scope))
@@ -165,7 +165,7 @@ class _Translator(Expressions):
             self._order(node, scope, columns),
             self._bounds(node, limit),
         ]
-        printed = self.bounded("".join(parts))
+        printed = self.expressions.bounded("".join(parts))
         if self._weight(printed) > MAX_WEIGHT:
             raise refused("The query repeats columns of its subqueries too often.")
         return printed, columns
@@ -197,8 +197,9 @@ class _Translator(Expressions):
             for expression in group.expressions:
                 if isinstance(expression, exp.Literal):
                     raise refused("GROUP BY needs columns or expressions.")
-            printed = f" GROUP BY {', '.join(self.sql(expression, scope) for expression in group.expressions)}"
-        having, _ = self.conditions(inner(node, "having"), scope)
+            keys = (self.expressions.sql(expression, scope) for expression in group.expressions)
+            printed = f" GROUP BY {', '.join(keys)}"
+        having, _ = self.expressions.conditions(inner(node, "having"), scope)
         return printed + (f" HAVING {' AND '.join(having)}" if having else "")
 
     def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], *, only_results: bool = False) -> str:
@@ -211,7 +212,7 @@ class _Translator(Expressions):
 
     def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], only_results: bool) -> str:
         """Print a key of ORDER BY: a number or a name of a column of the result, or an expression."""
-        require(node, "this", "desc")
+        require(node, "this", "desc", "nulls_first")
         key = node.this
         if isinstance(key, exp.Literal):
             sql = str(integer(key, "ORDER BY"))
@@ -225,8 +226,8 @@ class _Translator(Expressions):
             elif only_results:
                 raise refused("ORDER BY after UNION, EXCEPT or INTERSECT needs names or numbers of result columns.")
             else:
-                sql = self.sql(key, scope)
-        return f"{sql} DESC" if node.args.get("desc") else sql
+                sql = self.expressions.sql(key, scope)
+        return f"{sql}{' DESC' if node.args.get('desc') else ''}{_nulls(node)}"
 
     def _bounds(self, node: exp.Expr, limit: int | None) -> str:
         numbers = [] if limit is None else [limit]
@@ -253,9 +254,9 @@ class _Translator(Expressions):
             yield from ((column.sql, column.column) for column in relation.columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
-            yield self.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
+            yield self.expressions.sql(node.this, scope), self._result_column(node.this, scope, node.args["alias"].name)
         else:
-            yield self.sql(node, scope), self._result_column(node, scope, None)
+            yield self.expressions.sql(node, scope), self._result_column(node, scope, None)
 
     def _result_column(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
         """Return the properties of an item of SELECT."""
@@ -285,7 +286,7 @@ class _Translator(Expressions):
             relation = self._relation(join_node.this, scope)
             scope_before = Scope(list(scope.relations), merged=dict(scope.merged))
             scope.relations.append(relation)
-            join = _Join(relation, kind, *self.conditions(join_node.args.get("on"), scope))
+            join = _Join(relation, kind, *self.expressions.conditions(join_node.args.get("on"), scope))
             join.conditions += self._merge(join_node, join, scope_before, scope)
             if joins and kind != "CROSS JOIN" and not join.conditions:
                 raise refused("JOIN needs ON or USING.")
@@ -378,7 +379,7 @@ class _Translator(Expressions):
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
             types = (f'"{column.name}" {"integer" if column.datatype == "int" else "text"}' for column in table.columns)
-            rows = self.bind(tap_schema(table.name))
+            rows = self.expressions.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
         return Relation(label, alias, columns, sql, position, table.source, schema=table.schema)
 
@@ -413,12 +414,20 @@ def _read_in_order(node: exp.Select, joins: Sequence[_Join]) -> None:
     if order is None or len(joins) != 1 or node.args.get("group") or node.args.get("distinct"):
         return
     key, relation = order.expressions[0], joins[0].relation
+    if _nulls(key):
+        return
     aliases = {expression.alias.lower() for expression in node.expressions if isinstance(expression, exp.Alias)}
     if key.this.name.lower() in aliases:
         return
     if relation.source and isinstance(key.this, exp.Column):
         view = ordered_view(relation.source, key.this.name.lower(), descending=bool(key.args.get("desc")))
         relation.sql = f"{view} AS {relation.alias}"
+
+
+def _nulls(key: exp.Expr) -> str:
+    """Print where a key of ORDER BY puts nulls, unless that is the default: last, or first with DESC."""
+    first = bool(key.args.get("nulls_first"))
+    return "" if first == bool(key.args.get("desc")) else f" NULLS {'FIRST' if first else 'LAST'}"
 
 
 def _common(column: TapColumn, other: TapColumn) -> TapColumn:

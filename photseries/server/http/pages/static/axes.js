@@ -19,7 +19,8 @@ export function stretch(way, { frame }, from, to) {
   const digits = Math.min(7, Math.max(1, 3 - Math.floor(Math.log10(Math.max(to - from, 1e-6)))));
   const minus = frame.startsWith("MJD") ? "" : " − 2400000.5";
   const dates = way === "date" ? ` (${[...new Set([from, to].map((mjd) => dateOf(mjd).toISOString().slice(0, 10)))].join(" to ")})` : "";
-  return `${frame}${minus} ${from.toFixed(digits)} to ${to.toFixed(digits)}${dates}`;
+  const limits = new Set([from, to].map((mjd) => mjd.toFixed(digits)));
+  return `${frame}${minus} ${[...limits].join(" to ")}${dates}`;
 }
 
 // The scale factor and the label for fluxes of a typical size.
