@@ -87,6 +87,19 @@ def test_the_size_of_decompressed_content_is_limited():
             decompress(damaged)
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_every_stream_of_a_compressed_file_is_read_or_refused(compress):
+    """The rows of a damaged second stream of bzip2 or xz were left out."""
+    first, second = compress(b"mjd,mag\n" + b"60000.5,15.5\n" * 20_000), compress(b"60001.5,16.5\n" * 200)
+    content = b"mjd,mag\n" + b"60000.5,15.5\n" * 20_000 + b"60001.5,16.5\n" * 200
+    assert decompress(first + second + bytes(8)) == content
+    damaged = bytearray(first + second)
+    damaged[len(first) + len(second) // 2] ^= 0xFF
+    for odd in (bytes(damaged), first + second[:-5], first + second[:3], first[:-3], first + b"junk"):
+        with pytest.raises(InvalidError, match="it is damaged, and cannot be decompressed"):
+            decompress(odd)
+
+
 def test_latin_1_is_read_with_a_warning():
     got = read("mjd,mag,who\n59000.1,15,Bj\xf6rn\n".encode("latin-1"))
     assert got.frame["who"].tolist() == ["Bj\xf6rn"]
