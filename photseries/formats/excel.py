@@ -56,12 +56,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 
 def _require_few_cells(content: bytes) -> None:
-    """Refuse a sheet of Excel with distant cells: calamine allocates all cells between them.
-
-    Raises
-    ------
-    InvalidError
-    """
+    """Refuse a sheet of Excel with distant cells: calamine allocates all cells between them."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return
     with zipfile.ZipFile(io.BytesIO(content)) as book:
