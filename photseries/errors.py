@@ -284,10 +284,11 @@ class NotAdoptedError(UnavailableError):
 
 
 class LateError(UnavailableError):
-    """A computation exceeded its time limit under the current load."""
+    """A computation exceeded its time limit; a retry would take as long, so there is no Retry-After."""
 
     code = "late"
-    remedy = "Try later, or reduce the request: fewer rows, a narrower range of periods."
+    remedy = "Reduce the request: fewer rows, a narrower range of periods. Or try later."
+    retry_after = None
 
 
 class TooSlowError(UnavailableError):

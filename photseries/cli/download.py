@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,7 +13,6 @@ from photseries.cli.find import given_options, options_of
 from photseries.cli.options import Failure, force_option
 from photseries.cli.sections import SectionedCommand
 from photseries.parameters import LISTS, LONG_TABLE, SUMMARY_CRITERIA
-from photseries.parameters.value_types import TEXTS
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -42,8 +42,8 @@ def download(
     client: Client,
     *,
     file: Path,
-    columns: str | None,
-    derive: str | None,
+    columns: Sequence[str] | None,
+    derive: Sequence[str] | None,
     bin: str | None,
     file_of_list: TextIO | None,
     by: str,
@@ -57,10 +57,9 @@ def download(
     """
     if file.exists() and not force:
         raise Failure(f"{file} exists already. Replace it with --force.")
-    names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
         lists: dict[str, Any] = {} if file_of_list is None else {by: _entries(file_of_list, by)}
-        click.echo(client.export(file, columns=names, derive=more, bin=bin, **lists, **given_options(criteria)))
+        click.echo(client.export(file, columns=columns, derive=derive, bin=bin, **lists, **given_options(criteria)))
     except OSError as error:
         raise Failure(f"Cannot write {file}: {error.strerror}.") from error
 

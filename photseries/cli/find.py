@@ -43,13 +43,13 @@ _METAVARS = {
 }  # fmt: skip
 
 
-def _require_valid(value_type: ValueType, text: str) -> str:
-    """Check a value of a criterion, which is sent as it was written."""
+def _require_valid(value_type: ValueType, text: str) -> str | tuple[object, ...]:
+    """Check a value of a criterion; return several values as a tuple, and one as it was written."""
     try:
-        value_type.read(text)
+        value = value_type.read(text)
     except ValueError:
         raise ValueError(f"{text!r}: it must be {value_type.name}.") from None
-    return text
+    return value if isinstance(value, tuple) else text
 
 
 def _option(section: str, parameter: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -69,8 +69,13 @@ class UploadTally:
         return self._counts["failed"]
 
     @property
+    def succeeded(self) -> int:
+        """The number of uploads that did not fail."""
+        return self._counts.total() - self.failed
+
+    @property
     def done(self) -> int:
-        """The number of files with a series that was stored or exists."""
+        """The number of files all of whose series were stored or exist."""
         return sum(self._is_done.values())
 
     def count(self, outcome: Outcome) -> bool:
@@ -86,7 +91,7 @@ class UploadTally:
     def count_failure(self, file: Path, error: PhotseriesError) -> None:
         """Count one that failed."""
         self._counts["failed"] += 1
-        self._is_done.setdefault(file, False)
+        self.count_incomplete(file)
         self._reason = error.message
         reason = error.message.removeprefix(f"{file.name}: ")
         self._notes["failed"][reason].append(file)
@@ -94,6 +99,10 @@ class UploadTally:
         self._print(
             {**facts, "fields": error.fields}, f"failed - {file}: {in_options(reason)}" if self._total > 1 else None
         )
+
+    def count_incomplete(self, file: Path) -> None:
+        """Count a file as not done, whatever became of its other series."""
+        self._is_done[file] = False
 
     def report(self) -> None:
         """Print problems, the batch and counts on standard error; one line if a single file failed."""
@@ -120,7 +129,7 @@ class UploadTally:
 
     def _uploaded(self, file: Path, uploaded: Uploaded) -> None:
         self._counts[uploaded.status] += 1
-        self._is_done[file] = True
+        self._is_done.setdefault(file, True)
         for warning in uploaded.warnings:
             self._notes["warning"][warning].append(file)
         facts = {"file": str(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}

@@ -99,6 +99,7 @@ def upload(
             more = {"if_exists": if_exists, "dry_run": dry_run, "options": reading, **fields}
             for outcome in _outcomes(client, items, bulk=bulk, by=by, jobs=jobs, **more):
                 if isinstance(outcome.error, HOPELESS):
+                    tally.count_incomplete(outcome.item[0])
                     raise outcome.error
                 if tally.count(outcome):
                     advance()
@@ -108,7 +109,7 @@ def upload(
     finally:
         tally.report()
     if tally.failed:
-        sys.exit(1 if tally.done else 2)
+        sys.exit(1 if tally.succeeded else 2)
 
 
 @click.command(cls=SectionedCommand)

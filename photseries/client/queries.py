@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
 from photseries.parameters import CONTROLS, CRITERIA, PART, Parameter, snake_case, texts_of
-from photseries.parameters.value_types import MOMENT, join_values
+from photseries.parameters.value_types import MOMENT, TEXTS, join_values
 from photseries.text import suggestion
 
 __all__ = [
@@ -49,6 +49,9 @@ _UNITS: Mapping[str, str | None] = {known.name: known.unit for known in CRITERIA
 
 #: The name of every keyword in the table of query parameters.
 KEYWORDS: Mapping[str, str] = {snake_case(name): name for known in _TABLE for name in known.spellings}
+
+#: The keywords of criteria that a text, or any text of a list, equals; the spellings of the API take its lists, too.
+_OF_TEXTS: Final = frozenset(snake_case(name) for known in CRITERIA if known.kind is TEXTS for name in known.spellings)
 
 _PART: Final = {snake_case(known.name): known.name for known in PART}
 
@@ -94,8 +97,8 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
         elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
             problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
-        elif keyword == "obj_id" and isinstance(value, str):
-            body[name] = [value]  # the name of a source may contain commas
+        elif isinstance(value, str) and keyword in _OF_TEXTS:
+            body[name] = [value]  # which may contain commas
         elif value is not None:
             body[name] = _json_value(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:

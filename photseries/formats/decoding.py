@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import lzma
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from photseries.formats.options import invalid
 
@@ -20,34 +20,46 @@ MAX_INFLATED_BYTES: Final = 2**31
 #: The suffixes of compressed files.
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
-_OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
+#: The first bytes of a stream, and the decompressor of one stream.
+_STREAMS: Final[Mapping[bytes, Callable[[], Any]]] = {
+    b"\x1f\x8b": partial(zlib.decompressobj, 31),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\x00": lzma.LZMADecompressor,
 }
+
+_PIECE: Final = 2**16  # decompressed at once; copied for each stream that begins in it [bytes]
 
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
 def decompress(content: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
-    """Decompress the content of a gzip, bzip2 or xz file; return other content unchanged.
+    """Decompress all streams of a gzip, bzip2 or xz file; return other content unchanged.
+
+    Zeros may follow a stream. The ``open`` functions of bz2 and lzma ignore a damaged stream after another one.
 
     Raises
     ------
     InvalidError
         When it is damaged, or larger than ``max_bytes`` bytes.
     """
-    opened = next((opened for mark, opened in _OPENED.items() if content.startswith(mark)), None)
-    if opened is None:
+    new_stream = next((stream for mark, stream in _STREAMS.items() if content.startswith(mark)), None)
+    if new_stream is None:
         return content
+    decompressed, stream = io.BytesIO(), new_stream()
     try:
-        with opened(io.BytesIO(content)) as file:
-            decompressed: bytes = file.read(max_bytes + 1)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        for start in range(0, len(content), _PIECE):
+            piece = content[start : start + _PIECE]
+            while piece := piece.lstrip(b"\0") if stream.eof else piece:
+                stream = new_stream() if stream.eof else stream
+                decompressed.write(stream.decompress(piece, max_bytes + 1 - decompressed.tell()))
+                if decompressed.tell() > max_bytes:
+                    raise invalid(f"it has more than {max_bytes:,} bytes when it is decompressed.")
+                piece = stream.unused_data
+    except (OSError, zlib.error, lzma.LZMAError) as error:
         raise invalid(f"it is damaged, and cannot be decompressed: {error}.") from error
-    if len(decompressed) > max_bytes:
-        raise invalid(f"it has more than {max_bytes:,} bytes when it is decompressed.")
-    return decompressed
+    if not stream.eof:
+        raise invalid("it is damaged, and cannot be decompressed: its end is missing.")
+    return decompressed.getvalue()
 
 
 def decode_text(content: bytes) -> tuple[str, tuple[str, ...]]:

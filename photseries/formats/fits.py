@@ -60,6 +60,8 @@ _OTHER_TYPES: Final = ("int8", "float16", "datetime64[ns]", "timedelta64[ns]")
 #: Maximum length of a name, so that its card holds it with a few characters to spare.
 _MAX_NAME_LENGTH: Final = 60
 
+_MAX_CARDS: Final = 100_000  # of a header that is read
+
 #: Type -> code in FITS, written type, and TZERO of types that FITS lacks.
 _CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
     "b1": ("L", "?", None),
@@ -112,6 +114,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
         pairs = any(column.coord_type and column.dim for column in table.columns)
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # The primary header describes the star and takes precedence over the table, which may describe its software.
+        if (longest := max(len(hdu.header) for hdu in (hdus[0], table))) > _MAX_CARDS:
+            raise invalid(f"its header has {longest:,} cards; at most {_MAX_CARDS:,} are read.")
         primary, header = dict(hdus[0].header), dict(table.header)
         warnings: tuple[str, ...] = () if options.table or len(same_columns) == 1 else (warning,)
         if {**primary, **header}.get("CLOCKAPP") is False:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -199,16 +199,22 @@ def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool
         (name for name, cells in frame.items() if str(name).lower() != "limit" or _is_flag(cells)), names
     )
     words = (*_LIMIT_WORDS, *(_NO_DETECTION if role == "mag" else ()))
-    name = named or _mark_column(frame) or _column_with_word(frame, words)
-    if name is None or name == column:
+    if named is None:
+        texts = {str(name): {*map(_flag, {*cells.tolist()})} for name, cells in frame.items() if is_text(cells)}
+        named = _mark_column(texts) or _column_with_word(texts, words)
+    if named is None or named == column:
         return np.zeros(len(frame), bool)
-    true = _FALSE if name.lower() in _DETECTIONS else (*_TRUE, *words)
-    return np.asarray(_flags(frame[name]).isin(true), bool)
+    true = _FALSE if named.lower() in _DETECTIONS else (*_TRUE, *words)
+    return np.asarray(_flags(frame[named]).isin(true), bool)
 
 
 def _flags(column: pd.Series) -> pd.Series:
     """Return flags as text in lower case; missing ones are empty."""
-    return column.map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
+    return column.map(_flag)
+
+
+def _flag(cell: Any) -> str:
+    return "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0")
 
 
 def _is_flag(column: pd.Series) -> bool:
@@ -216,9 +222,8 @@ def _is_flag(column: pd.Series) -> bool:
     return set(_flags(pd.Series(column.dropna().unique()))) <= {"", *_TRUE, *_FALSE}
 
 
-def _column_with_word(frame: pd.DataFrame, words: Iterable[str]) -> str | None:
+def _column_with_word(texts: Mapping[str, set[str]], words: Iterable[str]) -> str | None:
     """Return the only column of text with a cell that says that its row is a limit."""
-    texts = {str(name): set(_flags(cells.drop_duplicates())) for name, cells in frame.items() if is_text(cells)}
     # UL alone may be the initials of an observer.
     matches = [
         name
@@ -228,12 +233,9 @@ def _column_with_word(frame: pd.DataFrame, words: Iterable[str]) -> str | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def _mark_column(frame: pd.DataFrame) -> str | None:
+def _mark_column(texts: Mapping[str, set[str]]) -> str | None:
     """Return the only column that contains just signs such as ``>``; ``l_Vmag`` belongs to another column."""
-    texts = {str(name): set(map(str, cells.dropna().unique())) for name, cells in frame.items() if is_text(cells)}
-    marks = [
-        name for name, symbols in texts.items() if symbols & _MARKS and symbols <= {"", *_MARKS} and name[:2] != "l_"
-    ]
+    marks = [name for name, cells in texts.items() if cells & _MARKS and cells <= {"", *_MARKS} and name[:2] != "l_"]
     return marks[0] if len(marks) == 1 else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -35,8 +36,9 @@ def is_clock(cells: pd.Series) -> bool:
 
 
 def _all_match(cells: pd.Series, pattern: str) -> bool:
-    texts = cells.dropna() if is_text(cells) else cells[:0]
-    return bool(texts.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in texts)
+    texts = (cell for cell in cells if not pd.isna(cell)) if is_text(cells) else iter(())
+    first = next(texts, None)
+    return all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in chain([first], texts))
 
 
 def mjd_of_datetimes(times: pd.Series) -> npt.NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from photseries.errors import InvalidError
 
 __all__ = [
+    "MAX_COLUMNS",
     "OPTIONS",
     "SHARED",
     "ReadOptions",
@@ -53,7 +54,7 @@ OPTIONS: Final[Mapping[str, str]] = {
 SHARED: Final = ("flux_unit", "magsys", "time_scale", "time_refpos")
 
 #: A stored file can have neither as many columns nor names as long [characters].
-_MAX_COLUMNS, _MAX_NAME_LENGTH = 10_000, 1000
+MAX_COLUMNS, _MAX_NAME_LENGTH = 10_000, 1000
 #: Maximum length of a name in a list of names [characters].
 _SHOWN: Final = 100
 
@@ -174,8 +175,8 @@ def require_few_names(names: Collection[object]) -> None:
     ------
     InvalidError
     """
-    if len(names) > _MAX_COLUMNS:
-        raise invalid(f"The table has {len(names):,} columns; at most {_MAX_COLUMNS:,} are read.")
+    if len(names) > MAX_COLUMNS:
+        raise invalid(f"The table has {len(names):,} columns; at most {MAX_COLUMNS:,} are read.")
     longest = max(map(str, names), key=len, default="")
     if len(longest) > _MAX_NAME_LENGTH:
         raise invalid(

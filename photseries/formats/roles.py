@@ -125,7 +125,8 @@ def roles_of(
     """
     names = [str(name) for name in frame.columns]
     columns = {str(name): column for name, column in frame.items()}
-    names.sort(key=lambda name: not _has_values(columns[name]))  # empty columns come last
+    is_filled = dict(zip(names, frame.notna().any(), strict=True))
+    names.sort(key=lambda name: not is_filled[name])  # empty columns come last
     names = [name for name in names if not is_clock(columns[name])]
     roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
@@ -143,10 +144,6 @@ def roles_of(
     if is_foreign:
         _require_once(roles, frame)
     return roles
-
-
-def _has_values(column: pd.Series) -> bool:
-    return bool(column[:1].notna().any() or column.notna().any())
 
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
@@ -239,7 +236,7 @@ def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | No
         return None
     candidates = {TIME_ROLE: (survey.time,), "flux": survey.flux, "mag": (survey.mag,)}[role]
     present = [name for name in candidates if name in frame.columns]
-    return next((name for name in present if _has_values(frame[name])), next(iter(present), None))
+    return next((name for name in present if frame[name].notna().any()), next(iter(present), None))
 
 
 def _error(

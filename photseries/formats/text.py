@@ -20,8 +20,9 @@ from photseries.errors import InvalidError
 from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.decoding import decode_text
+from photseries.formats.limits import number_of
 from photseries.formats.numpy_types import EXACT
-from photseries.formats.options import ReadOptions, invalid, list_names, names_of, numbered
+from photseries.formats.options import MAX_COLUMNS, ReadOptions, invalid, list_names, names_of, numbered
 from photseries.formats.reading import Table
 from photseries.formats.units import known_unit
 from photseries.lightcurve.table import is_text
@@ -37,8 +38,6 @@ _EXACT: Final[dict[str, Any]] = (
 _NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...", "*", "masked", "nodata")
 
 _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+(?:[.,]\d*)?|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
-_FORTRAN: Final = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)[dD][+-]?\d+")
-_FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
@@ -65,6 +64,7 @@ _ALCDEF: Final = ("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME")
 _DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|"}
 _SAMPLE: Final = 50  # rows sampled to detect the separator
 _MAX_LINE: Final = 2**20  # [characters]; a longer line is no row of a table
+_MAX_LINES: Final = 10_000  # in a quoted cell
 #: The beginning of a JSON document with columns or rows.
 _JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 
@@ -139,24 +139,30 @@ def _lines(text: str) -> Iterator[_Line]:
         yield from (_Line(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return
     waiting: list[str] = []
+    first = 0
     for number, line in enumerate(lines, 1):
         is_odd = '"' in line and line.count('"') % 2 == 1
         if waiting:
+            if len(waiting) > _MAX_LINES:
+                break
             waiting.append(line)
             if is_odd:
-                yield _Line(number + 1 - len(waiting), "\n".join(waiting))
+                yield _Line(first, "\n".join(waiting))
                 waiting = []
         elif is_odd and _OPENED.search(line) and not _COMMENT.match(line):
-            waiting = [line]
+            waiting, first = [line], number
         elif line and not line.isspace():
             yield _Line(number, line)
     if waiting:
-        raise invalid(f"line {len(lines) + 1 - len(waiting)} has a quote that is not closed.")
+        raise invalid(f"line {first} has a quote that is not closed.")
 
 
 def _known_layout(text: str) -> str | None:
     """Return astropy's format for a layout without separators."""
     if "\nByte-by-byte Description of file" in text:
+        sections = re.split(r"\n(?:---|===)", text.partition("\nByte-by-byte Description of file")[2], maxsplit=3)
+        if len(sections) > 2 and sections[2].count("\n") > MAX_COLUMNS:  # quadratic in astropy
+            raise invalid(f"the description of its columns has more than {MAX_COLUMNS:,} lines.")
         return "ascii.cds"
     lines = [line for line in islice(text.splitlines(), 2000) if line.strip() and line[0] not in "\\#"]
     bars = [line.lstrip().startswith("|") for line in lines[:5]]
@@ -301,6 +307,9 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
     top = _split(rows[:4], separator)
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
     is_units = bool(top) and len(top[0]) == len(names) and all(map(_is_unit, top[0]))
+    written = [column for column, cell in enumerate(top[0] if top else ()) if cell.strip("-")]
+    if is_units and written:  # above a number, unlike the band g in a row without values
+        is_units = any(_is_number(cell) for cells in top[1:] for n, cell in enumerate(cells) if n in written)
     units = {}
     if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
         units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}
@@ -355,8 +364,12 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be separated: {len(frame):,} were read.")
-    texts = {str(name): column for name, column in frame.items() if is_text(column)}
-    frame = frame.assign(**{name: _fortran(_with_decimal_points(column, decimal)) for name, column in texts.items()})
+    changed = {
+        str(name): plain
+        for name, column in frame.items()
+        if is_text(column) and (plain := _cells(column, decimal)) is not column
+    }
+    frame = frame.assign(**changed) if changed else frame
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:
         cells = _read_with_pandas(text, names, width, separator, decimal, dtype=str)
@@ -384,22 +397,18 @@ def _read_with_pandas(
     return frame
 
 
-def _with_decimal_points(column: pd.Series, decimal: str) -> pd.Series:
-    """Replace decimal commas by points in a numeric column that pandas left as text, for instance because of limits."""
-    texts = column.dropna().astype(str).str.strip()
-    is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()
-    return column.str.replace(",", ".", regex=False) if is_numeric else column
-
-
-def _fortran(column: pd.Series) -> pd.Series:
-    """Parse Fortran exponents such as 0.59D+05; other text stays, stripped of spaces."""
-    cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
-    filled = cells.dropna()
-    if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
-        return cells
-    if filled.empty or not filled.str.fullmatch(_FORTRAN).any() or filled.str.contains("[<>]").any():
-        return cells
-    return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
+def _cells(column: pd.Series, decimal: str) -> pd.Series:
+    """Strip text; if all of it is numbers, write decimal points and parse Fortran's exponents, as in 0.59D+05."""
+    given = column.tolist()  # much faster than the methods of pandas in a table with many columns
+    cells = [cell.strip() if isinstance(cell, str) else cell for cell in given]
+    numbers = [cell for cell in cells if isinstance(cell, str) and _is_number(cell)]
+    if numbers and len(numbers) == column.count():
+        if decimal == ",":
+            cells = [cell.replace(",", ".") if isinstance(cell, str) else cell for cell in cells]
+        text = "".join(numbers)
+        if "d" in text.lower() and not any(mark in text for mark in "<>="):
+            return pd.Series([number_of(cell) if isinstance(cell, str) else np.nan for cell in cells])
+    return column if cells == given else pd.Series(cells, dtype=column.dtype)
 
 
 def _may_be_rounded(column: pd.Series) -> bool:

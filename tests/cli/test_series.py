@@ -35,6 +35,14 @@ def test_find_prints_a_table(run, series):
     assert "other star" in lines[-1]
 
 
+def test_find_takes_several_values_of_a_criterion(run, series, admin):
+    names = [admin.get(f"/api/photometric_series/{number}").json()["data"]["series_name"] for number in series]
+    expected = [number for number, name in zip(series, names, strict=True) if name == names[0]]
+    for text in (f"{names[0]},none", f'none,"{names[0]}"', names[0]):
+        lines = run("find", "--series-name", text, "--sort-by", "id").stdout.splitlines()[1:]
+        assert [int(line.split()[0]) for line in lines] == expected
+
+
 def test_find_fits_a_narrow_terminal(run, series, monkeypatch):
     monkeypatch.setattr("photseries.cli.find._width", lambda: 30)
     lines = run("find").stdout.splitlines()

@@ -3,13 +3,14 @@
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from photseries.client import Client, Outcome, Uploaded
-from photseries.errors import QuotaExceededError
+from photseries.errors import InvalidError, QuotaExceededError
 from tests.support import DATA, TESS, columns, macho, recipe_read
 
 FIELDS = ("--obj-id", "star", "--instrument-id", 7, "--ra", 10, "--dec", -20, "--exp-time", 120, "--filter", "ztfg")
@@ -302,8 +303,9 @@ def requests(metrics):
 def test_an_upload_that_ends_early_links_to_the_page_about_errors(run, world, tmp_path, monkeypatch):
     error = QuotaExceededError("The quota of admin is 2 series.")
     error.help = "http://host/docs/reference/errors.html#quota-exceeded"
-    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([Outcome(0, None, None, error)]))
     folder = written(tmp_path / "night", ["a.csv", "b.csv"])
+    item = (folder / "a.csv", {})
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([Outcome(0, item, None, error)]))
     outcome = run("upload", folder, *FIELDS, status=2)
     assert outcome.stderr.splitlines()[-1] == (
         "photseries: The quota of admin is 2 series. 0 of 2 files are done. Repeat the command to continue. "
@@ -320,3 +322,10 @@ def test_files_are_counted_once_however_many_series_they_contain(run, world, tmp
     outcome = run("upload", folder, *FIELDS, status=2)
     assert "1 of 2 files are done." in outcome.stderr
     assert "5 created" in outcome.stderr
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([*made, replace(quota, index=0, item=(file, {}))]))
+    assert "0 of 2 files are done." in run("upload", folder, *FIELDS, status=2).stderr
+    failed = Outcome(0, (file, {}), None, InvalidError("No row has a magnitude."))
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([*made, failed, *made, quota]))
+    assert "0 of 2 files are done." in run("upload", folder, *FIELDS, status=2).stderr
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([*made, failed]))
+    run("upload", file, *FIELDS, status=1)

@@ -54,6 +54,15 @@ def test_values_are_encoded_as_query_arguments(value, text):
     assert len(parse(asked).restrictions) == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["obj_id", "rejected_object_ids", "series_name", "series_obj_id", "channel", "origin", "batch"]
+)
+def test_a_text_with_a_comma_is_one_value(name):
+    """It found the series of either part."""
+    for value, expected in (('night 1, "red"', ('night 1, "red"',)), (["a,b", " c"], ("a,b", " c"))):
+        assert [condition.value for condition in parse(arguments({name: value})).restrictions] == [expected]
+
+
 @pytest.mark.parametrize("scale", ["utc", "tai", "tt", "tdb"])
 def test_a_time_of_astropy_is_sent_with_its_scale(scale):
     first, last = (Time(day, format="mjd", scale=scale) for day in (60000.25, 60001.5))

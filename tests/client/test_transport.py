@@ -14,6 +14,7 @@ from photseries.errors import (
     AlteredError,
     DuplicateError,
     InvalidError,
+    LateError,
     OutcomeUnknownError,
     PhotseriesError,
     TooManyRequestsError,
@@ -128,9 +129,10 @@ def test_temporarily_refused_change_is_retried(client, between, fields):
         client.update(number, exp_time=4)
 
 
-def test_timed_out_query_is_not_retried(client, between):
-    between.fates = [answer(503, {"code": "too_slow"})]
-    with pytest.raises(TooSlowError):
+@pytest.mark.parametrize("error", [TooSlowError, LateError])
+def test_timed_out_query_is_not_retried(client, between, error):
+    between.fates = [answer(503, {"code": error.code})]
+    with pytest.raises(error):
         client.whoami()
     assert len(between.seen) == 1
 

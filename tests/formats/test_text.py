@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -85,6 +86,19 @@ def test_the_size_of_decompressed_content_is_limited():
     for damaged in (content[:20], b"BZh9 not", b"\xfd7zXZ\x00 not"):
         with pytest.raises(InvalidError, match="cannot be decompressed"):
             decompress(damaged)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_every_stream_of_a_compressed_file_is_read_or_refused(compress):
+    """The rows of a damaged second stream of bzip2 or xz were left out."""
+    first, second = compress(b"mjd,mag\n" + b"60000.5,15.5\n" * 20_000), compress(b"60001.5,16.5\n" * 200)
+    content = b"mjd,mag\n" + b"60000.5,15.5\n" * 20_000 + b"60001.5,16.5\n" * 200
+    assert decompress(first + second + bytes(8)) == content
+    damaged = bytearray(first + second)
+    damaged[len(first) + len(second) // 2] ^= 0xFF
+    for odd in (bytes(damaged), first + second[:-5], first + second[:3], first[:-3], first + b"junk"):
+        with pytest.raises(InvalidError, match="it is damaged, and cannot be decompressed"):
+            decompress(odd)
 
 
 def test_latin_1_is_read_with_a_warning():
@@ -210,3 +224,41 @@ def test_text_is_split_in_linear_time(text):
     with contextlib.suppress(InvalidError):
         read(text.format(""), "a.csv")
     assert time.process_time() - begun < 8
+
+
+@pytest.mark.parametrize(
+    ("row", "unit"),
+    [(",g,", None), ("-,g,-", None), ("d,,mag", "mag"), ("d,,", ""), (",g,15.2", None)],
+)
+def test_a_band_in_a_row_without_values_is_no_line_of_units(row, unit):
+    """The letter g is a unit as well, and the row was left out."""
+    frame = read(f"mjd,band,mag\n{row}\n59000.5,g,15.5\n59001.5,g,15.6\n".encode()).frame
+    assert frame["mjd"].dropna().tolist() == [59000.5, 59001.5]
+    assert len(frame) == (3 if unit is None else 2)
+
+
+def test_tables_out_of_all_proportion_are_refused_soon():
+    lines = "".join(f"                a line of a description {number}\n" for number in range(20_000))
+    cds = (
+        f"Title: t\nByte-by-byte Description of file: t.txt\n{'-' * 40}\n Bytes Format Units Label Explanations\n"
+        f"{'-' * 40}\n 1- 5 F5.0 d mjd time\n{{}} 7- 8 F2.0 mag mag magnitude\n{'-' * 40}\n59000 15\n59001 16\n"
+    )
+    assert read(cds.format("").encode()).frame["mag"].tolist() == [15, 16]
+    with pytest.raises(InvalidError, match="the description of its columns has more than 10,000 lines"):
+        read(cds.format(lines).encode())
+    with pytest.raises(InvalidError, match="line 2 has a quote that is not closed"):
+        read(b'mjd,mag\n59000,"15' + b"\n" * 100_000)
+
+
+def test_distant_cells_of_a_workbook_are_refused():
+    """The reader of workbooks allocates all cells between them, and its process was aborted."""
+    rows = [["mjd", "mag"], [59000.1, 15], [59000.2, 16]]
+    content = workbook(rows)
+    parts = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(parts, "w") as new:
+        for name in old.namelist():
+            far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
+    assert len(read(content, "a.xlsx").frame) == 2
+    with pytest.raises(InvalidError, match="its cells reach to column XFD and row 1,048,576: delete the distant ones"):
+        read(parts.getvalue(), "a.xlsx")

@@ -6,7 +6,8 @@ import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import IO, ClassVar, cast
 
 import orjson
 import zstandard
@@ -26,6 +27,12 @@ MAX_FIELDS_SIZE = 2
 
 #: Size of the pieces in which a body is inflated, each within the budget of memory [bytes].
 _PIECE = 4 * 1024 * 1024
+
+#: The content of a frame that is decompressed after a body, and the frame.
+_FURTHER = bytes(1000)
+_FURTHER_FRAME = zstandard.compress(_FURTHER)
+
+_Write = Callable[[bytes], object]
 
 
 class UploadHandler(BaseHandler):
@@ -80,15 +87,17 @@ class UploadHandler(BaseHandler):
                 yield raw
                 return
             inflated = io.BytesIO()  # whose value is no copy, unlike joined pieces
-            size = len(raw)  # what the content may have before it takes more room than the body
+
+            def write(piece: bytes) -> None:
+                length = inflated.tell() + len(piece)
+                if length > limit:
+                    raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
+                # The budget already includes the compressed body, whose room the content may take.
+                stack.enter_context(self._body.borrowed(max(0, length - max(len(raw), inflated.tell()))))
+                inflated.write(piece)
+
             try:
-                for piece in _INFLATERS[encoding](raw):
-                    length = inflated.tell() + len(piece)
-                    if length > limit:
-                        raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
-                    stack.enter_context(self._body.borrowed(max(0, length - size)))
-                    size = max(size, length)
-                    inflated.write(piece)
+                _INFLATERS[encoding](raw, write)
             except (zlib.error, zstandard.ZstdError, EOFError) as error:
                 raise InvalidError(f"The body is not {encoding}, as Content-Encoding states.") from error
             yield inflated.getvalue()
@@ -118,31 +127,34 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
     return {**fields_of_texts(decoded), "data": sent_files[0]}
 
 
-def _gunzipped(content: bytes) -> Iterator[bytes]:
+def _gunzip(content: bytes, write: _Write) -> None:
     stream = zlib.decompressobj(wbits=31)
     for start in range(0, len(content), _PIECE):
         part = content[start : start + _PIECE]
         while part and not stream.eof:
-            yield stream.decompress(part, _PIECE)
+            write(stream.decompress(part, _PIECE))
             part = stream.unconsumed_tail
         if stream.eof:
             if stream.unused_data or start + _PIECE < len(content):
                 raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
             return
-    yield stream.flush()
+    write(stream.flush())
     if not stream.eof:
         raise EOFError
 
 
-def _unzstd(content: bytes) -> Iterator[bytes]:
-    missing = zstandard.frame_content_size(content)  # -1 if the frame does not state it
-    with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
-        while piece := stream.read(_PIECE):
-            missing -= len(piece)
-            yield piece
-    if missing > 0:  # which the reader takes for the end
+def _unzstd(content: bytes, write: _Write) -> None:
+    """Decompress frames; a further frame shows whether the last one is complete, which zstandard does not say."""
+    target = SimpleNamespace(write=write)
+    stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_writer(cast("IO[bytes]", target))
+    stream.write(content)
+    further: list[bytes] = []
+    target.write = further.append
+    stream.write(_FURTHER_FRAME[:1])  # libzstd decodes a whole frame even if it is due to continue a header
+    stream.write(_FURTHER_FRAME[1:])
+    if b"".join(further) != _FURTHER:
         raise EOFError
 
 
-#: Content-Encoding -> function that yields the content in pieces.
-_INFLATERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {"gzip": _gunzipped, "zstd": _unzstd}
+#: Content-Encoding -> function that writes the content in pieces.
+_INFLATERS: Mapping[str, Callable[[bytes, _Write], None]] = {"gzip": _gunzip, "zstd": _unzstd}

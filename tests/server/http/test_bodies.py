@@ -10,6 +10,7 @@ import zlib
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 import zstandard
 
@@ -213,16 +214,34 @@ def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
 def test_compressed_bodies_are_inflated_in_pieces_of_any_size(monkeypatch, piece, content):
     monkeypatch.setattr(uploads, "_PIECE", piece)
     packed = gzip.compress(content)
-    assert b"".join(uploads._gunzipped(packed)) == content
-    assert b"".join(uploads._unzstd(zstandard.compress(content))) == content
+    pieces: list[bytes] = []
+    uploads._gunzip(packed, pieces.append)
+    assert b"".join(pieces) == content
     for length in (1, len(packed) // 2, len(packed) - 1):
         with pytest.raises(EOFError):
-            list(uploads._gunzipped(packed[:length]))
+            uploads._gunzip(packed[:length], pieces.append)
     for more in (b"x", packed):
         with pytest.raises(InvalidError, match="Bytes follow the end of the gzip stream"):
-            list(uploads._gunzipped(packed + more))
+            uploads._gunzip(packed + more, pieces.append)
     with pytest.raises(zlib.error):
-        list(uploads._gunzipped(b"not compressed"))
+        uploads._gunzip(b"not compressed", pieces.append)
+
+
+@pytest.mark.parametrize("states_size", [True, False])
+@pytest.mark.parametrize(
+    "content", [b"", b"a", bytes(3000), np.random.default_rng(1).bytes(3000), b"abc" * 2**17], ids=len
+)
+def test_zstd_frames_are_inflated_only_if_the_last_one_is_complete(states_size, content):
+    """Random bytes make a block that is not compressed: a cut one takes any further bytes as its content."""
+    pieces: list[bytes] = []
+    frame = zstandard.ZstdCompressor(write_content_size=states_size).compress(content)
+    uploads._unzstd(frame + frame, pieces.append)
+    assert b"".join(pieces) == content + content
+    assert max(map(len, pieces), default=0) <= 2**17
+    for length in {*range(1, min(30, len(frame))), *range(max(1, len(frame) - 30), len(frame)), len(frame) // 2}:
+        for cut in (frame[:length], frame + frame[:length]):
+            with pytest.raises((EOFError, zstandard.ZstdError)):
+                uploads._unzstd(cut, pieces.append)
 
 
 @pytest.mark.parametrize("length", [1, 5, 20, 1000, -1])
