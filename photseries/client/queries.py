@@ -93,7 +93,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif name in body:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
         elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
-            problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
+            problems[keyword] = [f"{keyword} has no time scale, but another time has one: give a Time, or time_scale."]
         elif keyword == "obj_id" and isinstance(value, str):
             body[name] = [value]  # the name of a source may contain commas
         elif value is not None:
@@ -239,7 +239,7 @@ def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
         raise InvalidError.of_field("position", problem) from error
     if not coordinates.keys().isdisjoint(remaining):
-        raise InvalidError.of_field("position", "position and ra or dec are given: leave one out.")
+        raise InvalidError.of_field("position", "position cannot be combined with ra or dec.")
     return coordinates | remaining
 
 

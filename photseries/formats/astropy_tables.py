@@ -83,7 +83,7 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
             units |= {} if unit is None else {name: unit}
         else:
             left_out.append(name)
-    warning = f"Left out, as a row holds more than one plain value: {', '.join(left_out)}."
+    warning = f"Left out, because a row has more than one value: {', '.join(left_out)}."
     options: dict[str, Any] = {"header": dict(table.meta), **beside}
     options["warnings"] = (*options.get("warnings", ()), *((warning,) if left_out else ()))
     return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **options)

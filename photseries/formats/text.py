@@ -126,7 +126,7 @@ def _comments_and_rows(text: str) -> tuple[list[_Line], list[_Line]]:
         raise invalid("there is no table in it: no line has cells.")
     longest = max(rows[: _SAMPLE + 1], key=lambda line: len(line.text))
     if len(longest.text) > _MAX_LINE:
-        raise invalid(f"line {longest.number} has {len(longest.text):,} characters, and is no row of a table.")
+        raise invalid(f"line {longest.number} has {len(longest.text):,} characters, so it is not a row of a table.")
     if _MPC.match(rows[0].text):
         raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     return comments, rows
@@ -172,7 +172,7 @@ def _require_aligned(text: str) -> None:
     for line in lines:
         here = {line.text[position : position + 1] for position in bars}
         if not here <= {"|", ""} and not here <= {" ", ""}:
-            raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
+            raise invalid(f"the cells of line {line.number} are not aligned with the bars of the header.")
 
 
 def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
@@ -350,7 +350,9 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     commas = [] if has_points else list(filter(_DECIMAL_COMMA.fullmatch, sample))
     decimal = "," if commas else "."
     if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
-        raise invalid(f"the comma in {commas[0]!r:.40} may be between thousands, or decimal: write numbers without it.")
+        raise invalid(
+            f"the comma in {commas[0]!r:.40} may separate thousands or be a decimal comma: write numbers without it."
+        )
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):

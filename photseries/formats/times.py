@@ -227,7 +227,7 @@ def _times_of_numbers(
     if not is_numeric(times):
         row, cell = _first_text(times)
         raise invalid(
-            f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {format_name} are numbers."
+            f"The column {column.name!r} contains {cell!r:.40} in row {row}, but times as {format_name} are numbers."
         )
     about = {} if time_survey is None else time_survey.times
     if format_name is not None:

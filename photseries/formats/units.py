@@ -130,7 +130,7 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
         factors |= {error: _ratio(error, units[error], units[flux])}
     for name in factors:
         if not is_numeric(frame[name]):
-            raise invalid(f"The column {name!r} is in {units[name]} and holds text: convert it.")
+            raise invalid(f"The column {name!r} is in {units[name]} and contains text: convert it.")
     return frame.assign(**{name: frame[name] * factor for name, factor in factors.items()}) if factors else frame
 
 

@@ -329,9 +329,9 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
     """Refuse a token with more permissions, or a later expiry, than the token that creates it."""
     if more := [name for name in values["permissions"] if not principal.may(name)]:
-        raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot give it.")
+        raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot grant it.")
     if principal.expires_at is not None and values.get("expires_at", principal.expires_at) > principal.expires_at:
-        message = f"Must not be after the end of your token, {principal.expires_at.isoformat()}."
+        message = f"Must not be later than your token expires, {principal.expires_at.isoformat()}."
         raise InvalidError(f"expires_at: {message}", fields={"expires_at": [message]})
 
 

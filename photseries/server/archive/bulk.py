@@ -149,7 +149,7 @@ class BulkUpload:
             When a part is not available; the series of the last list that was yielded have this error.
         """
         if options.abort and options.if_exists == "replace":
-            message = "ifExists=replace cannot be combined with onError=abort: a replaced series cannot be taken back."
+            message = "ifExists=replace cannot be combined with onError=abort: a replacement cannot be undone."
             raise InvalidError(message, fields={"onError": [message]})
         writer = BulkWriter(self._catalogue, self._blobs, principal)
         run = _Run(self._catalogue, writer, self._archive, principal, options)

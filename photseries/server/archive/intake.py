@@ -93,7 +93,7 @@ class Intake:
                     if "owner_id" in decoded.metadata:  # a file of the service, which omits some defaults
                         file_metadata = {**with_defaults({}), **file_metadata}
                     return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
-            raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
+            raise _bad_data("data must be an object of columns, or the base64 text of an HDF5 file.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
@@ -232,7 +232,7 @@ class Intake:
             When there is none; it names the problems of the fields too.
         """
         if upload.frame is None:
-            missing = _bad_data("Must supply data as an object of columns, or as an HDF5 file in base64.")
+            missing = _bad_data("Must supply data: an object of columns, or the base64 text of an HDF5 file.")
             self._raise_with_others(principal, upload.fields, missing)
         return upload.frame
 

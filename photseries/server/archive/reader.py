@@ -209,7 +209,7 @@ class SeriesReader:
         except DamagedError:
             metadata = None
         if blob is None or metadata is None:
-            raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
+            raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is no longer kept.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
         return SeriesRecord(blob, revision, 0, orjson.dumps(fields), is_past=True)

@@ -27,6 +27,7 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.marks import MarkRow
 from photseries.server.faults import reached
 from photseries.server.storage.contract import Store
+from photseries.server.storage.keys import MARK
 
 __all__ = ["OWNER_KEY", "Mark", "Ownership", "claim_store"]
 
@@ -170,8 +171,8 @@ class Ownership:
 
     def _refusal(self) -> NotAdoptedError:
         return NotAdoptedError(
-            f"{self._called} was last used by another copy of this database, so nothing is written or removed. Its "
-            f"operator has to stop the other one and run `{self._remedy}`."
+            f"{self._called} was last used by another copy of this database, so nothing is written or removed. The "
+            f"operator must stop the other copy and run `{self._remedy}`."
         )
 
 
@@ -180,7 +181,7 @@ def _decode(content: bytes) -> Mark:
     try:
         return Mark(**orjson.loads(content))
     except (orjson.JSONDecodeError, TypeError):
-        raise StartError("The mark of the store is not one that photseries wrote. Look at it, or remove it.") from None
+        raise StartError(f"photseries did not write the mark of the store ({MARK}). Check it, or remove it.") from None
 
 
 def _new_turn() -> str:

@@ -138,7 +138,7 @@ def require_active(connection: Connection, user_id: int) -> None:
     InvalidError
     """
     if connection.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True)) is False:
-        message = f"User {user_id} is deactivated, so no token would be valid: make another user."
+        message = f"User {user_id} is deactivated, so no token would be valid: choose another user."
         raise InvalidError(message, fields={"user_id": [message]})
 
 

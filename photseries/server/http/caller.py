@@ -93,7 +93,7 @@ class Caller:
             and before.group_ids <= now.group_ids
             and before.stream_ids <= now.stream_ids
         ):
-            raise ForbiddenError("You lost rights during this request. Send it again.")
+            raise ForbiddenError("You lost a permission, a group or a stream during this request. Send it again.")
 
     def remember(self) -> None:
         """Remember the credential, and whether it is valid, for later requests."""

@@ -168,11 +168,11 @@ class _Layout:
     def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
         if unknown and request.by:
-            raise InvalidError(f"The column {unknown[0]!r:.80} holds lists; in a long body a cell is one value.")
+            raise InvalidError(f"The column {unknown[0]!r:.80} contains lists; in a long body a cell is one value.")
         if unknown:
             raise InvalidError(
                 f"Unknown keys in metadata: {unknown[:10]}. In a nested body each column is a field of the series, or "
-                "holds lists; send 'by' for a long body."
+                "contains lists; send 'by' for a long body."
             )
         for kind in (self.table, self.fields):
             called = [self.names[index] for index in kind]
@@ -340,7 +340,7 @@ def _uniform(
         slab_fields = {name: values[start:stop] for name, values in fields.items()}
         bad = [name for name, has in holed.items() if has[start] and pa.types.is_boolean(flat[name].type)]
         if bad:
-            message = f"The column {bad[0]!r:.80} holds nulls among true and false; a bool column has no null."
+            message = f"The column {bad[0]!r:.80} contains nulls among true and false; a bool column has no null."
             yield from (
                 Slab([0], {}, {name: values[index : index + 1] for name, values in slab_fields.items()}, message)
                 for index in range(stop - start)
@@ -357,7 +357,9 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
-        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much.")
+        yield Slab(
+            [0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much. Send several bodies."
+        )
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
@@ -503,7 +505,7 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest
 
 def _rows_apart_error(request: BulkRequest) -> InvalidError:
     return InvalidError(
-        f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
+        f"The rows of a series must be adjacent in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."
     )
 

@@ -104,8 +104,8 @@ def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading
     if len(readings) > 1:
         column = options.split_by
         raise invalid(
-            f"split_by makes {len(readings)} series, and a request stores one: select the rows of each in place of it, "
-            f"as by where={column}={readings[0].part}."
+            f"split_by makes {len(readings)} series, and a request stores one: select the rows of one instead, "
+            f"for example by where={column}={readings[0].part}."
         )
     return readings[0]
 

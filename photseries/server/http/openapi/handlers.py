@@ -14,7 +14,7 @@ from photseries.server.http.etags import send_document
 
 __all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 
-_IF_NONE_MATCH = Header("If-None-Match", "Nothing but 304 when it is still this one.", '"5f3c"', {"ETag": "Its name."})
+_IF_NONE_MATCH = Header("If-None-Match", "Return only 304 if this ETag is current.", '"5f3c"', {"ETag": "Its name."})
 
 
 class Documents:
