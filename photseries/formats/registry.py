@@ -64,7 +64,7 @@ class Writer:
     write : callable
         Writes a table and the metadata of its series as bytes.
     types, units, metadata, loses : str
-        For the documentation: which types, units and metadata are kept, and what is lost.
+        For the documentation: the kept types, units and metadata, and the losses.
     warning : str
         A warning for users who save a series: an upload of the file does not restore it.
     """

@@ -28,7 +28,7 @@ __all__ = [
     "plot_values",
 ]
 
-#: What a point is; the number of a kind is its place.
+#: The kinds of points; a kind's number is its index.
 PointKind = Literal["detected", "undetected", "unknown", "flagged"]
 POINT_KINDS: Final[tuple[PointKind, ...]] = get_args(PointKind)
 DETECTED, UNDETECTED, UNKNOWN, FLAGGED = range(4)

@@ -145,7 +145,7 @@ class Accounts:
         return self._create(principal, "sources", body)
 
     def create_token(self, principal: Principal, body: Mapping[str, object]) -> dict[str, Any]:
-        """Create a token for the caller with at most the rights of the caller's token or, as admin, for ``user_id``.
+        """Create a token for the caller with at most the permissions of its token or, as admin, for ``user_id``.
 
         Raises
         ------

@@ -31,7 +31,7 @@ from photseries.server.archive.problems import Problems
 from photseries.server.archive.uploads import InBlock, NewSeries, SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.references import NOTHING, References, look_up_many, look_up_references
-from photseries.server.catalogue.registries import place
+from photseries.server.catalogue.registries import location
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.schemas.metadata import MetadataSchema, load_metadata
@@ -206,7 +206,7 @@ class Intake:
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
         problems.raise_any()
         with self._catalogue.reading() as connection:
-            longitude = place(connection, checked.metadata["instrument_id"]).get("longitude")
+            longitude = location(connection, checked.metadata["instrument_id"]).get("longitude")
         checked = replace(checked, references=replace(NOTHING, longitude=longitude or 0.0))
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 

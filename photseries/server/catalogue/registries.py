@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.fields import REFERENCES
-from photseries.lightcurve.barycentre import PLACE
+from photseries.lightcurve.barycentre import LOCATION
 from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.models import (
     SERIES,
@@ -186,9 +186,9 @@ def get(connection: Connection, principal: Principal, kind: str, identity: int |
     return None if row is None else dict(row)
 
 
-def place(connection: Connection, instrument_id: int) -> dict[str, float | None]:
+def location(connection: Connection, instrument_id: int) -> dict[str, float | None]:
     """Return the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
-    columns = [getattr(Instrument, name) for name in PLACE]
+    columns = [getattr(Instrument, name) for name in LOCATION]
     row = connection.execute(select(*columns).where(Instrument.id == instrument_id)).mappings().one_or_none()
     return dict(row or {})
 

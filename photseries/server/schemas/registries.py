@@ -125,7 +125,7 @@ class UserChangeSchema(Schema):
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class PlaceSchema(_LocatedEntry):
+class InstrumentChangeSchema(_LocatedEntry):
     """A change of an instrument: name, location."""
 
     name = Text()
@@ -148,7 +148,7 @@ CHANGES: Mapping[str, Schema] = {
     "users": UserChangeSchema(),
     "groups": MembersSchema(),
     "streams": MembersSchema(),
-    "instrument": PlaceSchema(),
+    "instrument": InstrumentChangeSchema(),
 }
 
 

@@ -30,7 +30,7 @@ from photseries.server.principal import Requirement
 
 __all__ = ["ERROR", "errors_of", "responses"]
 
-#: What every request that looks at the database can be answered.
+#: The errors of every request that queries the database.
 DATABASE = (DatabaseAwayError, LockTimeoutError, TooManyConnectionsError, TooSlowError)
 
 _REQUEST_ID = "0f8fad5bd9cb469fa165708677289505"
