@@ -56,7 +56,7 @@ def whoami(client: Client, as_json: bool) -> None:
 @json_option
 @connected
 def usage(client: Client, as_json: bool) -> None:
-    """Print the number of series, bytes and quotas (0: none) of the user; with System admin, of all users."""
+    """Print the series, bytes and quotas (0: none) of the user; with System admin, of all users."""
     result = client.usage()
     limits = {f"quota_{name}": limit for name, limit in result["limits"].items()}
     print_entries(result if as_json else [{**used, **limits} for used in result["usage"]], as_json)

@@ -235,7 +235,7 @@ def _refuse(message: str) -> NoReturn:
 def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]:
     """Build one column; raise ValueError with its problem."""
     if "\0" in name or len(name.encode()) > limits.column_name:
-        raise ValueError(f"has a name that contains a NUL character or more than {limits.column_name} bytes")
+        raise ValueError(f"has a name with a NUL or more than {limits.column_name} bytes")
     if not isinstance(values, list | np.ndarray):
         raise ValueError("must be a list")  # noqa: TRY004  collected by decode
     if len(values) > limits.rows:

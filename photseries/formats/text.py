@@ -350,9 +350,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     commas = [] if has_points else list(filter(_DECIMAL_COMMA.fullmatch, sample))
     decimal = "," if commas else "."
     if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
-        raise invalid(
-            f"the comma in {commas[0]!r:.40} may separate thousands or be a decimal comma: write numbers without it."
-        )
+        raise invalid(f"the comma in {commas[0]!r:.40} may separate thousands or decimals: write numbers without it.")
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):

@@ -137,9 +137,7 @@ def _check_name(name: object, limits: Limits) -> None:
     if not isinstance(name, str):
         raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
     if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
-        raise ValueError(
-            f"has a name that contains a NUL character, an unpaired surrogate or more than {limits.column_name} bytes"
-        )
+        raise ValueError(f"has a name with a NUL, an unpaired surrogate or more than {limits.column_name} bytes")
 
 
 def _storable(column: pd.Series, texts: set[str]) -> Array:

@@ -193,9 +193,7 @@ def _jsonable(value: object) -> object:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UnreadableFileError(
-                "The metadata of the HDF5 file contains bytes that are not UTF-8 text."
-            ) from error
+            raise UnreadableFileError("The metadata of the HDF5 file has bytes that are not UTF-8 text.") from error
     return value
 
 

@@ -215,6 +215,4 @@ def _require_references(connection: Connection, principal: Principal, values: di
     missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not exists.get(name, True)}
     if missing:
         named = ", ".join(f"{name} {values[name]}" for name in missing)
-        raise MissingReferenceError(
-            f"First create the deleted entries again, with the same ids: {named}.", fields=missing
-        )
+        raise MissingReferenceError(f"First create these again with the same ids: {named}.", fields=missing)

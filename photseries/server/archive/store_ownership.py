@@ -27,7 +27,6 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.marks import MarkRow
 from photseries.server.faults import reached
 from photseries.server.storage.contract import Store
-from photseries.server.storage.keys import MARK
 
 __all__ = ["OWNER_KEY", "Mark", "Ownership", "claim_store"]
 
@@ -181,7 +180,7 @@ def _decode(content: bytes) -> Mark:
     try:
         return Mark(**orjson.loads(content))
     except (orjson.JSONDecodeError, TypeError):
-        raise StartError(f"photseries did not write the mark of the store ({MARK}). Check it, or remove it.") from None
+        raise StartError("photseries did not write the mark in the store. Check it, or remove it.") from None
 
 
 def _new_turn() -> str:

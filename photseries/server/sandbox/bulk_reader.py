@@ -357,9 +357,7 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
-        yield Slab(
-            [0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much. Send several bodies."
-        )
+        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON. Shorten them.")
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
