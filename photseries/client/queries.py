@@ -67,7 +67,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     ----------
     criteria : Criteria or mapping of str to object
         Texts, numbers, booleans, dates and times, and lists or arrays of these; None is left out. A time of astropy is
-        sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one. A Quantity is
+        sent as MJD with its scale as ``timeScale``, and then every time of the criteria must be one. A Quantity is
         sent in the unit of its criterion, and the SkyCoord ``position`` as ``ra`` and ``dec``.
 
     Returns
@@ -193,7 +193,7 @@ def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     Raises
     ------
     InvalidError
-        When a Quantity has a unit of another kind, or the position is no SkyCoord or pair of numbers.
+        When a Quantity has a unit of another kind, or the position is neither a SkyCoord nor a pair of numbers.
     """
     units = {name: FIELDS[name].unit if name in FIELDS else None for name in fields}
     plain = {name: in_unit(value, units.get(name), name) for name, value in _with_position(fields).items()}

@@ -51,8 +51,8 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
     Parameters
     ----------
     table : astropy.table.Table or mapping of columns
-        Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns that hold more than
-        one plain value a row are left out with a warning.
+        Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns with more than one
+        plain value per row are left out with a warning.
     **beside
         Further attributes of :class:`Table` from the file.
 

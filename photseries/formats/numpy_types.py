@@ -57,8 +57,8 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Parameters
     ----------
     frame : DataFrame
-        Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 does not
-        hold to the last digit become text. Columns of lists are left out.
+        Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 cannot
+        represent exactly become text. Columns of lists are left out.
 
     Returns
     -------

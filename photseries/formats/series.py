@@ -85,8 +85,8 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     Returns
     -------
     tuple of Reading
-        One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are as
-        they were; names known to the service stay.
+        One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are
+        unchanged; names known to the service stay.
 
     Raises
     ------

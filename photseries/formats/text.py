@@ -64,7 +64,7 @@ _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
 _ALCDEF: Final = ("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME")
 _DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|"}
 _SAMPLE: Final = 50  # rows sampled to detect the separator
-_MAX_LINE: Final = 2**20  # [characters]; a longer line is no row of a table
+_MAX_LINE: Final = 2**20  # [characters]; a longer line is not a row of a table
 #: The beginning of a JSON document with columns or rows.
 _JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
 

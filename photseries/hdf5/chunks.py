@@ -79,7 +79,7 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
     Raises
     ------
     UnreadableFileError
-        As said.
+        When there is such a chunk.
     """
     if sorted(span.row for span in spans) != list(starts):
         raise UnreadableFileError("its table lacks or repeats chunks")

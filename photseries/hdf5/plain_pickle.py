@@ -59,7 +59,7 @@ def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> obj
     try:
         value = machine.run(data)
     except (ValueError, IndexError, OverflowError) as error:
-        # pickletools raises these on bytes that are no pickle, and so does a pop from the empty stack.
+        # pickletools raises these on bytes that are not a pickle, as does a pop from the empty stack.
         raise UnreadableFileError("a pickle in it is damaged") from error
     return _Tree(limits).plain(value, 0)
 

@@ -65,8 +65,8 @@ class LightCurve:
     mjd : ndarray
         Times [d].
     flux, fluxerr : ndarray
-        Fluxes and their errors [uJy, or the unit of the table if that is no flux density]; NaN for magnitudes that are
-        not AB.
+        Fluxes and their errors [uJy, or the unit of the table if that is not a flux density]; NaN for magnitudes that
+        are not AB.
     mag, magerr : ndarray
         Magnitudes and their errors [mag]; NaN for fluxes without a conversion.
     """

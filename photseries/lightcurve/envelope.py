@@ -133,7 +133,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     mjd, value, error : ndarray of float64, shape (n,)
         Sorted by time; rows without a value are left out.
     kind : ndarray of int64, shape (n,)
-        Places in :data:`POINT_KINDS`.
+        Indices in :data:`POINT_KINDS`.
     width : int
         The number of columns.
     max_points : int

@@ -121,9 +121,9 @@ def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SE
 
     Notes
     -----
-    The multi-band periodogram of VanderPlas & Ivezic (2015, ApJ 812, 18, section 4.2) with no term in common: the part
-    of the chi squared of all light curves that a sinusoid for each takes away. A light curve without errors gets its
-    standard deviation.
+    The multi-band periodogram of VanderPlas & Ivezic (2015, ApJ 812, 18, section 4.2) without a shared base model: the
+    fraction of the chi squared of all light curves that one sinusoid per light curve removes. A light curve without
+    errors gets its standard deviation.
     """
     curves: list[LombScargle] = []
     shares, times = [], []

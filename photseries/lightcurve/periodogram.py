@@ -43,7 +43,7 @@ class SearchOptions:
     max_peaks : int
         Maximum number of peaks to list.
     seconds : float
-        The time that the search may take, held to about a second.
+        The time limit of the search, accurate to about a second.
     """
 
     min_period: float | None = None

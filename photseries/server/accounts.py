@@ -28,7 +28,7 @@ __all__ = ["OPERATOR", "PREFIX_LENGTH", "RESOURCES", "Accounts"]
 #: The kinds of entries, as spelled in paths and on the command line.
 RESOURCES: tuple[str, ...] = tuple(registries.TABLES)
 
-#: The principal of operator commands: may do everything, is no member of a group or stream.
+#: The principal of operator commands: may do everything, but is not a member of any group or stream.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
 
 #: Length of the public prefix of a token, which the database, lists and the log contain.

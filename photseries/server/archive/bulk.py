@@ -75,7 +75,7 @@ class BulkOptions:
     dry_run : bool
         Store nothing.
     fields : mapping
-        Fields that all series share; they win over columns.
+        Fields that all series share; they override columns.
     """
 
     media: str

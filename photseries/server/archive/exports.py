@@ -156,9 +156,9 @@ class Exporter:
         NotInstalledError
             When the service cannot write the format.
         InvalidError
-            When no series has a requested column, or HDF5 cannot hold that many.
+            When no series has a requested column, or HDF5 cannot store that many.
         DamagedError
-            While iterating, when the file of a series is missing or altered: the pieces so far are no whole file.
+            While iterating, when the file of a series is missing or altered: the pieces so far are not a complete file.
         UnavailableError
             When a part is not available, or the disk has no room for temporary files.
         """

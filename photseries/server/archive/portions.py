@@ -25,7 +25,7 @@ PORTION: Final = 250
 PORTION_BYTES: Final = 16 * 1024 * 1024
 
 #: Rows of the tables of a block together, unless one table is longer: with more, temporary arrays leave the caches, and
-#: each is mapped anew, which doubles the time of the statistics.
+#: each is mapped again, which doubles the time of the statistics.
 BLOCK: Final = 65_536
 
 

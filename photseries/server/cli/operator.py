@@ -96,7 +96,7 @@ def serve_on(
     orphaned : int, optional
         A descriptor at whose end the service stops, too.
     prepare : callable
-        What is done before, with the services.
+        Called before with the services.
     """
     with open_services(config) as services:
         token = services.accounts.bootstrap(services.token_file)

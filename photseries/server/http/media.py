@@ -61,7 +61,7 @@ def content_length(headers: Mapping[str, str]) -> int:
     Raises
     ------
     InvalidError
-        When it is no number, or there are several different ones (RFC 9110, 8.6).
+        When it is not a number, or differs between several headers (RFC 9110, 8.6).
     """
     lengths = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
     length = lengths.pop()

@@ -48,7 +48,7 @@ class ThreadPool(ThreadPoolExecutor):
         self.turns = Turns(number, max(1, number - 1))
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call a function in a thread; the future raises RuntimeError for a BaseException that is no Exception."""
+        """Call a function in a thread; the future raises RuntimeError for a BaseException that is not an Exception."""
         return super().submit(_without_panic, function, *args, **kwargs)
 
     def end(self, deadline: float) -> bool:

@@ -79,7 +79,7 @@ class UploadHandler(BaseHandler):
             if encoding == "identity" or not raw:
                 yield raw
                 return
-            inflated = io.BytesIO()  # whose value is no copy, unlike joined pieces
+            inflated = io.BytesIO()  # whose value is not a copy, unlike joined pieces
             size = len(raw)  # what the content may have before it takes more room than the body
             try:
                 for piece in _INFLATERS[encoding](raw):

@@ -62,7 +62,7 @@ def read(image: memoryview, limits: Limits) -> FileContent:
     Parameters
     ----------
     image : memoryview
-        The length of a request (8 bytes), the request as JSON (``name`` of the file, ``options`` of reading, ``fields``
+        The length of a request (8 bytes), the request as JSON (``name`` of the file, read ``options``, ``fields``
         that the user gives, ``points`` of the light curve of a description, None to read), and the file.
     limits : Limits
 
