@@ -14,8 +14,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make TARGET [ARGS="..."], where TARGET is one of'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r verb text; do \
-		printf '  %-14s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  %-14s %s\n' "$$target" "$$text"; done
 
 setup: ## Create or update the Python environment in .venv.
 	@tools/setup.sh

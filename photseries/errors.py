@@ -53,7 +53,7 @@ class PhotseriesError(Exception):
     Parameters
     ----------
     message : str
-        What was wrong and what to do, for the person who caused it. It is sent to clients: no paths, no SQL.
+        The problem and the remedy, for the user. It is sent to clients, so it contains no paths and no SQL.
     fields : mapping of str to list of str, optional
         The problems by name of the field or query parameter.
     details : mapping, optional

@@ -34,19 +34,19 @@ def needs(package: str) -> None:
     Raises
     ------
     StartError
-        When it is not there.
+        When it is not installed.
     """
     if not is_installed(package):
         raise StartError(f"This needs {package}, which is not installed: pip install '{extra_of(package)}'.")
 
 
 def require(package: str | None, purpose: str) -> None:
-    """Refuse to write something for somebody else without the package for it, if it needs one.
+    """Refuse to write a format for a client if its package, if any, is not installed.
 
     Raises
     ------
     NotInstalledError
-        When it is not there.
+        When it is not installed.
     """
     if package is not None and not is_installed(package):
         raise NotInstalledError(

@@ -23,15 +23,15 @@ __all__ = [
     "suggestion",
 ]
 
-#: How many names, and how much of each, a message repeats of what a client sent.
+#: Maximum number of a client's names in a message, and their maximum length [characters].
 _MAX_NAMES, _MAX_NAME_LENGTH = 10, 60
 
-#: How long the name of a file may be without its suffix; file systems allow 255 bytes.
+#: Maximum length of a file name without its suffix; file systems allow 255 bytes.
 _MAX_STEM_LENGTH = 200
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text can be written as UTF-8: JSON and Python let halves of surrogate pairs stand alone."""
+    """Return whether a text can be encoded as UTF-8; JSON and Python allow unpaired surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -40,12 +40,12 @@ def is_unicode(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
+    """Escape and truncate an untrusted text for a line of the log."""
     return quote(text[:200], safe="/:@+,&=-._~")
 
 
 def escape_unprintable(text: str) -> str:
-    """Return a text with backslash escapes for line ends and whatever else is not printable."""
+    """Return a text with backslash escapes for unprintable characters, line ends included."""
     if text.isprintable():
         return text
     return "".join(

@@ -26,7 +26,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
             "photseries.cli.doctor", "Print the facts for a bug report: versions, the service, the user."
         ),
         "usage": CommandEntry(
-            _LOGIN, "Print the series, bytes and quotas (0: none) of the user, for System admin of all users."
+            _LOGIN, "Print the series, bytes and quotas (0: none) of the user; with System admin, of all users."
         ),
         "inspect": CommandEntry(
             "photseries.cli.inspect", "Print how each file is read and the command that uploads it; send nothing."

@@ -25,7 +25,7 @@ url_option = click.option(
 def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[..., None]:
     """Add the options ``--url`` and ``--retries`` to a command, and pass it a client as first argument.
 
-    There is no option for the token: the arguments of a process can be read by everybody on its machine.
+    There is no option for the token: every user of the machine can read the arguments of a process.
     """
 
     @url_option

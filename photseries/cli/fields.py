@@ -48,7 +48,7 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the fields that were given out of the options of a command."""
+    """Remove the options of fields from those of a command, and return the given ones."""
     settings: Iterable[tuple[str, object]] = options.pop("settings")
     fields = {name: options.pop(name) for name in SETTABLE}
     return {name: value for name, value in fields.items() if value is not None} | dict(settings)

@@ -32,7 +32,7 @@ def login(url: str | None, token_stdin: bool) -> None:
 
     if url is None:
         if token_stdin:
-            raise click.UsageError("--token-stdin requires the URL as argument.")
+            raise click.UsageError("--token-stdin requires the URL as an argument.")
         url = click.prompt("URL of the service")
     token = sys.stdin.readline().strip() if token_stdin else click.prompt("Token", hide_input=True).strip()
     with reported():
@@ -56,7 +56,7 @@ def whoami(client: Client, as_json: bool) -> None:
 @json_option
 @connected
 def usage(client: Client, as_json: bool) -> None:
-    """Print the series, bytes and quotas (0: none) of the user, for System admin of all users."""
+    """Print the series, bytes and quotas (0: none) of the user; with System admin, of all users."""
     result = client.usage()
     limits = {f"quota_{name}": limit for name, limit in result["limits"].items()}
     print_entries(result if as_json else [{**used, **limits} for used in result["usage"]], as_json)

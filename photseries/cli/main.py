@@ -25,7 +25,7 @@ GROUP = "photseries.commands"
 #: The server's commands need the dependencies of the server, and represent text like it.
 SERVER = "photseries.server."
 
-#: The exit status of a program that writes to a pipe which nobody reads, as shells report it.
+#: The exit status of a program that SIGPIPE ended, as shells report it.
 SIGPIPE_STATUS: Final = 141
 
 
@@ -79,7 +79,7 @@ class Commands(click.Group):
             raise
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; end quietly, as programs of the shell do, when the reader of the output has gone away."""
+        """Run a command; end without a message when the reader of a pipe has closed it."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

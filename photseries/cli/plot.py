@@ -14,10 +14,10 @@ from photseries.lightcurve.photometry import FloatArray
 __all__ = ["TerminalAxis", "drawn"]
 
 
-#: The numbers drawn are below this, so that a difference of two is finite.
+#: Plotted values are smaller than this, so that their differences are finite.
 _MAX_VALUE = 1e300
 
-#: Numbers that differ by less are equal here: a step between them may be too small for a float.
+#: Smaller differences count as zero, because a step between ticks could underflow.
 _NARROWEST = 1e-290
 
 _BLANK = 0x2800
@@ -28,7 +28,7 @@ _DOWN, _ACROSS = _BITS.shape
 
 @dataclass(frozen=True)
 class TerminalAxis:
-    """An axis from the first to the last of its dots, which may run against the numbers, as magnitudes do."""
+    """An axis with values at its first and last dot; ``first`` may be the larger one, as for magnitudes."""
 
     first: float
     last: float
@@ -36,7 +36,7 @@ class TerminalAxis:
 
     @classmethod
     def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> TerminalAxis:
-        """Make the axis that holds all values with a margin; equal ones are in the middle of an axis of some length."""
+        """Make an axis that contains all values with a margin; equal values are in its middle."""
         low, high = float(values.min()) - margin, float(values.max()) + margin
         if not high - low > _NARROWEST:
             margin = max(abs(low) * 1e-6, 1e-6)

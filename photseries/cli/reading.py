@@ -67,7 +67,7 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_reading(options: dict[str, Any], *, reads: bool = True) -> ReadOptions:
-    """Take the options of reading out of the options of a command; ``reads`` is whether it reads a table."""
+    """Remove the read options from those of a command, and return them; ``reads``: whether it reads a table."""
     values = {name: options.pop(name) for name in OPTIONS}
     values |= {name: options.pop(name) for name in SHARED if options.get(name) is not None} if reads else {}
     options |= {name: None for name in SHARED if name not in options}

@@ -133,7 +133,7 @@ def purge(client: Client, series_id: int, history: bool, yes: bool, if_match: in
     """Permanently remove the earlier revisions of a series, even a deleted one, after confirmation."""
     if not yes:
         _require_terminal()
-        click.confirm(f"Remove the values and files of earlier revisions of series {series_id} for good?", abort=True)
+        click.confirm(f"Remove the earlier revisions of series {series_id} permanently?", abort=True)
     client.purge_history(series_id, if_match=if_match)
 
 

@@ -50,14 +50,14 @@ def table_lines(
     columns : sequence of str
         The names of the columns, the more important first.
     width : int or None
-        As many columns are written as this many cells of a terminal hold, but at least one; None: all.
+        Width of the terminal [characters]: as many columns are written as fit, but at least one; None: all.
     units : mapping of str to str or None, optional
         The units of some columns, for the head.
 
     Yields
     ------
     str
-        The lines, the head first; numbers stand to the right.
+        The lines, the head first; numbers are right-aligned.
     """
     room = width
     chosen: list[list[str]] = []

@@ -67,8 +67,8 @@ def answer_of(response: httpx.Response) -> ApiResponse:
     theirs = str(envelope["version"])[:40]
     if theirs.split(".")[0] != __version__.split(".")[0]:
         raise UnreachableError(
-            f"The service at {response.url.host} is photseries {theirs}, this client {__version__}: "
-            f"install a client of its version."
+            f"The service at {response.url.host} is photseries {theirs}, but this client is {__version__}: "
+            "install the client of the service's version."
         )
     if response.is_success and envelope["status"] == "success":
         return ApiResponse(envelope.get("data"), theirs)
@@ -118,9 +118,9 @@ def _stranger(response: httpx.Response) -> PhotseriesError:
     status, host = response.status_code, response.url.host
     summary = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
     if kind := _OF_PROXIES.get(status):
-        return kind(f"{summary}: a proxy in front of the service, it seems.")
+        return kind(f"{summary}. The answer is probably from a proxy in front of the service.")
     if response.is_redirect:
         return UnreachableError(
-            f"{summary}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to."
+            f"{summary}, a redirect to {response.headers.get('Location', '')!r:.200}: use that URL."
         )
-    return UnreachableError(f"{summary}, but not as photseries does: is the URL right?")
+    return UnreachableError(f"{summary}, but is not a photseries service. Check the URL.")

@@ -137,7 +137,7 @@ def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
     unique = metadata[~metadata.astype(str).duplicated()]
     if (repeated := unique.duplicated(list(by))).any():
         series = unique.loc[repeated, list(by)].iloc[0].to_dict()
-        raise InvalidError(f"The metadata have several rows, with other fields, for the series {series!r:.80}.")
+        raise InvalidError(f"The metadata have several rows with different fields for the series {series!r:.80}.")
     return frame.merge(unique, on=list(by), how="left", sort=False)
 
 

@@ -15,7 +15,7 @@ __all__ = ["SearchResult", "client_html", "series_html"]
 
 
 class SearchResult(pd.DataFrame):
-    """The frame that a search returns; it is displayed with only the columns that tell series apart."""
+    """The frame that a search returns; it is displayed with only the columns that distinguish series."""
 
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:

@@ -80,7 +80,7 @@ def saved(response: httpx.Response, file: IO[bytes]) -> ApiResponse:
         reason = str(broken) or type(broken).__name__
         raise UnreachableError(
             f"The service at {response.url.host} broke off after {file.tell():,} bytes ({reason}). Nothing was kept; "
-            "its log says why."
+            "the service's log has the cause."
         ) from broken
     stated = _DIGEST.search(response.headers.get("Repr-Digest", ""))
     return ApiResponse((digest.hexdigest(), b64decode(stated[1]).hex() if stated else None), None)

@@ -84,7 +84,7 @@ def given_lists(*lists: object) -> dict[str, Any]:
     Raises
     ------
     InvalidError
-        When one is no list.
+        When one is not a list.
     """
     return {
         name: _entries(name, entries)

@@ -70,7 +70,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     ----------
     criteria : Criteria or mapping of str to object
         Texts, numbers, booleans, dates and times, and lists or arrays of these; None is left out. A time of astropy is
-        sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one. A Quantity is
+        sent as MJD with its scale as ``timeScale``, and then every time of the criteria must be one. A Quantity is
         sent in the unit of its criterion, and the SkyCoord ``position`` as ``ra`` and ``dec``.
 
     Returns
@@ -96,7 +96,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         elif name in body:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
         elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
-            problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
+            problems[keyword] = [f"{keyword} has no time scale, but another time has one: give a Time, or time_scale."]
         elif isinstance(value, str) and keyword in _OF_TEXTS:
             body[name] = [value]  # which may contain commas
         elif value is not None:
@@ -196,7 +196,7 @@ def plain_fields(fields: Mapping[str, object]) -> dict[str, Any]:
     Raises
     ------
     InvalidError
-        When a Quantity has a unit of another kind, or the position is no SkyCoord or pair of numbers.
+        When a Quantity has a unit of another kind, or the position is neither a SkyCoord nor a pair of numbers.
     """
     units = {name: FIELDS[name].unit if name in FIELDS else None for name in fields}
     plain = {name: in_unit(value, units.get(name), name) for name, value in _with_position(fields).items()}
@@ -242,7 +242,7 @@ def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
         raise InvalidError.of_field("position", problem) from error
     if not coordinates.keys().isdisjoint(remaining):
-        raise InvalidError.of_field("position", "position and ra or dec are given: leave one out.")
+        raise InvalidError.of_field("position", "position cannot be combined with ra or dec.")
     return coordinates | remaining
 
 

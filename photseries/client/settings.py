@@ -131,9 +131,9 @@ def _saved(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     except yaml.YAMLError as error:
         raise StartError(f"{path} is not YAML: run `photseries login` again.") from error
     if not isinstance(values, dict) or not values.keys() <= _KEYS or {type(value) for value in values.values()} - {str}:
-        raise StartError(f"{path} may hold only the texts url and token: run `photseries login` again.")
+        raise StartError(f"{path} may contain only url and token, as texts: run `photseries login` again.")
     if "token" in values and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise StartError(f"{path} holds a token and can be read by others: run `chmod 600 {path}`.")
+        raise StartError(f"{path} contains a token and can be read by others: run `chmod 600 {path}`.")
     return values.get("url"), values.get("token")
 
 

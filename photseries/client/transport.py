@@ -218,7 +218,7 @@ class Transport:
         reason = str(broken) or type(broken).__name__
         if isinstance(broken, _NOT_SENT):
             return UnreachableError(
-                f"No service answers at {self.url} ({reason}): is it running, is the URL right?"
+                f"No service answers at {self.url} ({reason}). Check that it runs, and the URL."
             ), met
         late = isinstance(broken, httpx.TimeoutException)
         summary = f"The service at {self.url} " + (
@@ -227,7 +227,7 @@ class Transport:
         if not changes:
             return UnreachableError(f"{summary}."), met and not late
         failure = OutcomeUnknownError(
-            f"{summary}: whether it made the change is unknown, so look before you repeat it."
+            f"{summary}. The change may or may not have been made: check before you repeat it."
         )
         return failure, repeatable and not late
 

@@ -96,7 +96,7 @@ def as_text(name: str, value: object) -> str:
     if not 0 < len(text) <= MAX_TEXT_LENGTH:
         raise ValueError(f"{name} must have 1 to {MAX_TEXT_LENGTH} characters.")
     if "\0" in text or not is_unicode(text):
-        raise ValueError(f"{name} must not contain a NUL or half a surrogate pair.")
+        raise ValueError(f"{name} must not contain a NUL or an unpaired surrogate.")
     return text
 
 
@@ -231,7 +231,7 @@ def _unstorable(value: object, depth: int) -> str | None:
     if depth < 0:
         return "is nested too deeply"
     if isinstance(value, str):
-        return None if "\0" not in value and is_unicode(value) else "contains a NUL or half a surrogate pair"
+        return None if "\0" not in value and is_unicode(value) else "contains a NUL or an unpaired surrogate"
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             return "has a key that is not a text"

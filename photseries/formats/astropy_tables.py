@@ -51,8 +51,8 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
     Parameters
     ----------
     table : astropy.table.Table or mapping of columns
-        Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns that hold more than
-        one plain value a row are left out with a warning.
+        Times become MJD in their scale, of bins their middles; masked numbers become NaN. Columns with more than one
+        plain value per row are left out with a warning.
     **beside
         Further attributes of :class:`Table` from the file.
 
@@ -83,7 +83,7 @@ def table_of(table: AstropyTable | Mapping[str, object], **beside: object) -> Ta
             units |= {} if unit is None else {name: unit}
         else:
             left_out.append(name)
-    warning = f"Left out, as a row holds more than one plain value: {', '.join(left_out)}."
+    warning = f"Left out, because a row has more than one value: {', '.join(left_out)}."
     options: dict[str, Any] = {"header": dict(table.meta), **beside}
     options["warnings"] = (*options.get("warnings", ()), *((warning,) if left_out else ()))
     return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **options)

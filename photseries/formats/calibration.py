@@ -253,7 +253,7 @@ def system_of_header(header: Mapping[str, object]) -> str | None:
 def _known_system(word: str, place: str) -> str:
     if word not in _SYSTEM_WORDS:
         names = ", ".join(_KNOWN_SYSTEMS)
-        raise invalid(f"The system {word!r:.40} of the {place} is not one of {names}: state it (magsys).")
+        raise invalid(f"The magnitude system {word!r:.40} of the {place} is not one of {names}: state it (magsys).")
     return _SYSTEM_WORDS[word]
 
 

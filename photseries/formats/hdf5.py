@@ -51,7 +51,7 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
     frame, units, left_out = layout
     if left_out:
         raise invalid(
-            f"Its columns {list_names(left_out)} hold pickled text, which is not read: write the file with "
+            f"Its columns {list_names(left_out)} contain pickled text, which is not read: write the file with "
             "to_hdf(format='table'), or without them."
         )
     return Table(frame=frame, units=units, uses=("table",))

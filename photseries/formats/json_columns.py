@@ -137,8 +137,8 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
 def _require_few(kind: str, number: int, limit: int) -> None:
     if number > limit:
         raise InvalidError(
-            f"The body has {number:,} {kind}, those in its texts counted; at most {limit:,} are accepted. "
-            "A table goes as columns, or as an HDF5 file."
+            f"The body has {number:,} {kind}, including those in texts; at most {limit:,} are accepted. "
+            "Send a table as columns, or as an HDF5 file."
         )
 
 
@@ -235,7 +235,7 @@ def _refuse(message: str) -> NoReturn:
 def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]:
     """Build one column; raise ValueError with its problem."""
     if "\0" in name or len(name.encode()) > limits.column_name:
-        raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
+        raise ValueError(f"has a name with a NUL or more than {limits.column_name} bytes")
     if not isinstance(values, list | np.ndarray):
         raise ValueError("must be a list")  # noqa: TRY004  collected by decode
     if len(values) > limits.rows:
@@ -253,20 +253,20 @@ def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]
     if present == {str}:
         return _texts(values)
     words = " and ".join(sorted({_WORDS[kind] for kind in kinds}))
-    raise ValueError(f"holds {words}; {_first_odd(values)}. A column is all numbers, all true/false or all text")
+    raise ValueError(f"contains {words}; {_first_odd(values)}. A column is all numbers, all true/false or all text")
 
 
 def _integers(values: list[int]) -> npt.NDArray[np.int64]:
     try:
         return np.array(values, np.int64)
     except OverflowError:
-        raise ValueError("holds an integer beyond 64 bits (int64)") from None
+        raise ValueError("contains an integer beyond 64 bits (int64)") from None
 
 
 def _texts(values: list[str | None]) -> npt.NDArray[np.object_]:
     present = "".join(value for value in values if value is not None)
     if "\0" in present:
-        raise ValueError("holds the character NUL")
+        raise ValueError("contains a NUL character")
     column = np.empty(len(values), object)
     column[:] = values
     column[pd.isna(column)] = np.nan

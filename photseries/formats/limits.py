@@ -164,7 +164,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
     none = np.full(len(column), np.nan)
     if not is_text(column):
         if column.dtype.kind not in "fiu":
-            raise invalid(f"The column {name!r} is of type {column.dtype}; it must hold numbers.")
+            raise invalid(f"The column {name!r} is of type {column.dtype}; it must contain numbers.")
         return column.to_numpy(), none
     values, limits = none.copy(), none.copy()
     for row, cell in enumerate(column.tolist()):
@@ -174,7 +174,7 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
         elif match := _LIMIT.fullmatch(text):
             limits[row] = number_of(match[1])
         elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran's overflow
-            raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is not a number.")
+            raise invalid(f"The column {name!r} contains {text!r:.40} in row {row + 1}, which is not a number.")
     return values, limits
 
 

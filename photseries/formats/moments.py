@@ -102,7 +102,7 @@ def mjd_of_texts(times: pd.Series, column: str, scale: object) -> npt.NDArray[np
     try:
         if (months := times[times.str.fullmatch(_MONTH, na=False)]).size:
             raise invalid(
-                f"The column {column!r:.60} holds {months.iloc[0]!r}, which is a month or a year and no date."
+                f"The column {column!r:.60} contains {months.iloc[0]!r}, a month or a year instead of a date."
             )
         moments = pd.to_datetime(times, utc=True, format="ISO8601")
         if scale != "utc":

@@ -57,8 +57,8 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Parameters
     ----------
     frame : DataFrame
-        Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 does not
-        hold to the last digit become text. Columns of lists are left out.
+        Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 cannot
+        represent exactly become text. Columns of lists are left out.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         if values.dtype.kind == "O" and getattr(frame[name].dtype, "kind", "") in "iu"
     ]
     warnings = {
-        "Left out, as a row holds more than one plain value": lists,
-        "Kept as text, as integers with gaps this long would lose their last digits": texts,
+        "Left out, because a row has more than one value": lists,
+        "Kept as text, because integers of this length with missing values would lose their last digits": texts,
     }
     return frame.assign(**plain) if plain else frame, tuple(
         f"{warning}: {', '.join(names)}." for warning, names in warnings.items() if names

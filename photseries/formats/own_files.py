@@ -91,7 +91,7 @@ def notes_in(document: str | bytes | None) -> dict[str, Note]:
     """
     notes = {} if document is None else _object(document)
     if not all(isinstance(note, dict) for note in notes.values()):
-        raise invalid("its notes on columns are damaged")
+        raise invalid("its descriptions of columns are damaged")
     return notes
 
 

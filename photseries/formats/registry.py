@@ -64,7 +64,7 @@ class Writer:
     write : callable
         Writes a table and the metadata of its series as bytes.
     types, units, metadata, loses : str
-        For the documentation: which types, units and metadata are kept, and what is lost.
+        For the documentation: the kept types, units and metadata, and the losses.
     warning : str
         A warning for users who save a series: an upload of the file does not restore it.
     """
@@ -153,7 +153,7 @@ class Format:
         """
         reader = self.reader
         if reader is None:
-            raise ValueError(f"{self.name} is only written")
+            raise ValueError(f"{self.name} cannot be read")
         if reader.signatures and not content.startswith(reader.signatures):
             raise invalid(f"it is not in the format {self.name}.")
         if reader.package is not None:
@@ -179,7 +179,7 @@ class Format:
             When the required package is not installed.
         """
         if self.writer is None:
-            raise ValueError(f"{self.name} is not written for one series")
+            raise ValueError(f"{self.name} cannot contain one series")
         self.require_package()
         return self.writer.write(frame, metadata)
 
@@ -239,7 +239,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             name="csv",
             suffixes=(".csv",),
             media_type="text/csv; charset=utf-8; header=present",
-            reader=Reader(read=text.read, sentence="columns with commas or semicolons between"),
+            reader=Reader(read=text.read, sentence="columns separated by commas or semicolons"),
             writer=Writer(
                 write=csv.write,
                 types="no",
@@ -247,7 +247,7 @@ FORMATS: Final[Mapping[str, Format]] = {
                 metadata="no",
                 loses="all types (readers guess); datetimes are text, durations seconds; many readers take empty text "
                 "for missing text",
-                warning="CSV holds the columns of the table alone: no source, filter, instrument, time scale, "
+                warning="CSV contains only the columns of the table: no source, filter, instrument, time scale, "
                 "reference position or other metadata, and no types. To upload the series again, save it as "
                 "hdf5, parquet, arrow, ecsv, fits or votable.",
             ),
@@ -256,7 +256,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             name="tsv",
             suffixes=(".tsv",),
             media_type="text/tab-separated-values; charset=utf-8",
-            reader=Reader(read=text.read, sentence="columns with tabs between, also as VizieR writes them"),
+            reader=Reader(read=text.read, sentence="columns separated by tabs, also VizieR's"),
         ),
         Format(
             name="text",
@@ -317,7 +317,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             package="pyarrow",
             reader=Reader(
                 read=arrow.read,
-                sentence="a stream, or a file, of Apache Arrow",
+                sentence="an Apache Arrow stream or file",
                 package="pyarrow",
                 is_of=arrow.looks_like_arrow,
             ),
@@ -380,7 +380,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             reader=Reader(
                 read=excel.read,
-                sentence="a sheet of a workbook of Excel or LibreOffice",
+                sentence="a sheet of an Excel or LibreOffice workbook",
                 package="python_calamine",
                 signatures=(b"PK\x03\x04", b"\xd0\xcf\x11\xe0"),
             ),

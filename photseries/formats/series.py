@@ -50,7 +50,7 @@ from photseries.formats.roles import (
 )
 from photseries.formats.selection import Part, bandpass, counts_of, parts_of
 from photseries.formats.times import Times, require_mjd, times_of, without_odd
-from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_bring
+from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_convert
 from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS, calibration_of
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
@@ -85,8 +85,8 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     Returns
     -------
     tuple of Reading
-        One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are as
-        they were; names known to the service stay.
+        One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are
+        unchanged; names known to the service stay.
 
     Raises
     ------
@@ -212,7 +212,7 @@ class _Series:
         columns = {role: assigned.column for role, assigned in roles.items()}
         times = times_of(frame, columns[TIME_ROLE], table, options, survey)
         times = without_odd(times, frame[columns[TIME_ROLE]]) if self.is_foreign else times
-        stated_units, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
+        stated_units, texts = units_to_convert(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
         brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
         unit = self._unit(unit, columns)
@@ -371,7 +371,7 @@ class _Series:
     def _renamed(
         self, frame: pd.DataFrame, columns: Mapping[str, str], fluxes: Fluxes
     ) -> tuple[pd.DataFrame, dict[str, str]]:
-        """Rename the columns to the names that the service knows; omit what the fields say, and no reader may reuse."""
+        """Rename the columns to the service's names; omit columns whose content is now in the fields."""
         new = renamed(frame, columns)
         said = self._columns_of_fields(columns) if self.is_foreign else set()
         frame = frame.drop(columns=said) if said else frame

@@ -63,7 +63,7 @@ _SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
 _ALCDEF: Final = ("JD", "MAG", "MAGERR", "MAGBAND", "MTYPE", "OBJECTNAME")
 _DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|"}
 _SAMPLE: Final = 50  # rows sampled to detect the separator
-_MAX_LINE: Final = 2**20  # [characters]; a longer line is no row of a table
+_MAX_LINE: Final = 2**20  # [characters]; a longer line is not a row of a table
 _MAX_LINES: Final = 10_000  # in a quoted cell
 #: The beginning of a JSON document with columns or rows.
 _JSON: Final = re.compile(r"\s*(?:\{|\[\s*[\[{])")
@@ -126,7 +126,7 @@ def _comments_and_rows(text: str) -> tuple[list[_Line], list[_Line]]:
         raise invalid("there is no table in it: no line has cells.")
     longest = max(rows[: _SAMPLE + 1], key=lambda line: len(line.text))
     if len(longest.text) > _MAX_LINE:
-        raise invalid(f"line {longest.number} has {len(longest.text):,} characters, and is no row of a table.")
+        raise invalid(f"line {longest.number} has {len(longest.text):,} characters, so it is not a row of a table.")
     if _MPC.match(rows[0].text):
         raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     return comments, rows
@@ -178,7 +178,7 @@ def _require_aligned(text: str) -> None:
     for line in lines:
         here = {line.text[position : position + 1] for position in bars}
         if not here <= {"|", ""} and not here <= {" ", ""}:
-            raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
+            raise invalid(f"the cells of line {line.number} are not aligned with the bars of the header.")
 
 
 def _read_with_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
@@ -359,7 +359,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     commas = [] if has_points else list(filter(_DECIMAL_COMMA.fullmatch, sample))
     decimal = "," if commas else "."
     if commas and separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
-        raise invalid(f"the comma in {commas[0]!r:.40} may be between thousands, or decimal: write numbers without it.")
+        raise invalid(f"the comma in {commas[0]!r:.40} may separate thousands or decimals: write numbers without it.")
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _read_with_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):

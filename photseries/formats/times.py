@@ -62,13 +62,13 @@ _IN_NAME: Final = re.compile(
     r"(?:[-_ ]*[\[(]?(?:tdb|tcb|utc?|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
     r"(?:\s*[\[(]?\s*[-+]?\s*(\d{5,7}(?:\.\d+)?)(?!\d))?"
 )
-#: The scale that a name tells, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
+#: The scale in a name, such as ``BJD-UTC``, ``JDUTC``, ``time_tai``; series cannot have the last ones.
 _SCALE_IN_NAME: Final = re.compile(
     r"(?:(?<![a-z])|(?<=jd))((?:utc|gmt) ?[-+]\d\d?(?![\d.])|tdb|tcb|tcg|utc?|tai|tt|gps|ut1|local)(?![a-z\d])"
 )
-#: The place that a name tells, such as ``JD_helio``, ``Barycentric JD``.
+#: The reference position in a name, such as ``JD_helio``, ``Barycentric JD``.
 _PLACE_IN_NAME: Final = re.compile(r"(?<![a-z])(helio|bary|geo|topo)(?:cent|(?![a-z]))")
-#: The part of the exposure that a name tells, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
+#: The part of the exposure in a name, such as ``JD_start``, ``TSTOP``, ``MJD-BEG``; ``DATE-OBS`` and
 #: ``MJD-OBS`` are the start (FITS standard 4.0, section 9.5).
 _ALIGNMENT_IN_NAME: Final = re.compile(
     r"(?<![a-z])t?(?:(start|beg(?:in)?|(?<=date[-_])obs|(?<=mjd[-_])obs)|end|stop)(?![a-z])"
@@ -133,7 +133,7 @@ def time_format(name: str) -> TimeFormat:
 
 
 def _format_of_name(column: str) -> str | None:
-    """Return the format of times that the name of their column, or its unit, tells; None where it tells none."""
+    """Return the format of times in the name of their column, or in its unit; None if there is none."""
     name = snake_case(column).replace("j.d.", "jd")
     if name in TIME:
         return "mjd"
@@ -148,7 +148,7 @@ def _format_of_name(column: str) -> str | None:
 
 
 def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOptions, survey: Survey | None) -> Times:
-    """Bring the times of a table to MJD.
+    """Convert the times of a table to MJD.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def _times_of_numbers(
     if not is_numeric(times):
         row, cell = _first_text(times)
         raise invalid(
-            f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {format_name} are numbers."
+            f"The column {column.name!r} contains {cell!r:.40} in row {row}, but times as {format_name} are numbers."
         )
     about = {} if time_survey is None else time_survey.times
     if format_name is not None:

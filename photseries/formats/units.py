@@ -20,7 +20,7 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_un
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
-__all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_bring"]
+__all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_convert"]
 
 #: Units of errors that mean errors of fluxes.
 _NOT_OF_MAGNITUDES: Final = ("%", "percent", "ppm", "Jy", "mJy", "uJy", "nJy")
@@ -130,7 +130,7 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
         factors |= {error: _ratio(error, units[error], units[flux])}
     for name in factors:
         if not is_numeric(frame[name]):
-            raise invalid(f"The column {name!r} is in {units[name]} and holds text: convert it.")
+            raise invalid(f"The column {name!r} is in {units[name]} and contains text: convert it.")
     return frame.assign(**{name: frame[name] * factor for name, factor in factors.items()}) if factors else frame
 
 
@@ -170,7 +170,7 @@ def _magsys(unit: object) -> str | None:
     return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
 
 
-def units_to_bring(
+def units_to_convert(
     units: Mapping[str, object], metadata: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, str]]:
     """Separate units that may need conversion from those that the service wrote.

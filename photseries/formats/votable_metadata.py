@@ -86,7 +86,7 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
 def header_of_params(params: Iterable[Param]) -> dict[str, object]:
     """Return the PARAMs as keywords of a header, without zero points in Jy.
 
-    The photometry data model may tell the system of magnitudes.
+    The photometry data model may state the system of magnitudes.
     """
     header: dict[str, object] = {}
     for param in params:

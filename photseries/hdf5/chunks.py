@@ -79,7 +79,7 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
     Raises
     ------
     UnreadableFileError
-        As said.
+        When there is such a chunk.
     """
     if sorted(span.row for span in spans) != list(starts):
         raise UnreadableFileError("its table lacks or repeats chunks")
@@ -138,7 +138,7 @@ def assemble(
                 except (ValueError, OSError, EOFError, zlib.error, blosc.blosc_extension.error) as error:
                     raise UnreadableFileError(f"a chunk of its table is damaged ({name})") from error
         if len(data) != needed:
-            raise UnreadableFileError(f"a chunk of its table holds {len(data):,} bytes in place of {needed:,}")
+            raise UnreadableFileError(f"a chunk of its table contains {len(data):,} bytes instead of {needed:,}")
         start = span.row * dtype.itemsize
         stop = min(start + needed, table.size)
         table[start:stop] = np.frombuffer(data, np.uint8, stop - start)

@@ -71,7 +71,7 @@ def _values(column: RawColumn) -> Array:
         texts: list[object] = [text.decode(column.encoding) for text in column.values.tolist()]
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
-            f"The column {column.name!r:.80} holds text that is not {column.encoding}."
+            f"The column {column.name!r:.80} contains text that is not {column.encoding}."
         ) from error
     if column.null is not None:
         texts = [np.nan if text == column.null else text for text in texts]
@@ -137,7 +137,7 @@ def _check_name(name: object, limits: Limits) -> None:
     if not isinstance(name, str):
         raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
     if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
-        raise ValueError(f"has a name that holds NUL, half a surrogate pair or more than {limits.column_name} bytes")
+        raise ValueError(f"has a name with a NUL, an unpaired surrogate or more than {limits.column_name} bytes")
 
 
 def _storable(column: pd.Series, texts: set[str]) -> Array:
@@ -173,10 +173,10 @@ def _text_values(column: pd.Series, texts: set[str]) -> Array:
     if not set(map(type, present)) <= {str}:
         raise ValueError("mixes text with other types, or contains objects that are neither text nor numbers")
     if "\0" in "".join(present):
-        raise ValueError("holds the character NUL, which cannot be stored")
+        raise ValueError("contains a NUL character, which cannot be stored")
     different = set(present)
     if not all(map(is_unicode, different)):
-        raise ValueError("holds half a surrogate pair, which is not text")
+        raise ValueError("contains an unpaired surrogate, which is not text")
     texts |= different
     return values
 
@@ -199,7 +199,7 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + escaped + 100
     _require(
         listed <= MAX_ATTRIBUTE,
-        f"The names of the columns take {listed:,} bytes together; an HDF5 file holds {MAX_ATTRIBUTE:,}.",
+        f"The names of the columns take {listed:,} bytes together; an HDF5 file allows {MAX_ATTRIBUTE:,}.",
     )
 
 
@@ -233,14 +233,14 @@ def _moments_of_index(index: pd.DatetimeIndex, name: str | None) -> pd.DatetimeI
     try:
         return pd.DatetimeIndex(np.asarray(index.as_unit("ns")), name=name)
     except pd.errors.OutOfBoundsDatetime:
-        raise _index_problem("holds datetimes before 1677 or after 2262") from None
+        raise _index_problem("contains datetimes before 1677 or after 2262") from None
 
 
 def _texts_of_index(index: pd.Index, name: str | None) -> pd.Index:
     values = index.to_numpy(dtype=object)
     # Every pandas before 3.1 reads the text "nan" of an index as null.
     if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
-        raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
+        raise _index_problem("contains the text 'nan', a NUL character or an unpaired surrogate")
     texts: pd.Index = pd.Index(values, name=name)
     return texts
 

@@ -156,25 +156,25 @@ def _plain_scalar(value: object) -> bool | int | float | str | None:
         return value
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise ValueError("holds an integer beyond 64 bits")
+            raise ValueError("contains an integer beyond 64 bits")
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return _plain_text(value)
-    raise ValueError(f"holds a {type(value).__name__}, which cannot be stored")
+    raise ValueError(f"contains a {type(value).__name__}, which cannot be stored")
 
 
 def _plain_text(text: object) -> str:
     if not isinstance(text, str):
         raise ValueError(f"has the key {text!r:.80}, and keys must be texts")  # noqa: TRY004  reported by plain
     if "\0" in text:
-        raise ValueError("holds the character NUL, which cannot be stored")
+        raise ValueError("contains a NUL character, which cannot be stored")
     try:
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half a surrogate pair, which is not text") from None
+        raise ValueError("contains an unpaired surrogate, which is not text") from None
     return str(text)
 
 
@@ -193,7 +193,7 @@ def _jsonable(value: object) -> object:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UnreadableFileError("The metadata of the HDF5 file holds bytes that are not UTF-8 text.") from error
+            raise UnreadableFileError("The metadata of the HDF5 file has bytes that are not UTF-8 text.") from error
     return value
 
 

@@ -65,10 +65,10 @@ def check_kind(group: Attributes) -> None:
             'store.put(key, df, format="table", index=None, track_times=False).'
         )
     if kind == "series_table":
-        raise UnreadableFileError("The HDF5 file holds a pandas Series; a DataFrame is needed.")
+        raise UnreadableFileError("The HDF5 file contains a pandas Series; a DataFrame is needed.")
     if table == "appendable_multiframe":
         raise UnreadableFileError(
-            "The HDF5 file holds a frame with a MultiIndex; write df.reset_index(), whose index has one level."
+            "The HDF5 file contains a frame with a MultiIndex; write df.reset_index(), whose index has one level."
         )
     if kind != "frame_table" or table != "appendable_frame":
         raise UnreadableFileError("its table was not written by pandas as a DataFrame")

@@ -170,10 +170,10 @@ def _groups(file: h5f.FileID, limits: Limits) -> Iterator[tuple[str, h5g.GroupID
         path, group, level = waiting.pop()
         yield path, group
         if len(seen) + group.get_num_objs() > limits.objects:
-            raise UnreadableFileError(f"it holds more than {limits.objects:,} objects")
+            raise UnreadableFileError(f"it contains more than {limits.objects:,} objects")
         for name in group:
             if group.links.get_info(name).type != h5l.TYPE_HARD:
-                raise UnreadableFileError("it holds a soft, external or user-defined link; only hard links are read")
+                raise UnreadableFileError("it contains a soft, external or user-defined link; only hard links are read")
             about = h5o.get_info(group, name)
             if about.addr in seen:
                 raise UnreadableFileError("an object in it is linked twice")
@@ -239,7 +239,7 @@ def _spans(dataset: h5d.DatasetID, expected: int) -> list[chunks.Span]:
 
 def _row_type(kind: h5t.TypeID, limits: Limits) -> np.dtype[np.void]:
     if kind.get_class() != h5t.COMPOUND:
-        raise UnreadableFileError("its table is not made of rows of named fields")
+        raise UnreadableFileError("its table does not consist of rows of named fields")
     count = kind.get_nmembers()
     if count > limits.columns + 1:
         raise UnreadableFileError(f"its table has more than {limits.columns:,} columns")

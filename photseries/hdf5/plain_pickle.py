@@ -59,7 +59,7 @@ def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> obj
     try:
         value = machine.run(data)
     except (ValueError, IndexError, OverflowError) as error:
-        # pickletools raises these on bytes that are no pickle, and so does a pop from the empty stack.
+        # pickletools raises these on bytes that are not a pickle, as does a pop from the empty stack.
         raise UnreadableFileError("a pickle in it is damaged") from error
     return _Tree(limits).plain(value, 0)
 
@@ -75,7 +75,7 @@ class _Tree:
     def plain(self, value: object, level: int) -> object:
         self.leaves += 1
         if self.leaves > self.limits.values:
-            raise UnreadableFileError(f"it holds more than {self.limits.values:,} values")
+            raise UnreadableFileError(f"it contains more than {self.limits.values:,} values")
         if isinstance(value, list | tuple | dict):
             if level >= self.limits.depth:
                 raise UnreadableFileError(f"it is nested deeper than {self.limits.depth}")
@@ -86,7 +86,7 @@ class _Tree:
         if isinstance(value, str | bytes):
             self.text += len(value)
             if self.text > self.limits.text:
-                raise UnreadableFileError(f"it holds more than {self.limits.text:,} characters of text")
+                raise UnreadableFileError(f"it contains more than {self.limits.text:,} characters of text")
         if isinstance(value, Symbol | Dtype):
             raise refusal("a numpy type or function")
         return value
@@ -118,7 +118,7 @@ class _PickleMachine:
 
     def push(self, value: object) -> None:
         if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
-            raise UnreadableFileError(f"it holds an integer of more than {INTEGER_BITS} bits")
+            raise UnreadableFileError(f"it contains an integer of more than {INTEGER_BITS} bits")
         self.stack.append(value)
 
     def pop(self) -> object:

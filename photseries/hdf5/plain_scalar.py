@@ -42,7 +42,7 @@ class Dtype:
 
 def refusal(content: str) -> UnreadableFileError:
     """Return the error about a value that is not plain."""
-    return UnreadableFileError(f"it holds {content}, and only plain values and numpy scalars are read")
+    return UnreadableFileError(f"it contains {content}, and only plain values and numpy scalars are read")
 
 
 def printable(name: object) -> str:

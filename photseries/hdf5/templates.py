@@ -141,7 +141,7 @@ def _grown(template: _Template, rows: int) -> list[Part]:
 
 
 def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:
-    """Cut a file into its parts; None where an attribute cannot be told from other bytes."""
+    """Cut a file into its parts; None if the bytes of an attribute occur elsewhere, too."""
     places: list[tuple[int, int, str | int]] = [
         (start, stop, number) for number, (start, stop) in enumerate(file.chunks)
     ]

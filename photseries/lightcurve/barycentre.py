@@ -14,7 +14,7 @@ from photseries.errors import InvalidError
 from photseries.extras import quiet
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["FRAMES", "PLACE", "derived_time", "require_frames", "with_time_frame"]
+__all__ = ["FRAMES", "LOCATION", "derived_time", "require_frames", "with_time_frame"]
 
 #: The time scale and reference position of each derived time column; None: those of the series.
 FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -24,7 +24,7 @@ FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
 }
 
 #: The fields of the location of an instrument.
-PLACE: Final = ("longitude", "latitude", "height")
+LOCATION: Final = ("longitude", "latitude", "height")
 
 _JD_OF_MJD: Final = 2_400_000.5
 _DAY: Final = 86_400.0  # [s]
@@ -68,7 +68,7 @@ def _problem(name: str, metadata: Mapping[str, object]) -> str | None:
         return None
     if refpos not in ("topocenter", "geocenter"):
         return f"the time_refpos of the series is {refpos or 'unknown'}; it must be topocenter or geocenter."
-    if refpos == "topocenter" and any(metadata.get(part) is None for part in PLACE):
+    if refpos == "topocenter" and any(metadata.get(part) is None for part in LOCATION):
         return "the instrument has no longitude, latitude and height."
     return None
 
@@ -145,9 +145,9 @@ def _interpolated(compute: Callable[[FloatArray], FloatArray], mjd: FloatArray) 
 
 def _site(metadata: Mapping[str, Any]) -> tuple[float, float, float] | None:
     """Return the longitude, the latitude [rad] and the height [m] of the observatory; None at the geocentre."""
-    if metadata.get("time_refpos") != "topocenter" or any(metadata.get(part) is None for part in PLACE):
+    if metadata.get("time_refpos") != "topocenter" or any(metadata.get(part) is None for part in LOCATION):
         return None
-    longitude, latitude, height = (float(metadata[part]) for part in PLACE)
+    longitude, latitude, height = (float(metadata[part]) for part in LOCATION)
     return float(np.radians(longitude)), float(np.radians(latitude)), height
 
 

@@ -114,8 +114,8 @@ def calibration_of(metadata: Mapping[str, object]) -> Calibration:
     Parameters
     ----------
     metadata : mapping
-        Checked fields; absent ones have their default. What ``altdata`` says of fluxes in files from before the fields
-        were introduced counts.
+        Checked fields; absent ones have their default. In files from before these fields, ``altdata`` describes the
+        fluxes.
     """
     fields = with_fields_of_altdata(metadata, prefer_altdata=True)
     return _calibration(fields.get("flux_unit") or MICROJANSKY, fields.get("magsys") or "ab", fields.get("brightness"))

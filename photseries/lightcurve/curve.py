@@ -65,8 +65,8 @@ class LightCurve:
     mjd : ndarray
         Times [d].
     flux, fluxerr : ndarray
-        Fluxes and their errors [uJy, or the unit of the table if that is no flux density]; NaN for magnitudes that are
-        not AB.
+        Fluxes and their errors [uJy, or the unit of the table if that is not a flux density]; NaN for magnitudes that
+        are not AB.
     mag, magerr : ndarray
         Magnitudes and their errors [mag]; NaN for fluxes without a conversion.
     """
@@ -132,7 +132,7 @@ def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> Non
         raise InvalidError.of_field(
             "brightness",
             f"The columns {flux!r} [{calibration.flux_unit.name}] and {mag!r} [{calibration.system}] cannot be "
-            "converted into each other. Send brightness: flux or mag to choose the brightness of the series.",
+            "converted into each other. Set brightness to flux or mag to choose one.",
         )
 
 

@@ -33,7 +33,7 @@ def signal_to_noise(curve: LightCurve) -> FloatArray:
 
     Notes
     -----
-    The scatter of the whole series is no noise: for a variable star it is the signal. AB magnitudes without errors use
+    The scatter of the whole series is not noise: for a variable star it is the signal. AB magnitudes without errors use
     the noise of their fluxes, which is symmetric around zero without a source. 1.0857 = 2.5 / ln 10
     makes the error of a magnitude that of a relative flux, to first order.
     """

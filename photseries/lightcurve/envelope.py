@@ -28,7 +28,7 @@ __all__ = [
     "plot_values",
 ]
 
-#: What a point is; the number of a kind is its place.
+#: The kinds of points; a kind's number is its index.
 PointKind = Literal["detected", "undetected", "unknown", "flagged"]
 POINT_KINDS: Final[tuple[PointKind, ...]] = get_args(PointKind)
 DETECTED, UNDETECTED, UNKNOWN, FLAGGED = range(4)
@@ -133,7 +133,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     mjd, value, error : ndarray of float64, shape (n,)
         Sorted by time; rows without a value are left out.
     kind : ndarray of int64, shape (n,)
-        Places in :data:`POINT_KINDS`.
+        Indices in :data:`POINT_KINDS`.
     width : int
         The number of columns.
     max_points : int

@@ -65,7 +65,7 @@ def binned(points: Samples, phase: FloatArray, bins: int) -> Bins:
     Notes
     -----
     The error of the weighted mean m of n points follows from their scatter, sqrt(sum w (y - m)^2 / ((n - 1) sum w)): it
-    holds when the errors given are too small, too. A single point has its own error.
+    is also right when the given errors are too small. A single point has its own error.
     """
     index = np.minimum((phase * bins).astype(np.int64), bins - 1)
     error = np.full(len(phase), np.nan) if points.error is None else points.error

@@ -310,7 +310,7 @@ def check_deadline(deadline: float) -> None:
     check_cancelled()
     if time.monotonic() > deadline:
         raise LateError(
-            "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), fewer "
+            "The periodogram took too long. Request fewer frequencies (a longer minPeriod, a shorter maxPeriod), fewer "
             "peaks, or a shorter time (mjdMin, mjdMax)."
         )
 

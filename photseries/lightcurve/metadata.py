@@ -78,7 +78,7 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values,
-        of limiting magnitudes without those that stand for "not measured"; ``filter``: str, the one text that all rows
+        of limiting magnitudes without those that mean "not measured"; ``filter``: str, the one text that all rows
         have. Fields without a column or value are left out.
     """
     inferred: dict[str, object] = {}
@@ -163,9 +163,9 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     Returns
     -------
     dict
-        The same, with all four of :data:`REFERENCE`. What was given is kept to the last digit; where the two units do
-        not agree, the magnitude wins. What cannot be derived (a flux that is not positive has no magnitude) is None.
-        Where magnitudes and fluxes do not become one another, nothing is derived, and a flux that was is removed.
+        The same, with all four of :data:`REFERENCE`. Given values are kept to the last digit; the magnitude takes
+        precedence over a different flux. Values that cannot be derived (such as the magnitude of a negative flux) are
+        None. If magnitudes and fluxes cannot be converted, nothing is derived, and a derived flux is removed.
 
     Raises
     ------

@@ -76,7 +76,7 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, max_peaks: int
     a reduced chi squared of 1, where level and amplitudes are fitted at every frequency; so the errors given need to be
     right only relative to each other. For a sinusoid of amplitude A in white noise of standard deviation s it is
     6 s^2 / (N (pi A span)^2), as in Montgomery & O'Donoghue (1999, Delta Scuti Star Newsletter 13, 28). It
-    does not tell whether the peak is an alias (VanderPlas 2018, ApJS 236, 16, section 7.4).
+    does not show whether the peak is an alias (VanderPlas 2018, ApJS 236, 16, section 7.4).
     """
     maxima = [_maximum(curve, grid, int(candidate)) for candidate in _candidates(curve, grid, power, max_peaks)]
     frequency, height = np.array([(maximum.frequency, maximum.height) for maximum in maxima]).T

@@ -29,7 +29,7 @@ __all__ = ["BandCurve", "phase_dispersion", "search_bands", "search_by"]
 _HARMONICS: Final = 3
 _PHASE_BINS: Final = 10
 
-#: The numbers that a method fits at each frequency: as many points are always fitted, by any period.
+#: The number of parameters that a method fits at each frequency: that many points fit any period exactly.
 _FITTED: Final = {"harmonics": 2 * _HARMONICS + 1, "pdm": _PHASE_BINS}
 
 #: The durations of boxes and the spacing of their frequencies, in units of the shortest period.
@@ -37,7 +37,7 @@ _DURATIONS: Final = (0.05, 0.1, 0.2, 0.4)
 _SPACING: Final = 0.2
 _MIN_BOX_PERIOD: Final = 0.5  # [d]
 
-#: Frequencies, and rows times frequencies, that are computed between two looks at the clock.
+#: Frequencies, and rows times frequencies, that are computed between two checks of the deadline.
 _BOX_BLOCK: Final = 200
 _PHASE_BLOCK: Final = 2**20
 
@@ -121,9 +121,9 @@ def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SE
 
     Notes
     -----
-    The multi-band periodogram of VanderPlas & Ivezic (2015, ApJ 812, 18, section 4.2) with no term in common: the part
-    of the chi squared of all light curves that a sinusoid for each takes away. A light curve without errors gets its
-    standard deviation.
+    The multi-band periodogram of VanderPlas & Ivezic (2015, ApJ 812, 18, section 4.2) without a shared base model: the
+    fraction of the chi squared of all light curves that one sinusoid per light curve removes. A light curve without
+    errors gets its standard deviation.
     """
     curves: list[LombScargle] = []
     shares, times = [], []

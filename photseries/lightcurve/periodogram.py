@@ -34,8 +34,8 @@ class SearchOptions:
     Attributes
     ----------
     min_period, max_period : float or None
-        [d]. By default the shortest period that the times can tell from longer ones, or that ``max_frequencies``
-        reach; and the span of the times.
+        [d]. By default :func:`shortest_period`, or the shortest that ``max_frequencies`` reach; and the span of
+        the times.
     samples_per_peak : int
         Minimum number of frequencies per width of a peak, 1 / span.
     max_frequencies : int
@@ -43,7 +43,7 @@ class SearchOptions:
     max_peaks : int
         Maximum number of peaks to list.
     seconds : float
-        The time that the search may take, held to about a second.
+        The time limit of the search, accurate to about a second.
     """
 
     min_period: float | None = None
@@ -160,8 +160,8 @@ def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | No
 def shortest_period(mjd: FloatArray) -> float:
     """Return the shortest period [d] to search by default.
 
-    Twice the step of regular times: they see only mirror images of what is shorter. Irregular times see further: twice
-    the step that a tenth of the steps are below, and 0.1 d in any case.
+    Twice the step of regular times, for which shorter periods are aliases of longer ones. For irregular times twice the
+    10th percentile of the steps, at most 0.1 d.
     """
     steps = np.diff(mjd)
     steps = steps[steps > 0]

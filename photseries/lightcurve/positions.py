@@ -58,7 +58,7 @@ def parse_position(text: str) -> Cone | None:
     Returns
     -------
     Cone or None
-        With :data:`DEFAULT_RADIUS` unless the text names a radius; None if the text is no position.
+        With :data:`DEFAULT_RADIUS` unless the text names a radius; None if the text is not a position.
 
     Raises
     ------

@@ -257,7 +257,7 @@ def _calibration_warnings(rows: pd.DataFrame, metadata: Mapping[str, object]) ->
     elif brightness in MAG and metadata.get("magsys") is None:
         texts = {text for name in SYSTEM_COLUMNS if name in lower for text in rows[lower[name]].dropna().astype(str)}
         if other := sorted({text for text in texts if text.lower() not in ("ab", "abmag")})[:1]:
-            yield f"The magnitudes are taken as AB, but a column says {other[0]!r:.40}: state magsys (ab, vega)."
+            yield f"The magnitudes are taken as AB, but a column states {other[0]!r:.40}: state magsys (ab, vega)."
         elif filter_name.startswith(VEGA_FILTERS):
             yield (
                 f"The magnitudes in {filter_name} are taken as AB, but those of this filter are often Vega's: state "

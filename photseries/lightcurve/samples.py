@@ -27,7 +27,7 @@ class Samples:
     mjd : ndarray
         [d]
     value : ndarray
-        [uJy], the unit of fluxes that are no flux densities, or [mag]
+        [uJy], the unit of fluxes that are not flux densities, or [mag]
     error : ndarray or None
         Of each value, finite and positive; None when no row has one.
     snr : ndarray or None

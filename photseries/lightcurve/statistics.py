@@ -76,7 +76,7 @@ class ColumnSummary:
         One over the median positive difference of successive times [Hz].
     medians, minima, maxima, stds : dict of str to float or None
         Of every numeric column of the table, by its name; stds with ddof 0. The median of right ascensions is
-        circular; magnitudes that stand for "not measured" are left out.
+        circular; magnitudes that mean "not measured" are left out.
     """
 
     num_exp: int
@@ -140,8 +140,8 @@ def summarize(
     Notes
     -----
     S/N is that of :func:`~photseries.lightcurve.detection.signal_to_noise`. Among n rows of pure noise about 0.00135 n
-    exceed 3, the one-sided tail of the normal distribution: ``is_detected`` says little about a long series,
-    ``num_detected`` says more.
+    exceed 3, the one-sided tail of the normal distribution: for a long series, use
+    ``num_detected`` instead of ``is_detected``.
     """
     unsorted = light_curve(frame) if curve is None else curve
     curve = unsorted.by_time()

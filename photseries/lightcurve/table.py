@@ -163,7 +163,7 @@ def _index_problems(index: pd.Index) -> Iterator[_Problem]:
     if not plain and not (is_text(labels) and not labels.isna().any() and _text_problem(labels) is None):
         yield (
             "data",
-            "The index must hold numbers, text or datetimes, without null in text. Use reset_index(drop=True).",
+            "The index must contain numbers, text or datetimes, without null in text. Use reset_index(drop=True).",
         )
 
 
@@ -181,7 +181,7 @@ def _name_problem(name: str, longest: int) -> str | None:
     if not name:
         return "is empty"
     if "\0" in name:
-        return "has a NUL character"
+        return "contains a NUL character"
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -209,10 +209,10 @@ def _text_problem(column: pd.Series) -> str | None:
     cells = column[column.notna()].tolist()
     other_types = {kind.__name__ for kind in set(map(type, cells)) if not issubclass(kind, str)}
     if other_types:
-        return f"holds {', '.join(sorted(other_types))} where only text and null are possible"
+        return f"contains {', '.join(sorted(other_types))} where only text and null are possible"
     joined = "".join(cells)
     if "\0" in joined:
-        return "has a NUL character in a text"
+        return "contains a NUL character in a text"
     try:
         joined.encode()
     except UnicodeEncodeError:
@@ -238,7 +238,7 @@ def _role_problems(frame: pd.DataFrame, spellings: tuple[str, ...]) -> Iterator[
             continue
         if not is_numeric(frame[name]):
             first = f" Row 1 has {frame[name].iloc[0]!r:.40}." if is_text(frame[name]) else ""
-            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must hold numbers.{first}'
+            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must contain numbers.{first}'
         elif name in (time, brightness):
             values = frame[name].to_numpy()
             if not np.isfinite(values).any():

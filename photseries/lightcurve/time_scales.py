@@ -43,8 +43,8 @@ def in_every_scale(mjd: float, scale: str) -> dict[str, float]:
 
     Notes
     -----
-    TDB - TT is the series of the Astronomical Almanac (USNO Circular 179, eq. 2.6), good to 10 us. Before 1972
-    TAI - UTC is taken as 10 s, which is at most 9 s from the truth in 1960.
+    TDB - TT is the series of the Astronomical Almanac (USNO Circular 179, eq. 2.6), accurate to 10 us. Before 1972
+    TAI - UTC is taken as 10 s, which is wrong by at most 9 s in 1960.
     """
     match scale:
         case "utc":

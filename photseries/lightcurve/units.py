@@ -105,7 +105,7 @@ class FluxUnit:
     standard : str or None
         A spelling that VOTable, FITS and astropy read, where there is one; None for fluxes without a unit.
     microjansky : float or None
-        Of one unit [uJy]; None if the unit is no spectral flux density.
+        Of one unit [uJy]; None if the unit is not a spectral flux density.
     """
 
     name: str
@@ -129,8 +129,8 @@ def flux_unit_of(text: str) -> FluxUnit:
 
     Notes
     -----
-    A density per wavelength, as in erg/s/cm2/AA, does not become one per frequency without a wavelength: it is no
-    spectral flux density here.
+    A density per wavelength, as in erg/s/cm2/AA, cannot be converted to one per frequency without a wavelength, so it
+    does not count as a spectral flux density.
     """
     name = "/".join(part.strip() for part in text.strip().split("/"))
     if name in _RELATIVE:

@@ -35,7 +35,7 @@ def _id(value: object) -> int:
 
 def _parse_text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError  # noqa: TRY004  as of texts that are no such value
+        raise ValueError  # noqa: TRY004  as for texts that are not such a value
     text: str = TEXT.read(value)
     return text
 

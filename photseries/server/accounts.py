@@ -28,7 +28,7 @@ __all__ = ["OPERATOR", "PREFIX_LENGTH", "RESOURCES", "Accounts"]
 #: The kinds of entries, as spelled in paths and on the command line.
 RESOURCES: tuple[str, ...] = tuple(registries.TABLES)
 
-#: The principal of operator commands: may do everything, is no member of a group or stream.
+#: The principal of operator commands: may do everything, but is not a member of any group or stream.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
 
 #: Length of the public prefix of a token, which the database, lists and the log contain.
@@ -145,7 +145,7 @@ class Accounts:
         return self._create(principal, "sources", body)
 
     def create_token(self, principal: Principal, body: Mapping[str, object]) -> dict[str, Any]:
-        """Create a token for the caller with at most the rights of the caller's token or, as admin, for ``user_id``.
+        """Create a token for the caller with at most the permissions of its token or, as admin, for ``user_id``.
 
         Raises
         ------
@@ -329,9 +329,9 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
     """Refuse a token with more permissions, or a later expiry, than the token that creates it."""
     if more := [name for name in values["permissions"] if not principal.may(name)]:
-        raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot give it.")
+        raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot grant it.")
     if principal.expires_at is not None and values.get("expires_at", principal.expires_at) > principal.expires_at:
-        message = f"Must not be after the end of your token, {principal.expires_at.isoformat()}."
+        message = f"Must not be later than your token expires, {principal.expires_at.isoformat()}."
         raise InvalidError(f"expires_at: {message}", fields={"expires_at": [message]})
 
 

@@ -143,8 +143,8 @@ def require_archive(config: Config) -> None:
     """
     if config.database.url is None and not EmbeddedServer(config.directory).is_there:
         raise StartError(
-            f"There is no archive in {config.directory}: is it another data directory (--data)? "
-            "photseries serve or photseries migrate makes one."
+            f"There is no archive in {config.directory}. Check --data, or create an archive with photseries serve or "
+            "photseries migrate."
         )
 
 

@@ -109,7 +109,7 @@ def test_token_is_created_shown_once_and_revoked(browse, demo):
     page.get_by_role("link", name="Account").click()
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Upload data").check()
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     secret = page.locator("#secret")
     secret.filter(has_text=re.compile(r"\S{40}")).wait_for()
     with demo.client(secret.inner_text()) as client:
@@ -170,7 +170,7 @@ def test_admins_create_users_groups_and_tokens(page, service, admin, world):
     tokens = page.locator("#tokens")
     tokens.get_by_label("For").select_option("vera")
     tokens.get_by_label("Name", exact=True).fill("first")
-    tokens.get_by_role("button", name="Make token").click()
+    tokens.get_by_role("button", name="Create token").click()
     secret = page.locator("#secret")
     secret.filter(has_text=re.compile(r"\S{40}")).wait_for()
     with service.client(secret.inner_text()) as client:

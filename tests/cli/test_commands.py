@@ -172,8 +172,8 @@ def stranger():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"<html>It works!</html>", "not as photseries does"),
-        (b'{"status": "success", "data": {}, "version": "99.0"}', "is photseries 99.0, this client"),
+        (b"<html>It works!</html>", "is not a photseries service"),
+        (b'{"status": "success", "data": {}, "version": "99.0"}', "is photseries 99.0, but this client"),
     ],
 )
 @pytest.mark.parametrize("words", [["find"], ["upload", __file__, "--format", "csv"], ["login", "--token-stdin"]])

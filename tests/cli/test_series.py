@@ -134,7 +134,7 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert "exists already" in run("get", series[0], status=2).stderr
     run("get", series[0], "--force")
     lost = run("get", series[0], "-o", "a.csv").stderr
-    assert lost.startswith("Warning: CSV holds the columns of the table alone: no source, filter")
+    assert lost.startswith("Warning: CSV contains only the columns of the table: no source, filter")
     pd.testing.assert_frame_equal(pd.read_csv("a.csv"), frame)
     assert run("get", series[0], "-o", "-", "--format", "csv").stdout == (tmp_path / "a.csv").read_text()
     assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / name).read_bytes()

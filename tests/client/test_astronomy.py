@@ -81,7 +81,7 @@ def test_units_scales_and_masks_are_converted(client, fields):
     given["deep"] = np.ones((2, 3))
     uploaded = client.upload(given, **fields)
     assert uploaded.warnings == (
-        "Left out, as a row holds more than one plain value: deep.",
+        "Left out, because a row has more than one value: deep.",
         "There are no errors; the noise is estimated from the differences of successive values.",
     )
     series = client.get(uploaded.id)

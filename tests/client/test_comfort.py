@@ -160,7 +160,7 @@ def test_paths_begin_at_the_home_folder(client, uploaded, tmp_path, monkeypatch)
         ({"mag_brighter_than": 18 * units.STmag}, "mag_brighter_than must be a Quantity in mag"),
         ({"position": SkyCoord([1, 2], [3, 4], unit="deg"), "radius": 1}, r"client\.positions"),
         ({"position": "Vega", "radius": 1}, "one SkyCoord"),
-        ({"position": (1, 2), "ra": 1, "radius": 1}, "leave one out"),
+        ({"position": (1, 2), "ra": 1, "radius": 1}, "cannot be combined with ra or dec"),
         ({"position": (1, 2), "radius": 5 * units.s}, "radius must be a Quantity in deg, not in s"),
         ({"min_num_exposures": 5 * units.s}, "min_num_exposures must be a plain number"),
     ],

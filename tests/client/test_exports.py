@@ -44,7 +44,10 @@ def test_a_failed_download_keeps_the_existing_file(client, series, service, tmp_
         stranger.export(path)
     with Between() as between:
         between.fates = [(200, {"Content-Type": "text/html"}, b"<p>Welcome")]
-        with type(client)(between.url, "x") as lost, pytest.raises(UnreachableError, match="not as photseries does"):
+        with (
+            type(client)(between.url, "x") as lost,
+            pytest.raises(UnreachableError, match="is not a photseries service"),
+        ):
             lost.export(path)
     assert [one.name for one in tmp_path.iterdir()] == ["long.h5"]
     assert path.read_bytes() == b"before"

@@ -20,7 +20,7 @@ WRITING = (
 ENDING = ("write: before COMMIT", "write: committed")
 REMOVING = ("store: blob removed", "store: folders pruned")
 UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
-RESTORE = ("restore: note taken back", "restore: row written", "restore: history noted", "restore: committed")
+RESTORE = ("restore: record deleted", "restore: row written", "restore: history noted", "restore: committed")
 MARKING = ("mark: turn announced", "mark: mark replaced")
 
 POINTS = {
@@ -29,7 +29,7 @@ POINTS = {
         "store: partial file made", "store: partial file written", "store: files synchronized", *WRITING[3:],
         "bulk: rows inserted", *ENDING,
     ),
-    "duplicate": ("write: taking back", *REMOVING),
+    "duplicate": ("write: discarding", *REMOVING),
     "update": (*WRITING, *UPDATE, *ENDING),
     "share": ("share: row changed", "share: history noted", "share: committed"),
     "delete": ("delete: row removed", "delete: history noted", "delete: committed"),
@@ -50,7 +50,7 @@ PUTTING = ("store: object put", *WRITING[-2:])
 #: The same verbs with the files in object storage, where fewer steps make a file.
 OBJECT_POINTS = {
     "create": (*PUTTING, "create: row inserted", *ENDING),
-    "duplicate": ("write: taking back", "store: object removed"),
+    "duplicate": ("write: discarding", "store: object removed"),
     "update": (*PUTTING, *UPDATE, *ENDING),
     **_SHARED,
     "update, no grace": ("store: object removed", "sweep: blob swept"),

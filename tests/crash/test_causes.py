@@ -144,7 +144,7 @@ def test_requests_with_terminated_connections_are_retried(owner, admin, world, s
         ending = pool.submit(end_connections)
         try:
             deadline = time.monotonic() + PATIENCE
-            while service.log.read_text().count("its work is repeated") < 10 or min(answered.values()) < 20:
+            while service.log.read_text().count("repeating its work") < 10 or min(answered.values()) < 20:
                 assert time.monotonic() < deadline
                 reply = admin.get(PATH, params={"seriesName": "ended"})
                 assert reply.status_code == 200, reply.text

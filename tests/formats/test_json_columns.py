@@ -169,14 +169,14 @@ def test_columns_get_their_type(case):
 
 
 REFUSED_COLUMNS = {
-    "mixed": ([1, "x", 2], "holds numbers and text; row 2 is the first with text"),
-    "a heading": (["x", 1], "holds numbers and text; row 1 is the first with text"),
+    "mixed": ([1, "x", 2], "contains numbers and text; row 2 is the first with text"),
+    "a heading": (["x", 1], "contains numbers and text; row 1 is the first with text"),
     "a number among text": (["x", None, None, None, 1, "y"], "row 5 is the first with numbers"),
     "an object among numbers": ([1, {}], "row 2 is the first with objects"),
-    "a boolean among numbers": ([True, 1], "holds numbers and true or false"),
-    "a null among booleans": ([True, None], "holds nulls and true or false"),
-    "lists": ([[1], [2]], "holds lists"),
-    "objects": ([{}], "holds objects"),
+    "a boolean among numbers": ([True, 1], "contains numbers and true or false"),
+    "a null among booleans": ([True, None], "contains nulls and true or false"),
+    "lists": ([[1], [2]], "contains lists"),
+    "objects": ([{}], "contains objects"),
     "a text": ("abc", "must be a list"),
     "a number": (5, "must be a list"),
     "an object": ({"0": 1}, "must be a list"),

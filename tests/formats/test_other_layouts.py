@@ -557,7 +557,7 @@ REFUSED: dict[str, Any] = {
         {"flux_unit": "mJy"},
         "flux of row 2 is a lower limit",
     ),
-    "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "between thousands"),
+    "commas between thousands or decimal": ('mjd,flux\n59000,"12,345"\n59001,"12,346"\n', {}, "separate thousands"),
     "fluxes in several units": (
         "mjd,flux,flux_unit\n59000,5,mJy\n59001,5,uJy\n",
         {},
@@ -584,7 +584,7 @@ REFUSED: dict[str, Any] = {
     "times in two formats": ("JD,mag\n2459000.5,15\n59001.5,16\n2459002.5,15\n", {}, "time of row 2, 59001.5, is far"),
     "a count from a later day": ("HJD,mag\n53000.5,15\n", {}, "(time_format), such as jd-2400000"),
     "American dates": ("date,mag\n01/31/2024 22:30,15\n", {}, "'01/31/2024 22:30', which is not an ISO date"),
-    "a line below the rows": ("mjd,mag\n59000,15\nmean,15\n", {}, "holds 'mean' in row 2"),
+    "a line below the rows": ("mjd,mag\n59000,15\nmean,15\n", {}, "contains 'mean' in row 2"),
     "errors in a unit of their own": (
         "mjd,flux(mJy),err(ct)\n59000,15,1\n",
         {},

@@ -141,7 +141,7 @@ def test_the_tess_hdf5_is_sent_unchanged():
         ("mjd,flux\n59000,1\n59001,2,3\n", "line 3 has 3 cells, but there are 2 names"),
         ("time of day,flux\n1,2\n", "No column was recognised as the time"),
         ("mjd,quality\n59000,2\n", "No column was recognised as a flux or a magnitude"),
-        ("mjd,flux\nnoon,2\n", "holds 'noon' in row 1"),
+        ("mjd,flux\nnoon,2\n", "contains 'noon' in row 1"),
         ("mjd,flux\n", "The table has no rows"),
     ],
 )

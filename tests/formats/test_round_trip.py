@@ -157,7 +157,7 @@ def test_damaged_notes_are_refused(form):
     whole, broken = b'{"type": "float16"}', b'["type", "float16"]'
     for quote in (b'"', b"&quot;"):
         content = content.replace(whole.replace(b'"', quote), broken.replace(b'"', quote))
-    with pytest.raises(InvalidError, match="notes on columns are damaged"):
+    with pytest.raises(InvalidError, match="descriptions of columns are damaged"):
         one_of(read_bytes(content, "series", ReadOptions(format=form)))
 
 

@@ -369,11 +369,13 @@ def test_magnitudes_in_a_column_flux_are_refused_or_named():
 
 
 def test_st_magnitudes_are_refused():
-    with pytest.raises(InvalidError, match=r"The system 'st' of the column 'STMAG' is not one of .*\(magsys\)"):
+    with pytest.raises(
+        InvalidError, match=r"The magnitude system 'st' of the column 'STMAG' is not one of .*\(magsys\)"
+    ):
         read("mjd,STMAG\n59000,15\n")
     assert read("mjd,STMAG\n59000,15\n", magsys="instrumental").fields["magsys"] == "instrumental"
     for other in ("STMag", "ABMag"):
-        with pytest.raises(InvalidError, match="The system 'stmag' of the column 'unit' is not one of"):
+        with pytest.raises(InvalidError, match="The magnitude system 'stmag' of the column 'unit' is not one of"):
             read(f"mjd,mag,unit\n59000,15,STMag\n59001,15,{other}\n")
 
 
@@ -387,7 +389,9 @@ def test_the_system_in_a_comment_may_have_more_words(text, system):
 
 @pytest.mark.parametrize("text", ["AB or Vega", "see paper", "ST"])
 def test_unknown_systems_in_a_comment_are_refused(text):
-    with pytest.raises(InvalidError, match=f"The system '{text.lower()}' of the keyword MAGSYS is not one of"):
+    with pytest.raises(
+        InvalidError, match=f"The magnitude system '{text.lower()}' of the keyword MAGSYS is not one of"
+    ):
         read(f"# magsys: {text}\nmjd,mag\n59000,15\n")
 
 

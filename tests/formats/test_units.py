@@ -161,7 +161,7 @@ def test_binned_time_series_keep_the_bin_centres(tmp_path, saved):
 
 def test_positions_as_one_column_are_left_out():
     got = collected(of(mag=[18.0, 19.0], where=SkyCoord([1, 2], [3, 4], unit="deg")))
-    assert got.warnings == ("Left out, as a row holds more than one plain value: where.",)
+    assert got.warnings == ("Left out, because a row has more than one value: where.",)
     assert list(got.frame) == ["mjd", "mag"]
 
 
@@ -284,8 +284,8 @@ def test_dates_and_lists_of_parquet():
     assert reading.frame[["night", "frame"]].iloc[0].tolist() == ["a", str(2**60 + 1)]
     assert reading.frame[["night", "frame"]].iloc[1].isna().all()
     assert [warning.partition(":")[0] for warning in reading.warnings] == [
-        "Left out, as a row holds more than one plain value",
-        "Kept as text, as integers with gaps this long would lose their last digits",
+        "Left out, because a row has more than one value",
+        "Kept as text, because integers of this length with missing values would lose their last digits",
     ]
 
 
@@ -294,7 +294,7 @@ def test_columns_whose_cells_hold_several_values_are_left_out(cells):
     frame = pd.DataFrame({"mjd": [59000.0, 59001.0], "mag": [15.0, 16.0], "deep": pd.Series(cells, dtype=object)})
     reading = one_of(collect(frame, ReadOptions()))
     assert list(reading.frame) == ["mjd", "mag"]
-    assert reading.warnings == ("Left out, as a row holds more than one plain value: deep.",)
+    assert reading.warnings == ("Left out, because a row has more than one value: deep.",)
 
 
 def test_dates_and_datetimes_in_one_column_keep_fractions_of_seconds():
@@ -363,7 +363,7 @@ def test_text_in_the_layout_fixed_of_pandas_is_refused(tmp_path):
     """It is pickled: without it, the filters of the rows would be mixed."""
     frame = pd.DataFrame({"mjd": MJD, "mag": [15.0, 16.0], "filter": np.array(["g", "r"], object)})
     frame.to_hdf(tmp_path / "curve.h5", key="curve")
-    with pytest.raises(InvalidError, match=r"Its columns filter hold pickled text.*format='table'"):
+    with pytest.raises(InvalidError, match=r"Its columns filter contain pickled text.*format='table'"):
         read(tmp_path / "curve.h5")
     frame.to_hdf(tmp_path / "table.h5", key="curve", format="table")
     with pytest.raises(InvalidError, match=r"several filters: g \(1 rows\), r \(1 rows\)"):

@@ -199,7 +199,7 @@ REFUSED_FRAMES = {
     "no rows": (one().iloc[:0], "Must supply a non-empty DataFrame"),
     "no columns": (pd.DataFrame(index=[1, 2]), "Must supply a non-empty DataFrame"),
     "a number as name": (pd.DataFrame({5: [1.0]}), "name that is not a text"),
-    "NUL in a name": (pd.DataFrame({"a\0": [1.0]}), "name that holds NUL"),
+    "NUL in a name": (pd.DataFrame({"a\0": [1.0]}), "name with a NUL"),
     "a surrogate in a name": (pd.DataFrame({"\ud800": [1.0]}), "surrogate"),
     "equal names": (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "same name"),
     "levels": (one().set_index(pd.MultiIndex.from_tuples([(1, 2), (3, 4)])), "index .* several levels"),

@@ -301,8 +301,8 @@ REFUSED = {
     "a huge table": (lambda: with_space((2**62,), chunks=(1000,)), "rows"),
     "a huge chunk": (lambda: with_space((2_000_000,), chunks=(2_000_000,)), "a chunk of its table takes"),
     "lzf": (lambda: with_table(chunks=(2,), compression="lzf"), "the HDF5 filter 32000"),
-    "scaleoffset": (lambda: with_table(lambda rows: rows["index"], chunks=(2,), scaleoffset=0), "not made of rows"),
-    "no compound": (lambda: with_table(lambda rows: rows["index"]), "not made of rows of named fields"),
+    "scaleoffset": (lambda: with_table(lambda rows: rows["index"], chunks=(2,), scaleoffset=0), "not consist of rows"),
+    "no compound": (lambda: with_table(lambda rows: rows["index"]), "not consist of rows of named fields"),
     "variable text": (lambda: with_fields(("v", h5py.string_dtype())), "fields that are not integers"),
     "references": (lambda: with_fields(("v", h5py.ref_dtype)), "fields that are not integers"),
     "an enum": (lambda: with_fields(("v", h5py.enum_dtype({"a": 1}))), "fields that are not integers"),
@@ -332,7 +332,7 @@ REFUSED = {
     "an object": (lambda: table_of("values_block_0_dtype", np.bytes_("object")), "of the type 'object'"),
     "a pickle's object": (
         lambda: table_of("values_block_0_kind", np.bytes_(pickle.dumps([print], 0))),
-        "in its attribute 'values_block_0_kind', it holds an object of __builtin__.print",
+        "in its attribute 'values_block_0_kind', it contains an object of __builtin__.print",
     ),
     "another index": (lambda: table_of("index_kind", np.bytes_("object")), "of the kind 'object'"),
     "metadata that is no dict": (lambda: group_of("metadata", np.bytes_(pickle.dumps([1], 0))), "must be a dict"),
@@ -398,7 +398,7 @@ def test_text_in_another_encoding():
     blob = recipe_write(pd.DataFrame({"mjd": [1.0], "note": ["é"]}), encoding="latin-1")
     assert frames.build(read(blob))["note"].tolist() == ["é"]
     broken = tampered(blob, lambda file: file["phot"].attrs.__setitem__("encoding", np.bytes_("UTF-8")))
-    with pytest.raises(UnreadableFileError, match="column 'note' holds text that is not utf-8"):
+    with pytest.raises(UnreadableFileError, match="column 'note' contains text that is not utf-8"):
         frames.build(read(broken))
 
 

@@ -150,7 +150,7 @@ FOREIGN_VALUES = [
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("value", FOREIGN_VALUES, ids=lambda value: type(value).__name__)
 def test_other_objects_are_refused_by_name(protocol, value):
-    with pytest.raises(UnreadableFileError, match=r"it holds .*only plain values and numpy scalars"):
+    with pytest.raises(UnreadableFileError, match=r"it contains .*only plain values and numpy scalars"):
         interpret(pickle.dumps({"x": value}, protocol))
 
 

@@ -131,7 +131,7 @@ def test_two_brightnesses_that_do_not_convert_need_a_choice(fields, refused):
     for one in ("flux", "mag"):
         require_one_brightness(frame.drop(columns=one), calibrated(**fields))
     if refused:
-        with pytest.raises(InvalidError, match="brightness: flux or mag") as caught:
+        with pytest.raises(InvalidError, match="Set brightness to flux or mag") as caught:
             require_one_brightness(frame, calibrated(**fields))
         assert set(caught.value.fields) == {"brightness"}
     else:

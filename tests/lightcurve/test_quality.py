@@ -316,7 +316,7 @@ def test_magnitudes_in_filters_of_vega_need_a_system(given, warned):
         ({**GOOD, "zp": 23.9}, {}, None),
         ({**GOOD, "zp": 25.0}, {"flux_unit": "uJy"}, None),
         ({**GOOD, "ZP": ["25"] * 6}, {}, None),
-        ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {}, "a column says 'Vega'"),
+        ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {}, "a column states 'Vega'"),
         ({"mag": 15.0, "magerr": 0.1, "zpsys": "AB"}, {}, None),
         ({"mag": 15.0, "magerr": 0.1, "zpsys": "Vega"}, {"magsys": "vega"}, None),
         ({**GOOD, "mag": 16.4}, {}, None),  # 23.9 - 2.5 log10(1000)

@@ -91,7 +91,7 @@ def test_all_problems_are_reported_together():
     ],
 )
 def test_the_columns_that_count_must_be_numbers(frame):
-    assert "must hold numbers" in refusal(frame).message
+    assert "must contain numbers" in refusal(frame).message
 
 
 def test_columns_that_are_not_used_may_be_text():
@@ -115,9 +115,9 @@ def test_errors_may_all_be_absent():
     [
         (["a", "b\0"], "NUL"),
         (["a", "\ud800"], "not valid Unicode"),
-        (pd.Series([1, "a"], dtype=object), "holds int where"),
-        (pd.Series([[1], {}], dtype=object), "holds dict, list where"),
-        (pd.Series([b"a", b"b"], dtype=object), "holds bytes where"),
+        (pd.Series([1, "a"], dtype=object), "contains int where"),
+        (pd.Series([[1], {}], dtype=object), "contains dict, list where"),
+        (pd.Series([b"a", b"b"], dtype=object), "contains bytes where"),
         (pd.Series(["a", "b"], dtype="category"), "category"),
         (pd.to_datetime(["2020-01-01", "2020-01-02"], utc=True), "time zone"),
         (np.array([1, 2], dtype=np.longdouble), "longdouble" if np.dtype(np.longdouble).itemsize == 8 else "float128"),

@@ -86,7 +86,7 @@ def test_a_token_makes_tokens_with_no_more_rights(accounts, person):
     assert (who.permissions, who.expires_at) == (set(), sooner)
     with pytest.raises(ForbiddenError, match="System admin"):
         accounts.create_token(anna, {"permissions": [ADMIN]})
-    with pytest.raises(InvalidError, match="Must not be after the end of your token"):
+    with pytest.raises(InvalidError, match="Must not be later than your token expires"):
         accounts.create_token(anna, {"expires_at": (end + timedelta(seconds=1)).isoformat()})
     with pytest.raises(ForbiddenError):
         accounts.create_token(anna, {"user_id": 1})

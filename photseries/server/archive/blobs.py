@@ -117,7 +117,7 @@ class BlobWriter:
         try:
             self._store.create_many(blobs)
         except Exception:
-            self.take_back(blobs)
+            self.discard(blobs)
             raise
 
     @contextmanager
@@ -154,8 +154,8 @@ class BlobWriter:
         except OutcomeUnknownError:
             raise
         except Exception:
-            reached("write: taking back")
-            self.take_back(keys)
+            reached("write: discarding")
+            self.discard(keys)
             raise
         reached("write: committed")
 
@@ -163,7 +163,7 @@ class BlobWriter:
         """Return whether blobs of this time, of ``time.monotonic`` [s], leave a transaction half of the deadline."""
         return time.monotonic() - began < self._config.store.write_deadline / 2
 
-    def take_back(self, keys: Iterable[str]) -> None:
+    def discard(self, keys: Iterable[str]) -> None:
         """Remove blobs that no row ever named; if the store fails, the sweep removes them later."""
         for key in keys:
             try:

@@ -1,7 +1,7 @@
-"""Store many series from one body: parse, check and write them in batches, with one transaction each.
+"""Store many series from one body: parse, check and write them in portions, with one transaction each.
 
-A batch is stored by the same functions as a single series in :class:`~photseries.server.archive.archive.Archive`: blobs
-first, then the transaction of their rows. Stored batches stay if a later batch fails.
+A portion is stored by the same functions as a single series in :class:`~photseries.server.archive.archive.Archive`:
+blobs first, then the transaction of their rows. Stored portions stay if a later one fails.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from photseries.server.storage.contract import Store
 __all__ = ["MAX_ATOMIC_SERIES", "MAX_SERIES", "BulkOptions", "BulkUpload", "request_of"]
 
 
-#: How many series a body may have, and one that is stored as a whole or not at all.
+#: Maximum number of series of a body, and of a body that is stored atomically.
 MAX_SERIES: Final = 100_000
 MAX_ATOMIC_SERIES: Final = 10_000
 
-#: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
+#: Ignored columns of our own exports: the position in a list, and fields that clients cannot set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
 
 _OTHER_TABLE: Final = "The series that exists has the same key and another table; this one was not stored."
@@ -57,7 +57,7 @@ _Answers = Generator[list[BulkOutcome], None, None]
 
 @dataclass(frozen=True)
 class BulkOptions:
-    """How a body is to be read and stored.
+    """The options for reading and storing a body.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ class BulkOptions:
     if_exists : {"error", "skip", "replace"}
         What to do with a series whose unique key is taken.
     abort : bool
-        Store nothing unless all series are right.
+        Store nothing unless all series are valid.
     dry_run : bool
         Store nothing.
     fields : mapping
-        Fields that all series share; they win over columns.
+        Fields that all series share; they override columns.
     """
 
     media: str
@@ -145,7 +145,7 @@ class BulkUpload:
             When a part is not available; the series of the last list that was yielded have this error.
         """
         if options.abort and options.if_exists == "replace":
-            message = "ifExists=replace cannot be combined with onError=abort: a replaced series cannot be taken back."
+            message = "ifExists=replace cannot be combined with onError=abort: a replacement cannot be undone."
             raise InvalidError(message, fields={"onError": [message]})
         writer = BulkWriter(self._catalogue, self._blobs, principal)
         run = _Run(self._catalogue, writer, self._archive, principal, options)
@@ -214,7 +214,7 @@ class _Run:
                     raise failure
 
     def together(self, read: _Read) -> _Answers:
-        """Store all series in one transaction, once all are known to be right, or nothing."""
+        """Store all series in one transaction if all are valid, else nothing."""
         outcomes: Outcomes = {}
         with self._prepared_portions(read, write=False) as portions:
             yield []
@@ -234,7 +234,7 @@ class _Run:
         yield _in_order(outcomes)
 
     def _store_all(self, read: _Read) -> Generator[list[BulkOutcome], None, Outcomes]:
-        """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
+        """Write the files of all series, and then all rows in one transaction; after any error nothing is stored."""
         outcomes: Outcomes = {}
         written: list[WrittenFiles] = []
         with self._prepared_portions(read, write=True) as portions:

@@ -153,12 +153,12 @@ class BulkWriter:
         if self._blobs.is_recent(files.began):
             return files
         self._without_row.difference_update(files.keys)
-        self._blobs.take_back(files.keys)
+        self._blobs.discard(files.keys)
         return None
 
     def remove_files_without_row(self) -> None:
         """Remove the files that no transaction includes."""
-        self._blobs.take_back(self._without_row)
+        self._blobs.discard(self._without_row)
 
     def insert(self, files: WrittenFiles) -> tuple[Outcomes, list[ValidSeries]]:
         """Insert the rows of files in one transaction.
@@ -191,7 +191,7 @@ class BulkWriter:
             self._exceeded, self._room[name] = error, used[name] - (total - limit)
             raise
         self._room = {name: room - used[name] for name, room in self._room.items()}
-        self._blobs.take_back(item.filename for item in lost)
+        self._blobs.discard(item.filename for item in lost)
         return outcomes, [item.valid for item in lost]
 
     def insert_all(self, portions: Sequence[WrittenFiles]) -> Outcomes:

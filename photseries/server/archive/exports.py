@@ -34,7 +34,7 @@ from photseries.lightcurve.selection import Selection
 from photseries.parameters import MAX_PER_PAGE, ListRequest, Query
 from photseries.server.archive.answers import ListMatches
 from photseries.server.archive.blobs import read_raw
-from photseries.server.archive.reader import SeriesReader, needs_place
+from photseries.server.archive.reader import SeriesReader, needs_location
 from photseries.server.catalogue import list_queries as lists
 from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.blobs import Blob
@@ -156,9 +156,9 @@ class Exporter:
         NotInstalledError
             When the service cannot write the format.
         InvalidError
-            When no series has a requested column, or HDF5 cannot hold that many.
+            When no series has a requested column, or HDF5 cannot store that many.
         DamagedError
-            While iterating, when the file of a series is missing or altered: the pieces so far are no whole file.
+            While iterating, when the file of a series is missing or altered: the pieces so far are not a complete file.
         UnavailableError
             When a part is not available, or the disk has no room for temporary files.
         """
@@ -276,7 +276,7 @@ class _Export:
     def _with_location(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
         """Add the location of the instrument to metadata if needed; each is looked up once."""
         part = replace(self.layout.part, derive=self.layout.derive)
-        if not needs_place(part):
+        if not needs_location(part):
             return metadata
         instrument = metadata["instrument_id"]
         if instrument not in self.places:

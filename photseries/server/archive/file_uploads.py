@@ -28,7 +28,7 @@ class SentFile:
     name : str
         For messages, and for the format if the content does not determine it.
     options : mapping
-        Options of reading, see :class:`photseries.formats.ReadOptions`.
+        Read options, see :class:`photseries.formats.ReadOptions`.
     """
 
     content: bytes

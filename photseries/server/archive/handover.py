@@ -60,7 +60,7 @@ class Handover:
         with self._catalogue.reading() as connection:
             own_group = registries.own_group(connection, after)
         if own_group is None or before == after:
-            raise InvalidError("The new owner has to be another user, who exists and is active.")
+            raise InvalidError("The new owner must be another user who exists and is active.")
         with self._catalogue.transaction() as connection:
             audit.note(connection, operator, "hand over", "users", before, {"to": after})
         last = 0

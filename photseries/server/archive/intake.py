@@ -31,7 +31,7 @@ from photseries.server.archive.problems import Problems
 from photseries.server.archive.uploads import InBlock, NewSeries, SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.references import NOTHING, References, look_up_many, look_up_references
-from photseries.server.catalogue.registries import place
+from photseries.server.catalogue.registries import location
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.schemas.metadata import MetadataSchema, load_metadata
@@ -93,7 +93,7 @@ class Intake:
                     if "owner_id" in decoded.metadata:  # a file of the service, which omits some defaults
                         file_metadata = {**with_defaults({}), **file_metadata}
                     return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
-            raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
+            raise _bad_data("data must be an object of columns, or the base64 text of an HDF5 file.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
@@ -206,7 +206,7 @@ class Intake:
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
         problems.raise_any()
         with self._catalogue.reading() as connection:
-            longitude = place(connection, checked.metadata["instrument_id"]).get("longitude")
+            longitude = location(connection, checked.metadata["instrument_id"]).get("longitude")
         checked = replace(checked, references=replace(NOTHING, longitude=longitude or 0.0))
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
@@ -232,7 +232,7 @@ class Intake:
             When there is none; it names the problems of the fields too.
         """
         if upload.frame is None:
-            missing = _bad_data("Must supply data as an object of columns, or as an HDF5 file in base64.")
+            missing = _bad_data("Must supply data: an object of columns, or the base64 text of an HDF5 file.")
             self._raise_with_others(principal, upload.fields, missing)
         return upload.frame
 

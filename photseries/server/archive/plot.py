@@ -132,7 +132,7 @@ def _check(points: Samples, time: str) -> None:
                 "request a part (mjdMin, mjdMax)."
             )
     if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
-        message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: ask for time=mjd."
+        message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: use time=mjd."
         raise InvalidError(message, fields={"time": [message]})
 
 

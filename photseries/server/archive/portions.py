@@ -20,25 +20,25 @@ from photseries.server.sandbox.bulk_wire import ReceivedSlab
 
 __all__ = ["PORTION", "UploadedSeries", "portions_of"]
 
-#: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
+#: Maximum size of a portion, unless one series is larger: series, and bytes of their tables.
 PORTION: Final = 250
 PORTION_BYTES: Final = 16 * 1024 * 1024
 
 #: Rows of the tables of a block together, unless one table is longer: with more, temporary arrays leave the caches, and
-#: each is mapped anew, which doubles the time of the statistics.
+#: each is mapped again, which doubles the time of the statistics.
 BLOCK: Final = 65_536
 
 
 @dataclass(frozen=True)
 class UploadedSeries:
-    """A series of a body: its place, its table and its fields."""
+    """A series of a body: its index, its table and its fields."""
 
     index: int
     upload: Upload
 
 
 def portions_of(received: Iterator[ReceivedSlab], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
-    """Put series together until there are enough for a transaction."""
+    """Group series into portions for one transaction each."""
     portion: list[UploadedSeries] = []
     size = index = 0
     for slab in received:

@@ -35,8 +35,8 @@ def preview(
     dict
         ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
         each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``;
-        ``light_curve`` (mjd, mag, magerr, flux, fluxerr; null what cannot be derived) where points are wanted; and what
-        its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.describe`.
+        ``light_curve`` (mjd, mag, magerr, flux, fluxerr; null what cannot be derived) if ``points`` is given; and the
+        description of its brightness, see :meth:`~photseries.lightcurve.calibration.Calibration.describe`.
     """
     metadata = new.checked.metadata
     calibration = calibration_of(metadata)

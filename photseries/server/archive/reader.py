@@ -15,7 +15,7 @@ from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import StoredContent
 from photseries.hdf5.raw import RawTable
-from photseries.lightcurve.barycentre import FRAMES, PLACE
+from photseries.lightcurve.barycentre import FRAMES, LOCATION
 from photseries.lightcurve.select import metadata_of_selection, select, select_counted
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import SEPARATION, Condition, Cone, Query
@@ -29,7 +29,7 @@ from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 
-__all__ = ["SeriesDocument", "SeriesReader", "needs_place", "not_found"]
+__all__ = ["SeriesDocument", "SeriesReader", "needs_location", "not_found"]
 
 T = TypeVar("T")
 
@@ -155,21 +155,21 @@ class SeriesReader:
 
     def with_location(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
         """Add the location of the instrument to metadata if the selection needs it."""
-        if not needs_place(part):
+        if not needs_location(part):
             return metadata
 
-        def place() -> Mapping[str, object]:
+        def location() -> Mapping[str, object]:
             with self._catalogue.reading() as connection:
-                return registries.place(connection, metadata["instrument_id"])
+                return registries.location(connection, metadata["instrument_id"])
 
-        return {**metadata, **self._catalogue.with_retries(place)}
+        return {**metadata, **self._catalogue.with_retries(location)}
 
     def location_mark(self, series: SeriesRecord, part: Selection) -> bytes:
         """Return the location of the instrument as bytes if the selection depends on it, for an ETag; else nothing."""
-        if not needs_place(part):
+        if not needs_location(part):
             return b""
         located = self.with_location(series.fields, part)
-        return repr([located.get(name) for name in PLACE]).encode()
+        return repr([located.get(name) for name in LOCATION]).encode()
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
@@ -209,7 +209,7 @@ class SeriesReader:
         except DamagedError:
             metadata = None
         if blob is None or metadata is None:
-            raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
+            raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is no longer kept.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
         return SeriesRecord(blob, revision, 0, orjson.dumps(fields), is_past=True)
@@ -306,7 +306,7 @@ class SeriesReader:
         return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 
 
-def needs_place(part: Selection) -> bool:
+def needs_location(part: Selection) -> bool:
     """Return whether a selection depends on the location of the instrument."""
     return not FRAMES.keys().isdisjoint(part.derive) or part.bin == "night"
 

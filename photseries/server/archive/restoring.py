@@ -136,7 +136,7 @@ class Restorer:
             raise
         metadata = {**dict.fromkeys(METADATA), **with_defaults(table.metadata)}
         with self._catalogue.reading() as connection:
-            longitude = registries.place(connection, metadata["instrument_id"]).get("longitude") or 0.0
+            longitude = registries.location(connection, metadata["instrument_id"]).get("longitude") or 0.0
         statistics = statistics_of(table.frame, metadata, self._detection_threshold, longitude)
         return {**metadata, **statistics, "content_hash": content_hash(table.frame)}
 
@@ -158,7 +158,7 @@ class Restorer:
         """Write the row and its history in one transaction; return the number of unlinked blobs of the series."""
         earlier = 0
         ensure_current_revision(blobs.reclaim(connection, values["filename"], self._grace))
-        reached("restore: note taken back")
+        reached("restore: record deleted")
         _require_references(connection, principal, values)
         if current.metadata:
             ensure_current_revision(series.change(connection, series_id, current.revision, values))
@@ -215,4 +215,4 @@ def _require_references(connection: Connection, principal: Principal, values: di
     missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not exists.get(name, True)}
     if missing:
         named = ", ".join(f"{name} {values[name]}" for name in missing)
-        raise MissingReferenceError(f"Create what was deleted first, with the same id: {named}.", fields=missing)
+        raise MissingReferenceError(f"First create these again with the same ids: {named}.", fields=missing)

@@ -166,8 +166,8 @@ class Ownership:
 
     def _refusal(self) -> NotAdoptedError:
         return NotAdoptedError(
-            f"{self._called} was last used by another copy of this database, so nothing is written or removed. Its "
-            f"operator has to stop the other one and run `{self._remedy}`."
+            f"{self._called} was last used by another copy of this database, so nothing is written or removed. The "
+            f"operator must stop the other copy and run `{self._remedy}`."
         )
 
 
@@ -176,7 +176,7 @@ def _decode(content: bytes) -> Mark:
     try:
         return Mark(**orjson.loads(content))
     except (orjson.JSONDecodeError, TypeError):
-        raise StartError("The mark of the store is not one that photseries wrote. Look at it, or remove it.") from None
+        raise StartError("photseries did not write the mark in the store. Check it, or remove it.") from None
 
 
 def _new_turn() -> str:

@@ -37,7 +37,7 @@ class InBlock:
 
     @classmethod
     def alone(cls, frame: pd.DataFrame) -> InBlock | None:
-        """Make a block of one table; None unless it has nothing but numbers under its names."""
+        """Make a block of one table; None unless all columns are numeric and their names distinct."""
         columns = {str(name): column.to_numpy() for name, column in frame.items()}
         is_numeric = all(values.dtype.kind in "iufb" for values in columns.values())
         if frame.empty or len(columns) < len(frame.columns) or not is_numeric:
@@ -46,7 +46,7 @@ class InBlock:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is odd in the table."""
+        """Whether the table is plain; see :mod:`photseries.lightcurve.blocks`."""
         return self.place in self.block.plain
 
     @property
@@ -57,7 +57,7 @@ class InBlock:
 
 @dataclass(frozen=True)
 class Sharing:
-    """The groups and streams to share a series with; None leaves them as they are."""
+    """The groups and streams to share a series with; None leaves them unchanged."""
 
     group_ids: list[int] | str | None = None
     stream_ids: list[int] | None = None

@@ -193,7 +193,7 @@ def _array(values: list[int]) -> object:
 
 
 def _too_much(subject: str) -> InvalidError:
-    message = f"{subject} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
+    message = f"{subject} lie within the radius: use fewer positions, a smaller radius or more criteria."
     return InvalidError(message, fields={"radius": [message]})
 
 

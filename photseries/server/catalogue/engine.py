@@ -72,7 +72,7 @@ _CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
     "08": _AWAY,
     "57P": _AWAY,
     "53300": _FULL,
-    "57014": (TooSlowError, "The database query took too long. Ask for less at once, or use more selective criteria."),
+    "57014": (TooSlowError, "The database query took too long. Request less at once, or use more selective criteria."),
     "55P03": (LockTimeoutError, "Other changes kept the database locked for too long. Try again."),
     "53100": (UnavailableError, "The disk of the database is full. Ask the operator to make room, then try again."),
     "25006": (UnavailableError, "The database is read-only: nothing can be changed. Ask the operator."),
@@ -215,8 +215,8 @@ class Catalogue:
             except DBAPIError as error:
                 if _outcome_unknown(error):
                     raise OutcomeUnknownError(
-                        "The database went away while the change was being committed. It may or may not have "
-                        "happened: look before you repeat the request."
+                        "The connection to the database broke during the commit. The change may or may not have been "
+                        "made: check before you repeat it."
                     ) from error
                 raise
 
@@ -243,7 +243,7 @@ class Catalogue:
                 broke = isinstance(cause, DBAPIError) and cause.connection_invalidated
                 if not broke or not (harmless or self._commits.sent == sent):
                     raise
-                log.warning("a connection to the database broke, its work is repeated (%s)", cause)
+                log.warning("a connection to the database broke; repeating its work (%s)", cause)
                 self._wait()
         return function()
 

@@ -107,7 +107,7 @@ def purge(connection: Connection, series_id: int, *, deleted_for: Principal | No
 
 
 def hand_over(connection: Connection, series_id: int, owner_id: int) -> None:
-    """Make a user the owner of the history of a series and of its earlier blobs, because rights depend on the owner."""
+    """Make a user the owner of the history and the earlier blobs of a series; permissions depend on the owner."""
     for table in (SeriesHistory, UnlinkedBlob):
         connection.execute(update(table).where(table.series_id == series_id).values(owner_id=owner_id))
 

@@ -55,7 +55,7 @@ def matching_pairs(connection: Connection, principal: Principal, request: ListRe
         chunks.append(pairs)
         total += len(pairs)
         if total > MAX_PAIRS:
-            message = f"More than {MAX_PAIRS:,} series match: ask for fewer at once, or with more criteria."
+            message = f"More than {MAX_PAIRS:,} series match: use a shorter list, or more criteria."
             raise InvalidError(message, fields={request.by: [message]})
     return np.sort(np.concatenate(chunks, dtype=PAIR)) if chunks else np.empty(0, PAIR)
 

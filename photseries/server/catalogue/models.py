@@ -332,8 +332,8 @@ class SeriesPeriod(Base):
 class SeriesHistory(Base):
     """A change of a series: the row with revision K describes the change that led to it.
 
-    ``series_id`` is no foreign key: history outlives its series. A delete has no blob. ``batch`` is the upload batch of
-    the change or, for an undo, the batch that was undone. ``inferred`` is from the new row.
+    ``series_id`` is not a foreign key: history outlives its series. A delete has no blob. ``batch`` is the batch of the
+    change or, for an undo, the batch that was undone. ``inferred`` is from the new row.
     """
 
     __tablename__ = "series_history"

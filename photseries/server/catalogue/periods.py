@@ -106,7 +106,7 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
     Raises
     ------
     InvalidError
-        When the user has stored too many others for this series: anybody who sees it may.
+        When the user has stored the maximum number for this series, which all its readers may do.
     """
     others = (_TABLE.series_id == series_id, _TABLE.user_id == user_id, _TABLE.method != values["method"])
     if (connection.scalar(select(func.count()).select_from(SeriesPeriod).where(*others)) or 0) >= MAX_PERIODS:

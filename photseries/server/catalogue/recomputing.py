@@ -11,7 +11,7 @@ from photseries.fields import COMPUTED, METADATA
 from photseries.lightcurve.statistics import STATISTICS_VERSION
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series
-from photseries.server.catalogue.registries import place
+from photseries.server.catalogue.registries import location
 from photseries.server.catalogue.series import with_current_version
 
 __all__ = ["StoredStatistics", "next_behind", "number_behind", "replace_statistics"]
@@ -48,7 +48,7 @@ def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
         owner_id=row["owner_id"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
         statistics={name: row[name] for name in COMPUTED},
-        longitude=place(connection, row["instrument_id"])["longitude"] or 0.0,
+        longitude=location(connection, row["instrument_id"])["longitude"] or 0.0,
     )
 
 

@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.fields import REFERENCES
-from photseries.lightcurve.barycentre import PLACE
+from photseries.lightcurve.barycentre import LOCATION
 from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.models import (
     SERIES,
@@ -140,7 +140,7 @@ def require_active(connection: Connection, user_id: int) -> None:
     InvalidError
     """
     if connection.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True)) is False:
-        message = f"User {user_id} is deactivated, so no token would be valid: make another user."
+        message = f"User {user_id} is deactivated, so no token would be valid: choose another user."
         raise InvalidError(message, fields={"user_id": [message]})
 
 
@@ -188,9 +188,9 @@ def get(connection: Connection, principal: Principal, kind: str, identity: int |
     return None if row is None else dict(row)
 
 
-def place(connection: Connection, instrument_id: int) -> dict[str, float | None]:
+def location(connection: Connection, instrument_id: int) -> dict[str, float | None]:
     """Return the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
-    columns = [getattr(Instrument, name) for name in PLACE]
+    columns = [getattr(Instrument, name) for name in LOCATION]
     row = connection.execute(select(*columns).where(Instrument.id == instrument_id)).mappings().one_or_none()
     return dict(row or {})
 

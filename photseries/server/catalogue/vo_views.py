@@ -82,7 +82,7 @@ def ensure(engine: Engine, role: str) -> None:
             if (words := problem(connection, role)) is not None:
                 log.warning("TAP is off: %s", words)
     except DBAPIError as error:
-        log.warning("TAP is off: its views cannot be made: %s", " ".join(str(error.orig).split()))
+        log.warning("TAP is off: its views cannot be created: %s", " ".join(str(error.orig).split()))
 
 
 def problem(connection: Connection, role: str) -> str | None:

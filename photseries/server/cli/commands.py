@@ -21,7 +21,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "verify": CommandEntry(_OPERATOR, "Check every stored file; exit status 1 if a file is missing or altered."),
         "recompute": CommandEntry(_OPERATOR, "Recompute the statistics of series stored by an earlier version."),
         "analyse": CommandEntry(
-            _OPERATOR, "Search for periods of series that were never searched, or by an earlier version."
+            _OPERATOR, "Search for the periods of series not yet searched, or searched by an earlier version."
         ),
         "import": CommandEntry("photseries.server.cli.importing", "Import the series of another archive."),
         "store": CommandEntry(_STORE, "Copy the stored files to another store."),

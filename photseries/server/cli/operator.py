@@ -96,7 +96,7 @@ def serve_on(
     orphaned : int, optional
         A descriptor at whose end the service stops, too.
     prepare : callable
-        What is done before, with the services.
+        Called before with the services.
     """
     with open_services(config) as services:
         token = services.accounts.bootstrap(services.token_file)
@@ -222,7 +222,7 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
 @json_option
 @configured()
 def analyse(config: Config, as_json: bool) -> None:
-    """Search for periods of series that were never searched, or by an earlier version.
+    """Search for the periods of series not yet searched, or searched by an earlier version.
 
     The service itself searches new series; this command searches all others, and repeats failed searches. Repeat the
     command to continue after an interruption. Exit status 2 if a search failed.

@@ -81,13 +81,13 @@ def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
 
     Use this after the database was restored from a dump, a snapshot or a base backup, or moved by pg_upgrade. The mark
     in the store then still names the original database, and a sweep by one copy removes files that only the other copy
-    refers to. Stop the original for good, adopt the store, and run `photseries verify`, which lists the series whose
+    refers to. Stop the original permanently, adopt the store, and run `photseries verify`, which lists the series whose
     files the original removed.
     """
     with open_services(config, existing=True) as services:
         if not yes:
             click.echo("Only one copy of a database may use a store: the others stop writing and sweeping.", err=True)
-            click.confirm("Are all other copies stopped for good?", abort=True, err=True)
+            click.confirm("Are all other copies permanently stopped?", abort=True, err=True)
         mark = services.archive.ownership.adopt()
     print_entries({"database": mark.database, "epoch": mark.epoch}, as_json)
 

@@ -32,7 +32,7 @@ def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, durat
 
     Notes
     -----
-    What is lost is the planet's area times the brightness of the disk where it is, darkened towards the limb as
+    The lost light is the planet's area times the brightness of the disk behind it, darkened towards the limb as
     1 - u1 (1 - mu) - u2 (1 - mu)^2: the limit of a small planet in Mandel & Agol (2002, ApJ 580, L171). Ingress and
     egress are as long as the planet is wide.
     """

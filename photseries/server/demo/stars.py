@@ -81,7 +81,7 @@ _SURVEY = GroundSurvey(begin=59000, days=900, every=4, visits=2, depth=20.6)
 
 STARS: tuple[Star, ...] = (
     Star(
-        "Demo transit", "a hot Jupiter in front of its star, every 2 minutes for 27 days", 120.4712, 41.2035,
+        "Demo transit", "transits of a hot Jupiter, a point every 2 minutes for 27 days", 120.4712, 41.2035,
         1, SpaceMission(begin=59000.3, days=27, exp_time=120, precision=0.0011),
         _bands({"tess": 10.4}, transit, **_TRANSIT), _TRANSIT,
     ),
@@ -99,7 +99,7 @@ STARS: tuple[Star, ...] = (
         _bands({"ztfg": 16.8, "ztfr": 16.2}, eclipses, **_ECLIPSES), _ECLIPSES,
     ),
     Star(
-        "Demo supernova", "nothing, then a supernova, in two filters: look at the non-detections", 35.2264, -4.9172,
+        "Demo supernova", "a supernova in two filters, after a year of non-detections", 35.2264, -4.9172,
         2, GroundSurvey(begin=59340, days=230, every=2, visits=1, depth=20.6),
         {
             "ztfg": StarBand(18.0, partial(supernova, **{**_SUPERNOVA, "fall": 17.0}), magref=19.84),
@@ -108,12 +108,12 @@ STARS: tuple[Star, ...] = (
         _SUPERNOVA,
     ),
     Star(
-        "Demo flare star", "a red dwarf every 20 seconds: more than 70,000 rows", 76.9911, -21.4570,
+        "Demo flare star", "flares of a red dwarf, a point every 20 seconds: more than 70,000 rows", 76.9911, -21.4570,
         1, SpaceMission(begin=59100.1, days=18, exp_time=20, precision=0.004),
         {"tess": StarBand(12.1, _spotted)}, {"rotation": 1.27, "flares": [time for time, *_ in _FLARES]},
     ),
     Star(
-        "Demo constant star", "a star that does nothing", 10.6250, 41.1133, 2, _SURVEY,
+        "Demo constant star", "a star of constant brightness", 10.6250, 41.1133, 2, _SURVEY,
         _bands({"ztfr": 17.4}, np.ones_like), {},
     ),
 )  # fmt: skip

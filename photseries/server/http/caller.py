@@ -35,10 +35,10 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """The user, or else the network, whose share of threads and memory a request counts in.
+        """The user or the network to which the threads and memory of a request are charged.
 
-        Until a token has been looked up, its user is the one to whom it belonged the last time. Without a token, and at
-        the first time, the network counts: one visitor must not take the share of all.
+        Before a token is looked up, its last known user is charged. Without a token, and for the first request of a
+        token, the network is charged, so that no visitor can use up the share of all.
         """
         user_id = self._known_user if self.principal is None else self.principal.user_id
         return f"user {user_id}" if user_id else self.network
@@ -76,7 +76,7 @@ class Caller:
             requirement.check(self.principal)
 
     def check_rights(self, accounts: Accounts) -> None:
-        """Refuse to continue when the user has lost rights since :meth:`look_up`; call it in a thread.
+        """Refuse to continue when the user has lost a permission or a membership since :meth:`look_up`; for threads.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Caller:
             and before.group_ids <= now.group_ids
             and before.stream_ids <= now.stream_ids
         ):
-            raise ForbiddenError("You lost rights during this request. Send it again.")
+            raise ForbiddenError("You lost a permission, a group or a stream during this request. Send it again.")
 
     def remember(self) -> None:
         """Remember the credential, and whether it is valid, for later requests."""

@@ -213,7 +213,7 @@ class _Stream(IOStream):
 async def _refuse(connection: socket.socket) -> None:
     """Answer a too long head, and read the rest of the request within limits."""
     loop = asyncio.get_running_loop()
-    content = failure(HeadTooLargeError(f"The head of a request may have {MAX_HEAD_SIZE:,} bytes."))
+    content = failure(HeadTooLargeError(f"The request line and headers may have at most {MAX_HEAD_SIZE:,} bytes."))
     status = HTTPStatus(HeadTooLargeError.status)
     head = (
         f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json; charset=UTF-8\r\n"

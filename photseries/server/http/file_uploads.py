@@ -22,7 +22,7 @@ from photseries.text import suggestion
 
 __all__ = ["FileUploadHandler", "InspectHandler"]
 
-#: The parameters of a file: its name, and the options of reading.
+#: The parameters of a file: its name, and the read options.
 FILE: Final[tuple[Parameter, ...]] = (
     Parameter(
         name="filename",
@@ -52,7 +52,7 @@ STORE: Final[tuple[Parameter, ...]] = (*FILE, *parameters.UPLOAD)
 
 
 class _FileHandler(UploadHandler):
-    """A handler whose body is a file of any format, with options of reading and fields of the series in the query."""
+    """A handler whose body is a file of any format, with read options and fields of the series in the query."""
 
     takes_any_file: ClassVar[bool] = True
 

@@ -61,7 +61,7 @@ def content_length(headers: Mapping[str, str]) -> int:
     Raises
     ------
     InvalidError
-        When it is no number, or there are several different ones (RFC 9110, 8.6).
+        When it is not a number, or differs between several headers (RFC 9110, 8.6).
     """
     lengths = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
     length = lengths.pop()
@@ -124,7 +124,7 @@ def check_media(
             raise UnsupportedMediaTypeError("The body must have no Content-Encoding: compress its columns instead.")
         return
     if any_file and kind.startswith("multipart/"):
-        raise UnsupportedMediaTypeError("The body must be the file itself, as of curl --data-binary @FILE.")
+        raise UnsupportedMediaTypeError("The body must be the file itself, as sent by curl --data-binary @FILE.")
     if not any_file and kind.startswith(_FILES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
         hint = " POST files of other formats to /api/photometric_series/file." if takes_files else ""

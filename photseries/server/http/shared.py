@@ -48,7 +48,7 @@ class ThreadPool(ThreadPoolExecutor):
         self.turns = Turns(number, max(1, number - 1))
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call a function in a thread; the future raises RuntimeError for a BaseException that is no Exception."""
+        """Call a function in a thread; the future raises RuntimeError for a BaseException that is not an Exception."""
         return super().submit(_without_panic, function, *args, **kwargs)
 
     def end(self, deadline: float) -> bool:
@@ -93,15 +93,15 @@ class SharedState:
         self.query_pool, self.table_pool, self.quick_pool = query_pool, table_pool, quick_pool
         self.jobs = jobs or table_pool
         self.job_turns = Turns(VOSettings.jobs, max(1, VOSettings.jobs - 1), services.config.vo.jobs_waiting, "jobs")
-        self.queued_jobs: dict[str, asyncio.Task[None]] = {}  # to their end
-        self.running_jobs: set[str] = set()  # those of them that no longer wait
+        self.queued_jobs: dict[str, asyncio.Task[None]] = {}  # queued and running jobs
+        self.running_jobs: set[str] = set()  # the running ones of these
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting, max_wait=MAX_WAIT)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1), what="analyses", max_wait=MAX_WAIT)
-        # A client that does not read the answer keeps a reader of bodies; others need some, too.
+        # A client that does not read the answer occupies a reader of bodies; half of them remain for others.
         bodies = max(1, services.config.sandbox.workers // 2)
         self.bulk_turns = Turns(None, bodies, bodies, "bulk uploads", MAX_WAIT)
         self.exports: Counter[str] = Counter()  # running exports by client

@@ -117,7 +117,7 @@ class VOHandler(ProtocolHandler):
                 pairs, files = _parts(self.request.headers["Content-Type"], content)
             elif content and kind != URLENCODED:
                 raise UnsupportedMediaTypeError(
-                    f"Parameters come in the query, or in a body of {URLENCODED} or {FORM}."
+                    f"Send parameters in the query, or in a body of type {URLENCODED} or {FORM}."
                 )
             elif content:
                 try:

@@ -83,7 +83,7 @@ class Turns:
                 self._release(user)
 
     def check(self, user: str) -> None:
-        """Raise an error if a further request of a user could not wait for a place; any thread may ask.
+        """Raise an error if a further request of a user could not wait for a place; thread-safe.
 
         Raises
         ------

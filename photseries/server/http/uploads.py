@@ -86,7 +86,7 @@ class UploadHandler(BaseHandler):
             if encoding == "identity" or not raw:
                 yield raw
                 return
-            inflated = io.BytesIO()  # whose value is no copy, unlike joined pieces
+            inflated = io.BytesIO()  # whose value is not a copy, unlike joined pieces
 
             def write(piece: bytes) -> None:
                 length = inflated.tell() + len(piece)

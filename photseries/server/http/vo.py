@@ -46,7 +46,7 @@ class _QueryHandler(ProtocolHandler):
         arguments = super().arguments()
         with self._body.content() as content:
             if content and media_type_of(self.request.headers) != URLENCODED:
-                raise UnsupportedMediaTypeError(f"Parameters come in the query, or in a body of the type {URLENCODED}.")
+                raise UnsupportedMediaTypeError(f"Send parameters in the query, or in a body of type {URLENCODED}.")
             for name, texts in parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True).items():
                 arguments.setdefault(name, []).extend(texts)
         return arguments

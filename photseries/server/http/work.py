@@ -24,7 +24,7 @@ __all__ = ["Work"]
 _FIRST_PAUSE: Final = 0.01
 _LAST_PAUSE: Final = 1.0
 
-#: Interval between checks whether a user still has the rights of a request [s].
+#: Interval of checks that a user still has the permissions and memberships of a request [s].
 _RIGHTS_INTERVAL: Final = 1.0
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Work:
             raise HeavyWork
 
     def while_allowed(self, pieces: Iterator[T]) -> Iterator[T]:
-        """Yield pieces, whose computation may take hours, until the user loses rights; call it in a thread."""
+        """Yield pieces, whose computation may take hours, until the user loses a permission; call it in a thread."""
         for piece in pieces:
             self.require_rights()
             yield piece

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from photseries.errors import ConflictError, InvalidError
-from photseries.lightcurve.barycentre import PLACE
+from photseries.lightcurve.barycentre import LOCATION
 from photseries.server.catalogue.engine import Connection
 from photseries.server.importers import rows
 from photseries.server.importers.files import Files, root_of
@@ -153,7 +153,7 @@ def _entry(
     if kind == "groups":
         return {**row, "single_user_id": owners.get(row["id"])}
     if kind == "instrument":
-        impossible = InstrumentSchema().validate({name: row[name] for name in PLACE}, partial=True)
+        impossible = InstrumentSchema().validate({name: row[name] for name in LOCATION}, partial=True)
         mislocated += [row["name"]] if impossible else []
         return {**row, **dict.fromkeys(impossible)}
     return {**row, "obj_id": None} if row.get("obj_id") in nowhere else row

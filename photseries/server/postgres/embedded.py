@@ -123,7 +123,7 @@ class EmbeddedServer:
                 if self._clients is not None:
                     return self._wait(deadline)
             except StartError as error:
-                log.error("the database is away: %s", error)  # noqa: TRY400  (a traceback would add nothing)
+                log.error("the database is not available: %s", error)  # noqa: TRY400  (a traceback would add nothing)
             finally:
                 self._mutex.release()
         raise DatabaseAwayError("The database is not available. Try again.")

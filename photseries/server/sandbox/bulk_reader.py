@@ -27,7 +27,7 @@ from photseries.server.sandbox.bulk_request import BulkRequest, fields_too_large
 
 __all__ = ["Slab", "slabs", "warm_up"]
 
-#: What a slab holds at most, unless one series is larger: series, bytes of tables, bytes of fields as JSON.
+#: Maximum size of a slab, unless one series is larger: series, bytes of tables, bytes of fields as JSON.
 MAX_SERIES: Final = 500
 MAX_TABLE_BYTES: Final = 8 * 1024 * 1024
 MAX_FIELD_BYTES: Final = 4 * 1024 * 1024
@@ -97,7 +97,7 @@ class _ArrowBody:
         """Yield the batches with these columns, in the order of the schema."""
         with self._open(indexes) as stream:
             for batch in stream:
-                batch.validate(full=True)  # offsets of a stranger would be followed anywhere
+                batch.validate(full=True)  # untrusted offsets could point anywhere
                 yield batch
 
     def _open(self, indexes: Sequence[int] | None) -> pa.RecordBatchStreamReader:
@@ -168,11 +168,11 @@ class _Layout:
     def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
         if unknown and request.by:
-            raise InvalidError(f"The column {unknown[0]!r:.80} holds lists; in a long body a cell is one value.")
+            raise InvalidError(f"The column {unknown[0]!r:.80} contains lists; in a long body a cell is one value.")
         if unknown:
             raise InvalidError(
                 f"Unknown keys in metadata: {unknown[:10]}. In a nested body each column is a field of the series, or "
-                "holds lists; send 'by' for a long body."
+                "contains lists; send 'by' for a long body."
             )
         for kind in (self.table, self.fields):
             called = [self.names[index] for index in kind]
@@ -312,7 +312,7 @@ def _width(kind: pa.DataType) -> int:
 
 
 def _runs(signs: BoolArray | npt.NDArray[np.uint8], sizes: IntArray, alone: BoolArray) -> Iterator[tuple[int, int]]:
-    """Cut series into runs of the same sign, of bounded number and size; those that are ``alone`` one by one."""
+    """Split series into runs of equal signs and bounded size; a series that is ``alone`` is a run."""
     count = signs.shape[-1]
     changes = np.flatnonzero((signs[:, 1:] != signs[:, :-1]).any(axis=0) | alone[1:]) + 1
     for first, last in itertools.pairwise((0, *changes.tolist(), count)):
@@ -340,7 +340,7 @@ def _uniform(
         slab_fields = {name: values[start:stop] for name, values in fields.items()}
         bad = [name for name, has in holed.items() if has[start] and pa.types.is_boolean(flat[name].type)]
         if bad:
-            message = f"The column {bad[0]!r:.80} holds nulls among true and false; a bool column has no null."
+            message = f"The column {bad[0]!r:.80} contains nulls among true and false; a bool column has no null."
             yield from (
                 Slab([0], {}, {name: values[index : index + 1] for name, values in slab_fields.items()}, message)
                 for index in range(stop - start)
@@ -357,7 +357,7 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
-        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON; that is too much.")
+        yield Slab([0], {}, {}, f"The fields besides data take {size:,} bytes as JSON. Shorten them.")
     else:
         for index, rows in enumerate(slab.rows):
             first = sum(slab.rows[:index])
@@ -426,7 +426,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
 
 
 def _runs_around(odd: dict[str, Array], count: int) -> Iterator[tuple[int, int]]:
-    """Cut series into runs in order, those that are odd one by one."""
+    """Split series into runs in order; an odd series is a run."""
     alone = np.logical_or.reduce(list(odd.values())) if odd else np.zeros(count, bool)
     changes = np.flatnonzero(alone[1:] | alone[:-1]) + 1
     yield from itertools.pairwise((0, *changes.tolist(), count))
@@ -443,7 +443,7 @@ class _Plan:
 
     @property
     def is_scattered(self) -> bool:
-        """Whether the rows of a series do not stand together."""
+        """Whether the rows of a series are not adjacent."""
         return bool(self.runs.size > self.series)
 
 
@@ -489,7 +489,7 @@ def _codes(column: pa.Array) -> IntArray:
 
 
 def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest) -> pa.RecordBatch:
-    """Bring the rows of each series together, in the order that they have."""
+    """Sort the rows by series; the rows of a series keep their order."""
     held, size = [], 0
     for batch in batches:
         held.append(batch)
@@ -503,13 +503,13 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest
 
 def _rows_apart_error(request: BulkRequest) -> InvalidError:
     return InvalidError(
-        f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
+        f"The rows of a series must be adjacent in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."
     )
 
 
 class _Pending:
-    """Rows that were decoded and not taken yet."""
+    """Decoded rows that were not taken yet."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], request: BulkRequest) -> None:
         self._batches = batches

@@ -62,7 +62,7 @@ def read(image: memoryview, limits: Limits) -> FileContent:
     Parameters
     ----------
     image : memoryview
-        The length of a request (8 bytes), the request as JSON (``name`` of the file, ``options`` of reading, ``fields``
+        The length of a request (8 bytes), the request as JSON (``name`` of the file, read ``options``, ``fields``
         that the user gives, ``points`` of the light curve of a description, None to read), and the file.
     limits : Limits
 
@@ -104,8 +104,8 @@ def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading
     if len(readings) > 1:
         column = options.split_by
         raise invalid(
-            f"split_by makes {len(readings)} series, and a request stores one: select the rows of each in place of it, "
-            f"as by where={column}={readings[0].part}."
+            f"split_by makes {len(readings)} series, and a request stores one: select the rows of one instead, "
+            f"for example by where={column}={readings[0].part}."
         )
     return readings[0]
 

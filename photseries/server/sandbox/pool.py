@@ -95,7 +95,7 @@ class Sandbox:
         lacking = [name for name in self._settings.require if name not in present]
         if lacking:
             self.close()
-            raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
+            raise StartError(f"sandbox.require lists {', '.join(lacking)}, which this system lacks.")
 
     def close(self) -> None:
         """End the fork server and all jobs."""
@@ -152,7 +152,7 @@ class Sandbox:
         answer = self._answer(blob, owner=owner)
         self._count("refused" if answer.table is None else "read")
         if answer.table is None:
-            raise UnreadableFileError(answer.error or "The HDF5 file holds no table.")
+            raise UnreadableFileError(answer.error or "The HDF5 file contains no table.")
         return answer.table
 
     def _count(self, outcome: str) -> None:
@@ -337,6 +337,6 @@ class FileSandbox(Sandbox):
         answer = self._answer(len(encoded).to_bytes(wire.SIZE_BYTES, "little"), encoded, content)
         self._count("refused" if answer.content is None else "read")
         if answer.content is None:
-            message = answer.error or "The file holds no table."
+            message = answer.error or "The file contains no table."
             raise InvalidError(message, fields={"data": [message]})
         return answer.content

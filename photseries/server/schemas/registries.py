@@ -130,7 +130,7 @@ class UserChangeSchema(Schema):
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class PlaceSchema(_LocatedEntry):
+class InstrumentChangeSchema(_LocatedEntry):
     """A change of an instrument: name, location."""
 
     name = Text(validate=_LEGIBLE)
@@ -153,7 +153,7 @@ CHANGES: Mapping[str, Schema] = {
     "users": UserChangeSchema(),
     "groups": MembersSchema(),
     "streams": MembersSchema(),
-    "instrument": PlaceSchema(),
+    "instrument": InstrumentChangeSchema(),
 }
 
 

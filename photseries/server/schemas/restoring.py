@@ -15,7 +15,7 @@ class _RestoreSchema(Schema):
 
 class _UndoSchema(Schema):
     batch = Text(required=True)
-    dryRun = fields.Boolean(truthy={True}, falsy={False})  # noqa: N815  as in the interface
+    dryRun = fields.Boolean(truthy={True}, falsy={False})  # noqa: N815  as in the API
     after = fields.Integer(strict=True, validate=validate.Range(min=0))
 
 

@@ -76,9 +76,9 @@ class ServerSettings:
         _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
         _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")
         for origin in self.cors_origins:
-            _require(_is_origin(origin), "server.cors_origins", f"holds {origin!r}, which is neither an origin nor '*'")
+            _require(_is_origin(origin), "server.cors_origins", f"lists {origin!r}, which is neither an origin nor '*'")
         for network in self.trusted_proxies:
-            _require(_is_network(network), "server.trusted_proxies", f"holds {network!r}, which is no network")
+            _require(_is_network(network), "server.trusted_proxies", f"lists {network!r}, which is not a network")
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class SandboxSettings:
     def __post_init__(self) -> None:
         _require_positive(self, "sandbox", "deadline", "cpu", "memory", "workers")
         _require(
-            0 < self.user < 65534, "sandbox.user", "must lie between 1 and 65533; 65534 is nobody, of many services"
+            0 < self.user < 65534, "sandbox.user", "must lie between 1 and 65533; other services use 65534, nobody"
         )
 
 

@@ -53,7 +53,7 @@ def open_store(url: str, settings: StoreSettings, *, only_read: bool = False) ->
 def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *, only_read: bool) -> Store:
     if not _BUCKET.fullmatch(bucket) or (prefix and not _PREFIX.fullmatch(prefix)) or "?" in url or "#" in url:
         # Not shown, because the URL may contain credentials by mistake.
-        raise StartError("The address of the store must be s3://BUCKET/PREFIX and nothing more.")
+        raise StartError("The address of the store must have the form s3://BUCKET/PREFIX.")
     try:
         # Imported here, because most archives do not need it.
         from photseries.server.storage.objects import ObjectStore, s3_backend

@@ -67,7 +67,7 @@ def _field(name: str) -> Callable[[Observation], object]:
 
 
 def _calibration_level(row: Observation) -> int:
-    """Return 1 for instrumental magnitudes, and for fluxes that are no flux densities."""
+    """Return 1 for instrumental magnitudes, and for fluxes that are not flux densities."""
     calibration = calibration_of(row.fields)
     is_density = row.fields["mean_mag"] is not None or calibration.flux_unit.microjansky is not None
     return 2 if is_density and calibration.magsys != "instrumental" else 1
@@ -82,7 +82,7 @@ _ID: Final = TapColumn(name="id", datatype="char", ucd="ID_MAIN", description="n
 _TIME_SCALE: Final = replace(
     column_of_field("time_scale"), datatype="char", description="time scale of the times, UNKNOWN if not stated"
 )
-#: A URL, which is no IVOA identifier.
+#: A URL, not an IVOA identifier.
 _DID: Final = replace(_OBSCORE["obs_publisher_did"], ucd="meta.ref.uri;meta.curation", description="URL of the series")
 
 #: The first three are Simple Cone Search's, with the UCDs of its version 1.03; those with a utype are ObsCore's.

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final, NamedTuple, TypedDict, Unpack
 
 from photseries.fields import ANSWERED, FIELDS
-from photseries.lightcurve.barycentre import PLACE
+from photseries.lightcurve.barycentre import LOCATION
 
 __all__ = [
     "KEYS",
@@ -329,7 +329,7 @@ TABLES: Final[Mapping[str, TapTable]] = {
                     TapColumn(
                         name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope"
                     )
-                    for name, unit, ucd in zip(PLACE, ("deg", "deg", "m"), ("lon", "lat", "altitude"), strict=True)
+                    for name, unit, ucd in zip(LOCATION, ("deg", "deg", "m"), ("lon", "lat", "altitude"), strict=True)
                 ),
                 replace(_CREATED, description="when the instrument was created"),
             ),

@@ -275,7 +275,7 @@ def read_votable(name: str, content: bytes, max_rows: int, max_cells: int = MAX_
     Raises
     ------
     InvalidError
-        When it is no VOTable, or declares entities or a document type.
+        When it is not a VOTable, or declares entities or a document type.
     TooLargeError
         When it has too many rows or cells.
     """

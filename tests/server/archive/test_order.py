@@ -244,7 +244,7 @@ def test_a_series_keeps_its_first_and_its_latest_revisions(archive_url, services
     assert services.reader.revision(principal, series, 1).fields
     assert services.reader.revision(principal, series, 7).fields
     for lost in (2, 6):
-        with pytest.raises(NotFoundError, match="not kept"):
+        with pytest.raises(NotFoundError, match="no longer kept"):
             services.reader.revision(principal, series, lost)
     assert [event["revision"] for event in services.reader.history(principal, series)] == list(range(1, 10))
     assert list(services.upkeep.verify()) == []

@@ -184,7 +184,7 @@ def test_names_cannot_control_the_terminal(running, folder):
 )
 def test_only_serve_and_migrate_make_an_archive(tmp_path, words):
     outcome = run(tmp_path / "typo", *words, status=2)
-    assert f"There is no archive in {tmp_path / 'typo'}: is it another data directory (--data)?" in outcome.stderr
+    assert f"There is no archive in {tmp_path / 'typo'}. Check --data" in outcome.stderr
     assert not (tmp_path / "typo").exists()
 
 

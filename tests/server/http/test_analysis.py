@@ -204,7 +204,7 @@ def test_picture_of_distant_times_is_refused(admin, world):
     plot(admin.get(f"{later}/plot.png"))
     brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
     for path, message in {
-        f"{later}/plot.png?time=date": "ask for time=mjd",
+        f"{later}/plot.png?time=date": "use time=mjd",
         f"{brighter}/plot.png": "The fluxes",
     }.items():
         answer = admin.get(path)

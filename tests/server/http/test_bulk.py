@@ -279,7 +279,7 @@ BAD = {
     "unknown field": ({"mjd": [[1.0]], "flux": [[1.0]], "colour": ["red"]}, ARROW, {}, "Unknown keys in metadata"),
     "no table": ({"obj_id": ["star"]}, ARROW, {}, "Must supply a non-empty DataFrame"),
     "by names nothing": ({"mjd": [1.0], "flux": [1.0]}, ARROW, {"by": "star"}, "no column 'star'"),
-    "lists in a long body": ({"star": [1], "mjd": [[1.0]]}, ARROW, {"by": "star"}, "holds lists"),
+    "lists in a long body": ({"star": [1], "mjd": [[1.0]]}, ARROW, {"by": "star"}, "contains lists"),
     "unknown parameter": ({"mjd": [[1.0]]}, ARROW, {"ifExists": "perhaps"}, "ifExists"),
     "structures": ({"mjd": [[{"a": 1}]]}, ARROW, {}, "is of type struct"),
 }

@@ -196,7 +196,7 @@ def test_two_brightnesses_that_do_not_convert_need_a_choice(admin, world, fields
     body = world.fields(series_name=f"choice/{'-'.join(fields)}", data=BOTH, **fields)
     answer = admin.post(PATH, json=body)
     assert answer.status_code == 400
-    assert "brightness: flux or mag" in answer.json()["message"]
+    assert "Set brightness to flux or mag" in answer.json()["message"]
     assert set(answer.json()["data"]["fields"]) == {"brightness"}
     chosen = admin.post(PATH, json={**body, "brightness": "mag"})
     found = data(admin.get(f"{PATH}/{data(chosen)['id']}"))

@@ -22,8 +22,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no time": ({"data": {"flux": [1.0]}}, "Input to photometric series must contain"),
     "no brightness": ({"data": {"mjd": [1.0]}}, "Input to photometric series must contain"),
     "ragged": ({"data": {"mjd": [1.0, 2.0], "flux": [1.0]}}, "flux"),
-    "mixed": ({"data": {"mjd": [1.0, "x"], "flux": [1.0, 2.0]}}, "'mjd' holds numbers and text; row 2 is the first"),
-    "numbers as text": ({"data": {"mjd": ["1.5", "2.5"], "flux": [1.0, 2.0]}}, "must hold numbers. Row 1 has '1.5'."),
+    "mixed": ({"data": {"mjd": [1.0, "x"], "flux": [1.0, 2.0]}}, "'mjd' contains numbers and text; row 2 is the first"),
+    "numbers as text": (
+        {"data": {"mjd": ["1.5", "2.5"], "flux": [1.0, 2.0]}},
+        "must contain numbers. Row 1 has '1.5'.",
+    ),
     "nested": ({"data": {"mjd": [1.0], "flux": [1.0], "x": [[1]]}}, "x"),
     "scalar column": ({"data": {"mjd": 1.0, "flux": [1.0]}}, "mjd"),
     "integer beyond 64 bits": ({"data": {"mjd": [1.0], "flux": [1.0], "big": [2**70]}}, "64 bits"),

@@ -241,7 +241,7 @@ def test_removed_revision_is_not_found(admin, world, directory):
     patch(admin, series, channel="b")
     (directory / "store" / filename).unlink()
     error = check_error(admin.get(path(series), params={"revision": 1}), 404)
-    assert "not kept" in error["message"]
+    assert "no longer kept" in error["message"]
 
 
 def test_missing_series_has_no_history(admin):

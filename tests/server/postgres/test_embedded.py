@@ -461,7 +461,7 @@ def test_a_server_that_does_not_come_back_is_unavailable(
     with pytest.raises(UnavailableError) as caught:
         server.ensure(0.2)
     assert str(folder.root) not in caught.value.message
-    assert "the database is away" in caplog.text
+    assert "the database is not available" in caplog.text
     settings.write_text(before)
     assert ask(server.ensure(30), "SELECT 1") == 1
 

@@ -392,7 +392,7 @@ def test_required_layers():
     sandbox = Sandbox(dataclasses.replace(SETTINGS, require=("user", "limits")), LIMITS)
     sandbox.start()
     sandbox.close()
-    with pytest.raises(StartError, match="asks for moat, which this system lacks"):
+    with pytest.raises(StartError, match="lists moat, which this system lacks"):
         Sandbox(dataclasses.replace(SETTINGS, require=("limits", "moat")), LIMITS).start()
 
 

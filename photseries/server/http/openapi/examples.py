@@ -37,7 +37,7 @@ COLUMNS = {
 #: The same table as a file.
 FILE = "".join(f"{','.join(map(str, row))}\n" for row in (COLUMNS, *zip(*COLUMNS.values(), strict=True)))
 
-#: What creates the example.
+#: The request body that creates the example.
 NEW_SERIES: Mapping[str, object] = MappingProxyType(
     {
         "obj_id": "MACHO 1.3444.614",
@@ -64,7 +64,7 @@ NEW_SERIES: Mapping[str, object] = MappingProxyType(
     }
 )
 
-#: What creates an entry, by kind.
+#: The request body that creates an entry, by kind.
 NEW_ENTRIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "users": {"username": "anna"},
@@ -78,12 +78,12 @@ NEW_ENTRIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     }
 )
 
-#: What an entry shows that nobody gave, by type.
+#: Values that the service sets, by type.
 _VALUES: Mapping[type, object] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: True, datetime: MOMENT, list: []}
 
 
 def entry(kind: str) -> dict[str, object]:
-    """Return an entry as an answer shows it."""
+    """Return an entry as in an answer."""
     example = NEW_ENTRIES[kind]
     return {
         name: example.get(name, None if shape.nullable else _VALUES[shape.kind])
@@ -121,10 +121,10 @@ def _series() -> dict[str, object]:
     return {name: fields.get(name) for name in ANSWERED}
 
 
-#: The example as an answer shows it, without its table.
+#: The example in an answer, without its table.
 SERIES: Mapping[str, Any] = MappingProxyType(_series())
 
-#: A period of it that a user states.
+#: A period of the example that a user stored.
 PERIOD: Mapping[str, object] = MappingProxyType(
     {
         "period": 0.55,
@@ -140,7 +140,7 @@ PERIOD: Mapping[str, object] = MappingProxyType(
     }
 )
 
-#: A change of it, as the history tells.
+#: An event in the history of the example.
 EVENT: Mapping[str, object] = MappingProxyType(
     {
         "revision": 2,

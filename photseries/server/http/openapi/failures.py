@@ -30,7 +30,7 @@ from photseries.server.principal import Requirement
 
 __all__ = ["ERROR", "errors_of", "responses"]
 
-#: What every request that looks at the database can be answered.
+#: The errors of every request that queries the database.
 DATABASE = (DatabaseAwayError, LockTimeoutError, TooManyConnectionsError, TooSlowError)
 
 _REQUEST_ID = "0f8fad5bd9cb469fa165708677289505"
@@ -106,7 +106,7 @@ def _response(status: int, errors: list[type[PhotseriesError]]) -> dict[str, obj
         headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
     if status == UnauthorizedError.status:
         description = (
-            "How to authenticate: Bearer, and Basic unless one of our pages would make a browser prompt for it."
+            "The accepted schemes: Bearer; and Basic, except where a browser would prompt for it on our pages."
         )
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True, "description": description}
     return {

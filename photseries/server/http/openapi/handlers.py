@@ -14,23 +14,23 @@ from photseries.server.http.etags import send_document
 
 __all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 
-_IF_NONE_MATCH = Header("If-None-Match", "Nothing but 304 when it is still this one.", '"5f3c"', {"ETag": "Its name."})
+_IF_NONE_MATCH = Header("If-None-Match", "Return only 304 if this ETag is current.", '"5f3c"', {"ETag": "Its name."})
 
 
 class Documents:
-    """The description of the interface, as JSON and as a page, each generated on first request.
+    """The description of the API as JSON and as a page, each generated on first request.
 
-    The modules that make them are imported then: few processes are ever asked, and apispec takes a while to import.
+    Their modules are imported then, because apispec is slow to import and few processes need it.
 
     Parameters
     ----------
     routes : sequence of Route
-        The interface for programs.
+        The routes of the API.
     filters : sequence of str
         The allowed filters.
     """
 
-    #: The page loads nothing and runs nothing.
+    #: The page loads no resources and runs no scripts.
     policy = "style-src 'unsafe-inline'; default-src 'none'; base-uri 'none'; form-action 'none'"
 
     def __init__(self, routes: Sequence[Route], filters: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class _DocumentHandler(BaseHandler):
 
 
 class OpenApiHandler(_DocumentHandler):
-    """The interface for programs."""
+    """The routes of the API."""
 
     @Contract(
         headers=(_IF_NONE_MATCH,),
@@ -77,9 +77,9 @@ class OpenApiHandler(_DocumentHandler):
 
 
 class DocsHandler(_DocumentHandler):
-    """The interface for people."""
+    """The API description as a page."""
 
     async def get(self) -> None:
-        """Show the interface as a page."""
+        """Show the API description as a page."""
         self.set_header("Content-Security-Policy", Documents.policy)
         await send_document(self, await self.run(lambda: self.documents.page), "text/html; charset=UTF-8")

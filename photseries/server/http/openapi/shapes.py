@@ -75,8 +75,8 @@ def schema_of(shape: object) -> Schema:  # noqa: PLR0911  one for each kind of t
     Raises
     ------
     KeyError, ValueError
-        When it is neither a plain type nor made of these by lists, tuples of equal items, arrays, mappings, ``Literal``
-        of texts, ``X | None``, ``Annotated``, dataclasses and typed dicts.
+        When it is neither a plain type nor composed of these by lists, tuples of equal items, arrays, mappings,
+        ``Literal`` of texts, ``X | None``, ``Annotated``, dataclasses and typed dicts.
     """
     kind, inner = get_origin(shape), get_args(shape)
     if kind is Annotated:

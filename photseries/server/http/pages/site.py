@@ -34,7 +34,7 @@ _NOT_BUILT: Final = b"""<!doctype html>
 <title>photseries: the documentation is not built</title></head><body><main>
 <h1>The documentation is not built</h1>
 <p>This service runs from a checkout: <code>make docs-site</code> builds what is served here.</p>
-<p><a href="/docs/http">The interface</a> is documented without it.</p>
+<p>The <a href="/docs/http">HTTP API</a> is documented without it.</p>
 </main></body></html>
 """
 
@@ -45,7 +45,7 @@ class SiteFolderHandler(BaseHandler):
     needs: ClassVar = {"GET": None}
 
     async def get(self) -> None:
-        """Redirect to the site, or to the page of the interface if the site is not built."""
+        """Redirect to the site, or to the page of the API if the site is not built."""
         is_built = await self.run(lambda: bool(_files()))
         self.set_status(308 if is_built else 307)
         self.set_header("Location", "/docs/" if is_built else "/docs/http")

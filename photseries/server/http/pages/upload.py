@@ -17,7 +17,7 @@ __all__ = ["UploadPageHandler"]
 #: Suffixes of compressed files of any format.
 _COMPRESSED: Final = (".gz", ".bz2", ".xz")
 
-#: Labels of the options of reading: columns by their role, and all others.
+#: Labels of the read options: columns by their role, and all others.
 _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "mjd": ("time_col", "Time"),
     "mag": ("mag_col", "Magnitude"),

@@ -1,4 +1,4 @@
-// The page of admins: every change is a request to the interface; then the page is loaded anew.
+// The admin page: every change is a request to the API, after which the page is reloaded.
 
 import { ask, element, say } from "./api.js";
 
