@@ -195,6 +195,22 @@ NEAR_MISSES = st.one_of(
 )
 
 
+@pytest.mark.parametrize("name", ["TEXT", "TEXTS", "INTEGERS", "COUNT", "POSITIVE", "POINTS"])
+def test_the_schema_states_the_limits_of_the_parser(name):
+    schema = KINDS[name].schema
+    schema = schema.get("items", schema)
+    if schema["type"] == "string":
+        inside, beyond = [["x" * (schema[key] + more) for key, more in (("minLength", -by), ("maxLength", by))]
+                          for by in (0, 1)]  # fmt: skip
+    else:
+        inside, beyond = [[str(schema["minimum"] - by), str(schema["maximum"] + by)] for by in (0, 1)]
+    for text in inside:
+        KINDS[name].read(text)
+    for text in beyond:
+        with pytest.raises(ValueError):  # noqa: PT011  (the caller words it)
+            KINDS[name].read(text)
+
+
 @given(text=NEAR_MISSES)
 def test_any_text_is_a_value_or_a_value_error(text):
     for kind in KINDS.values():
