@@ -4,6 +4,8 @@
 BIN := .venv/bin
 # The tests of make coverage: the others kill processes, which then write no coverage data.
 MEASURED := $(addprefix tests/,cli client formats hdf5 lightcurve parameters server)
+# The tests of make test-scale that make test-slow runs in part.
+SCALED := tests/scale tests/crash/test_object_kills.py tests/crash/test_object_faults.py
 PARALLEL := -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 export PYTHON MESSAGE
 # Without cached bytecode every process compiles all modules: 4 of the 5 seconds that a service needs to start.
@@ -62,21 +64,24 @@ migration: setup ## Write a migration from the models: make migration MESSAGE="a
 test-client: ## Install only the client, in a separate environment, and test it; also on macOS and Windows.
 	$(or $(PYTHON),python3) tests/client/alone.py $(ARGS)
 
-test-extras: setup ## Test the file readers with lightkurve and pandas 2, in a separate environment.
-	$(BIN)/python -m tests.formats.extras $(ARGS)
+test-extras: ## Test the file readers with lightkurve and pandas 2, in a separate environment.
+	@tools/setup.sh extras
+	.venv-extras/bin/python -m pytest -p no:cacheprovider tests/client \
+		$(patsubst %,tests/formats/test_%.py,missions reading roles units) $(ARGS)
 
-test-hats: setup ## Test the export to HATS with LSDB and Dask, in a separate environment.
-	$(BIN)/python -m tests.server.hats.environment $(ARGS)
+# These packages warn when imported, and need a pandas that knows of pyarrow: they come before tests/__init__.py.
+test-hats: ## Test the export to HATS with LSDB and Dask, in a separate environment.
+	@tools/setup.sh hats
+	.venv-hats/bin/python -m pytest -W default -p lsdb -p no:cacheprovider tests/server/hats $(ARGS)
 
 test-readers: setup ## Read the stored file with every supported version of pandas, each in a separate environment.
 	$(BIN)/python tests/pandas_versions/run.py $(ARGS)
 
 test-scale: setup ## Kill services behind a balancer; stop, slow down and block the object storage; search 10,000 cones.
-	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
-		tests/crash/test_object_faults.py tests/server/catalogue/test_cones.py $(ARGS)
+	CRASH=all SCALE=all $(BIN)/python -m pytest $(SCALED) tests/server/catalogue/test_cones.py $(ARGS)
 
 test-vo: setup ## Test the Virtual Observatory services with STILTS; as root, install STILTS if necessary.
-	VO_TESTS=all DEPLOY_TESTS=required $(BIN)/python -m pytest tests/server/vo $(ARGS)
+	VO_TESTS=all DEPLOY_TESTS=required $(BIN)/python -m pytest tests/server/vo/test_stilts.py $(ARGS)
 
 hostile: setup ## Send every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile
@@ -107,9 +112,8 @@ pictures: setup ## Run the tutorials, and regenerate their outputs and the pictu
 
 coverage: setup ## Run tests, and print the branches that neither they nor the servers they start reach.
 	rm -f .coverage .coverage.*
-	-$(BIN)/coverage run -m pytest $(PARALLEL) -m "not slow" $(or $(ARGS),$(MEASURED))
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	$(BIN)/coverage run -m pytest $(PARALLEL) -m "not slow" $(or $(ARGS),$(MEASURED)); tested=$$?; \
+		$(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$tested
 
 changelog: setup ## Print the next section of the changelog, or write it: make changelog VERSION=0.3.0
 	$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)

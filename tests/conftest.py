@@ -14,7 +14,12 @@ Test
 import contextlib
 import itertools
 import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
 
+import certifi
 import psycopg2
 import pytest
 from hypothesis import HealthCheck
@@ -36,20 +41,37 @@ property_tests.register_profile("patient", deadline=None, suppress_health_check=
 property_tests.load_profile("patient")
 
 _numbers = itertools.count()
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_settings_from_outside():
-    """Isolate the tests from the settings of the user."""
+def _no_settings_from_outside(tmp_path_factory):
+    """Isolate the tests from the settings of the user.
+
+    With one root certificate in place of all, an HTTP client is made in 0.5 ms, not in 30 ms.
+    """
     for name in list(os.environ):
-        if name.startswith("PHOTSERIES_"):
+        if name.startswith(("PHOTSERIES_", "SSL_CERT_")):
             del os.environ[name]
+    first, end, _ = Path(certifi.where()).read_text("utf-8").partition("-----END CERTIFICATE-----\n")
+    certificate = tmp_path_factory.mktemp("certificates") / "first.pem"
+    certificate.write_text(first + end, "utf-8")
+    os.environ["SSL_CERT_FILE"] = str(certificate)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with EmbeddedServer(tmp_path_factory.mktemp("server")) as embedded:
-        yield embedded.start()
+def server():
+    """Keep the server in memory, without fsync: no test crashes the machine, and each new database is 300 files."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**32
+    with (
+        tempfile.TemporaryDirectory(prefix="photseries-tests-", dir=MEMORY if has_room else None) as folder,
+        EmbeddedServer(Path(folder)) as embedded,
+    ):
+        url, data = embedded.start(), embedded._folder.data
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write("fsync = off\nfull_page_writes = off\nmax_wal_size = 64MB\nmin_wal_size = 32MB\n")
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +87,7 @@ def database(server, template=None):
     connection = psycopg2.connect(server.replace("+psycopg2", ""))
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        cursor.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""))
         try:
             yield server.replace("/photseries?", f"/{name}?")
         finally:

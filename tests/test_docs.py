@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from photseries.server import settings
-from tests.support import PATIENCE, RunningService, command
+from tests.forked import ForkedService
+from tests.support import PATIENCE, command
 from tools import reference
 
 TOP = Path(__file__).parent.parent
@@ -44,7 +45,7 @@ def reader(tmp_path_factory):
 @contextlib.contextmanager
 def served(folder):
     """Run a service on a fresh data directory in a folder."""
-    with RunningService(folder / "data") as service:
+    with ForkedService(folder / "data") as service:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         yield folder, {"PATH": path, "PHOTSERIES_URL": service.url, "PHOTSERIES_TOKEN": service.token}
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Create or update .venv: `setup.sh server` with the dependencies of the service, `setup.sh` also with the development
-# tools. Without changes this takes milliseconds; an interrupted run starts again.
+# tools; or .venv-extras and .venv-hats with the packages of tests that exclude those of .venv.
+# Without changes this takes milliseconds; an interrupted run starts again.
 # PYTHON=/path/to/python selects the interpreter. uv installs the packages if it is present or pip can install it, else pip.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,10 +10,15 @@ export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 
 readonly min_version="3.11"
-readonly env=".venv"
+readonly kind=${1:-dev}
+case $kind in
+    extras) env=.venv-extras extras=server,lightkurve other='.*' ;; # lightkurve decides on the versions
+    hats) env=.venv-hats extras=server,hats other=python-dateutil== ;; # what reads S3 needs another version
+    *) env=.venv extras=server other=none ;;
+esac
+readonly env extras other
 readonly stamp="$env/.photseries-complete"    # the inputs of the finished environment
 readonly started="$env/.photseries-unfinished" # exists during setup
-readonly kind=${1:-dev}
 
 fail() {
     printf 'photseries: %s\n' "$*" >&2
@@ -89,7 +95,8 @@ index_of_pip() {
 
 # If uv fails, pip installs the packages; its version must support dependency groups.
 install() {
-    local packages=(-c constraints.txt -e '.[server]') attempt uv
+    local packages=(-c "$env/constraints.txt" -e ".[$extras]") attempt uv
+    grep -v "^$other" constraints.txt > "$env/constraints.txt" || true
     [ "$kind" = server ] || packages+=(--group dev)
     uv=$(command -v uv || { "$env/bin/python" -m pip install -q uv > /dev/null 2>&1 && echo "$env/bin/uv"; } || true)
     if [ -n "$uv" ]; then

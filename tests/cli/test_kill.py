@@ -7,7 +7,8 @@ import sys
 import pandas as pd
 import pytest
 
-from tests.support import PATIENCE, RunningService, columns
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns
 
 pytestmark = pytest.mark.slow
 
@@ -25,11 +26,11 @@ def command(folder, service):
     )  # fmt: skip
 
 
-def test_killed_upload_stores_each_series_once(tmp_path):
+def test_killed_upload_stores_each_series_once(tmp_path, archive_url):
     (tmp_path / "night").mkdir()
     for number in range(FILES):
         pd.DataFrame(columns(seed=number)).to_csv(tmp_path / "night" / f"{number}.csv", index=False)
-    with RunningService(tmp_path / "data") as service:
+    with ForkedService(tmp_path / "data", database__url=archive_url) as service:
         with service.client() as admin:
             admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1}).raise_for_status()
             admin.post("/api/instrument", json={"id": 1, "name": "camera"}).raise_for_status()
@@ -42,7 +43,7 @@ def test_killed_upload_stores_each_series_once(tmp_path):
         assert f"of {FILES} files are done. Repeat the command to continue." in report.splitlines()[-1]
         assert {line["status"] for line in first} == {"created"}
         assert BEFORE_THE_KILL <= len(first) < FILES
-    with RunningService(tmp_path / "data") as service:
+    with ForkedService(tmp_path / "data", database__url=archive_url) as service:
         upload = command(tmp_path, service)
         lines, report = upload.communicate(timeout=PATIENCE)
         assert upload.returncode == 0, report

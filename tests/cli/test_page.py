@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE, RunningService
+from tests.forked import ForkedService
+from tests.support import PATIENCE
 from tests.test_docs import TOP, blocks
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,7 @@ def printed(tmp_path_factory):
     """What the examples print, in one shell, in a folder that has the data of the tests."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "tests").symlink_to(TOP / "tests")
-    with RunningService(folder / "data") as service:
+    with ForkedService(folder / "data") as service:
         environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(folder),

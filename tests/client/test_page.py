@@ -4,15 +4,15 @@ import sys
 
 import pytest
 
-from tests.support import RunningService
+from tests.forked import ForkedService
 from tests.test_docs import TOP, blocks, run
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
+def reader(tmp_path_factory, database_url):
     """A fresh service, and what the page tells its reader to start from."""
     folder = tmp_path_factory.mktemp("reader")
-    with RunningService(folder / "data") as service:
+    with ForkedService(folder / "data", database__url=database_url) as service:
         yield TOP, {"HOME": str(folder), "PHOTSERIES_URL": service.url, "PHOTSERIES_TOKEN": service.token}
 
 

@@ -16,7 +16,8 @@ import pytest
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.crash.kills import PATH, check_shown
 from tests.crash.place import Place
-from tests.support import PATIENCE, RunningService, columns
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns
 from tests.test_docs import blocks
 from tests.world import World
 
@@ -88,7 +89,7 @@ def folder(tmp_path_factory):
 
 
 def test_backup_during_writes_is_consistent(folder):
-    with RunningService(folder / "data") as service, service.client() as admin:
+    with ForkedService(folder / "data") as service, service.client() as admin:
         writers = Writers(service, World(admin))
         try:
             writers.until_more(12)
@@ -103,7 +104,7 @@ def test_backup_during_writes_is_consistent(folder):
             place.check_swept()
             live = place.named()
 
-    with RunningService(folder / "restored") as service, service.client(token) as admin:
+    with ForkedService(folder / "restored") as service, service.client(token) as admin:
         assert "damaged=0" in run(folder, "sh restore")
         with EmbeddedServer(folder / "restored") as server, Place(folder / "restored", server.start()) as place:
             assert place.named() - live, "the dump names files that were unlinked while the store was copied"
@@ -129,7 +130,7 @@ def archive(request, tmp_path_factory):
         assert objects.make_bucket("backups")
         places = [objects.settings(f"backups/{name}") for name in ("store", "another")]
     settings = {**places[0], "store__grace": 0}
-    with RunningService(folder / "data", **settings) as service, service.client() as admin:
+    with ForkedService(folder / "data", **settings) as service, service.client() as admin:
         writers = Writers(service, World(admin))
         try:
             yield folder, service, writers, settings, places[1]
@@ -177,7 +178,7 @@ def test_the_commands_back_up_and_restore_an_archive_that_removes_files_at_once(
     assert (again.returncode, "The database is not empty" in again.stderr) == (2, True)
     continued = made(photseries(folder, place, *words, "--continue"))
     assert (continued["copied"], continued["there"]) == (0, restored["copied"])
-    with RunningService(folder / "restored", **place) as copy, copy.client(service.token) as admin:
+    with ForkedService(folder / "restored", **place) as copy, copy.client(service.token) as admin:
         assert made(photseries(folder, place, "verify", "--data", "restored", "--json"))["damaged"] == []
         assert admin.get("/readyz").status_code == 200
         series = admin.get(PATH, params={"numPerPage": 500}).json()["data"]["series"]

@@ -17,8 +17,9 @@ from photseries.server.settings import DatabaseSettings
 from tests.crash.kills import PATH, Create, Delete, Share, Stored, Update
 from tests.crash.place import Place
 from tests.crash.proxy import AFTER, BEFORE, Proxy
+from tests.forked import ForkedService
 from tests.server.archive.test_order import body
-from tests.support import PATIENCE, RunningService
+from tests.support import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def proxy(embedded):
 @pytest.fixture(scope="module")
 def service(proxy, tmp_path_factory):
     directory = tmp_path_factory.mktemp("service") / "data"
-    with RunningService(directory, database__url=proxy.url, database__connect_timeout=2) as running:
+    with ForkedService(directory, database__url=proxy.url, database__connect_timeout=2) as running:
         yield running
 
 

@@ -195,17 +195,33 @@ NEAR_MISSES = st.one_of(
 )
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["TEXT", "TEXTS", "INTEGERS", "COUNT", "POSITIVE", "POINTS"])
+def test_the_schema_states_the_limits_of_the_parser(name):
+    schema = KINDS[name].schema
+    schema = schema.get("items", schema)
+    if schema["type"] == "string":
+        inside, beyond = [["x" * (schema[key] + more) for key, more in (("minLength", -by), ("maxLength", by))]
+                          for by in (0, 1)]  # fmt: skip
+    else:
+        inside, beyond = [[str(schema["minimum"] - by), str(schema["maximum"] + by)] for by in (0, 1)]
+    for text in inside:
+        KINDS[name].read(text)
+    for text in beyond:
+        with pytest.raises(ValueError):  # noqa: PT011  (the caller words it)
+            KINDS[name].read(text)
+
+
 @given(text=NEAR_MISSES)
-def test_any_text_is_a_value_or_a_value_error(name, text):
-    try:
-        value = KINDS[name].read(text)
-    except ValueError:
-        return
-    for one in value if isinstance(value, tuple) else [value]:
-        number = one.value if isinstance(one, Statistic) else one
-        assert not isinstance(number, float) or math.isfinite(number)
-        assert not isinstance(number, str) or 0 < len(number) <= MAX_TEXT_LENGTH
+def test_any_text_is_a_value_or_a_value_error(text):
+    for kind in KINDS.values():
+        try:
+            value = kind.read(text)
+        except ValueError:
+            continue
+        for one in value if isinstance(value, tuple) else [value]:
+            number = one.value if isinstance(one, Statistic) else one
+            assert not isinstance(number, float) or math.isfinite(number)
+            assert not isinstance(number, str) or 0 < len(number) <= MAX_TEXT_LENGTH
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=1))

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from photseries.server.worker import Worker
-from tests.support import PATIENCE, RunningService, command, until
+from tests.forked import ForkedService
+from tests.support import PATIENCE, command, until
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -57,8 +58,9 @@ def metric(admin, name):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("worker") / "data", analysis__worker="true") as service:
+def running(tmp_path_factory, database_url):
+    directory = tmp_path_factory.mktemp("worker") / "data"
+    with ForkedService(directory, database__url=database_url, analysis__worker="true") as service:
         yield service
 
 
@@ -162,8 +164,9 @@ def elected_worker(service, world, name):
     return worker
 
 
-def test_several_processes_have_one_worker_and_another_takes_over(tmp_path):
-    with RunningService(tmp_path / "data", analysis__worker="true", server__processes=2) as service:
+def test_several_processes_have_one_worker_and_another_takes_over(tmp_path, archive_url):
+    settings = {"database__url": archive_url, "analysis__worker": "true", "server__processes": 2}
+    with ForkedService(tmp_path / "data", **settings) as service:
         with service.client() as admin:
             world = World(admin)
         worker = elected_worker(service, world, "first")
@@ -178,8 +181,8 @@ def test_several_processes_have_one_worker_and_another_takes_over(tmp_path):
         assert "Traceback" not in service.log.read_text()
 
 
-def test_worker_ends_with_a_killed_service(tmp_path):
-    with RunningService(tmp_path / "data", analysis__worker="true") as service:
+def test_worker_ends_with_a_killed_service(tmp_path, archive_url):
+    with ForkedService(tmp_path / "data", database__url=archive_url, analysis__worker="true") as service:
         until(lambda: len(workers(service)) == 1)
         (worker,) = workers(service)
         service.kill()
@@ -188,7 +191,7 @@ def test_worker_ends_with_a_killed_service(tmp_path):
 
 
 def test_command_searches_without_a_worker(tmp_path):
-    with RunningService(tmp_path / "data", analysis__worker="false") as service, service.client() as admin:
+    with ForkedService(tmp_path / "data", analysis__worker="false") as service, service.client() as admin:
         world = World(admin)
         numbers = [stored(admin, world, f"old {seed}", table(seed=seed)) for seed in (1, 2)]
         numbers.append(stored(admin, world, "short", table(rows=5)))

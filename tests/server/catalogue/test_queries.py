@@ -1,5 +1,6 @@
 """Every query parameter, every order and every page against real PostgreSQL."""
 
+import itertools
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -256,7 +257,7 @@ def test_ordered_pages_equal_a_sorted_list(table, column):
         wanted = [number for key in dict.fromkeys(keys[n] for n in wanted) for number in known if keys[number] == key]
         arguments = {"sortBy": column, "sortOrder": order}
         assert table.ids(**arguments) == [*wanted, *null]
-        for size in (1, 2, 7):
+        for size in (1, 7):
             pages = list(table.pages(numPerPage=size, **arguments))
             assert [number for page in pages for number in page] == [*wanted, *null]
             assert {len(page) for page in pages[:-1]} == {size}
@@ -320,20 +321,24 @@ FORGED = [None, True, "", "a", "59000", "é", 1, -1.5, 2**62, 1e308, [], [1], {}
           "infinity", "now"]  # fmt: skip
 
 
+IDS = (1, 0, -(2**63), 2**63 - 1)
+#: A value with each id for every type of column, and the other values with the ids in turn.
+PLACES = [*itertools.product([None, "a", 1, "2026-11-21"], IDS), *zip(FORGED, itertools.cycle(IDS), strict=False)]
+
+
 @pytest.mark.parametrize("column", [*ANSWERED, "separation"])
 def test_forged_cursors_are_refused(table, column):
     """A value of another type is refused; one of the right type is a place like any other."""
     table.insert({}, {})
     cone = {"ra": 10, "dec": -20, "radius": 1} if column == "separation" else {}
-    for value in FORGED:
-        for number in (1, 0, -(2**63), 2**63 - 1):
-            cursor = Cursor(column, False, value, number).text()
-            try:
-                ids = table.ids(sortBy=column, cursor=cursor, **cone)
-            except InvalidError as error:
-                assert set(error.fields) == {"cursor"}  # noqa: PT017
-            else:
-                assert len(ids) <= 2
+    for place in PLACES:
+        cursor = Cursor(column, False, *place).text()
+        try:
+            ids = table.ids(sortBy=column, cursor=cursor, **cone)
+        except InvalidError as error:
+            assert set(error.fields) == {"cursor"}  # noqa: PT017
+        else:
+            assert len(ids) <= 2
 
 
 # Separation

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.forked import ForkedService
 from tests.support import PATIENCE, RunningService, columns, command
 
 
@@ -39,7 +40,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(folder):
-    with RunningService(folder) as service:
+    with ForkedService(folder) as service:
         yield service
 
 

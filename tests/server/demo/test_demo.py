@@ -5,12 +5,12 @@ from click.testing import CliRunner
 
 from photseries.cli import main
 from photseries.server.demo import STARS
-from tests.support import RunningService
+from tests.forked import ForkedService
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("demo") / "data", verb="demo") as running:
+    with ForkedService(tmp_path_factory.mktemp("demo") / "data", verb="demo") as running:
         yield running
 
 

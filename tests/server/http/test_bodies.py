@@ -167,8 +167,8 @@ def test_a_body_that_does_not_end_costs_the_connection(small):
             send_without_end()
 
 
-def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
-    with ForkedService(tmp_path / "data") as service:
+def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path, archive_url):
+    with ForkedService(tmp_path / "data", database__url=archive_url) as service:
         with service.client() as admin:
             admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
             admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
@@ -197,8 +197,8 @@ def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
         assert service.process.wait(30) == 0
 
 
-def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
-    with ForkedService(tmp_path / "data", server__stop_timeout=20) as service:
+def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path, archive_url):
+    with ForkedService(tmp_path / "data", database__url=archive_url, server__stop_timeout=20) as service:
         address = urlsplit(service.url)
         with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
             connection.sendall(head(service.token, 1000) + b"x")

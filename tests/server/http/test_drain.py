@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from tests.support import PATIENCE, RunningService, columns, until
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns, until
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -68,7 +69,7 @@ class Hammer(threading.Thread):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_no_answer_is_cut_under_clients_that_keep_connections_alive(processes, tmp_path, archive_url):
     settings = {"database__url": archive_url, "server__processes": processes}
-    with RunningService(tmp_path / "data", **settings) as service, service.client() as admin:
+    with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
         body = World(admin).fields(series_name="drained", data=columns(5_000))
         series = admin.post(PATH, json=body).json()["data"]["id"]
         paths = [f"{PATH}/{series}/data", f"{PATH}/{series}?dataFormat=none"]
@@ -86,7 +87,7 @@ def test_no_answer_is_cut_under_clients_that_keep_connections_alive(processes, t
 
 
 def test_an_idle_connection_is_closed_and_a_request_on_its_way_is_answered(tmp_path, archive_url):
-    with RunningService(tmp_path / "data", database__url=archive_url, server__stop_timeout=PATIENCE) as service:
+    with ForkedService(tmp_path / "data", database__url=archive_url, server__stop_timeout=PATIENCE) as service:
         address = urlsplit(service.url)
         idle, late = (socket.create_connection((address.hostname, address.port), timeout=PATIENCE) for _ in range(2))
         with idle, late:
@@ -108,9 +109,7 @@ def test_an_idle_connection_is_closed_and_a_request_on_its_way_is_answered(tmp_p
 def test_a_computation_that_overruns_is_abandoned(processes, tmp_path, archive_url):
     settings = {"server__stop_timeout": 0.5, "database__statement_timeout": 2 * PATIENCE}
     with (
-        RunningService(
-            tmp_path / "data", database__url=archive_url, server__processes=processes, **settings
-        ) as service,
+        ForkedService(tmp_path / "data", database__url=archive_url, server__processes=processes, **settings) as service,
         contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as other,
     ):
         other.cursor().execute("LOCK TABLE photometric_series")

@@ -19,10 +19,11 @@ from photseries.server.http.metrics import Metrics
 from photseries.server.http.shared import ThreadPool
 from photseries.server.services import max_connections
 from photseries.server.settings import Config
+from tests.forked import ForkedService
 from tests.server.archive.test_order import body as new_body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_processes import serving
-from tests.support import PATIENCE, RunningService, columns, command, until
+from tests.support import PATIENCE, columns, command, until
 from tests.world import World
 
 PROXIED = {"X-Forwarded-For": "192.0.2.1"}
@@ -45,7 +46,7 @@ def scraped(service):
 def test_several_processes_give_one_answer(tmp_path, archive_url):
     connections = 2 * max_connections(Config())
     settings = {"database__url": archive_url, "server__processes": 2}
-    with RunningService(tmp_path / "data", **settings) as service:
+    with ForkedService(tmp_path / "data", **settings) as service:
         with service.client() as admin:
             world = World(admin)
         asked = ("photseries_requests_total", "200", "EnumTypes", "GET")
@@ -80,7 +81,7 @@ def test_a_token_of_an_admin_or_a_client_on_the_machine(service, admin, world):
 
 def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
     with (
-        RunningService(tmp_path / "data", database__url=archive_url) as service,
+        ForkedService(tmp_path / "data", database__url=archive_url) as service,
         service.client() as known,
         contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as owner,
         contextlib.ExitStack() as stack,

@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.support import PATIENCE, RunningService, columns, until
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns, until
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,9 @@ def serving(service):
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("several") / "data", server__processes=NUMBER) as running:
+def service(tmp_path_factory, database_url):
+    directory = tmp_path_factory.mktemp("several") / "data"
+    with ForkedService(directory, database__url=database_url, server__processes=NUMBER) as running:
         yield running
 
 
@@ -55,8 +57,8 @@ def test_dead_process_is_replaced(service):
     assert asked(service) == {200}
 
 
-def test_processes_end_with_their_parent(tmp_path):
-    with RunningService(tmp_path / "data", server__processes=NUMBER) as service:
+def test_processes_end_with_their_parent(tmp_path, archive_url):
+    with ForkedService(tmp_path / "data", database__url=archive_url, server__processes=NUMBER) as service:
         children = serving(service)
         service.kill()
         _, alive = psutil.wait_procs(children, PATIENCE)
