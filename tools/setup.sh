@@ -12,11 +12,11 @@ export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 readonly min_version="3.11"
 readonly kind=${1:-dev}
 case $kind in
-    extras) env=.venv-extras extras=server,lightkurve other='.*' ;; # lightkurve decides on the versions
+    extras) env=.venv-extras extras=server,lightkurve other='.*' more='pandas<3' ;; # lightkurve decides on the others
     hats) env=.venv-hats extras=server,hats other=python-dateutil== ;; # what reads S3 needs another version
     *) env=.venv extras=server other=none ;;
 esac
-readonly env extras other
+readonly env extras other more=${more:-}
 readonly stamp="$env/.photseries-complete"    # the inputs of the finished environment
 readonly started="$env/.photseries-unfinished" # exists during setup
 
@@ -98,6 +98,7 @@ install() {
     local packages=(-c "$env/constraints.txt" -e ".[$extras]") attempt uv
     grep -v "^$other" constraints.txt > "$env/constraints.txt" || true
     [ "$kind" = server ] || packages+=(--group dev)
+    [ -z "$more" ] || packages+=("$more")
     uv=$(command -v uv || { "$env/bin/python" -m pip install -q uv > /dev/null 2>&1 && echo "$env/bin/uv"; } || true)
     if [ -n "$uv" ]; then
         [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] || UV_DEFAULT_INDEX=$(index_of_pip)
