@@ -8,7 +8,7 @@ import lzma
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from photseries.formats.options import invalid
 
@@ -21,7 +21,7 @@ MAX_INFLATED_BYTES: Final = 2**31
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
 #: The first bytes of a stream, and the decompressor of one stream.
-_STREAMS: Final[Mapping[bytes, Callable[[], Any]]] = {
+_STREAMS: Final[Mapping[bytes, Callable[[], zlib._Decompress | bz2.BZ2Decompressor | lzma.LZMADecompressor]]] = {
     b"\x1f\x8b": partial(zlib.decompressobj, 31),
     b"BZh": bz2.BZ2Decompressor,
     b"\xfd7zXZ\x00": lzma.LZMADecompressor,

@@ -10,13 +10,14 @@ import logging
 import select as select_
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import orjson
 import psycopg2
 import psycopg2.extensions
+from psycopg2.sql import Composable
 from sqlalchemy import (
     ClauseElement,
     Connection,
@@ -349,11 +350,13 @@ class _Commits(threading.local):
 class TimedCursor(psycopg2.extensions.cursor):
     """A cursor that logs statements that take at least ``slow`` [s]."""
 
-    def __init__(self, *args: Any, slow: float) -> None:
-        super().__init__(*args)
+    def __init__(self, connection: psycopg2.extensions.connection, name: str | None = None, *, slow: float) -> None:
+        super().__init__(connection, name)
         self._slow = slow
 
-    def execute(self, query: Any, vars: Any = None) -> None:
+    def execute(
+        self, query: str | bytes | Composable, vars: Sequence[object] | Mapping[str, object] | None = None
+    ) -> None:
         """Run a statement."""
         begun = time.monotonic()
         try:
@@ -393,8 +396,7 @@ class CompiledStatement:
         try:
             with driver.cursor() as cursor:
                 cursor.execute(self._sql, {**self._fixed, **values})
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
-                return rows
+                return list(cursor.fetchall())
         except psycopg2.Error as error:
             is_broken = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
             if is_broken:

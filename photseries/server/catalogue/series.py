@@ -214,7 +214,7 @@ def _insert(
     return int(series_id)
 
 
-def with_current_version(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_current_version(values: Mapping[str, object]) -> dict[str, object]:
     """Replace the longitude of statistics among the values of a row: after a move of the instrument they are outdated.
 
     The statement itself compares the longitudes, because a move waits for the statements before it.
