@@ -132,7 +132,7 @@ def _outcomes(
     client: Client, items: Sequence[tuple[Path, dict[str, str]]], *, bulk: bool, by: str | None, jobs: int, **more: Any
 ) -> Iterator[Outcome]:
     """Upload files; a bulk upload sends Arrow and Parquet files one by one, each with all its series."""
-    from photseries.client.bulk import is_body
+    from photseries.client.bulk_bodies import is_body
 
     columns = by.split(",") if by else None
     other_items = []

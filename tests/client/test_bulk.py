@@ -144,7 +144,7 @@ def test_many_frames_share_a_request(client, shared, make, monkeypatch):
 @pytest.mark.parametrize("part", [64 * 1024 * 1024, 2000])
 def test_failed_series_stores_nothing_with_all_or_nothing(client, shared, monkeypatch, part):
     """Also for a table that would go in several parts."""
-    monkeypatch.setattr("photseries.client.bulk.MAX_SLICE_BYTES", part)
+    monkeypatch.setattr("photseries.client.bulk_bodies.MAX_SLICE_BYTES", part)
     table = night(5)
     table.loc[140:, "flux"] = np.nan
     table.loc[120:, "mjd"] = np.nan
