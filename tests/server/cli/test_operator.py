@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from photseries.server.postgres.embedded import EmbeddedServer
 from tests.forked import ForkedService
+from tests.server.http.test_restore import execute
 from tests.support import PATIENCE, RunningService, columns, command
 
 
@@ -161,9 +163,13 @@ def test_a_backup_with_a_command_ends_like_the_command(running, folder, words, s
     assert message in outcome.stderr
 
 
-def test_names_cannot_control_the_terminal(running, folder):
-    made(folder, "user", "create", "mallory\x1b]0;pwned\x07\x1b[2J")
-    made(folder, "source", "create", "two\nlines", "--ra", "1", "--dec", "1")
+def test_names_of_earlier_versions_cannot_control_the_terminal(running, folder):
+    user = made(folder, "user", "create", "mallory")["id"]
+    made(folder, "source", "create", "two lines", "--ra", "1", "--dec", "1")
+    with EmbeddedServer(folder) as server:
+        url = server.start()
+        execute(url, "UPDATE users SET username = %s WHERE id = %s", "mallory\x1b]0;pwned\x07\x1b[2J", user)
+        execute(url, "UPDATE sources SET id = %s WHERE id = 'two lines'", "two\nlines")
     for kind in ("user", "source"):
         seen = run(folder, kind, "list").stdout
         assert all(line.isprintable() for line in seen.splitlines())

@@ -7,7 +7,7 @@ import pytest
 
 from photseries.server.principal import EVERYONE
 from tests.forked import ForkedService
-from tests.support import PATIENCE, columns
+from tests.support import PATIENCE, columns, until
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,7 @@ def test_front_page_shows_archive_counts(visitor, admin, series):
 @pytest.mark.parametrize("verb", ["serve", "demo"])
 def test_the_first_start_prints_a_link_that_signs_in_once(tmp_path, verb):
     with ForkedService(tmp_path / "data", verb=verb) as running, httpx.Client() as browser:
+        until(lambda: "/sign-in?once=" in running.log.read_text())
         link = re.search(r"http://127\.0\.0\.1:\d+/sign-in\?once=[\w-]+", running.log.read_text())[0]
         assert httpx.head(link).status_code == 200, "a preview does not use it up"
         answer = browser.get(link)
