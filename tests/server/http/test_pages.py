@@ -106,6 +106,7 @@ def test_a_page_states_that_its_lists_are_cut(service, admin, world, database_ur
     ("name", "value", "text"),
     [
         ("period_error", 7.15474e-06, "7.2e-06"),
+        ("period_error", 123.4, "120"),
         ("period_false_alarm", 5.73668e-46, "5.7e-46"),
         ("weighted_mean_error", 0.000677099, "0.00068"),
         ("median_cadence", 20 / 86400, "0.000231481"),  # 5 decimals are 2 digits of a cadence of 20 s
