@@ -163,13 +163,16 @@ def _search(config: Config, given_up: Sequence[int]) -> None:
     """Search, and print each id before its search and the outcome after it, as JSON lines."""
     catalogue = Catalogue(str(config.database.url), config.database, connections=2)
     searcher = PeriodSearcher(catalogue, unclaimed_store(config), config.analysis)
-    with catalogue.task_lock(ANALYSIS) as won:
+    with catalogue.task_lock(ANALYSIS) as require_lock:
         for series_id in given_up:
             searcher.give_up(series_id)
-        while won:
+        while require_lock is not None:
             for message in searcher.run_new():
                 sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
                 sys.stdout.buffer.flush()
+                if isinstance(message, SearchOutcome):  # not before a search, whose series would count as the cause
+                    require_lock()
+            require_lock()
             time.sleep(LOOK)
 
 

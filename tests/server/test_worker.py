@@ -1,14 +1,16 @@
 """The background worker: it finds the periods of new series, there is one of it, and it ends with its service."""
 
+import contextlib
 import json
 import os
 import resource
 
 import numpy as np
 import psutil
+import psycopg2
 import pytest
 
-from photseries.server.worker import Worker
+from photseries.server.worker import ANALYSIS, Worker
 from tests.forked import ForkedService
 from tests.support import PATIENCE, command, until
 from tests.world import World
@@ -114,6 +116,18 @@ def test_series_without_a_period_are_marked_as_done(running_admin, running_world
     name = 'photseries_analysed_series_total{outcome="none"}'
     until(lambda: metric(running_admin, name) == before + 2)
     assert [fields(running_admin, number)["period"] for number in (short, constant)] == [None, None]
+
+
+def test_a_worker_whose_lock_the_database_has_released_is_replaced(running, running_admin, running_world, database_url):
+    until(lambda: len(workers(running)) == 1)
+    (worker,) = workers(running)
+    with contextlib.closing(psycopg2.connect(database_url.replace("+psycopg2", ""))) as owner, owner.cursor() as cursor:
+        held = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {ANALYSIS} AND granted"
+        until(lambda: cursor.execute(f"SELECT pg_terminate_backend(pid, 10000) {held}") or cursor.rowcount == 1)
+    _, alive = psutil.wait_procs([worker], PATIENCE)
+    assert not alive
+    number = stored(running_admin, running_world, "after a restart of the database", table())
+    until(lambda: fields(running_admin, number)["period"] is not None)
 
 
 def test_worker_has_the_lowest_priority_and_limited_memory(running):

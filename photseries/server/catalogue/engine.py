@@ -302,7 +302,7 @@ class Catalogue:
     def task_lock(self, task: int, *, shared: bool = False) -> Iterator[Callable[[], object] | None]:
         """Try to acquire the advisory lock of a task without waiting; yield None if another process holds it.
 
-        Otherwise yield a function that raises UnavailableError after the connection broke, which released the lock.
+        Otherwise yield a function that ends the block with UnavailableError if the lock was lost with the connection.
 
         Parameters
         ----------
@@ -391,6 +391,7 @@ class CompiledStatement:
         Raises
         ------
         DBAPIError
+            When the server is unreachable, or refuses the statement.
         """
         driver: Any = connection.connection
         try:

@@ -124,8 +124,8 @@ def change(connection: Connection, kind: str, identity: int, values: Mapping[str
         When the name is taken.
     """
     table, moves = TABLES[kind].__table__, "longitude" in values
-    if moves:  # uploads under way commit first, and those that wait see the new longitude
-        connection.execute(text(f"LOCK TABLE {Series.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    if moves:  # changes under way, which hold this lock or row locks, commit first; later ones see the new longitude
+        connection.execute(text(f"LOCK TABLE {Series.__tablename__} IN EXCLUSIVE MODE"))
     with _refused():
         connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(**values))
     if moves:

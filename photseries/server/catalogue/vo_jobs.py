@@ -197,8 +197,7 @@ def _remove_uploads(connection: Connection, job_id: str) -> None:
     connection.execute(delete(VOPiece).where(VOPiece.job_id == job_id, VOPiece.name.startswith(_UPLOAD)))
 
 
-#: The start of a backend's transaction, and how long to wait for its end [s].
-_BEGAN: Final = text("SELECT xact_start FROM pg_stat_activity WHERE pid = :backend")
+#: How long to wait for the end of a backend's transaction [s].
 _CANCEL_TIME: Final = 5.0
 
 
@@ -219,14 +218,18 @@ def abort(connection: Connection, job_id: str) -> None:
 
 def _cancel(connection: Connection, backend: int) -> None:
     """Cancel the transaction of a backend; repeat requests that were lost between two of its statements."""
-    began = connection.scalar(_BEGAN, {"backend": backend})
-    deadline = time.monotonic() + _CANCEL_TIME
+    began, deadline = _began(connection, backend), time.monotonic() + _CANCEL_TIME
     while began is not None and time.monotonic() < deadline:
         connection.execute(select(func.pg_cancel_backend(backend)))
         time.sleep(0.02)
-        connection.execute(select(func.pg_stat_clear_snapshot()))
-        if connection.scalar(_BEGAN, {"backend": backend}) != began:
+        if _began(connection, backend) != began:
             return
+
+
+def _began(connection: Connection, backend: int) -> object:
+    """Return the start of a backend's transaction; a transaction sees old activity until it clears its snapshot."""
+    connection.execute(select(func.pg_stat_clear_snapshot()))
+    return connection.scalar(text("SELECT xact_start FROM pg_stat_activity WHERE pid = :backend"), {"backend": backend})
 
 
 def remove(connection: Connection, job_id: str) -> None:

@@ -24,9 +24,9 @@ MAX_CHOSEN_ID = 2_000_000_000
 #: Maximum number of items of a list in an entry, and of problems in a message.
 MAX_ITEMS, MAX_PROBLEMS = 1000, 10
 
-#: Names are one line, whose characters users see in their order.
+#: Names are one line, whose characters users see in their order. JSON Schema has no ``\\Z``.
 _LEGIBLE = validate.Regexp(
-    r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z",
+    r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*(?![\s\S])",
     error="Must not contain control characters, line separators or bidirectional overrides.",
 )
 _FEW = validate.Length(max=MAX_ITEMS)

@@ -276,11 +276,15 @@ def test_statistics_of_before_a_move_are_outdated(storing, services, principal, 
     assert services.upkeep.number_behind() == 0
 
 
-def test_a_move_waits_for_the_uploads_under_way(services, principal):
-    """Otherwise it would not see their rows."""
-    with services.catalogue.engine.begin() as upload, ThreadPoolExecutor(1) as thread:
-        upload.execute(update(Series).values(modified=SERIES.modified))
+@pytest.mark.parametrize(
+    "lock", ["UPDATE photometric_series SET batch = NULL", "SELECT FROM photometric_series FOR UPDATE"]
+)
+def test_a_move_waits_for_the_changes_under_way(lock, services, principal):
+    """Otherwise it would not see their rows, or wait for a row whose holder waits for the move."""
+    with services.catalogue.engine.begin() as change, ThreadPoolExecutor(1) as thread:
+        change.exec_driver_sql(lock)
         moved = thread.submit(services.accounts.change, principal, "instrument", "7", {"longitude": 90})
         assert wait([moved], 0.5).not_done
-        upload.commit()
+        change.execute(update(Series).values(modified=SERIES.modified))
+        change.commit()
         moved.result()

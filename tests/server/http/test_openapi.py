@@ -120,6 +120,13 @@ def test_every_example_is_valid(document):
                 assert problem(document, parameter["schema"], parameter["example"]) is None, (verb, path, parameter)
 
 
+def test_the_pattern_of_names_suits_all_readers_of_json_schema(document):
+    name = document["components"]["schemas"]["NewGroup"]["properties"]["name"]
+    for text, is_valid in (("V838 Mon", True), ("\u05d0\u05d1", True), ("two\nlines", False), ("end\n", False)):
+        assert (problem(document, name, text) is None) is is_valid
+    assert "\\Z" not in name["pattern"], "an anchor in Python, the letter in JavaScript"
+
+
 class Caller:
     """Sends the examples of the document, and holds every answer against it."""
 

@@ -102,10 +102,23 @@ def test_a_page_states_that_its_lists_are_cut(service, admin, world, database_ur
     assert f'<option value="{last}" selected>the last</option>' in pages[f"/series/{number}"]
 
 
+def test_only_moments_of_a_token_are_called_never(service, admin, world):
+    """A token without a name or permissions has an empty cell there."""
+    token = {"user_id": world.users["anna"], "permissions": []}
+    number = admin.post("/api/tokens", json=token).json()["data"]["id"]
+    with service.client() as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        tokens = browser.get("/admin").text.partition('id="tokens"')[2]
+    row = re.search(rf"<tr><td>{number}</td>(.*)", tokens)
+    assert row is not None
+    assert re.findall(r'<td class="text">(.*?)</td>', row[1]) == ["", "anna", "", "never", "never"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
         ("period_error", 7.15474e-06, "7.2e-06"),
+        ("period_error", 123.4, "120"),
         ("period_false_alarm", 5.73668e-46, "5.7e-46"),
         ("weighted_mean_error", 0.000677099, "0.00068"),
         ("median_cadence", 20 / 86400, "0.000231481"),  # 5 decimals are 2 digits of a cadence of 20 s

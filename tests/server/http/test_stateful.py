@@ -37,28 +37,16 @@ SEQUENCES = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, phases=[Phase.generate], database=None
 )
 
-_names = itertools.count()
+#: The kinds of operations, frequent ones twice.
+CHANGES = ("append", "patch", "patch", "delete", "restore", "restore", "purge")
+KINDS = ("create", "bulk", *CHANGES, "get", "revision", "find")
 
+_names = itertools.count()
 
 #: Operations regardless of the state, which differs between runs because concurrent requests do.
 DRAFTS = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from(
-            (
-                "create",
-                "bulk",
-                "append",
-                "patch",
-                "patch",
-                "delete",
-                "restore",
-                "restore",
-                "purge",
-                "get",
-                "revision",
-                "find",
-            )
-        ),
+        "kind": st.sampled_from(KINDS),
         "user": st.sampled_from((None, None, *USERS)),
         "series": st.integers(0, 11),
         "key": st.sampled_from(KEYS),
@@ -162,12 +150,8 @@ class Requests(RuleBasedStateMachine):
 
     def snapshot(self):
         """What an admin sees of the series of this sequence and of those that the model knows."""
-        numbers = {
-            one["id"]
-            for one in self.archive.admin.get(PATH, params={"seriesName": self.name, "numPerPage": 500}).json()["data"][
-                "series"
-            ]
-        }
+        query = {"seriesName": self.name, "numPerPage": 500}
+        numbers = {one["id"] for one in self.archive.admin.get(PATH, params=query).json()["data"]["series"]}
         found = {}
         for number in numbers | self.model.series.keys():
             history = self.archive.admin.get(f"{PATH}/{number}/history").json()["data"]["history"]
@@ -176,14 +160,9 @@ class Requests(RuleBasedStateMachine):
                 data = self.archive.admin.get(f"{PATH}/{number}", params={"dataFormat": "json"}).json()["data"]
                 assert [event["revision"] for event in history] == [*range(1, data["revision"] + 1)]
                 groups = frozenset(self.archive.groups[group] for group in data["group_ids"])
-                table = model.table_of(data["data"])
-                now = (
-                    table,
-                    data.get("limiting_mag"),
-                    data["series_obj_id"],
-                    self.archive.users[data["owner_id"]],
-                    groups,
-                )
+                owner = self.archive.users[data["owner_id"]]
+                table, note = model.table_of(data["data"]), data.get("limiting_mag")
+                now = (table, note, data["series_obj_id"], owner, groups)
             found[number] = ([event["action"] for event in history], now)
         return found
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 import requests
+from sqlalchemy.exc import OperationalError
 
 from photseries.errors import NotFoundError
 from photseries.server.catalogue import vo_jobs
@@ -146,6 +147,31 @@ def test_concurrent_changes_of_parameters_all_survive(services, principal, monke
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda one: jobs.change(principal, job_id, one), texts))
     assert jobs.get(principal, job_id).parameters == {"LANG": "ADQL", "QUERY": QUERY, "RUNID": "mine"}
+
+
+def test_a_job_that_starts_while_it_is_aborted_is_cancelled(services, principal, monkeypatch):
+    jobs, abort = uws.Jobs(services.catalogue, services.config.vo), vo_jobs.abort
+    job_id = jobs.create(principal, {"QUERY": QUERY}, {}, 1)
+    jobs.queue(principal, job_id)
+
+    def query():
+        with pytest.raises(OperationalError, match="canceling statement"):
+            worker.exec_driver_sql("SELECT pg_sleep(6)")
+        worker.rollback()
+
+    def late(connection, job_id):
+        backend = worker.connection.dbapi_connection.info.backend_pid
+        worker.exec_driver_sql("SELECT 1")
+        running.append(thread.submit(query))
+        with services.catalogue.transaction() as other:
+            assert vo_jobs.start(other, job_id, backend, principal)
+        abort(connection, job_id)
+
+    monkeypatch.setattr(vo_jobs, "abort", late)
+    running = []
+    with services.catalogue.engine.connect() as worker, ThreadPoolExecutor(1) as thread:
+        jobs.abort(principal, job_id)
+        running[0].result()
 
 
 def test_jobs_of_other_users_are_not_found(jobs, world, service):

@@ -51,7 +51,7 @@ def value_of(fields: Mapping[str, object], name: str) -> str:
     """Format the value of a field: errors and probabilities with two digits."""
     field = FIELDS[name]
     if field.digits is None and (field.ucd or "").startswith(("stat.error", "stat.probability")):
-        return f"{fields[name]:.2g}"
+        return number(float(f"{fields[name]:.2g}"))
     return number(fields[name], field.digits)
 
 
