@@ -18,7 +18,7 @@ from photseries.formats.reading import Table
 __all__ = ["read"]
 
 #: The reference of a cell in the XML of a sheet.
-_CELL: Final = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
+_CELL: Final = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _MAX_CELLS: Final = 2**26  # of 32 bytes
 _PIECE: Final = 2**20  # of the XML read at once [bytes]
 
@@ -65,7 +65,7 @@ def _require_few_cells(content: bytes) -> None:
             with book.open(name) as sheet:
                 while piece := sheet.read(_PIECE):
                     cells = _CELL.findall(rest + piece)
-                    letters = max([letters, *(column for column, _ in cells)], key=lambda column: (len(column), column))
+                    letters = max({letters, *(column for column, _ in cells)}, key=lambda column: (len(column), column))
                     row, rest = int(cells[-1][1]) if cells else row, piece[-100:]
             column = functools.reduce(lambda number, letter: 26 * number + letter - 64, letters, 0)
             if row * column > _MAX_CELLS:

@@ -250,15 +250,27 @@ def test_tables_out_of_all_proportion_are_refused_soon():
         read(b'mjd,mag\n59000,"15' + b"\n" * 100_000)
 
 
-def test_distant_cells_of_a_workbook_are_refused():
-    """The reader of workbooks allocates all cells between them, and its process was aborted."""
-    rows = [["mjd", "mag"], [59000.1, 15], [59000.2, 16]]
-    content = workbook(rows)
-    parts = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(parts, "w") as new:
+def sheet_with(rows):
+    """A workbook with three rows, and more XML after them."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 16]]))) as old,
+        zipfile.ZipFile(content, "w") as new,
+    ):
         for name in old.namelist():
-            far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
-            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
-    assert len(read(content, "a.xlsx").frame) == 2
+            new.writestr(name, old.read(name).replace(b"</sheetData>", rows + b"</sheetData>"))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("cell", [b"c ", b"x:c ", b"c\n"])
+def test_distant_cells_of_a_workbook_are_refused(cell):
+    """The reader of workbooks allocates all cells between them, and its process was aborted."""
+    far = b'<row r="1048576"><' + cell + b'r="XFD1048576"><v>1</v></c></row>'
     with pytest.raises(InvalidError, match="its cells reach to column XFD and row 1,048,576: delete the distant ones"):
-        read(parts.getvalue(), "a.xlsx")
+        read(sheet_with(far), "a.xlsx")
+
+
+def test_a_workbook_is_searched_for_distant_cells_in_linear_time():
+    begun = time.process_time()
+    assert len(read(sheet_with(b"<!--" + b"<c " * 50_000 + b"-->"), "a.xlsx").frame) == 2
+    assert time.process_time() - begun < 8
