@@ -237,6 +237,15 @@ def test_a_band_in_a_row_without_values_is_no_line_of_units(row, unit):
     assert len(frame) == (3 if unit is None else 2)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["date,mag\nd,\n2020-01-01T12:00:00,15\n", "mjd,mag\n,mag\n58849.5,\n58850.5,nodata\n58851.5,-\n58852.5,15\n"],
+)
+def test_units_above_dates_and_missing_values_are_units(text):
+    frame = read(text.encode()).frame
+    assert (frame["mjd"][0], frame["mag"].dropna().tolist()) == (58849.5, [15])
+
+
 def test_tables_out_of_all_proportion_are_refused_soon():
     lines = "".join(f"                a line of a description {number}\n" for number in range(20_000))
     cds = (
