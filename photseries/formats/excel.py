@@ -40,8 +40,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise invalid(f"it is not a workbook: {error}") from error
     names = list(sheets)
-    read_sheets = [sheets[names[table_index(names, options)]]] if names else []
-    numbered_rows = (row for one in read_sheets for row in enumerate(one.to_python(), 1 + (one.start or (0,))[0]))
+    chosen = sheets[names[table_index(names, options)]] if names else None
+    numbered_rows = () if chosen is None else enumerate(chosen.to_python(), 1 + (chosen.start or (0,))[0])
     rows = {number: row for number, row in numbered_rows if any(cell != "" for cell in row)}
     if not rows:
         raise invalid("there is no table in it")
