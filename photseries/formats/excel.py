@@ -18,7 +18,7 @@ from photseries.formats.reading import Table
 __all__ = ["read"]
 
 #: The reference of a cell in the XML of a sheet.
-_CELL: Final = re.compile(rb'<c [^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
+_CELL: Final = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 _MAX_CELLS: Final = 2**26  # of 32 bytes
 _PIECE: Final = 2**20  # of the XML read at once [bytes]
 
@@ -40,8 +40,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     except (CalamineError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise invalid(f"it is not a workbook: {error}") from error
     names = list(sheets)
-    read_sheets = [sheets[names[table_index(names, options)]]] if names else []
-    numbered_rows = (row for one in read_sheets for row in enumerate(one.to_python(), 1 + (one.start or (0,))[0]))
+    chosen = sheets[names[table_index(names, options)]] if names else None
+    numbered_rows = () if chosen is None else enumerate(chosen.to_python(), 1 + (chosen.start or (0,))[0])
     rows = {number: row for number, row in numbered_rows if any(cell != "" for cell in row)}
     if not rows:
         raise invalid("there is no table in it")
@@ -65,7 +65,7 @@ def _require_few_cells(content: bytes) -> None:
             with book.open(name) as sheet:
                 while piece := sheet.read(_PIECE):
                     cells = _CELL.findall(rest + piece)
-                    letters = max([letters, *(column for column, _ in cells)], key=lambda column: (len(column), column))
+                    letters = max({letters, *(column for column, _ in cells)}, key=lambda column: (len(column), column))
                     row, rest = int(cells[-1][1]) if cells else row, piece[-100:]
             column = functools.reduce(lambda number, letter: 26 * number + letter - 64, letters, 0)
             if row * column > _MAX_CELLS:

@@ -103,6 +103,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
         index = table_index(names, options) if options.table else _first(tables)
         table = tables[index]
+        if (longest := max(len(hdu.header) for hdu in (hdus[0], table))) > _MAX_CARDS:
+            raise invalid(f"its header has {longest:,} cards; at most {_MAX_CARDS:,} are read.")
         same_columns = [
             name for name, other in zip(names, tables, strict=True) if other.columns.names == table.columns.names
         ]
@@ -114,8 +116,6 @@ def read(content: bytes, options: ReadOptions) -> Table:
         pairs = any(column.coord_type and column.dim for column in table.columns)
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # The primary header describes the star and takes precedence over the table, which may describe its software.
-        if (longest := max(len(hdu.header) for hdu in (hdus[0], table))) > _MAX_CARDS:
-            raise invalid(f"its header has {longest:,} cards; at most {_MAX_CARDS:,} are read.")
         primary, header = dict(hdus[0].header), dict(table.header)
         warnings: tuple[str, ...] = () if options.table or len(same_columns) == 1 else (warning,)
         if {**primary, **header}.get("CLOCKAPP") is False:

@@ -308,8 +308,9 @@ def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> t
     dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
     is_units = bool(top) and len(top[0]) == len(names) and all(map(_is_unit, top[0]))
     written = [column for column, cell in enumerate(top[0] if top else ()) if cell.strip("-")]
-    if is_units and written:  # above a number, unlike the band g in a row without values
-        is_units = any(_is_number(cell) for cells in top[1:] for n, cell in enumerate(cells) if n in written)
+    below = [cell for cells in top[1:] for n, cell in enumerate(cells) if n in written and cell not in _NULLS]
+    if any(cell[:1].isalpha() for cell in below) and not any(map(_is_number, below)):
+        is_units = False  # such as the band g, in a row without values
     units = {}
     if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
         units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}

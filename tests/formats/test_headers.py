@@ -11,6 +11,7 @@ from astropy.time import Time
 
 from photseries.errors import InvalidError
 from photseries.formats import ReadOptions, one_of, read_bytes
+from photseries.formats import fits as reader
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile, profile_of
 from tests.formats.test_round_trip import METADATA
@@ -256,3 +257,11 @@ def test_params_of_a_votable_are_keywords(params, flux, fields):
     got = one_of(read_bytes(text.encode(), "x.vot", ReadOptions()))
     np.testing.assert_allclose(got.frame["flux"], [50 * flux, -50 * flux], rtol=1e-12)
     assert fields.items() <= got.fields.items()
+
+
+def test_a_header_of_too_many_cards_is_refused(monkeypatch):
+    monkeypatch.setattr(reader, "_MAX_CARDS", 100)
+    cards = [{"MJDREF": 58000.5, **{f"K{number}": number for number in range(count)}} for count in (50, 100)]
+    assert len(in_fits(cards[0]).frame) == 3
+    with pytest.raises(InvalidError, match=r"its header has 1[12][0-9] cards; at most 100 are read"):
+        in_fits(cards[1])

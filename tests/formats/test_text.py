@@ -237,6 +237,15 @@ def test_a_band_in_a_row_without_values_is_no_line_of_units(row, unit):
     assert len(frame) == (3 if unit is None else 2)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["date,mag\nd,\n2020-01-01T12:00:00,15\n", "mjd,mag\n,mag\n58849.5,\n58850.5,nodata\n58851.5,-\n58852.5,15\n"],
+)
+def test_units_above_dates_and_missing_values_are_units(text):
+    frame = read(text.encode()).frame
+    assert (frame["mjd"][0], frame["mag"].dropna().tolist()) == (58849.5, [15])
+
+
 def test_tables_out_of_all_proportion_are_refused_soon():
     lines = "".join(f"                a line of a description {number}\n" for number in range(20_000))
     cds = (
@@ -250,15 +259,27 @@ def test_tables_out_of_all_proportion_are_refused_soon():
         read(b'mjd,mag\n59000,"15' + b"\n" * 100_000)
 
 
-def test_distant_cells_of_a_workbook_are_refused():
-    """The reader of workbooks allocates all cells between them, and its process was aborted."""
-    rows = [["mjd", "mag"], [59000.1, 15], [59000.2, 16]]
-    content = workbook(rows)
-    parts = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(parts, "w") as new:
+def sheet_with(rows):
+    """A workbook with three rows, and more XML after them."""
+    content = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 16]]))) as old,
+        zipfile.ZipFile(content, "w") as new,
+    ):
         for name in old.namelist():
-            far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
-            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
-    assert len(read(content, "a.xlsx").frame) == 2
+            new.writestr(name, old.read(name).replace(b"</sheetData>", rows + b"</sheetData>"))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("cell", [b"c ", b"x:c ", b"c\n"])
+def test_distant_cells_of_a_workbook_are_refused(cell):
+    """The reader of workbooks allocates all cells between them, and its process was aborted."""
+    far = b'<row r="1048576"><' + cell + b'r="XFD1048576"><v>1</v></c></row>'
     with pytest.raises(InvalidError, match="its cells reach to column XFD and row 1,048,576: delete the distant ones"):
-        read(parts.getvalue(), "a.xlsx")
+        read(sheet_with(far), "a.xlsx")
+
+
+def test_a_workbook_is_searched_for_distant_cells_in_linear_time():
+    begun = time.process_time()
+    assert len(read(sheet_with(b"<!--" + b"<c " * 50_000 + b"-->"), "a.xlsx").frame) == 2
+    assert time.process_time() - begun < 8

@@ -45,7 +45,9 @@ def test_a_page_is_light(page):
         ("objectID", "1e5", "'1e5'"),  # was 100000.0
         ("channel", "true", "'true'"),
         ("instrumentID", "7", "7"),
-        ("instrumentID", "7,8", "'7,8'"),
+        ("instrumentID", "7,8", "[7, 8]"),
+        ("filter", "ztfg,ztfr", "['ztfg', 'ztfr']"),
+        ("seriesName", '"night 1, red"', "'night 1, red'"),
         ("startAfter", "60000.5", "60000.5"),
         ("startAfter", "2020-01-01", "'2020-01-01'"),
     ],

@@ -114,11 +114,12 @@ def _one_of(names: Sequence[str]) -> str:
 
 def _value(parameter: Parameter, texts: Sequence[str]) -> str:
     """Return the Python literal of a keyword value; texts of digits and dates are strings, unlike numbers and MJD."""
-    written = []
+    written: list[str] = []
     for text in texts:
         value = parameter.kind.read(text)
-        if isinstance(value, tuple) and len(value) == 1:
-            (value,) = value
-        is_plain = isinstance(value, bool | int | float) and not (parameter.kind is MOMENT and "-" in text)
-        written.append(repr(value) if is_plain else repr(text))
+        if isinstance(value, tuple):
+            written += map(repr, value)
+        else:
+            is_plain = isinstance(value, bool | int | float) and not (parameter.kind is MOMENT and "-" in text)
+            written.append(repr(value) if is_plain else repr(text))
     return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
