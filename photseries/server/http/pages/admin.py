@@ -37,7 +37,7 @@ class AdminHandler(PageHandler):
         for item in (*entries["groups"], *entries["streams"]):
             item["members"] = [names.get(number, str(number)) for number in item["user_ids"]]
         for item in entries["tokens"]:
-            item["user"] = names.get(item["user_id"], "")
+            item["user"] = names.get(item["user_id"], str(item["user_id"]))
         return {
             "kinds": _KINDS,
             "entries": entries,
