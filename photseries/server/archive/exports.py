@@ -233,7 +233,7 @@ class _Export:
     find_records: Callable[..., _Records]
     answer: ListMatches | None = None
     files: bool = True
-    places: dict[int, Mapping[str, object]] = field(default_factory=dict)
+    locations: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
     def file(self, file_format: Format) -> Iterator[bytes]:
         """Yield the file in a format."""
@@ -279,10 +279,10 @@ class _Export:
         if not needs_location(part):
             return metadata
         instrument = metadata["instrument_id"]
-        if instrument not in self.places:
-            placed = self.reader.with_location(metadata, part)
-            self.places[instrument] = {name: placed[name] for name in placed.keys() - metadata.keys()}
-        return {**metadata, **self.places[instrument]}
+        if instrument not in self.locations:
+            located = self.reader.with_location(metadata, part)
+            self.locations[instrument] = {name: located[name] for name in located.keys() - metadata.keys()}
+        return {**metadata, **self.locations[instrument]}
 
     def _hdf5(self) -> Iterator[bytes]:
         """Yield a long table as HDF5; its header states the number of rows, so the blobs are listed first."""

@@ -136,7 +136,8 @@ class SodaHandler(VOHandler):
             media_type, content = await self.run(cut, heavy=True)
         except NoRowsError:  # SODA 1.0, section 5.1
             self.set_status(204)
-            media_type, content = "", b""
+            await self.send([])
+            return
         self.set_header("Content-Type", media_type)
         await self.send([content])
 
