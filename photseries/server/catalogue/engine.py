@@ -1,4 +1,4 @@
-"""Connections, transactions and compiled statements, and the errors of a failing server.
+"""Connections, transactions and compiled statements.
 
 One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
 """
@@ -32,19 +32,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from photseries.cancellation import cancellable
-from photseries.errors import (
-    DatabaseAwayError,
-    LockTimeoutError,
-    OutcomeUnknownError,
-    StartError,
-    TooManyConnectionsError,
-    TooSlowError,
-    UnavailableError,
-)
+from photseries.errors import DatabaseAwayError, OutcomeUnknownError, StartError, UnavailableError
+from photseries.server.catalogue.failures import CAUSES, outcome_unknown, translated
 from photseries.server.catalogue.models import Base
 from photseries.server.postgres.binaries import MIN_VERSION
 from photseries.server.settings import DatabaseSettings
@@ -61,27 +53,6 @@ T = TypeVar("T")
 
 # Detect a server that vanished without closing the connection within a minute; the system default is hours.
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
-
-# SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
-_UNKNOWN_OUTCOME = ("08", "57P")
-
-_AWAY = (DatabaseAwayError, "The database is not available. Try again.")
-_FULL = (TooManyConnectionsError, "The database has reached its limit of connections. Try again.")
-_BUSY = (UnavailableError, "The database cannot do this at the moment. Try again.")
-#: SQLSTATE -> error, by the longest matching prefix; other states are defects and propagate.
-_CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
-    "08": _AWAY,
-    "57P": _AWAY,
-    "53300": _FULL,
-    "57014": (TooSlowError, "The database query took too long. Request less at once, or use more selective criteria."),
-    "55P03": (LockTimeoutError, "Other changes kept the database locked for too long. Try again."),
-    "53100": (UnavailableError, "The disk of the database is full. Ask the operator to make room, then try again."),
-    "25006": (UnavailableError, "The database is read-only: nothing can be changed. Ask the operator."),
-    "42501": (UnavailableError, "The database denies the service a permission. Ask the operator."),
-    **dict.fromkeys(("40", "53", "55", "57", "58"), _BUSY),
-}
-#: psycopg2 has no SQLSTATE for a refused connection, only the server's message.
-_REFUSED_FULL = ("too many clients", "too many connections", "remaining connection slots")
 
 _WRITABLE = text(
     "SELECT current_setting('transaction_read_only')::bool, bool_and(has_table_privilege(name, privilege)) "
@@ -169,7 +140,7 @@ class Catalogue:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         """Yield a connection whose statements are cancelled with the work of this thread."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             backend = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
             with cancellable(lambda: self._cancel(backend)):
                 yield connection
@@ -214,7 +185,7 @@ class Catalogue:
             try:
                 transaction.commit()
             except DBAPIError as error:
-                if _outcome_unknown(error):
+                if outcome_unknown(error):
                     raise OutcomeUnknownError(
                         "The connection to the database broke during the commit. The change may or may not have been "
                         "made: check before you repeat it."
@@ -282,7 +253,7 @@ class Catalogue:
             read_only, permitted = connection.execute(_WRITABLE, {"tables": list(tables)}).one()
         for state, wrong in (("25006", read_only), ("42501", not permitted)):
             if wrong:
-                kind, message = _CAUSES[state]
+                kind, message = CAUSES[state]
                 raise kind(message)
 
     @contextmanager
@@ -469,37 +440,3 @@ def require_version(engine: Engine, minimum: int = MIN_VERSION) -> int:
     if version < minimum:
         raise StartError(f"The database server is PostgreSQL {version}; photseries needs {minimum} or newer.")
     return version
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise UnavailableError for failures of an unreachable, overloaded or misconfigured server."""
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise UnavailableError("The service is busy: all database connections are in use. Try again.") from error
-    except DBAPIError as error:
-        kind, message = _cause(error) or (None, "")
-        if kind is None:
-            raise
-        raise kind(message) from error
-
-
-def _cause(error: DBAPIError) -> tuple[type[UnavailableError], str] | None:
-    state = _state(error) or ""
-    for length in (5, 3, 2):
-        if state[:length] in _CAUSES:
-            return _CAUSES[state[:length]]
-    if not state and any(words in str(error.orig) for words in _REFUSED_FULL):
-        return _FULL
-    return _AWAY if error.connection_invalidated or not state else None
-
-
-def _outcome_unknown(error: DBAPIError) -> bool:
-    return error.connection_invalidated or _state(error) is None or bool(_state(error, _UNKNOWN_OUTCOME))
-
-
-def _state(error: DBAPIError, prefixes: tuple[str, ...] = ("",)) -> str | None:
-    """Return the SQLSTATE when the server answered with one that starts with a prefix, else None."""
-    state = getattr(error.orig, "pgcode", None)
-    return state if isinstance(state, str) and state.startswith(prefixes) else None
