@@ -9,12 +9,13 @@ from photseries.server.catalogue.engine import TimedCursor
 
 @contextlib.contextmanager
 def sent_statements():
-    """Collect the statements that this process sends to the database."""
+    """Collect the statements that this process sends to the database, without those that only prepare others."""
     sent = []
     execute = TimedCursor.execute
 
     def note(cursor, query, values=None):
-        sent.append(str(query))
+        if not str(query).startswith("PREPARE"):
+            sent.append(str(query))
         execute(cursor, query, values)
 
     with pytest.MonkeyPatch.context() as patch:

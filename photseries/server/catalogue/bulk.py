@@ -76,13 +76,13 @@ def _holders() -> CompiledStatement:
     statement = select(SERIES.id, VISIBLE, SERIES.content_hash, *(SERIES[name] for name in KEY)).select_from(
         sent.join(Series, joined)
     )
-    return CompiledStatement(statement)
+    return CompiledStatement("key_holders", statement)
 
 
 def _same_content() -> CompiledStatement:
     condition = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
     statement = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
-    return CompiledStatement(statement.group_by(SERIES.content_hash))
+    return CompiledStatement("same_content", statement.group_by(SERIES.content_hash))
 
 
 _HOLDERS = _holders()

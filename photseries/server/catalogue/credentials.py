@@ -115,9 +115,10 @@ def _valid(*conditions: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-_BY_TOKEN = CompiledStatement(_valid(Token.prefix == bindparam("prefix")))
+_BY_TOKEN = CompiledStatement("token", _valid(Token.prefix == bindparam("prefix")))
 _BY_SESSION = CompiledStatement(
+    "session",
     _valid(Session.digest == bindparam("session"), Session.expires_at > func.clock_timestamp()).join(
         Session, Session.token_id == Token.id
-    )
+    ),
 )

@@ -165,7 +165,7 @@ def _look_up() -> CompiledStatement:
     listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, reached))
     streams = select(func.json_agg(Stream.id)).where(listed).scalar_subquery()
     same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
-    return CompiledStatement(select(*named, groups, streams, same.scalar_subquery()))
+    return CompiledStatement("references_of_series", select(*named, groups, streams, same.scalar_subquery()))
 
 
 _LOOK_UP = _look_up()

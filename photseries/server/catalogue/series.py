@@ -267,7 +267,7 @@ def _creation(action: Action, changed: ColumnElement[object], *explicit: str) ->
     event |= {"owner_id": new.c.owner_id, "action": literal(action), "changed": cast(changed, JSON)}
     event |= {name: new.c[name] for name in (*BLOB, "batch", "inferred")}
     noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
-    return CompiledStatement(select(new.c.id, new.c.filename).add_cte(*shared, noted))
+    return CompiledStatement(f"{action}_series", select(new.c.id, new.c.filename).add_cte(*shared, noted))
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:

@@ -205,4 +205,4 @@ def series_of(row: Sequence[Any], extra: Mapping[str, object] = NOTHING) -> Seri
 
 #: The columns that describe a series and its file.
 DESCRIBED = [SERIES[name] for name in ("id", "revision", "statistics_version", *BLOB)]
-_ONE = CompiledStatement(select(*DESCRIBED, _WHOLE).where(SERIES.id == bindparam("series_id"), VISIBLE))
+_ONE = CompiledStatement("series_by_id", select(*DESCRIBED, _WHOLE).where(SERIES.id == bindparam("series_id"), VISIBLE))

@@ -145,6 +145,7 @@ def _setting(name: str, value: object) -> ColumnElement[object]:
 
 
 _ENTER: Final = CompiledStatement(
+    "enter_tap",
     select(
         *(_setting(f"photseries.{name}", bindparam(name)) for name in vo_views.SETTINGS),
         _setting("statement_timeout", bindparam("timeout")),
@@ -158,7 +159,7 @@ _ENTER: Final = CompiledStatement(
         _setting("cursor_tuple_fraction", "1"),
         _setting("transaction_read_only", "on"),
         _setting("role", bindparam("role")),
-    )
+    ),
 )
 
 

@@ -135,7 +135,9 @@ class Turns:
 
     def _release(self, user: str) -> None:
         """Free a place, and call the next user; this one comes last among equals."""
-        self._held -= Counter({user: 1})
+        self._held[user] -= 1
+        if not self._held[user]:
+            del self._held[user]
         if queue := self._queues.pop(user, None):
             self._queues[user] = queue  # at the end of the order
         self._call_next()

@@ -7,13 +7,14 @@ import orjson
 import psycopg2
 import psycopg2.errors
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Integer, bindparam, event, literal, select
+from sqlalchemy.exc import DBAPIError
 
 from photseries.errors import UnavailableError
 from photseries.fields import ANSWERED, KEY, METADATA, STATISTICS
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue.engine import TimedCursor
+from photseries.server.catalogue.engine import CompiledStatement, TimedCursor
 from photseries.server.catalogue.models import Base, Series
 from photseries.server.services import max_connections
 from tests.server.statements import sent_statements
@@ -59,6 +60,25 @@ def test_statements_per_request(services):
         assert (len(page.records), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 2], "the total of a list of one page needs no statement"
+
+
+def prepared_names(connection):
+    return [name for (name,) in connection.exec_driver_sql("SELECT name FROM pg_prepared_statements")]
+
+
+def test_a_statement_is_prepared_once_per_connection(services):
+    statement = CompiledStatement("share", select(literal("100 %"), literal(100) / bindparam("number", type_=Integer)))
+    catalogue = services.catalogue
+    with catalogue.transaction() as connection, pytest.raises(DBAPIError) as raised:
+        statement.execute(connection, number=0, ignored="x")
+    assert isinstance(raised.value.orig, psycopg2.errors.DivisionByZero), "after the statement was prepared"
+    with catalogue.reading() as connection:
+        assert prepared_names(connection).count("share") == 1
+        assert statement.execute(connection, number=4) == [("100 %", 25)]
+        connection.invalidate()
+    with catalogue.reading() as connection:
+        assert "share" not in prepared_names(connection)
+        assert statement.execute(connection, number=5) == [("100 %", 20)]
 
 
 def test_a_slow_statement_that_fails_is_logged(services, caplog):
