@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import uvloop
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
@@ -198,7 +199,7 @@ def serve(
     )
     deadline = 0.0
     try:
-        deadline = asyncio.run(_serve(services, sockets, announce, orphaned, pools))
+        deadline = uvloop.run(_serve(services, sockets, announce, orphaned, pools))
     finally:
         ended = [pool.end(deadline) for pool in pools]
     return all(ended)
