@@ -176,3 +176,12 @@ def drop(cursor, name):
         [PATIENCE * 1000, name],
     )
     cursor.execute(f"DROP DATABASE {name}")
+
+
+def wait_for_locks(services, count):
+    """Wait until as many sessions of the database wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + PATIENCE
+    with services.catalogue.reading() as connection:
+        while connection.exec_driver_sql(waiting).scalar_one() < count:
+            assert time.monotonic() < deadline
