@@ -185,3 +185,13 @@ def wait_for_locks(services, count):
     with services.catalogue.reading() as connection:
         while connection.exec_driver_sql(waiting).scalar_one() < count:
             assert time.monotonic() < deadline
+
+
+def release_lock(services, task):
+    """End the session that holds the advisory lock of a task, as a restart of the database does."""
+    holder = (
+        f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {task} "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with services.catalogue.reading() as connection:
+        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 60000) {holder}").all() == [(True,)]
