@@ -176,3 +176,22 @@ def drop(cursor, name):
         [PATIENCE * 1000, name],
     )
     cursor.execute(f"DROP DATABASE {name}")
+
+
+def wait_for_locks(services, count):
+    """Wait until as many sessions of the database wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + PATIENCE
+    with services.catalogue.reading() as connection:
+        while connection.exec_driver_sql(waiting).scalar_one() < count:
+            assert time.monotonic() < deadline
+
+
+def release_lock(services, task):
+    """End the session that holds the advisory lock of a task, as a restart of the database does."""
+    holder = (
+        f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {task} "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with services.catalogue.reading() as connection:
+        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 60000) {holder}").all() == [(True,)]

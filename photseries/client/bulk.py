@@ -35,7 +35,13 @@ from photseries.client.search import SERIES
 from photseries.client.threads import ahead
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
-from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError, PhotseriesError
+from photseries.errors import (
+    DuplicateError,
+    InvalidError,
+    OutcomeUnknownError,
+    PhotseriesError,
+    UnreachableError,
+)
 from photseries.extras import is_installed
 from photseries.formats import Reading, ReadOptions, is_astropy
 from photseries.lightcurve.table import is_text
@@ -244,6 +250,8 @@ class BulkUploader:
         ------
         OutcomeUnknownError
             When the answer was truncated: series that it does not name may be stored.
+        UnreachableError
+            When the answer to a dry run was truncated.
         PhotseriesError
             When the service refuses the whole body.
         """
@@ -253,9 +261,15 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        outcomes: list[dict[str, object]] = self._transport.write(
-            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, changes=not self.is_dry_run, read=_lines_of
-        )
+        changes = not self.is_dry_run
+        try:
+            outcomes: list[dict[str, object]] = self._transport.write(
+                "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, changes=changes, read=_lines_of
+            )
+        except OutcomeUnknownError as error:
+            if changes:
+                raise
+            raise UnreachableError("The answer was cut short. A dry run stores nothing: repeat it.") from error
         return outcomes
 
 

@@ -128,7 +128,7 @@ def _saved(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
         raise StartError(f"{path} cannot be read: {error}.") from error
     try:
         values: object = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise StartError(f"{path} is not YAML: run `photseries login` again.") from error
     if not isinstance(values, dict) or not values.keys() <= _KEYS or {type(value) for value in values.values()} - {str}:
         raise StartError(f"{path} may contain only url and token, as texts: run `photseries login` again.")

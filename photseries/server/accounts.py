@@ -205,16 +205,16 @@ class Accounts:
         """
         key = int(_key(kind, identity))
         values = load_entry(CHANGES[kind], body)
-        with self._catalogue.transaction() as connection:
+        with self._catalogue.transaction() as connection, _keeping_an_admin(connection, principal, kind):
+            registries.lock(connection, kind, key)
             entry = registries.get(connection, principal, kind, key)
             if entry is None:
                 raise _not_found(kind, identity)
             if kind == "users":
-                with _keeping_an_admin(connection, principal):
-                    (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
+                (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
             else:
                 _require_ordinary(entry)
-                _change_entry(connection, kind, key, values)
+                _change_entry(connection, kind, entry, values)
             audit.note(connection, principal, "change", kind, key, values)
 
     @requires(CHANGE_REGISTRIES)
@@ -355,13 +355,16 @@ def _insert_entry(connection: Connection, kind: str, values: Mapping[str, Any]) 
             return {"id": registries.create(connection, kind, row)}
 
 
-def _change_entry(connection: Connection, kind: str, key: int, values: Mapping[str, Any]) -> None:
+def _change_entry(connection: Connection, kind: str, entry: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Change a locked entry."""
+    key = entry["id"]
     members_changed = values.keys() & {"user_ids", "add_user_ids", "remove_user_ids"}
     if columns := {name: value for name, value in values.items() if name not in members_changed}:
         registries.change(connection, kind, key, columns)
+    if "longitude" in columns and (columns["longitude"] or 0) != (entry["longitude"] or 0):
+        registries.mark_outdated(connection, key)
     if members_changed:
-        members = registries.lock_members(connection, kind, key)
-        new_members = set(values.get("user_ids", members)) | set(values.get("add_user_ids", ()))
+        new_members = set(values.get("user_ids", entry["user_ids"])) | set(values.get("add_user_ids", ()))
         registries.replace_members(connection, kind, key, sorted(new_members - set(values.get("remove_user_ids", ()))))
 
 

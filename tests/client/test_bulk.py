@@ -11,7 +11,7 @@ from astropy.table import QTable
 from astropy.time import Time
 
 from photseries.client import ReadOptions
-from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError
+from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError, UnreachableError
 from tests.client.between import Between
 
 
@@ -216,6 +216,9 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
         between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
         with pytest.raises(OutcomeUnknownError, match="cut short"):
             list(cut.upload_many(night(2), by="series_obj_id", **shared))
+        between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
+        with pytest.raises(UnreachableError, match="dry run stores nothing"):
+            list(cut.upload_many(night(2), by="series_obj_id", dry_run=True, **shared))
 
 
 def test_missing_values_of_pandas_are_missing_fields_however_a_table_is_sent(client, shared):

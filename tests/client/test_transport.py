@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import socket
+import ssl
 
 import orjson
 import pandas as pd
@@ -344,3 +345,21 @@ def test_malformed_errors(stranger, status, data, kind):
         client.check()
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.fields) == (status, {})
+
+
+def test_only_tls_needs_root_certificates(monkeypatch):
+    """Loading them takes longer than everything else that a command does."""
+
+    def load(*_, **__):
+        raise AssertionError("root certificates are loaded")
+
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
+    photseries.Client("http://127.0.0.1:1", "token").close()
+    with pytest.raises(AssertionError, match="root certificates"):
+        photseries.Client("https://127.0.0.1:1", "token")
+    monkeypatch.setenv("http_proxy", "https://127.0.0.1:2")
+    with pytest.raises(AssertionError, match="root certificates"):
+        photseries.Client("http://127.0.0.1:1", "token")

@@ -98,38 +98,37 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
             connection.execute(insert(table), [{column: identity, "user_id": user_id} for user_id in user_ids])
 
 
-def lock_members(connection: Connection, kind: str, identity: int) -> set[int]:
-    """Return the ids of the members of a group or a stream, locked until the end of the transaction."""
-    table, column = MEMBERS[kind]
-    # Serialise changes: a deletion does not see members that an uncommitted change adds.
+def lock(connection: Connection, kind: str, identity: int) -> None:
+    """Lock an entry against other changes, new members and moves, until the end of the transaction."""
     entry = TABLES[kind].__table__
     connection.execute(select(entry.c.id).where(entry.c.id == identity).with_for_update(key_share=True))
-    return set(connection.scalars(select(table.user_id).where(getattr(table, column) == identity)))
 
 
 def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
-    """Replace the members of a group or a stream."""
+    """Replace the members of a locked group or stream: a deletion does not see members in another transaction."""
     table, column = MEMBERS[kind]
-    lock_members(connection, kind, identity)
     connection.execute(delete(table).where(getattr(table, column) == identity))
     add_members(connection, kind, identity, user_ids)
 
 
 def change(connection: Connection, kind: str, identity: int, values: Mapping[str, object]) -> None:
-    """Set columns of an entry; if an instrument moves, mark the statistics of its series as outdated.
+    """Set columns of an entry.
 
     Raises
     ------
     DuplicateError
         When the name is taken.
     """
-    table, moves = TABLES[kind].__table__, "longitude" in values
-    if moves:  # changes under way, which hold this lock or row locks, commit first; later ones see the new longitude
-        connection.execute(text(f"LOCK TABLE {Series.__tablename__} IN EXCLUSIVE MODE"))
     with _refused():
-        connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(**values))
-    if moves:
-        connection.execute(update(Series).where(SERIES.instrument_id == identity).values(statistics_version=0))
+        connection.execute(update(TABLES[kind]).where(TABLES[kind].__table__.c.id == identity).values(**values))
+
+
+def mark_outdated(connection: Connection, instrument_id: int) -> None:
+    """Mark the statistics of the series of an instrument as outdated.
+
+    The lock of a changed instrument excludes uploads, which lock it too; see :func:`..series.with_current_version`.
+    """
+    connection.execute(update(Series).where(SERIES.instrument_id == instrument_id).values(statistics_version=0))
 
 
 def require_active(connection: Connection, user_id: int) -> None:
@@ -152,8 +151,10 @@ def own_group(connection: Connection, user_id: int) -> int | None:
 
 def deactivate(connection: Connection, user_id: int) -> bool:
     """Deactivate a user and revoke the user's tokens; return whether the user exists."""
+    # Wait for a token that is being created, which locks the user.
+    exists = connection.execute(update(User).where(User.id == user_id).values(active=False)).rowcount == 1
     connection.execute(delete(Token).where(Token.user_id == user_id))
-    return connection.execute(update(User).where(User.id == user_id).values(active=False)).rowcount == 1
+    return exists
 
 
 def reactivate(connection: Connection, user_id: int) -> bool:

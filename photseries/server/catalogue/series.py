@@ -217,7 +217,8 @@ def _insert(
 def with_current_version(values: Mapping[str, object]) -> dict[str, object]:
     """Replace the longitude of statistics among the values of a row: after a move of the instrument they are outdated.
 
-    The statement itself compares the longitudes, because a move waits for the statements before it.
+    The statement itself compares the longitudes, and locks the instrument: a move waits for its transaction, or it for
+    the move.
     """
     others = dict(values)
     if "longitude" in others:
@@ -227,8 +228,8 @@ def with_current_version(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _current_version(instrument_id: object, longitude: object, version: object) -> ColumnElement[int]:
-    now = select(func.coalesce(Instrument.longitude, 0)).where(Instrument.id == instrument_id).scalar_subquery()
-    return case((now == longitude, version), else_=0)
+    now = select(func.coalesce(Instrument.longitude, 0)).where(Instrument.id == instrument_id)
+    return case((now.with_for_update(read=True).scalar_subquery() == longitude, version), else_=0)
 
 
 def bound_rows(parameter: str, names: Sequence[str], *more: ColumnClause[Any]) -> TableValuedAlias:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,14 +110,14 @@ def skyportal(
     """
     with (
         open_services(config) as services,
-        import_lock(services.catalogue),
+        import_lock(services.catalogue) as require_lock,
         closing(SkyPortal(url, config.database)) as source,
     ):
         services.sandbox.start()
         work = SkyPortalImport(services, source, folder, root, unit, frozenset(excluded), keep=not dry_run)
         with Report(stem) as report:
             checked = work.check()
-            _follow(work.series(), report, checked.series)
+            _follow(work.series(), require_lock, report, checked.series)
             summary = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
     _print_and_exit(report, summary, as_json)
 
@@ -143,22 +143,25 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
 
     Exit status: 0 if all series are stored, 1 if some could not be imported, 2 if the import did not run or finish.
     """
-    with open_services(config) as services, import_lock(services.catalogue):
+    with open_services(config) as services, import_lock(services.catalogue) as require_lock:
         services.sandbox.start()
         mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
         work = DirectoryImport(services, folder, mapping, keep=not dry_run)
         with Report(stem) as report:
             total = work.check()
-            _follow(work.series(), report, total)
+            _follow(work.series(), require_lock, report, total)
             summary = report.finish({"dry_run": dry_run, "registries": {}}, ())
     _print_and_exit(report, summary, as_json)
 
 
-def _follow(outcomes: Iterable[ImportOutcome], report: Report, total: int) -> None:
-    """Write the outcomes into the report, and print the progress."""
+def _follow(
+    outcomes: Generator[ImportOutcome, None, None], require_lock: Callable[[], object], report: Report, total: int
+) -> None:
+    """Write the outcomes into the report, and print the progress; end the import of series with an error."""
     try:
-        with _steps(total) as step:
+        with closing(outcomes), _steps(total) as step:
             for outcome in outcomes:
+                require_lock()
                 report.add(outcome)
                 step()
     except (UnavailableError, QuotaExceededError) as error:

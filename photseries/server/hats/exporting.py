@@ -88,8 +88,8 @@ def export(
         The partitions written so far stay, and the next export continues from there.
     """
     _require_packages(scheduler)
-    with services.catalogue.task_lock(EXPORT) as won:
-        if not won:
+    with services.catalogue.task_lock(EXPORT) as require_lock:
+        if require_lock is None:
             raise StartError("Another export of this archive is running.")
         planned = _plan(services, principal, target, layout, max_weight)
         existing = target.partitions()
@@ -97,10 +97,12 @@ def export(
         written: dict[Tile, WrittenPartition] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
             for tile, partition in _write_partitions(services, principal, target, layout, stale, executor, width):
+                require_lock()
                 written[tile] = partition
                 advance()
         rows = {tile: written[tile].rows if tile in written else existing[tile].rows for tile in planned}
         filled = {tile: count for tile, count in rows.items() if count}
+        require_lock()
         describe(target, layout, filled)
         removed = [tile for tile in existing if tile not in filled]
         for tile in removed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -25,6 +28,8 @@ __all__ = ["supervise"]
 LOOK: Final = 0.5
 #: Additional time for a process to stop, beyond its own limit [s].
 PATIENCE: Final = 10.0
+#: Prefix of the folders for the values of metrics. Earlier versions used another, and did not lock their folders.
+PREFIX: Final = "photseries-values-"
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +65,8 @@ def supervise(
     stopping = threading.Event()
     with _until_stopped(stopping), contextlib.ExitStack() as stack:
         # In memory, because writing to a mapped file on a full disk would kill the process.
-        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  the folder has a random name
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="photseries-metrics-", dir=memory))
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()  # noqa: S108  a random name
+        folder = stack.enter_context(values_folder(memory))
         processes = [_start(command, descriptors, folder) for _ in range(number)]
         stack.callback(_stop, processes, stop_timeout + PATIENCE)
         for process in processes:
@@ -77,6 +82,33 @@ def supervise(
                     processes[index] = _start(command, descriptors, folder)
         for listener in sockets:
             listener.close()  # so that the system does not queue connections that no process accepts
+
+
+@contextlib.contextmanager
+def values_folder(parent: str) -> Iterator[str]:
+    """Yield a new folder for the values of metrics, locked until it is removed; remove those of killed services."""
+    for left in Path(parent).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError), _locked(left) as owner:  # fails while its service runs
+            if owner == os.geteuid():
+                shutil.rmtree(left)
+    created = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=parent))
+    with _locked(created):
+        folder = created.rename(created.with_name(created.name[1:]))  # visible to other services once it is locked
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Lock a folder, and yield the id of its owner; raise OSError when another process has locked it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield os.fstat(descriptor).st_uid
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

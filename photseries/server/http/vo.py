@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import ClassVar, Final
 from urllib.parse import parse_qs
 
-from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
+from photseries.errors import InvalidError, NotFoundError, PhotseriesError, UnsupportedMediaTypeError
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.selection import NoRowsError
 from photseries.parameters import FOLDED, PERIODOGRAM
@@ -122,6 +122,11 @@ class DataLinkHandler(_QueryHandler):
 
 class SodaHandler(VOHandler):
     """SODA."""
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Send an error as text."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        return soda.error_text(error).encode()
 
     async def get(self) -> None:
         """Return the rows between two times (TIME) and some columns (COLUMN) of a series (ID), as SODA 1.0 does."""

@@ -81,7 +81,7 @@ def import_registries(source: SkyPortal, remote: Connection, local: Connection, 
             entries = [_entry(kind, row, owners, nowhere, mislocated) for row in page if row["id"] not in nowhere]
             outcome = rows.insert_entries(local, kind, entries)
             counts.update(new=outcome.new, there=outcome.existing)
-            checked.block(outcome.clashes)
+            checked.block(outcome.obstacles)
         checked.entries[kind] = dict(counts)
         if checked.obstacles:
             return

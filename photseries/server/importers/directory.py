@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -67,7 +67,7 @@ class DirectoryImport:
         checked.raise_for_obstacles()
         return checked.series
 
-    def series(self) -> Iterator[ImportOutcome]:
+    def series(self) -> Generator[ImportOutcome, None, None]:
         """Import the files concurrently, in the order of their names; see :meth:`SkyPortalImport.series`."""
         files, owner = self._files(), self._owner()
         services = self.services

@@ -69,7 +69,7 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
     """
     try:
         entries = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise StartError(f"--mapping: {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(entries, dict) or "owner" not in entries:
         raise StartError(f"--mapping: {path} has no key 'owner'. Name the user who will own the series.")

@@ -5,7 +5,7 @@ All registries are imported in one transaction, so that a clash of ids leaves no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Text, any_, func, literal, or_, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series, SeriesGroup, SeriesHistory, User
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
 from photseries.server.principal import EVERYONE
+from photseries.server.schemas.registries import CREATIONS
 
 __all__ = ["ExistingSeries", "PageOutcome"]
 
@@ -32,11 +33,11 @@ _NAMES: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True)
 class PageOutcome:
-    """The outcome for a page of entries: numbers of new and existing ones, and the clashes with other entries."""
+    """The outcome for a page of entries: numbers of new and existing ones, and the obstacles to their import."""
 
     new: int
     existing: int
-    clashes: list[str]
+    obstacles: list[str]
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,22 @@ def insert_entries(connection: Connection, kind: str, rows: Rows) -> PageOutcome
     """
     existing, clashes = _compare_entries(connection, kind, rows)
     new = [row for row in rows if row["id"] not in existing]
-    if new and not clashes:
+    problems = [*clashes, *(problem for row in new for problem in _invalid_texts(kind, row))]
+    if new and not problems:
         connection.execute(insert(TABLES[kind]).on_conflict_do_nothing(), new)
-    return PageOutcome(len(new), len(rows) - len(new), clashes)
+    return PageOutcome(len(new), len(rows) - len(new), problems)
+
+
+def _invalid_texts(kind: str, row: Mapping[str, object]) -> Iterator[str]:
+    """Yield the problems of the texts of an entry by the rules of its creation; an empty text is none."""
+    schema = CREATIONS[kind]
+    texts = {name: value for name, value in row.items() if name in schema.fields and isinstance(value, str | list)}
+    for name in schema.validate({name: value for name, value in texts.items() if value}, partial=True):
+        yield f"{_noun(kind)} {row['id']!r:.60} has an invalid {name} in SkyPortal: {texts[name]!r:.60}"
+
+
+def _noun(kind: str) -> str:
+    return kind.removesuffix("s").replace("_", " ")
 
 
 def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:
@@ -81,7 +95,7 @@ def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set
         condition = or_(condition, entries.c[name] == any_(names))
     existing = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
     holders = {text: number for number, text in existing.items()}
-    noun, clashes = kind.removesuffix("s").replace("_", " "), []
+    noun, clashes = _noun(kind), []
     for row in rows:
         number, text = row["id"], row[name]
         if number in existing and existing[number] != text:

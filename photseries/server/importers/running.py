@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -21,23 +21,25 @@ IMPORT = 7_302_005
 
 
 @contextmanager
-def import_lock(catalogue: Catalogue) -> Iterator[None]:
+def import_lock(catalogue: Catalogue) -> Iterator[Callable[[], object]]:
     """Exclude other imports, because the slower of two concurrent imports would fail on the series of the other.
+
+    Yield the function of :meth:`Catalogue.task_lock`, which ends the block when the lock was lost.
 
     Raises
     ------
     StartError
         When another import runs.
     """
-    with catalogue.task_lock(IMPORT) as won:
-        if not won:
+    with catalogue.task_lock(IMPORT) as require_lock:
+        if require_lock is None:
             raise StartError("Another import into this archive is running. Wait until it ends.")
-        yield
+        yield require_lock
 
 
 def in_order(
     store: Callable[[T], ImportOutcome], items: Iterable[T | ImportOutcome], workers: int
-) -> Iterator[ImportOutcome]:
+) -> Generator[ImportOutcome, None, None]:
     """Import several series at once, and yield the outcomes in order.
 
     Parameters

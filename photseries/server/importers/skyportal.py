@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ class SkyPortalImport:
                 raise _RolledBack
         return checked
 
-    def series(self) -> Iterator[ImportOutcome]:
+    def series(self) -> Generator[ImportOutcome, None, None]:
         """Import the series concurrently, in the order of their ids.
 
         Yields

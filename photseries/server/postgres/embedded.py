@@ -223,7 +223,7 @@ class EmbeddedServer:
     def _cluster_version(self) -> int | None:
         try:
             return int(self._folder.version.read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -99,7 +100,7 @@ def _document(path: Path | None) -> Mapping[str, object]:
         raise StartError(f"Cannot read the configuration {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise StartError(f"The configuration {path} is not UTF-8 text.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date such as 2020-13-45
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise StartError(f"The configuration {path} is not YAML{line}: {problem or error}.") from error
@@ -120,10 +121,10 @@ def _scalar(variable: str, text: str, hint: object) -> object:
     """Parse a YAML value; for a string, a text that YAML reads as another type is the value itself."""
     try:
         value: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         if hint in (str, str | None):
             return text
-        raise StartError(f"The environment variable {variable} is not a YAML value: {text!r}.") from error
+        raise StartError(f"The environment variable {variable} is not a YAML value: {text!r:.80}.") from error
     is_text = hint is str or (hint == str | None and value is not None)
     return text if is_text and not isinstance(value, str) else value
 
@@ -143,14 +144,14 @@ def _cast(name: str, value: object, hint: object) -> object:
             return tuple(value)
         raise _refusal(name, value, "a list of strings")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < sys.float_info.max else math.inf
     if type(value) is hint and not (isinstance(value, float) and not math.isfinite(value)):
         return value
     raise _refusal(name, value, _KINDS[hint])
 
 
 def _refusal(name: str, value: object, rule: str) -> StartError:
-    shown = "***" if _KEYS[name].metadata.get("secret") else repr(value)
+    shown = "***" if _KEYS[name].metadata.get("secret") else f"{value!r:.80}"
     return StartError(f"{name} is {shown}; it must be {rule}.")
 
 

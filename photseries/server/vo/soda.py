@@ -7,11 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from photseries.errors import InvalidError
+from photseries.errors import InvalidError, PhotseriesError
 from photseries.formats.registry import WRITERS, Format
 from photseries.lightcurve.selection import Selection
 
-__all__ = ["parse", "series_number"]
+__all__ = ["error_text", "parse", "series_number"]
+
+#: HTTP status -> the word that begins a message, by SODA 1.0, section 5.2; others: see :func:`error_text`.
+_FAULTS: Final[Mapping[int, str]] = {
+    401: "AuthenticationError",
+    403: "AuthorizationError",
+    429: "ServiceUnavailable",
+    503: "ServiceUnavailable",
+}
 
 _OURS: Final = re.compile(r"(?:ivo://[^?]*\?)?([0-9]{1,18})")
 
@@ -33,12 +41,12 @@ def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Form
     ------
     InvalidError
     """
-    identities = parameters.get("ID", ())
-    if len(identities) != 1:
-        raise InvalidError(f"A cut-out needs one ID, not {len(identities)}.")
-    times = parameters.get("TIME", ())
-    if len(times) > 1:
-        raise InvalidError(f"A cut-out takes one TIME, not {len(times)}.")
+    identities, times = parameters.get("ID", ()), parameters.get("TIME", ())
+    for name, texts in (("ID", identities), ("TIME", times)):
+        if len(texts) > 1:
+            raise _ManyValuesError(f"A cut-out takes one {name}, not {len(texts)}.")
+    if not identities:
+        raise InvalidError("A cut-out needs one ID, not 0.")
     low, high = _interval(times[0]) if times else (None, None)
     columns = tuple(name.strip() for text in parameters.get("COLUMN", ()) for name in text.split(",") if name.strip())
     name = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or ["votable"])[-1]
@@ -49,6 +57,19 @@ def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Form
     if writer is None:
         raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is not one of: {', '.join(WRITERS)}.")
     return series_number(identities[0]), Selection(columns=columns or None, mjd_min=low, mjd_max=high), writer
+
+
+def error_text(error: PhotseriesError) -> str:
+    """Return the text of an error, which begins with one of the words of SODA 1.0, section 5.2."""
+    if isinstance(error, _ManyValuesError):
+        fault = "MultiValuedParamNotSupported"
+    else:
+        fault = _FAULTS.get(error.status, "UsageError" if error.status < 500 else "Error")
+    return f"{fault}: {error.message}\n"
+
+
+class _ManyValuesError(InvalidError):
+    """A parameter has several values."""
 
 
 def _interval(text: str) -> tuple[float | None, float | None]:

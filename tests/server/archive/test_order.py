@@ -26,7 +26,7 @@ from photseries.server.catalogue import series as statements
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.principal import Principal
 from photseries.server.settings import DatabaseSettings, StoreSettings, load
-from tests.support import columns
+from tests.support import columns, release_lock
 
 
 def body(**more):
@@ -279,9 +279,7 @@ def test_a_sweep_ends_when_the_database_releases_its_lock(services, lock, monkey
     scan = services.store.scan
 
     def scan_late():
-        with services.catalogue.reading() as connection:
-            held = f"FROM pg_locks WHERE locktype = 'advisory' AND objid = {lock}"
-            assert connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 60000) {held}").all() == [(True,)]
+        release_lock(services, lock)
         return scan()
 
     monkeypatch.setattr(services.store, "scan", scan_late)

@@ -1,9 +1,12 @@
 """`photseries recompute`: rows of an earlier version get today's statistics, files and revisions stay."""
 
 import dataclasses
+import functools
 import json
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import orjson
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select, update
 
+from photseries.errors import NotFoundError
 from photseries.fields import STATISTICS
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive import Archive, bulk_writer
@@ -22,7 +26,7 @@ from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.settings import QuotaSettings
 from tests.server.archive.test_order import body, check_invariant
 from tests.server.http.test_bulk import arrow
-from tests.support import columns, command
+from tests.support import PATIENCE, columns, command, wait_for_locks
 
 TABLE = columns(20)
 
@@ -276,15 +280,75 @@ def test_statistics_of_before_a_move_are_outdated(storing, services, principal, 
     assert services.upkeep.number_behind() == 0
 
 
-@pytest.mark.parametrize(
-    "lock", ["UPDATE photometric_series SET batch = NULL", "SELECT FROM photometric_series FOR UPDATE"]
-)
-def test_a_move_waits_for_the_changes_under_way(lock, services, principal):
-    """Otherwise it would not see their rows, or wait for a row whose holder waits for the move."""
+@contextmanager
+def upload_under_way(services, principal, monkeypatch, **fields):
+    """Hold an upload open between its INSERT and its COMMIT; end it with the block."""
+    inserted, may_commit = threading.Event(), threading.Event()
+    insert = series.create
+
+    def insert_and_wait(*arguments):
+        created = insert(*arguments)
+        inserted.set()
+        assert may_commit.wait(PATIENCE)
+        return created
+
+    with ThreadPoolExecutor(1) as thread, monkeypatch.context() as patch:
+        patch.setattr(series, "create", insert_and_wait)
+        upload = thread.submit(services.archive.create, principal, body(data=TABLE, **fields))
+        try:
+            assert inserted.wait(PATIENCE)
+            patch.undo()
+            yield
+        finally:
+            may_commit.set()
+            upload.result(PATIENCE)
+
+
+def test_a_move_waits_only_for_the_uploads_of_its_instrument(services, principal, monkeypatch):
+    """The upload computed its nights before the move, which cannot see its row before its COMMIT."""
+    services.accounts.create(principal, "instrument", {"name": "other", "filters": ["clear"]})
+    move = functools.partial(services.accounts.change, principal, "instrument", "7", {"longitude": 90})
+    with ThreadPoolExecutor(1) as thread:
+        with upload_under_way(services, principal, monkeypatch, series_obj_id="under way"):
+            moved = thread.submit(move)
+            wait_for_locks(services, 1)
+            services.archive.create(principal, body(data=TABLE, series_obj_id="other", instrument_id=8))
+            assert not moved.done()
+        moved.result(PATIENCE)
+    assert services.upkeep.number_behind() == 1
+
+
+@pytest.mark.parametrize("place", [{"longitude": 20.5, "latitude": 7}, {"height": 3}, {"name": "new"}])
+def test_a_change_that_is_no_move_leaves_the_statistics(place, services, principal):
+    services.accounts.change(principal, "instrument", "7", {"longitude": 20.5})
+    services.archive.create(principal, body(data=TABLE))
+    services.accounts.change(principal, "instrument", "7", place)
+    assert services.upkeep.number_behind() == 0
+
+
+def test_a_move_waits_for_a_locked_series_that_then_changes(services, principal):
+    """A change of periods locks the row before it changes it."""
+    services.archive.create(principal, body(data=TABLE))
     with services.catalogue.engine.begin() as change, ThreadPoolExecutor(1) as thread:
-        change.exec_driver_sql(lock)
+        change.exec_driver_sql("SELECT FROM photometric_series FOR UPDATE")
         moved = thread.submit(services.accounts.change, principal, "instrument", "7", {"longitude": 90})
-        assert wait([moved], 0.5).not_done
+        wait_for_locks(services, 1)
         change.execute(update(Series).values(modified=SERIES.modified))
         change.commit()
-        moved.result()
+        moved.result(PATIENCE)
+    assert services.upkeep.number_behind() == 1
+
+
+def test_moving_and_deleting_an_instrument_at_once(services, principal):
+    """The first of them wins, and the other finds the result, without a deadlock."""
+    accounts = services.accounts
+    with services.catalogue.engine.begin() as holder, ThreadPoolExecutor(2) as threads:
+        holder.exec_driver_sql("SELECT FROM instruments WHERE id = 7 FOR UPDATE")
+        removed = threads.submit(accounts.remove, principal, "instrument", "7")
+        wait_for_locks(services, 1)
+        moved = threads.submit(accounts.change, principal, "instrument", "7", {"longitude": 90})
+        wait_for_locks(services, 2)
+        holder.commit()
+        removed.result(PATIENCE)
+        with pytest.raises(NotFoundError):
+            moved.result(PATIENCE)

@@ -195,6 +195,12 @@ def test_only_serve_and_migrate_make_an_archive(tmp_path, words):
     assert not (tmp_path / "typo").exists()
 
 
+def test_a_file_is_no_archive(tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = run(tmp_path / "file", "sweep", status=2)
+    assert f"There is no archive in {tmp_path / 'file'}. Check --data" in outcome.stderr
+
+
 def test_process_prints_the_same_error(running, folder):
     assert refused(folder, "user", "create", "admin") == run(folder, "user", "create", "admin", status=2).stderr
 

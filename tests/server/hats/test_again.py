@@ -10,12 +10,12 @@ import lsdb
 import orjson
 import pytest
 
-from photseries.errors import DamagedError, NotAdoptedError, StartError
+from photseries.errors import DamagedError, NotAdoptedError, StartError, UnavailableError
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import exporting as member_rows
 from photseries.server.hats import Layout, Target, exporting
 from tests.server.hats.conftest import ROWS, STARS, star
-from tests.support import PATIENCE
+from tests.support import PATIENCE, release_lock
 
 
 def contents(folder):
@@ -148,6 +148,24 @@ def test_concurrent_export_is_refused(services, ids, exported):
         assert won
         with pytest.raises(StartError, match="Another export"):
             exported()
+
+
+def test_an_export_ends_when_the_database_releases_its_lock(services, ids, exported, folder, monkeypatch):
+    """After a restart of the database another export may begin."""
+    read, calls = member_rows.members, []
+
+    def members(*args, **options):
+        if not calls:
+            release_lock(services, exporting.EXPORT)
+        calls.append(1)
+        return read(*args, **options)
+
+    monkeypatch.setattr(member_rows, "members", members)
+    with pytest.raises(UnavailableError):
+        exported()
+    assert not (folder / "partition_info.csv").exists()
+    exported()
+    assert len(lsdb.open_catalog(folder).compute()) == 8
 
 
 def test_the_export_of_another_copy_of_the_database_is_left_alone(services, ids, exported, folder):

@@ -4,11 +4,13 @@ import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from photseries.server.http.processes import values_folder
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns, until
 from tests.world import World
@@ -81,3 +83,24 @@ def test_failing_start_stops_all_processes(tmp_path):
     assert "postgresql://" in outcome.stderr
     assert "did not start" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_the_values_of_a_killed_service_are_removed_at_the_next_start(tmp_path):
+    hold = "import sys\nfrom photseries.server.http.processes import values_folder\n"
+    hold += "with values_folder(sys.argv[1]) as folder:\n    print(folder, flush=True)\n    sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        theirs = Path(other.stdout.readline().strip())
+        (theirs / "counter_1.db").write_bytes(b"values")
+        (tmp_path / "photseries-values-file").write_text("not a folder")
+        (tmp_path / "photseries-values-link").symlink_to(tmp_path)
+        (tmp_path / "another").mkdir()
+        with values_folder(str(tmp_path)) as ours:
+            assert theirs.exists()
+        assert not Path(ours).exists()
+        other.kill()
+        other.wait(PATIENCE)
+    assert theirs.exists()
+    with values_folder(str(tmp_path)) as ours:
+        names = {Path(ours).name, "another", "photseries-values-file", "photseries-values-link"}
+        assert {path.name for path in tmp_path.iterdir()} == names

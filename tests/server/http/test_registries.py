@@ -1,7 +1,6 @@
 """The registries: create with and without an id, list, get, change, remove; and what a series refers to stays."""
 
 import functools
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import registries
 from tests.server.http.test_errors import check_error
-from tests.support import PATIENCE, columns
+from tests.support import PATIENCE, columns, wait_for_locks
 
 
 @pytest.mark.parametrize(
@@ -154,13 +153,26 @@ def test_concurrent_member_changes_are_serialised(services, kind):
     catalogue = services.catalogue
     with ThreadPoolExecutor(1) as pool:
         with catalogue.transaction() as connection:
+            registries.lock(connection, kind, entry)
             registries.replace_members(connection, kind, entry, users[:2])
             other = pool.submit(change, {"user_ids": users[2:]})
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            while not other.done() and not connection.exec_driver_sql(waiting).scalar_one():
-                time.sleep(0.01)
+            wait_for_locks(services, 1)
         other.result(PATIENCE)
     assert services.accounts.get(OPERATOR, kind, str(entry))["user_ids"] == users[2:]
+
+
+def test_a_token_created_during_the_deactivation_is_revoked(services):
+    user = services.accounts.create(OPERATOR, "users", {"username": "leaving"})["id"]
+    with ThreadPoolExecutor(1) as pool:
+        with services.catalogue.transaction() as connection:
+            registries.require_active(connection, user)
+            left = pool.submit(services.accounts.change, OPERATOR, "users", str(user), {"active": False})
+            wait_for_locks(services, 1)
+            token = {"user_id": user, "name": "late", "permissions": [], "prefix": "x" * 8, "digest": b"x" * 32}
+            registries.create(connection, "tokens", token)
+        left.result(PATIENCE)
+    tokens, _ = services.accounts.find(OPERATOR, "tokens", 1, 10)
+    assert user not in {token["user_id"] for token in tokens}
 
 
 def test_deactivated_users_get_no_token(admin, world):

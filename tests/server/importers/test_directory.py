@@ -1,21 +1,25 @@
 """A tree of files by the how-to's recipe, with a mapping for what they do not say."""
 
+import inspect
 import json
 import os
 import re
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from photseries.errors import ConflictError, NotFoundError, StartError, UnavailableError
 from photseries.server.accounts import OPERATOR
+from photseries.server.cli.importing import _follow
 from photseries.server.importers import DirectoryImport, load_mapping
 from photseries.server.importers.mapping import FileMapping
 from photseries.server.importers.report import ImportOutcome, Report, Status
+from photseries.server.importers.running import IMPORT, in_order
 from photseries.server.schemas.metadata import MetadataSchema
 from tests.server.importers.peer import plain
-from tests.support import TOP, command, recipe_write
+from tests.support import TOP, command, recipe_write, release_lock
 
 METADATA = {"obj_id": "star", "ra": 10.0, "dec": -20.0, "exp_time": 30.0}
 MAPPING: dict[str, Any] = {
@@ -216,6 +220,41 @@ def test_import_command_reports_counts(services, tree, tmp_path, archive_url):
     assert outcome.exit_code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["counts"]["taken"] == 3
     assert json.loads((tmp_path / "photseries-import.json").read_text())["counts"]["taken"] == 3
+
+
+def test_an_import_ends_when_the_database_releases_its_lock(services, tree, tmp_path, archive_url, monkeypatch):
+    """After a restart of the database another import may begin."""
+    add, added = Report.add, []
+
+    def release_and_add(report, outcome):
+        add(report, outcome)
+        added.append(outcome)
+        release_lock(services, IMPORT)
+
+    monkeypatch.setattr(Report, "add", release_and_add)
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
+    words = ["import", "directory", str(tree), "--mapping", "mapping.yaml", "--data", str(tmp_path / "data")]
+    outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url)
+    assert outcome.exit_code == 2
+    assert "Traceback" not in outcome.stderr
+    assert len(added) == 1
+    monkeypatch.undo()
+    assert command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url).exit_code == 0
+    assert services.upkeep.totals()[0] == 3
+
+
+def test_a_full_disk_of_the_report_ends_the_import_of_series(tmp_path, monkeypatch):
+    """Otherwise waiting series would still be stored while the services close."""
+
+    def refuse(*_):
+        raise UnavailableError("full")
+
+    monkeypatch.setattr(Report, "add", refuse)
+    one = ImportOutcome(1, "star", "a.h5", Status.TAKEN)
+    outcomes = in_order(lambda _: one, range(20), 1)
+    with Report(tmp_path / "report") as report, pytest.raises(click.ClickException, match="0 of 20 series are done"):
+        _follow(outcomes, list, report, 20)
+    assert inspect.getgeneratorstate(outcomes) == inspect.GEN_CLOSED
 
 
 def test_an_import_beyond_a_quota_stops_with_one_line(services, tree, tmp_path, archive_url):

@@ -94,6 +94,25 @@ def test_users_of_another_name_or_id(import_, services):
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (r"users SET username = E'ca\x1b[31mrl' WHERE id = 13", r"user 13 has an invalid username"),
+        (r"groups SET name = E'cr\u202eew' WHERE name = 'crew'", r"has an invalid name in SkyPortal: 'cr\u202eew'"),
+        (r"telescopes SET name = E'a\nb'", r"instrument 77 has an invalid telescope in SkyPortal: 'a\nb'"),
+        (r"objs SET id = E'star\u2028' WHERE id = 'star 4'", r"source 'star\u2028' has an invalid id"),
+    ],
+)
+def test_names_that_the_service_refuses(change, text, import_, services, peer):
+    peer.cursor.execute(f"UPDATE {change}")
+    refused(import_, services, text)
+
+
+def test_a_telescope_without_a_name(import_, peer):
+    peer.cursor.execute("UPDATE telescopes SET name = ''")
+    assert [outcome.status for outcome in import_()[1]] == ["taken"] * 3
+
+
 def test_different_series_with_the_same_id_is_reported(import_, services, peer):
     import_()
     with services.catalogue.transaction() as connection:

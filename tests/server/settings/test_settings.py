@@ -63,6 +63,9 @@ def test_variables_without_a_section_are_not_settings():
         ("store: {secret_key: 12345}", "store.secret_key is ***; it must be a string"),
         ("vo: {temporary: 2199023255552}", "vo.temporary must be less than 2 TiB"),
         ("log: {level: loud}", "log.level"),
+        ("pages: {title: 2020-13-45}", "config.yaml is not YAML: month must be in 1..12."),
+        (f"vo: {{timeout: 1{'0' * 400}}}", "vo.timeout is inf; it must be a finite number."),
+        (f"server: {{port: {'x' * 400}}}", f"server.port is '{'x' * 79}; it must be an integer."),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, text, words):
@@ -154,3 +157,9 @@ def test_secrets_are_hidden():
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.Config().server.port = 1  # type: ignore[misc]
+
+
+def test_a_date_that_does_not_exist_in_the_environment():
+    assert settings.load(None, {"PHOTSERIES_PAGES__TITLE": "2020-13-45"}).pages.title == "2020-13-45"
+    with pytest.raises(StartError, match="PHOTSERIES_SERVER__PORT is not a YAML value: '2020-13-45'"):
+        settings.load(None, {"PHOTSERIES_SERVER__PORT": "2020-13-45"})

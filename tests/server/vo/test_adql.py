@@ -113,6 +113,7 @@ def test_examples_are_printed_with_words_of_the_list(example):
         ("SELECT 1e999", "too large"),
         ("SELECT 0x12345678901234567", "too large"),
         ("SELECT 10ra FROM photseries.series", "'10ra' is not a number"),
+        ("SELECT DISTINCT .5ra FROM photseries.series", "is not a number"),
         ("SELECT photseries.s.id FROM photseries.series AS s", "its FROM does not name"),
         ("SELECT ivoa.series.id FROM photseries.series", "its FROM does not name"),
         ("SELECT '\0'", "NUL"),

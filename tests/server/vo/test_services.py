@@ -40,18 +40,35 @@ def test_a_cut_out_is_a_part_of_the_table(service, admin, public):
 
 
 @pytest.mark.parametrize(
-    ("params", "status"),
+    ("params", "status", "fault"),
     [
-        ({}, 400), ({"ID": ["1", "2"]}, 400), ({"TIME": "1"}, 400), ({"TIME": "2 1"}, 400), ({"TIME": "a b"}, 400),
-        ({"TIME": ["1 2", "3 4"]}, 400), ({"COLUMN": "nothing"}, 400), ({"RESPONSEFORMAT": "xls"}, 400),
-        ({"ID": "99999"}, 404), ({"ID": "x"}, 404),
+        ({}, 400, "UsageError"), ({"TIME": "1"}, 400, "UsageError"), ({"TIME": "2 1"}, 400, "UsageError"),
+        ({"TIME": "a b"}, 400, "UsageError"), ({"COLUMN": "nothing"}, 400, "UsageError"),
+        ({"RESPONSEFORMAT": "xls"}, 400, "UsageError"), ({"ID": "99999"}, 404, "UsageError"),
+        ({"ID": "x"}, 404, "UsageError"), ({"ID": ["1", "2"]}, 400, "MultiValuedParamNotSupported"),
+        ({"TIME": ["1 2", "3 4"]}, 400, "MultiValuedParamNotSupported"),
     ],
 )  # fmt: skip
-def test_invalid_cut_outs_are_refused(service, public, params, status):
+def test_invalid_cut_outs_are_refused(service, public, params, status, fault):
+    """The words are those of SODA 1.0, section 5.2."""
     given = {"ID": public[0]["id"], **params} if params else {}
     answer = get(service, "/vo/soda", **given)
     assert answer.status_code == status, answer.text
-    assert 'value="ERROR"' in answer.text
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith(f"{fault}: ")
+
+
+def test_pyvo_shows_the_error_of_a_cut_out(service, public):
+    query = pyvo.dal.DALQuery(f"{service.url}/vo/soda", ID=public[0]["id"], TIME="2 1")
+    with pytest.raises(pyvo.dal.DALServiceError, match="UsageError: TIME '2 1'"):
+        query.execute()
+
+
+def test_a_cut_out_with_a_wrong_token_is_an_authentication_error(service, public):
+    answer = requests.get(
+        f"{service.url}/vo/soda?ID={public[0]['id']}", headers={"Authorization": "token x"}, timeout=60
+    )
+    assert (answer.status_code, answer.text.partition(":")[0]) == (401, "AuthenticationError")
 
 
 def test_a_plus_in_a_media_type_need_not_be_escaped(service, public):

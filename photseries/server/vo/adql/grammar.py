@@ -68,7 +68,7 @@ def parse(query: str) -> exp.Expr:
     try:
         words = dialect.tokenize(query)
         _require_bounds(words)
-        trees = dialect.parser().parse(words, query)
+        trees = dialect.parser().parse(_joined(words), query)
     except SqlglotError as error:
         raise refused(f"This is not ADQL: {_parser_message(error)}") from error
     except RecursionError as error:
@@ -89,6 +89,24 @@ def _require_bounds(words: list[Token]) -> None:
         depth += (word.token_type in _OPENS) - (word.token_type in _CLOSES)
         if depth > MAX_DEPTH:
             raise refused(f"The query is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _joined(words: list[Token]) -> list[Token]:
+    """Join adjacent texts, which are one in ADQL, and a number with the decimal point after a space before it."""
+    joined: list[Token] = []
+    for word in words:
+        last = joined[-1] if joined else word
+        kinds = (last.token_type, word.token_type)
+        after_space = len(joined) > 1 and joined[-2].end + 1 < last.start
+        if joined and kinds == (TokenType.STRING, TokenType.STRING):
+            text = last.text + word.text
+        elif kinds == (TokenType.DOT, TokenType.NUMBER) and after_space and last.end + 1 == word.start:
+            text = f"0.{word.text}"
+        else:
+            joined.append(word)
+            continue
+        joined[-1] = Token(word.token_type, text, last.line, last.col, last.start, word.end)
+    return joined
 
 
 def _parser_message(error: SqlglotError) -> str:
