@@ -97,7 +97,7 @@ class InvalidError(PhotseriesError):
         return cls(problem, fields={name: [problem]})
 
     @classmethod
-    def of_fields(cls, problems: Mapping[str, str | list[str]]) -> Self:
+    def of_fields(cls, problems: Mapping[str, str] | Mapping[str, list[str]]) -> Self:
         """Return the error about several fields or query parameters; the message joins their problems."""
         fields = {name: [texts] if isinstance(texts, str) else texts for name, texts in problems.items()}
         return cls(" ".join(text for texts in fields.values() for text in texts), fields=fields)

@@ -104,6 +104,12 @@ def until(condition):
         time.sleep(0.02)
 
 
+def data(answer):
+    """Return what a successful answer of the API has."""
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
 def command(*words, cwd=".", stdin=None, **environment):
     """Run a command of photseries in this process, without new imports; return click's result.
 

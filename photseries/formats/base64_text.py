@@ -33,7 +33,7 @@ def decode(text: str) -> bytes:
         message = (
             "data is not base64 of an HDF5 file: base64.b64encode(...).decode(), the standard alphabet with padding."
         )
-        raise InvalidError(message, fields={"data": [message]}) from error
+        raise InvalidError.of_field("data", message) from error
 
 
 def encode(blob: bytes) -> bytes:

@@ -131,7 +131,7 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
         return InvalidError(f"The body is not JSON: {error}.")
     column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:position]).count(",") + 1
     message = f"The column {column!r} has {token[0]} in row {row:,}, which is not JSON. Send null for a missing value."
-    return InvalidError(message, fields={f"data.{column}": [message]})
+    return InvalidError.of_field(f"data.{column}", message)
 
 
 def _require_few(kind: str, number: int, limit: int) -> None:
@@ -210,26 +210,26 @@ def decode(columns: object, limits: Limits) -> pd.DataFrame:
     if len(columns) > limits.columns:
         _refuse(f"data has {len(columns):,} columns; at most {limits.columns:,} are accepted.")
 
-    problems: dict[str, list[str]] = {}
+    problems: dict[str, str] = {}
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, values in columns.items():
         try:
             arrays[name] = _array(name, values, limits)
         except ValueError as error:
-            problems[f"data.{name[:80]}"] = [f"The column {name[:80]!r} {error}."]
+            problems[f"data.{name[:80]}"] = f"The column {name[:80]!r} {error}."
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) > 1:
         sizes = ", ".join(f"{name[:80]!r} {len(array):,}" for name, array in list(arrays.items())[:10])
-        problems["data"] = [f"The columns differ in length: {sizes}."]
+        problems["data"] = f"The columns differ in length: {sizes}."
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
     if lengths == {0}:
         _refuse(f"{_EMPTY} The columns of data have no values.")
     return pd.DataFrame(arrays)
 
 
 def _refuse(message: str) -> NoReturn:
-    raise InvalidError(message, fields={"data": [message]})
+    raise InvalidError.of_field("data", message)
 
 
 def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]:

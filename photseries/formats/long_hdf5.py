@@ -33,7 +33,7 @@ def require_narrow(layout: LongLayout) -> None:
     """
     if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _MAX_TYPE_BYTES:
         message = f"An HDF5 table cannot have {len(layout.measured):,} columns of these names: name fewer."
-        raise InvalidError(message, fields={"columns": [message]})
+        raise InvalidError.of_field("columns", message)
 
 
 def long_hdf5(

@@ -24,10 +24,10 @@ __all__ = [
     "list_names",
     "map_of",
     "names_of",
+    "normal_name",
     "numbered",
     "require_column",
     "require_few_names",
-    "snake_case",
     "table_index",
 ]
 
@@ -239,8 +239,8 @@ def list_names(names: Iterable[object]) -> str:
     return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")
 
 
-def snake_case(name: str) -> str:
-    """Return a name in lower case, with ``_`` before capitals that follow other letters, and single spaces."""
+def normal_name(name: str) -> str:
+    """Return the name of a column for patterns: ``obsTime  [BJD]`` is ``obs_time [bjd]``."""
     return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split())
 
 

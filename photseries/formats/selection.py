@@ -16,8 +16,8 @@ from photseries.formats.options import (
     conditions_of,
     invalid,
     map_of,
+    normal_name,
     require_column,
-    snake_case,
 )
 from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
@@ -120,9 +120,9 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
         return survey.filter_col
     if not is_foreign:
         return None
-    names = {str(name): snake_case(str(name)) for name in frame.columns}
-    texts = [name for name, snake in names.items() if _LIKE_FILTER.search(snake) and is_text(frame[name])]
-    frequencies = [name for name, snake in names.items() if _FREQUENCY.fullmatch(snake)]
+    names = {str(name): normal_name(str(name)) for name in frame.columns}
+    texts = [name for name, normal in names.items() if _LIKE_FILTER.search(normal) and is_text(frame[name])]
+    frequencies = [name for name, normal in names.items() if _FREQUENCY.fullmatch(normal)]
     column = column_called(frame.columns, _FILTERS) or next(iter([*texts, *frequencies]), None)
     return None if column is None or frame[column].isna().all() else column
 

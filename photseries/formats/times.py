@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
-from photseries.formats.options import ReadOptions, invalid, snake_case
+from photseries.formats.options import ReadOptions, invalid, normal_name
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_scale
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
@@ -134,7 +134,7 @@ def time_format(name: str) -> TimeFormat:
 
 def _format_of_name(column: str) -> str | None:
     """Return the format of times in the name of their column, or in its unit; None if there is none."""
-    name = snake_case(column).replace("j.d.", "jd")
+    name = normal_name(column).replace("j.d.", "jd")
     if name in TIME:
         return "mjd"
     if name in ("unix", "iso"):
@@ -197,7 +197,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, options: ReadOption
 def _stated_frame(table: Table, column: str) -> TimeFrame:
     """Return the time frame in the header or in the name of the time column."""
     stated = table.frames.get(column) or TimeFrame()
-    name = snake_case(column)
+    name = normal_name(column)
     named, part = _SCALE_IN_NAME.search(name), _ALIGNMENT_IN_NAME.search(name)
     alignment = stated.alignment or (("start" if part[1] else "end") if part else None)
     place = _PLACE_IN_NAME.search(name)

@@ -13,16 +13,12 @@ from photseries.errors import InvalidError, UnreadableFileError
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 from photseries.lightcurve.photometry import Array
-from photseries.text import is_unicode
+from photseries.lightcurve.table import is_text, nanoseconds
 
 __all__ = ["MAX_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
 
 #: Maximum size of an HDF5 attribute without its header, in an object header of 64 kB [bytes].
 MAX_ATTRIBUTE: Final = 65_400
-
-_NUMBERS: Final = frozenset(
-    np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def build(raw: RawTable) -> pd.DataFrame:
 def _values(column: RawColumn) -> Array:
     if column.values.dtype.kind in "mM":
         try:
-            return _nanoseconds(pd.Series(column.values))
+            return nanoseconds(pd.Series(column.values))
         except ValueError as error:
             raise UnreadableFileError(f"The column {column.name!r:.80} {error}.") from error
     if column.values.dtype.kind != "S":
@@ -87,11 +83,12 @@ def writable_numbers(columns: Mapping[str, Array]) -> Writable:
 
 
 def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
-    """Check that a frame can be stored, and convert it to the canonical form.
+    """Convert a frame to the canonical form.
 
     Parameters
     ----------
     frame : pandas.DataFrame
+        A table that :func:`~photseries.lightcurve.table.require_storable` accepts.
     limits : Limits
 
     Returns
@@ -101,84 +98,39 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
     Raises
     ------
     InvalidError
-        With all problems by column in ``fields`` (``data.<column>``), or the limit that is exceeded.
+        When the table, or the names of its columns, take too many bytes.
     """
-    rows, count = frame.shape
-    if not rows or not count:
-        raise InvalidError(
-            "Must supply a non-empty DataFrame.", fields={"data": ["Must supply a non-empty DataFrame."]}
-        )
-    _require(rows <= limits.rows, f"The table has {rows:,} rows; at most {limits.rows:,} are accepted.")
-    _require(count <= limits.columns, f"The table has {count:,} columns; at most {limits.columns:,} are accepted.")
-    _require(frame.columns.is_unique, "Two columns of the table have the same name.")
-
     index = _index(frame.index)
-    problems: dict[str, list[str]] = {}
-    arrays: dict[str, Array] = {}
+    arrays = {str(name): _canonical(column) for name, column in frame.items()}
     texts: set[str] = set()
-    for name, column in frame.items():
-        try:
-            _check_name(name, limits)
-            arrays[str(name)] = _storable(column, texts)
-        except ValueError as error:
-            problems.setdefault(f"data.{_format_name(name)}", []).append(f"The column {_format_name(name)} {error}.")
-    if problems:
-        raise InvalidError(" ".join(text for group in problems.values() for text in group), fields=problems)
+    for values in arrays.values():
+        if values.dtype == object:
+            texts.update(values[~pd.isna(values)].tolist())
     null = "nan"
     while null in texts:
         null = f"_{null}_"
     cell = _text_size({*texts, null})
     row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
-    _check_sizes(list(arrays), rows, row + (_text_size(index) if _is_text(index.dtype) else 8), limits)
+    _check_sizes(list(arrays), len(frame), row + (_text_size(index) if is_text(index) else 8), limits)
     return Writable(arrays, index, null)
 
 
-def _check_name(name: object, limits: Limits) -> None:
-    if not isinstance(name, str):
-        raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
-    if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
-        raise ValueError(f"has a name with a NUL, an unpaired surrogate or more than {limits.column_name} bytes")
+def _canonical(column: pd.Series) -> Array:
+    """Return the values to write."""
+    if is_text(column):
+        texts: Array = column.to_numpy(dtype=object, na_value=np.nan)
+        return texts
+    values = column.to_numpy()
+    if values.dtype.kind in "mM":
+        return nanoseconds(column)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def _storable(column: pd.Series, texts: set[str]) -> Array:
-    """Return the values to write; add text columns to the record."""
-    dtype = column.dtype
-    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
-        return _nanoseconds(column)
-    if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
-        return np.asarray(column).astype(dtype.newbyteorder("="), copy=False)
-    if _is_text(dtype):
-        return _text_values(column, texts)
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
-    possible = "integers, floats, booleans, text and datetimes can be stored"
-    raise ValueError(f'has the type {dtype}; {possible}: convert it first, as by .astype("float64")')
-
-
-def _nanoseconds(column: pd.Series) -> Array:
-    """Convert times to nanoseconds: pandas before 3.0 reads every unit as nanoseconds."""
-    try:
-        return np.asarray(column.dt.as_unit("ns"))
-    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
-        raise ValueError("contains times outside 1677-2262, the range of 64-bit nanosecond timestamps") from None
-
-
-def _is_text(dtype: object) -> bool:
-    return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
-
-
-def _text_values(column: pd.Series, texts: set[str]) -> Array:
-    values: Array = column.to_numpy(dtype=object, na_value=np.nan)
-    present = values[~pd.isna(values)].tolist()
-    if not set(map(type, present)) <= {str}:
-        raise ValueError("mixes text with other types, or contains objects that are neither text nor numbers")
-    if "\0" in "".join(present):
-        raise ValueError("contains a NUL character, which cannot be stored")
-    different = set(present)
-    if not all(map(is_unicode, different)):
-        raise ValueError("contains an unpaired surrogate, which is not text")
-    texts |= different
-    return values
+def _index(index: pd.Index) -> pd.Index:
+    """Return the index to write; datetimes in nanoseconds, like columns."""
+    name = None if index.name is None else str(index.name)
+    labels: pd.Index = pd.Index(_canonical(index.to_series()), name=name)
+    return labels
 
 
 def _text_size(texts: Iterable[str]) -> int:
@@ -203,58 +155,6 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     )
 
 
-def _index(index: pd.Index) -> pd.Index:
-    """Return the index to write; datetimes in nanoseconds, like columns."""
-    name = _index_name(index)
-    if isinstance(index, pd.MultiIndex):
-        raise _index_problem("has several levels")
-    if isinstance(index, pd.DatetimeIndex):
-        return _moments_of_index(index, name)
-    if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iuf":
-        numbers: pd.Index = pd.Index(np.asarray(index).astype(index.dtype.newbyteorder("=")), name=name)
-        return numbers
-    if set(map(type, index.tolist())) == {str}:
-        return _texts_of_index(index, name)
-    raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
-
-
-def _index_name(index: pd.Index) -> str | None:
-    name = index.name
-    if name is None:
-        return None
-    if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
-        raise _index_problem("has a name that is not a text")
-    return str(name)
-
-
-def _moments_of_index(index: pd.DatetimeIndex, name: str | None) -> pd.DatetimeIndex:
-    if index.tz is not None:
-        raise _index_problem("has a time zone")
-    try:
-        return pd.DatetimeIndex(np.asarray(index.as_unit("ns")), name=name)
-    except pd.errors.OutOfBoundsDatetime:
-        raise _index_problem("contains datetimes before 1677 or after 2262") from None
-
-
-def _texts_of_index(index: pd.Index, name: str | None) -> pd.Index:
-    values = index.to_numpy(dtype=object)
-    # Every pandas before 3.1 reads the text "nan" of an index as null.
-    if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
-        raise _index_problem("contains the text 'nan', a NUL character or an unpaired surrogate")
-    texts: pd.Index = pd.Index(values, name=name)
-    return texts
-
-
-def _index_problem(problem: str) -> InvalidError:
-    kept = "one level of numbers, text or datetimes is kept, otherwise use df.reset_index()"
-    message = f"The index of the table {problem}; {kept}."
-    return InvalidError(message, fields={"data": [message]})
-
-
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise InvalidError(message, fields={"data": [message]})
-
-
-def _format_name(name: object) -> str:
-    return str(name)[:80].encode("utf-8", "replace").decode()
+        raise InvalidError.of_field("data", message)

@@ -75,7 +75,7 @@ def plain(metadata: Mapping[str, object], depth: int) -> dict[str, object]:
         except ValueError as error:
             problems.setdefault(str(name), []).append(f"{name!s:.80} {error}.")
     if problems:
-        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+        raise InvalidError.of_fields(problems)
     return copied
 
 

@@ -19,6 +19,7 @@ from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import plain, to_json, to_pickle
 from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
 from photseries.hdf5.raw import RawTable
+from photseries.lightcurve.table import require_storable
 
 __all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "encode_table", "read", "sample"]
 
@@ -63,6 +64,7 @@ def encode(
     InvalidError
         When a part cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
     """
+    require_storable(frame, limits)
     return encode_table(frames.writable(frame, limits), metadata, compression=compression, limits=limits)
 
 
@@ -81,7 +83,7 @@ def encode_table(
     if size > limit:
         field = "altdata" if "altdata" in values else METADATA
         message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {limit:,} are accepted."
-        raise InvalidError(message, fields={field: [message]})
+        raise InvalidError.of_field(field, message)
     attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
     return templates.write(table, KEY, attributes, deflate=compression == "deflate")
 

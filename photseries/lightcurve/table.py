@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.text import is_unicode
 
 __all__ = [
     "BRIGHTNESS",
@@ -27,6 +29,8 @@ __all__ = [
     "first_present",
     "is_numeric",
     "is_text",
+    "nanoseconds",
+    "require_storable",
     "required_column",
     "validate",
 ]
@@ -83,18 +87,46 @@ def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ..
     InvalidError
         With all problems at once: the message joins them, ``fields`` has them under ``data`` and ``data.<column>``.
     """
-    if frame.empty:
-        raise _invalid([("data", "Must supply a non-empty DataFrame. A table has at least one row and one column.")])
-    problems = [*_shape_problems(frame, limits), *_index_problems(frame.index)]
-    if len(frame.columns) <= limits.columns:
-        problems += _name_problems(frame.columns, limits)
-        problems += _content_problems(frame)
+    problems = _storage_problems(frame, limits)
+    if not frame.empty and len(frame.columns) <= limits.columns:
         problems += _size_problems(frame, limits)
         problems += _missing_columns(frame, brightness)
         if frame.columns.is_unique and frame.columns.nlevels == 1:
             problems += _role_problems(frame, brightness)
     if problems:
         raise _invalid(problems)
+
+
+def require_storable(frame: pd.DataFrame, limits: TableLimits) -> None:
+    """Check that a stored file can contain a table, whether or not it is a photometric series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    limits : TableLimits
+
+    Raises
+    ------
+    InvalidError
+        With all problems at once, as :func:`validate` reports them.
+    """
+    problems = _storage_problems(frame, limits)
+    if problems:
+        raise _invalid(problems)
+
+
+def nanoseconds(times: pd.Series) -> npt.NDArray[np.generic]:
+    """Return datetimes or durations in nanoseconds: pandas before 3.0 reads every unit as nanoseconds.
+
+    Raises
+    ------
+    ValueError
+        When a time does not fit; the message continues the name of the column.
+    """
+    try:
+        return np.asarray(times.dt.as_unit("ns"))
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        raise ValueError("contains times outside 1677-2262, the range of 64-bit nanosecond timestamps") from None
 
 
 def first_present(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str | None:
@@ -112,7 +144,7 @@ def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
     """
     name = first_present(frame, spellings)
     if name is None:
-        raise _invalid([("data", _missing(spellings))])
+        raise InvalidError.of_field("data", _missing(spellings))
     return name
 
 
@@ -126,9 +158,21 @@ def is_numeric(column: pd.Series) -> bool:
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
 
 
-def is_text(column: pd.Series) -> bool:
-    """Return whether a column is stored as text, in pandas' text dtype or as objects."""
+def is_text(column: pd.Series | pd.Index) -> bool:
+    """Return whether a column or an index is stored as text, in pandas' text dtype or as objects."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
+
+
+def _storage_problems(frame: pd.DataFrame, limits: TableLimits) -> list[_Problem]:
+    if frame.empty:
+        return [("data", "Must supply a non-empty DataFrame. A table has at least one row and one column.")]
+    problems = [*_shape_problems(frame, limits)]
+    if index_problem := _index_problem(frame.index):
+        problems.append(("data", f"The index {index_problem}. Use reset_index(), or reset_index(drop=True)."))
+    if len(frame.columns) <= limits.columns:
+        problems += _name_problems(frame.columns, limits)
+        problems += _content_problems(frame)
+    return problems
 
 
 def _shape_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:
@@ -151,20 +195,20 @@ def _size(column: pd.Series) -> int:
     return len(column) * max(longest, 1)
 
 
-def _index_problems(index: pd.Index) -> Iterator[_Problem]:
+def _index_problem(index: pd.Index) -> str | None:
     if isinstance(index, pd.MultiIndex):
-        yield (
-            "data",
-            f"The index has {index.nlevels} levels; one is possible. Use reset_index() to keep them as columns.",
-        )
-        return
+        return f"has {index.nlevels} levels; one is possible"
+    name = index.name
+    if name is not None and not (isinstance(name, str) and name and "\0" not in name and is_unicode(name)):
+        return "has a name that is not valid text"
     labels = index.to_series()
-    plain = isinstance(index.dtype, np.dtype) and index.dtype.kind in "iufM"
-    if not plain and not (is_text(labels) and not labels.isna().any() and _text_problem(labels) is None):
-        yield (
-            "data",
-            "The index must contain numbers, text or datetimes, without null in text. Use reset_index(drop=True).",
-        )
+    if not is_text(index):
+        plain = isinstance(index.dtype, np.dtype) and index.dtype.kind in "iufM"
+        return _content_problem(labels) if plain else f"is of type {index.dtype}; use numbers, text or datetimes"
+    if labels.isna().any():
+        return "contains null among its texts"
+    # Every pandas before 3.1 reads the text "nan" of an index as null.
+    return "contains the text 'nan'" if (labels == "nan").any() else _content_problem(labels)
 
 
 def _name_problems(columns: pd.Index, limits: TableLimits) -> Iterator[_Problem]:
@@ -182,23 +226,30 @@ def _name_problem(name: str, longest: int) -> str | None:
         return "is empty"
     if "\0" in name:
         return "contains a NUL character"
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
+    if not is_unicode(name):
         return "is not valid Unicode"
+    size = len(name.encode())
     return None if size <= longest else f"has {size} bytes; the limit is {longest} bytes (limits.column_name)"
 
 
 def _content_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
     for name, column in frame.items():
-        if is_text(column):
-            problem = _text_problem(column)
-        elif isinstance(column.dtype, np.dtype) and _is_plain(column.dtype):
-            problem = None
-        else:
-            problem = f"is of type {column.dtype}; use bool, integers, floats, text, or datetimes without time zone"
-        if problem:
+        if problem := _content_problem(column):
             yield _field(name), f'The column "{_label(name)}" {problem}.'
+
+
+def _content_problem(column: pd.Series) -> str | None:
+    dtype = column.dtype
+    if is_text(column):
+        return _text_problem(column)
+    if not isinstance(dtype, np.dtype) or not _is_plain(dtype):
+        return f"is of type {dtype}; use bool, integers, floats, text, or datetimes without time zone"
+    if dtype.kind in "mM":
+        try:
+            nanoseconds(column)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def _is_plain(dtype: np.dtype[np.generic]) -> bool:
@@ -213,11 +264,7 @@ def _text_problem(column: pd.Series) -> str | None:
     joined = "".join(cells)
     if "\0" in joined:
         return "contains a NUL character in a text"
-    try:
-        joined.encode()
-    except UnicodeEncodeError:
-        return "has a text that is not valid Unicode"
-    return None
+    return None if is_unicode(joined) else "has a text that is not valid Unicode"
 
 
 def _missing_columns(frame: pd.DataFrame, brightness: tuple[str, ...]) -> Iterator[_Problem]:

@@ -4,7 +4,9 @@ import pandas as pd
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
+names = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20
+) | st.sampled_from(
     ["index", "values_block_0", "values_block_1", "values_block_0_meta", "table", "a/b", "..", "_i_x", "nan", "1", "N."]
 )
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=10) | st.sampled_from(

@@ -166,16 +166,16 @@ def one(**column):
 
 
 REFUSED_COLUMNS = {
-    "objects": (one(c=[{}, 1]), "mixes text with other types"),
-    "mixed": (one(c=["x", 1]), "mixes text with other types"),
-    "bytes": (one(c=[b"x", b"y"]), "mixes text with other types"),
+    "objects": (one(c=[{}, 1]), "contains dict, int where only text"),
+    "mixed": (one(c=["x", 1]), "contains int where only text"),
+    "bytes": (one(c=[b"x", b"y"]), "contains bytes where only text"),
     "NUL": (one(c=["x", "a\0"]), "NUL"),
-    "a surrogate": (one(c=pd.Series(["x", "\ud800"], dtype=object)), "surrogate"),
-    "complex": (one(c=[1j, 2]), "has the type complex128"),
-    "categorical": (one(c=pd.Categorical(["a", "b"])), "has the type category"),
+    "a surrogate": (one(c=pd.Series(["x", "\ud800"], dtype=object)), "not valid Unicode"),
+    "complex": (one(c=[1j, 2]), "is of type complex128"),
+    "categorical": (one(c=pd.Categorical(["a", "b"])), "is of type category"),
     "zone": (one(c=pd.date_range("2020", periods=2, tz="UTC")), "time zone"),
-    "nullable": (one(c=pd.array([1, None], "Int64")), "has the type Int64"),
-    "periods": (one(c=pd.period_range("2020", periods=2, freq="D")), "has the type period"),
+    "nullable": (one(c=pd.array([1, None], "Int64")), "is of type Int64"),
+    "periods": (one(c=pd.period_range("2020", periods=2, freq="D")), "is of type period"),
     "early": (one(c=np.array(["0001-01-01", "2020"], "M8[s]")), "outside 1677-2262"),
 }
 
@@ -198,19 +198,23 @@ def test_all_unstorable_columns_are_reported_together():
 REFUSED_FRAMES = {
     "no rows": (one().iloc[:0], "Must supply a non-empty DataFrame"),
     "no columns": (pd.DataFrame(index=[1, 2]), "Must supply a non-empty DataFrame"),
-    "a number as name": (pd.DataFrame({5: [1.0]}), "name that is not a text"),
-    "NUL in a name": (pd.DataFrame({"a\0": [1.0]}), "name with a NUL"),
-    "a surrogate in a name": (pd.DataFrame({"\ud800": [1.0]}), "surrogate"),
-    "equal names": (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "same name"),
-    "levels": (one().set_index(pd.MultiIndex.from_tuples([(1, 2), (3, 4)])), "index .* several levels"),
+    "a number as name": (pd.DataFrame({5: [1.0]}), "name 5 is not text"),
+    "an empty name": (pd.DataFrame({"": [1.0]}), "name .* is empty"),
+    "NUL in a name": (pd.DataFrame({"a\0": [1.0]}), "name .* contains a NUL"),
+    "a surrogate in a name": (pd.DataFrame({"\ud800": [1.0]}), "name .* not valid Unicode"),
+    "equal names": (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "more than once"),
+    "levels": (one().set_index(pd.MultiIndex.from_tuples([(1, 2), (3, 4)])), "index has 2 levels"),
     "truths": (one().set_index(pd.Index([True, False])), "index .* type bool"),
     "durations": (one().set_index(pd.to_timedelta([1, 2], unit="s")), "index .* type timedelta64"),
     "periods": (one().set_index(pd.period_range("2020", periods=2, freq="D")), "index .* type period"),
-    "zone": (one().set_index(pd.date_range("2020", periods=2, tz="UTC")), "index .* time zone"),
-    "null in text": (one().set_index(pd.Index(["a", None])), "nulls among its texts"),
+    "zone": (one().set_index(pd.date_range("2020", periods=2, tz="UTC")), "index .* UTC"),
+    "null in text": (one().set_index(pd.Index(["a", None])), "index contains null among its texts"),
     "nan in text": (one().set_index(pd.Index(["a", "nan"])), "index .* 'nan'"),
-    "early": (one().set_index(pd.DatetimeIndex(np.array(["0001-01-01", "2020"], "M8[s]"))), "index .* before 1677"),
-    "a number as index name": (one().set_index(pd.Index([5, 6], name=7)), "name that is not a text"),
+    "early": (
+        one().set_index(pd.DatetimeIndex(np.array(["0001-01-01", "2020"], "M8[s]"))),
+        "index contains times outside 1677-2262",
+    ),
+    "a number as index name": (one().set_index(pd.Index([5, 6], name=7)), "index has a name that is not valid text"),
 }
 
 

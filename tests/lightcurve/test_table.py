@@ -122,6 +122,7 @@ def test_errors_may_all_be_absent():
         (pd.to_datetime(["2020-01-01", "2020-01-02"], utc=True), "time zone"),
         (np.array([1, 2], dtype=np.longdouble), "longdouble" if np.dtype(np.longdouble).itemsize == 8 else "float128"),
         (pd.Series([1, None], dtype="Int64"), "Int64"),
+        (np.array(["0001-01-01", "2020-01-01"], "M8[s]"), "outside 1677-2262"),
     ],
 )
 def test_columns_that_cannot_be_stored(column, phrase):
@@ -180,6 +181,8 @@ def test_storable_index_is_accepted(index):
         pd.Index(["a", None]),
         pd.Index(["a", 1], dtype=object),
         pd.Index(["a", "\0"]),
+        pd.Index(["a", "nan"]),
+        pd.Index([1, 2], name=7),
         pd.CategoricalIndex(["a", "b"]),
         pd.to_datetime(["2020-01-01", "2020-01-02"], utc=True),
         pd.to_timedelta([1, 2], unit="s"),

@@ -409,7 +409,7 @@ def _require_same_calibration(file: Mapping[str, object], series: Mapping[str, o
                 message = f"The file has {name}={stated!r:.60}, and the series has none: set that of the series first."
             else:
                 message = f"The file has {name}={stated!r:.60}, and the series {existing!r:.60}: convert the rows."
-            raise InvalidError(message, fields={name: [message]})
+            raise InvalidError.of_field(name, message)
 
 
 def _is_recalibrated(before: Mapping[str, object], after: Mapping[str, object]) -> bool:

@@ -146,7 +146,7 @@ class BulkUpload:
         """
         if options.abort and options.if_exists == "replace":
             message = "ifExists=replace cannot be combined with onError=abort: a replacement cannot be undone."
-            raise InvalidError(message, fields={"onError": [message]})
+            raise InvalidError.of_field("onError", message)
         writer = BulkWriter(self._catalogue, self._blobs, principal)
         run = _Run(self._catalogue, writer, self._archive, principal, options)
         read = partial(self._portions, body, options)
@@ -159,7 +159,7 @@ class BulkUpload:
         with self._sandbox.series(body, request) as (number, received):
             if options.abort and number > MAX_ATOMIC_SERIES:
                 message = f"onError=abort takes at most {MAX_ATOMIC_SERIES:,} series; the body has {number:,}."
-                raise InvalidError(message, fields={"onError": [message]})
+                raise InvalidError.of_field("onError", message)
             if number * len(json.dumps(dict(options.fields))) > self._limits.bulk_fields:
                 raise fields_too_large_error(self._limits.bulk_fields)
             yield portions_of(received, with_fields_of_altdata(options.fields))

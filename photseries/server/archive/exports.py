@@ -113,8 +113,7 @@ def _known_columns(
     every = (*measured, *(name for name, number in series_counts.items() if number == total and name not in SHARED))
     missing = [name for name in requested if name not in (*every, EVERY_COLUMN) and name not in series_counts]
     if missing and total:
-        message = f"{tables} a column {missing[0]!r:.80} of numbers."
-        raise InvalidError(message, fields={"columns": [message]})
+        raise InvalidError.of_field("columns", f"{tables} a column {missing[0]!r:.80} of numbers.")
     names = [column for name in requested for column in (every if name == EVERY_COLUMN else (name,))]
     return tuple(dict.fromkeys(names))
 

@@ -93,7 +93,9 @@ class Intake:
                     if "owner_id" in decoded.metadata:  # a file of the service, which omits some defaults
                         file_metadata = {**with_defaults({}), **file_metadata}
                     return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
-            raise _bad_data("data must be an object of columns, or the base64 text of an HDF5 file.")
+            raise InvalidError.of_field(
+                "data", "data must be an object of columns, or the base64 text of an HDF5 file."
+            )
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
@@ -152,7 +154,7 @@ class Intake:
             sent, merged = _merge(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
             return _PendingUpload(problems, sent, merged, checked)
-        problems.errors.append(upload.error or _bad_data("Must supply data."))
+        problems.errors.append(upload.error or InvalidError.of_field("data", "Must supply data."))
         merged = merge({"file": upload.file, "body": upload.fields})
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
         if refusal is not None:
@@ -232,8 +234,8 @@ class Intake:
             When there is none; it names the problems of the fields too.
         """
         if upload.frame is None:
-            missing = _bad_data("Must supply data: an object of columns, or the base64 text of an HDF5 file.")
-            self._raise_with_others(principal, upload.fields, missing)
+            message = "Must supply data: an object of columns, or the base64 text of an HDF5 file."
+            self._raise_with_others(principal, upload.fields, InvalidError.of_field("data", message))
         return upload.frame
 
     def _raise_with_others(self, principal: Principal, fields: Mapping[str, object], error: InvalidError) -> NoReturn:
@@ -404,10 +406,6 @@ def _complete(problems: Problems, sent: SentRows | None, checked: ValidUpload, r
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:
     """Move the sharing out of validated metadata."""
     return Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
-
-
-def _bad_data(message: str) -> InvalidError:
-    return InvalidError(message, fields={"data": [message]})
 
 
 @dataclass(frozen=True)

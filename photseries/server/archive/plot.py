@@ -133,7 +133,7 @@ def _check(points: Samples, time: str) -> None:
             )
     if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
         message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: use time=mjd."
-        raise InvalidError(message, fields={"time": [message]})
+        raise InvalidError.of_field("time", message)
 
 
 def _position(mjd: FloatArray, time: str, frame: str) -> tuple[FloatArray, str]:

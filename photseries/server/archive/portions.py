@@ -16,7 +16,7 @@ from photseries.fields.texts import fields_of_texts
 from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.server.archive.uploads import InBlock, Upload
-from photseries.server.sandbox.bulk_wire import ReceivedSlab
+from photseries.server.sandbox.bulk_wire import Slab
 
 __all__ = ["PORTION", "UploadedSeries", "portions_of"]
 
@@ -37,7 +37,7 @@ class UploadedSeries:
     upload: Upload
 
 
-def portions_of(received: Iterator[ReceivedSlab], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
+def portions_of(received: Iterator[Slab], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
     """Group series into portions for one transaction each."""
     portion: list[UploadedSeries] = []
     size = index = 0
@@ -55,7 +55,7 @@ def portions_of(received: Iterator[ReceivedSlab], shared: Mapping[str, object]) 
         yield portion
 
 
-def _frames(slab: ReceivedSlab) -> Iterator[pd.DataFrame]:
+def _frames(slab: Slab) -> Iterator[pd.DataFrame]:
     """Yield the table of each series; cut from one frame, which takes a tenth of the time, where there is no text."""
     if any(kind == "text" for kind, _ in slab.columns.values()):
         yield from map(pd.DataFrame, slab.tables())
@@ -69,7 +69,7 @@ def _frames(slab: ReceivedSlab) -> Iterator[pd.DataFrame]:
         yield frame
 
 
-def _blocks(slab: ReceivedSlab) -> dict[int, InBlock]:
+def _blocks(slab: Slab) -> dict[int, InBlock]:
     """Put tables of equal length together, if they have nothing but numbers."""
     if slab.error is not None or any(kind == "text" for kind, _ in slab.columns.values()):
         return {}
@@ -104,7 +104,7 @@ def _uploaded(
             stated[name] = parsed
     metadata = with_fields_of_altdata(stated)
     if error is not None:
-        return Upload(None, metadata, shared, InvalidError(error, fields={"data": [error]}))
+        return Upload(None, metadata, shared, InvalidError.of_field("data", error))
     return Upload(frame, metadata, shared, block=block)
 
 

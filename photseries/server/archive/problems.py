@@ -27,7 +27,7 @@ class Problems:
 
     def add(self, name: str, message: str) -> None:
         """Add the problem of one field."""
-        self.errors.append(InvalidError(message, fields={name: [message]}))
+        self.errors.append(InvalidError.of_field(name, message))
 
     def raise_any(self) -> None:
         """Raise a single error as it is, and several as one."""

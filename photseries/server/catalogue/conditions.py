@@ -149,8 +149,7 @@ def _parse_cursor_value(key: ColumnElement[object], value: Any) -> object:
 
 def bad_cursor() -> InvalidError:
     """Return the error about an invalid cursor."""
-    message = "Invalid cursor. Use the cursor of an answer unchanged."
-    return InvalidError(message, fields={"cursor": [message]})
+    return InvalidError.of_field("cursor", "Invalid cursor. Use the cursor of an answer unchanged.")
 
 
 def _condition(principal: Principal, restriction: Condition) -> ColumnElement[bool]:

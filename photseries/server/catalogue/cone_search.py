@@ -194,7 +194,7 @@ def _array(values: list[int]) -> object:
 
 def _too_much(subject: str) -> InvalidError:
     message = f"{subject} lie within the radius: use fewer positions, a smaller radius or more criteria."
-    return InvalidError(message, fields={"radius": [message]})
+    return InvalidError.of_field("radius", message)
 
 
 def _comes_after(pairs: _Pairs, position: int, chord: float, series_id: int) -> NDArray[np.bool_]:

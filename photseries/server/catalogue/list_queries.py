@@ -56,7 +56,7 @@ def matching_pairs(connection: Connection, principal: Principal, request: ListRe
         total += len(pairs)
         if total > MAX_PAIRS:
             message = f"More than {MAX_PAIRS:,} series match: use a shorter list, or more criteria."
-            raise InvalidError(message, fields={request.by: [message]})
+            raise InvalidError.of_field(request.by, message)
     return np.sort(np.concatenate(chunks, dtype=PAIR)) if chunks else np.empty(0, PAIR)
 
 

@@ -111,7 +111,7 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
     others = (_TABLE.series_id == series_id, _TABLE.user_id == user_id, _TABLE.method != values["method"])
     if (connection.scalar(select(func.count()).select_from(SeriesPeriod).where(*others)) or 0) >= MAX_PERIODS:
         message = f"You have stored periods of {MAX_PERIODS} methods for this series, the maximum. Remove one."
-        raise InvalidError(message, fields={"method": [message]})
+        raise InvalidError.of_field("method", message)
     if values["preferred"]:
         connection.execute(
             update(SeriesPeriod).where(_TABLE.series_id == series_id, _TABLE.preferred).values(preferred=False)

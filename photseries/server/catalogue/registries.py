@@ -140,7 +140,7 @@ def require_active(connection: Connection, user_id: int) -> None:
     """
     if connection.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True)) is False:
         message = f"User {user_id} is deactivated, so no token would be valid: choose another user."
-        raise InvalidError(message, fields={"user_id": [message]})
+        raise InvalidError.of_field("user_id", message)
 
 
 def own_group(connection: Connection, user_id: int) -> int | None:

@@ -160,8 +160,7 @@ class FoldedHandler(AnalysisHandler):
 
     def _compute(self, series: SeriesRecord, points: PointSelection, values: ParameterValues) -> _Computed:
         if "period" not in values:
-            message = "Missing parameter 'period' (days), e.g. period=0.55."
-            raise InvalidError(message, fields={"period": [message]})
+            raise InvalidError.of_field("period", "Missing parameter 'period' (days), e.g. period=0.55.")
         return self.services.analysis.fold(
             self.principal,
             series,

@@ -94,5 +94,5 @@ class ExportHandler(BaseHandler):
         file_format, part = EXPORTS[values["format"]], parameters.selection_of(values)
         if file_format.name == "zip" and (part.columns or part.derive):
             message = "'columns' and 'derive' cannot be combined with format=zip, which contains the stored files."
-            raise InvalidError(message, fields={"format": [message]})
+            raise InvalidError.of_field("format", message)
         return file_format, self.services.exporter.export(self.principal, query, file_format, part)

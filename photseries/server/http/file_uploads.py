@@ -71,7 +71,7 @@ class _FileHandler(UploadHandler):
         for name in fields:
             if name not in SETTABLE:
                 message = f"Unknown parameter {name!r:.60}.{suggestion(name, (*accepts, *SETTABLE))}"
-                raise InvalidError(message, fields={name[:60]: [message]})
+                raise InvalidError.of_field(name[:60], message)
         require_short_fields(fields, MAX_FIELDS_SIZE * self.services.config.limits.metadata)
         option_names = (*OPTIONS, *SHARED)
         options = {name: value for name, value in {**values, **fields}.items() if name in option_names}

@@ -12,7 +12,7 @@ from photseries.errors import UnavailableError
 from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire, descriptors
 from photseries.server.sandbox.bulk_request import BulkRequest
-from photseries.server.sandbox.bulk_wire import ReceivedSlab
+from photseries.server.sandbox.bulk_wire import Slab
 from photseries.server.sandbox.children import PATIENCE
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.sandbox.worker import FAILED, LATE
@@ -48,7 +48,7 @@ class BulkSandbox(Sandbox):
         self._started = True
 
     @contextlib.contextmanager
-    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[ReceivedSlab]]]:
+    def series(self, body: int, request: BulkRequest) -> Iterator[tuple[int, Iterator[Slab]]]:
         """Yield the number of series of a body, and then the series in order, as they are read.
 
         Parameters
@@ -75,9 +75,9 @@ class BulkSandbox(Sandbox):
             number = next(frames, None)
             if not isinstance(number, int):
                 raise self._error_of_outcome(FAILED)
-            yield number, (frame for frame in frames if isinstance(frame, ReceivedSlab))
+            yield number, (frame for frame in frames if isinstance(frame, Slab))
 
-    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | ReceivedSlab]:
+    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Slab]:
         answer, answers = descriptors.pipe(stack, is_wide=True)
         status, statuses = descriptors.pipe(stack)
         self._send([body, answers.fileno(), statuses.fileno(), request])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,21 +17,32 @@ from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array
 from photseries.server.sandbox.wire import MAX_TEXT_LENGTH, not_an_answer, pack_header, receive_header, require
 
-__all__ = ["Columns", "ReceivedSlab", "pack", "pack_end", "pack_error", "pack_number", "receive"]
+__all__ = ["Slab", "pack", "pack_end", "pack_error", "pack_number", "receive"]
 
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
-Columns = dict[str, tuple[str, list[Array]]]
-
 
 @dataclass(frozen=True)
-class ReceivedSlab:
-    """Consecutive series with the same columns: lengths, concatenated columns, fields; or an error."""
+class Slab:
+    """Consecutive series with the same columns, or one that is refused.
+
+    Parameters
+    ----------
+    rows : list of int
+        The length of each table.
+    columns : dict of str to (str, list of ndarray)
+        By name: the dtype, or "text", and the buffers: the values of all tables one after the other; of text the length
+        of each cell in bytes, -1 for null, and all cells as UTF-8.
+    fields : dict of str to list
+        The value of each series by field; None without a value.
+    error : str or None
+        Why the one series is refused.
+    """
 
     rows: list[int]
-    columns: Columns
+    columns: dict[str, tuple[str, list[Array]]]
     fields: dict[str, list[object]]
-    error: str | None
+    error: str | None = None
 
     def tables(self) -> Iterator[dict[str, Array]]:
         """Yield the columns of each series; text as objects, NaN for null."""
@@ -57,16 +68,14 @@ def pack_number(series: int, missing: tuple[str, ...]) -> Iterator[bytes | memor
     yield pack_header({"series": series, "missing": missing})
 
 
-def pack(
-    rows: list[int], columns: Columns, fields: Mapping[str, list[object]], error: str | None
-) -> Iterator[bytes | memoryview]:
+def pack(slab: Slab) -> Iterator[bytes | memoryview]:
     """Yield the buffers of a slab."""
     described = [
         {"name": name, "kind": kind, "sizes": [buffer.nbytes for buffer in buffers]}
-        for name, (kind, buffers) in columns.items()
+        for name, (kind, buffers) in slab.columns.items()
     ]
-    yield pack_header({"rows": rows, "columns": described, "fields": fields, "error": error})
-    for _, buffers in columns.values():
+    yield pack_header({"rows": slab.rows, "columns": described, "fields": slab.fields, "error": slab.error})
+    for _, buffers in slab.columns.values():
         for buffer in buffers:
             yield np.ascontiguousarray(buffer).view(np.uint8).data
 
@@ -81,7 +90,7 @@ def pack_end() -> Iterator[bytes | memoryview]:
     yield pack_header({"end": True})
 
 
-def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSlab | None:
+def receive(read: Callable[[int], bytearray], max_size: int) -> int | Slab | None:
     """Read and check a frame.
 
     Parameters
@@ -93,7 +102,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
 
     Returns
     -------
-    int, ReceivedSlab or None
+    int, Slab or None
         The number of series, a slab, or None at the end.
 
     Raises
@@ -120,7 +129,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | ReceivedSl
             require(all(len(values) == len(rows) for values in fields.values()))
             columns = dict(_columns(described, read, sum(rows), max_size))
             require(len(columns) == len(described) and (bool(columns) or error is not None))
-            return ReceivedSlab(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
+            return Slab(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
     raise not_an_answer()
 
 

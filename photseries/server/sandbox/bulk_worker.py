@@ -36,7 +36,7 @@ class _BulkForkServer(ForkServer):
                     if isinstance(slab, int):
                         yield from bulk_wire.pack_number(slab, missing)
                     else:
-                        yield from bulk_wire.pack(slab.rows, slab.columns, slab.fields, slab.error)
+                        yield from bulk_wire.pack(slab)
             yield from bulk_wire.pack_end()
         except InvalidError as error:
             yield from bulk_wire.pack_error(error)

@@ -338,5 +338,5 @@ class FileSandbox(Sandbox):
         self._count("refused" if answer.content is None else "read")
         if answer.content is None:
             message = answer.error or "The file contains no table."
-            raise InvalidError(message, fields={"data": [message]})
+            raise InvalidError.of_field("data", message)
         return answer.content

@@ -18,7 +18,8 @@ from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.bulk import BulkOptions, BulkUpload, request_of
 from photseries.server.archive.portions import PORTION
 from photseries.server.catalogue.bulk import holders
-from photseries.server.sandbox.bulk_reader import Slab, slabs
+from photseries.server.sandbox.bulk_reader import slabs
+from photseries.server.sandbox.bulk_wire import Slab
 from photseries.server.settings import LimitSettings, QuotaSettings
 from tests.server.http import test_bulk
 from tests.server.http.test_bulk import arrow

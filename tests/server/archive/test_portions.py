@@ -3,13 +3,13 @@
 import numpy as np
 
 from photseries.server.archive.portions import BLOCK, PORTION, portions_of
-from photseries.server.sandbox.bulk_wire import ReceivedSlab
+from photseries.server.sandbox.bulk_wire import Slab
 
 
 def slab(lengths):
     values = np.random.default_rng(3).normal(size=(2, sum(lengths)))
     columns = {name: ("<f8", [values[place]]) for place, name in enumerate(("mjd", "flux"))}
-    return ReceivedSlab(list(lengths), columns, {"series_obj_id": [str(place) for place in range(len(lengths))]}, None)
+    return Slab(list(lengths), columns, {"series_obj_id": [str(place) for place in range(len(lengths))]}, None)
 
 
 def test_blocks_hold_the_tables_and_are_small():

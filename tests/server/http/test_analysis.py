@@ -11,6 +11,7 @@ from photseries.client import Client
 from photseries.server.demo import STARS
 from photseries.server.demo.stars import tables
 from tests.forked import ForkedService
+from tests.support import data
 
 ANALYSES = ("periodogram", "folded?period=0.5", "plot.png")
 STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
@@ -27,11 +28,6 @@ def put(client, world, name, obj_id="star", **data):
 def star(admin, world):
     world.make("sources", id="$x_{$ <b>", ra=1, dec=1)  # neither mathematics nor markup
     return put(admin, world, "pulsation", "$x_{$ <b>", **next(tables(STAR))[1])
-
-
-def data(answer):
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 def test_the_highest_peak_is_the_period(admin, star):

@@ -16,7 +16,7 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from photseries.hdf5 import stored_file
-from tests.support import columns, recipe_read
+from tests.support import columns, data, recipe_read
 
 PATH = "/api/photometric_series"
 FLUX = columns(30)
@@ -44,11 +44,6 @@ def ids(admin, world):
         assert answer.status_code == 200, answer.text
         found[name] = answer.json()["data"]["id"]
     return found
-
-
-def data(answer):
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from photseries.client import Client
 from photseries.fields import FEATURES
 from photseries.lightcurve.curve import light_curve
 from photseries.lightcurve.features import features
-from tests.support import PATIENCE
+from tests.support import PATIENCE, data
 
 PATH = "/api/photometric_series"
 TIMES = 59000 + np.arange(60) / 10
@@ -38,11 +38,6 @@ def stored(admin, world, name, table, **fields):
     answer = admin.post(PATH, json=world.fields(series_name=f"features/{name}", data=columns, **fields))
     assert answer.status_code == 200, answer.text
     return answer.json()["data"]["id"]
-
-
-def data(answer):
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 def found(admin, **params):

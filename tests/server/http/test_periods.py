@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from photseries.cli import main
 from photseries.client import Client
-from tests.support import columns
+from tests.support import columns, data
 
 PATH = "/api/photometric_series"
 PERIOD = ("period", "period_power", "period_false_alarm", "period_error", "period_method")
@@ -32,11 +32,6 @@ def client_of(service, world):
     yield opened
     for client in opened.values():
         client.close()
-
-
-def data(answer):
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
 
 
 def put(client, number, period=0.55, method="by eye", **more):
