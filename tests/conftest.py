@@ -33,7 +33,7 @@ from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.services import open_services
 from tests.forked import ForkedService
 from tests.objects import ObjectServer
-from tests.support import drop
+from tests.support import PATIENCE, drop
 from tests.world import World
 
 # A busy machine must not fail a property.
@@ -148,7 +148,8 @@ def archive_url(server, template):
 @pytest.fixture
 def services(archive_url, tmp_path, store_settings):
     store = {name.replace("__", "."): value for name, value in store_settings.items()}
-    config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data"), **store})
+    named = {"database.url": archive_url, "data.directory": str(tmp_path / "data"), "periodogram.deadline": PATIENCE}
+    config = settings.load(None, {}, {**named, **store})
     (tmp_path / "data").mkdir()
     with open_services(config) as everything:
         everything.sandbox._started = True  # the first file starts its fork server, which takes 0.4 s

@@ -31,7 +31,11 @@ class RunningService:
     def __init__(self, directory, port=0, verb="serve", **settings):
         self.directory = Path(directory)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
-        settings = {"analysis__worker": "false", **settings}  # a process less for each service that needs none
+        settings = {
+            "analysis__worker": "false",  # a process less for each service that needs none
+            "periodogram__deadline": PATIENCE,
+            **settings,
+        }
         environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in settings.items()}
         self.log = self.directory.parent / f"{self.directory.name}-{id(self)}.log"
         with self.log.open("w") as log:

@@ -62,11 +62,12 @@ def outline(
         access.set_fileobj_driver(h5fd.fileobj_driver, content)
         # The name is unique, because libhdf5 treats two open files of one name as the same file.
         file = h5f.create(secrets.token_hex(16).encode(), h5f.ACC_TRUNC, creation, access)
-        plan = h5p.create(h5p.DATASET_CREATE)
+        timeless = h5p.create(h5p.DATASET_CREATE)
+        timeless.set_obj_track_times(False)
+        plan = timeless.copy()
         plan.set_chunk((chunk,))
         plan.set_alloc_time(h5d.ALLOC_TIME_EARLY)
         plan.set_fill_time(h5d.FILL_TIME_NEVER)
-        plan.set_obj_track_times(False)
         # HDF5 refuses a chunk larger than a fixed-size dataset, so a table without rows is extensible.
         space = h5s.create_simple((rows,), None if rows else (h5s.UNLIMITED,))
         table = h5d.create(file, name.encode(), _row_type(dtype), space, plan)
@@ -77,7 +78,8 @@ def outline(
         for key, content_of in texts.items():
             value = np.array(content_of)
             kind = _text_type(value.dtype)
-            h5d.create(file, key.encode(), kind, h5s.create(h5s.SCALAR)).write(h5s.ALL, h5s.ALL, value, kind)
+            dataset = h5d.create(file, key.encode(), kind, h5s.create(h5s.SCALAR), timeless)
+            dataset.write(h5s.ALL, h5s.ALL, value, kind)
         start = table.get_chunk_info(0).byte_offset if rows else 0
         file.close()
         content.seek(0)

@@ -29,7 +29,7 @@ def space_for(purpose: str) -> Iterator[None]:
 
 def synchronize(path: Path) -> None:
     """Make a file, or the entries of a folder, durable."""
-    _flush(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    _flush(os.open(path, os.O_RDONLY))
 
 
 def synchronize_all(folder: int, names: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ def synchronize_all(folder: int, names: Iterable[str]) -> None:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return
     for name in names:
-        _flush(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder))
+        _flush(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder))
 
 
 def _flush(descriptor: int) -> None:

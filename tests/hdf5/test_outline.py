@@ -18,13 +18,17 @@ def test_outline_around_rows_is_a_valid_file(rows):
     table["name"] = "é".encode()
     table["number"] = np.arange(rows)
     table["value"] = np.random.default_rng(1).normal(size=rows)
-    head, tail = outline("table", ROW, rows, {"about": "ä"})
+    head, tail = outline("table", ROW, rows, {"about": "ä"}, {"origin": "ö".encode()})
     content = head + table.tobytes() + tail
     with h5py.File(io.BytesIO(content)) as file:
         found = file["table"]
         assert found[:].tobytes() == table.tobytes()
         assert found.attrs["about"].decode() == "ä"
         assert h5py.check_string_dtype(found.dtype["name"]).encoding == "utf-8"
+        assert found.id.get_type().get_member_type(0).get_strpad() == h5py.h5t.STR_NULLPAD, "a text may fill its place"
+        assert file["origin"][()].decode() == "ö"
+        for dataset in (found, file["origin"]):
+            assert not dataset.id.get_create_plist().get_obj_track_times(), "the same rows are the same bytes"
     assert len(content) < table.nbytes + CHUNK // 64 + 1024 + min(rows, 100) * ROW.itemsize
     if rows:
         with pytest.raises(OSError, match="truncated"):

@@ -1,5 +1,6 @@
 """Accounts: who may make and remove what, what is noted, and what an operator can put right."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -11,8 +12,9 @@ from photseries.hdf5 import stored_file
 from photseries.permissions import ADMIN, MANAGE, UPLOAD
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.archive.handover import Handover
-from photseries.server.catalogue import series
+from photseries.server.catalogue import registries, series
 from tests.server.archive.test_order import body
+from tests.support import PATIENCE, until
 
 
 @pytest.fixture
@@ -68,6 +70,50 @@ def test_the_last_admin_stays(accounts, person, principal):
     user, _, other = person("third", ADMIN)
     accounts.remove(other, "users", str(principal.user_id))
     assert accounts.get(other, "users", str(principal.user_id))["active"] is False
+
+
+def after_lock(services, function, statement):
+    """Call a function that waits for the lock of admins, while its holder runs a statement; return its future."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        with services.catalogue.transaction() as connection:
+            registries.lock_for_bootstrap(connection)
+            future = pool.submit(function)
+            until(lambda: future.done() or connection.exec_driver_sql(waiting).scalar_one())
+            assert not future.done(), "it did not wait"
+            connection.exec_driver_sql(statement)
+        future.exception(PATIENCE)
+        return future
+
+
+def test_of_the_last_two_admins_one_stays(services, accounts, person, principal):
+    user, _, _ = person("second", ADMIN)
+    remove = partial(accounts.remove, principal, "users", str(user))
+    future = after_lock(services, remove, f"DELETE FROM tokens WHERE user_id = {principal.user_id}")
+    with pytest.raises(InUseError, match="This is the last System admin"):
+        future.result()
+
+
+def test_two_first_starts_make_one_admin(services, tmp_path):
+    with services.catalogue.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM tokens")
+        connection.exec_driver_sql("UPDATE users SET username = 'somebody'")
+    bootstrap = partial(services.accounts.bootstrap, tmp_path / "token")
+    assert after_lock(services, bootstrap, "UPDATE users SET username = 'admin'").result() is None
+    assert not (tmp_path / "token").exists()
+
+
+@pytest.mark.parametrize("secret", ["a\0b", "\udcff", "", "x" * 1000])
+def test_a_secret_of_any_text_is_refused(accounts, secret):
+    for use in (
+        accounts.authenticate,
+        accounts.recognize,
+        partial(accounts.sign_in, lifetime=1.0),
+        partial(accounts.make_sign_in_link, lifetime=1.0),
+        partial(accounts.follow_sign_in_link, lifetime=1.0),
+    ):
+        with pytest.raises(UnauthorizedError):
+            use(secret)
 
 
 def test_the_operator_may_end_the_last_admin(accounts, principal):

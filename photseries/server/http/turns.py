@@ -73,11 +73,10 @@ class Turns:
         """
         turn = self._join(user)
         try:
-            if turn is not None:
-                await self._wait_for(turn, user)
+            await self._wait_for(turn, user)
             yield
         finally:
-            if turn is not None and turn.cancelled():
+            if turn.cancelled():
                 self._leave(turn, user)
             else:
                 self._release(user)
@@ -100,11 +99,8 @@ class Turns:
             "Wait for some to end, then retry."
         )
 
-    def _join(self, user: str) -> asyncio.Future[None] | None:
-        """Take a place if one is free and nobody waits; else return a future that ends when this user gets one."""
-        if not self._queues and self._is_free and self._held[user] < self._each:
-            self._held[user] += 1
-            return None
+    def _join(self, user: str) -> asyncio.Future[None]:
+        """Return a future that ends when this user gets a place, which may be at once."""
         self.check(user)
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(user, deque()).append(turn)

@@ -170,7 +170,7 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _mark(self, flags: int, lock: int) -> Iterator[io.FileIO]:
         with self._walk([]) as (root,):
-            descriptor = os.open(MARK, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE, dir_fd=root)
+            descriptor = os.open(MARK, flags | os.O_NOFOLLOW, FILE_MODE, dir_fd=root)
             with io.FileIO(descriptor, "r" if lock == fcntl.LOCK_SH else "r+") as file:
                 fcntl.flock(descriptor, lock)
                 yield file
@@ -187,7 +187,7 @@ class LocalStore(Store):
         folders, name = check_key(key)
         try:
             with self._walk(folders) as descriptors:
-                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptors[-1])
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptors[-1])
         except FileNotFoundError:
             return None
         return io.FileIO(descriptor)
@@ -211,7 +211,7 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _walk(self, folders: list[str], *, make: bool = False) -> Iterator[list[int]]:
         """Open the folders from the root down; return their descriptors, the root's first."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        flags = os.O_RDONLY | os.O_DIRECTORY
         with contextlib.ExitStack() as stack:
             try:
                 descriptors = [os.open(self._root, flags)]
@@ -231,7 +231,7 @@ class LocalStore(Store):
 def _temporary_file(folder: int, blob: bytes | memoryview, *, synchronized: bool = False) -> Iterator[str]:
     """Write a file, synchronized or not, that is removed at the end; yield its name."""
     name = secrets.token_hex(16)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import sys
 import tempfile
 import threading
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from photseries.errors import InvalidError
-from photseries.server.archive import bulk, portions
+from photseries.server.archive import bulk, portions, store_ownership
 from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.bulk import BulkOptions, BulkUpload, request_of
 from photseries.server.archive.portions import PORTION
@@ -49,7 +50,8 @@ def night(name, series, rows=ROWS):
     return pa.table({**same, "series_obj_id": [f"{number}" for number in range(series)], **lists})
 
 
-def test_bulk_upload_has_bounded_calls_and_statements(services, principal):
+def test_bulk_upload_has_bounded_calls_and_statements(services, principal, monkeypatch):
+    monkeypatch.setattr(store_ownership, "_TRUSTED", math.inf)  # else a slow machine looks at the mark again
     calls = 0
 
     def count(frame, kind, argument):

@@ -28,7 +28,7 @@ from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
 from photseries.server.http.media import preferred_type
 from photseries.server.http.spool import LONG, Body, SpoolBudget
-from photseries.server.http.throttle import Throttle, client_address, network_of
+from photseries.server.http.throttle import Throttle, came_by_https, client_address, network_of
 from photseries.server.http.uploads import UploadHandler
 from photseries.server.settings import ServerSettings
 from tests.conftest import database
@@ -79,6 +79,21 @@ def test_client_address_trusts_only_configured_proxies(peer, forwarded, trusted,
 
 
 @pytest.mark.parametrize(
+    ("peer", "forwarded", "is_https"),
+    [
+        ("10.0.0.1", "https", True),
+        ("10.0.0.1", " HTTPS ", True),
+        ("10.0.0.1", "http", False),
+        ("10.0.0.1", "", False),
+        ("1.1.1.1", "https", False),
+        ("unknown", "https", False),
+    ],
+)
+def test_only_a_trusted_proxy_says_that_a_client_uses_https(peer, forwarded, is_https):
+    assert came_by_https(peer, forwarded, proxies("10.0.0.0/8")) is is_https
+
+
+@pytest.mark.parametrize(
     ("address", "network"),
     [
         ("192.0.2.7", "192.0.2.7"),
@@ -117,6 +132,19 @@ def test_throttle_counts_by_address_and_forgives_over_a_minute():
     for _ in range(3):
         throttle.check("a", "x")
         throttle.record_failure("a")
+
+
+def test_throttle_forgets_the_oldest(monkeypatch):
+    monkeypatch.setattr(throttle, "MAX_REMEMBERED", 2)
+    limit = Throttle(ServerSettings(token_failures=1), clock=lambda: 0.0)
+    for name in ("a", "b", "a", "c"):
+        limit.record_failure(name)
+        limit.record_success(name, ord(name))
+    assert [limit.user_of(name) for name in "abc"] == [ord("a"), 0, ord("c")]
+    limit.check("b", "x")
+    for name in "ac":
+        with pytest.raises(TooManyRequestsError):
+            limit.check(name, "x")
 
 
 def test_many_wrong_tokens_are_429(strict):
@@ -340,6 +368,7 @@ def test_slow_clients_are_disconnected(strict, sent):
 
 
 def test_metrics_count_requests(strict):
+    assert httpx.get(f"{strict.url}/api/enum_types").status_code == 401
     text = httpx.get(f"{strict.url}/metrics").text
     for name in (
         'photseries_requests_total{route="EnumTypes",status="401",verb="GET"}',

@@ -91,6 +91,21 @@ def test_user_without_waiting_places_is_refused():
     asyncio.run(ask())
 
 
+def test_user_without_waiting_places_waits_for_a_first_place():
+    async def ask():
+        turns = Turns(1, 1, 0)
+        async with asyncio.timeout(PATIENCE):
+            async with turns.place("a"):
+                turns.check("b")
+                waiting = asyncio.create_task(turns.place("b").__aenter__())
+                await asyncio.sleep(0)
+                with pytest.raises(BusyError, match="maximum of heavy requests per user: 1 running and 1 waiting"):
+                    await turns.place("b").__aenter__()
+            await waiting
+
+    asyncio.run(ask())
+
+
 def test_a_request_waits_no_longer_than_allowed():
     async def ask():
         turns = Turns(None, 1, 1, "uploads", 0.1)
@@ -160,6 +175,21 @@ def test_a_wait_for_other_users_is_not_blamed_on_the_user():
                 await turns.place("b").__aenter__()
             assert (raised.value.status, raised.value.retry_after) == (503, 2)
             assert turns.waiting == 0
+
+    asyncio.run(ask())
+
+
+def test_a_request_that_gives_up_leaves_others_of_its_user_waiting():
+    async def ask():
+        turns = Turns(1, 1)
+        async with asyncio.timeout(PATIENCE):
+            async with turns.place("a"):
+                first, second = (asyncio.create_task(turns.place("b").__aenter__()) for _ in range(2))
+                await asyncio.sleep(0)
+                first.cancel()
+                await asyncio.wait([first])
+                assert turns.waiting == 1
+            await second
 
     asyncio.run(ask())
 

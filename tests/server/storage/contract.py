@@ -114,6 +114,16 @@ class StoreContract:
         assert store.read("a/b.h5") == b"first"
         assert [blob.key for blob in store.scan()] == ["a/b.h5"]
 
+    def test_many_blobs_are_written_at_once(self, store: Store) -> None:
+        blobs = {key(f"a/{number % 3}"): bytes(number) for number in range(20)}
+        store.create_many(blobs)
+        assert {name: store.read(name) for name in blobs} == blobs
+        assert {blob.key for blob in store.scan()} == blobs.keys()
+        taken = next(iter(blobs))
+        with pytest.raises(FileExistsError):
+            store.create_many({"b.h5": b"new", taken: b"second"})
+        assert store.read(taken) == blobs[taken]
+
     def test_a_deleted_blob_is_gone(self, store: Store) -> None:
         store.create("a/b.h5", b"first")
         store.delete("a/b.h5")
@@ -129,6 +139,16 @@ class StoreContract:
             store.create(name, bytes(size))
         assert {blob.key: blob.size for blob in store.scan()} == sizes
 
+    def test_a_blob_may_be_removed_during_a_scan(self, store: Store) -> None:
+        names = {"a/b.h5", "a/c.h5", "d/e.h5", "d/f.h5"}  # whichever is first, its folder has another
+        for name in names:
+            store.create(name, b"blob")
+        scan = store.scan()
+        others = names - {next(scan).key}
+        for name in others:
+            store.delete(name)
+        assert {blob.key for blob in scan} <= others
+
     def test_ages_are_by_the_clock_of_the_store(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         store.create("a/b.h5", b"blob")
         monkeypatch.setattr(time, "time", lambda: 0.0)
@@ -141,7 +161,8 @@ class StoreContract:
 
     @pytest.mark.parametrize("bad", BAD_KEYS)
     def test_invalid_keys_are_refused(self, store: Store, bad: str) -> None:
-        for use in (store.read, store.chunks, store.size, store.delete, lambda key: store.create(key, b"blob")):
+        writes = (lambda key: store.create(key, b"blob"), lambda key: store.create_many({key: b"blob"}))
+        for use in (store.read, store.chunks, store.size, store.delete, *writes):
             with pytest.raises(ValueError, match="not a key"):
                 use(bad)
         assert list(store.scan()) == []

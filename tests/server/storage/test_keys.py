@@ -37,6 +37,7 @@ def test_a_key_is_never_given_twice(series_name: str, series_obj_id: str) -> Non
     [
         (("tess/sector_5", "TIC 12345", 1, "tess::red", None, None), "tess/sector_5/TIC_12345_inst1_tess_red_"),
         (("2026-08-21", "1.3444.614", 7, "sdssr", "B", "v1.2"), "2026-08-21/1.3444.614_inst7_sdssr_B_v1.2_"),
+        (("v1.2/a.h5", "1", 1, "tess", None, None), "v1_2/a_h5/1_inst1_tess_"),  # a folder is called like no file
         (("Größe/Ceará", "ñ", 1, "tess", "", ""), "Gro_e/Ceara/n_inst1_tess_"),
         (("../../etc", "../passwd", 1, "tess", None, None), "etc/passwd_inst1_tess_"),
         (("星", "星", 1, "tess", None, None), "series/inst1_tess_"),
@@ -48,3 +49,13 @@ def test_a_key_can_be_read_by_people(
     key = new_key(*arguments)
     assert key.startswith(expected)
     assert len(key) == len(expected) + len("0123456789abcdef.h5")
+
+
+@pytest.mark.parametrize("last", range(15, 20))
+def test_long_names_are_shortened(last: int) -> None:
+    """Folders and their slashes have 99 characters, so that a file name can have 100."""
+    folders = ["a" * 40, "b" * 40, "c" * last]
+    key = new_key("/".join(folders), "d" * 40, 1, "e" * 40, "f" * 40, None)
+    found, name = check_key(key)
+    assert found == folders[: 3 if last <= 99 - 41 - 41 - 1 else 2]
+    assert len(name) == 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import settings
 
 from photseries.errors import StartError, UnavailableError
+from photseries.server import disk
 from photseries.server.storage import LocalStore
 from tests.server.storage.contract import StoreContract, StoreMachine
 
@@ -161,26 +163,68 @@ def test_writers_killed_at_any_time_leave_whole_blobs(root: Path) -> None:
     assert not any(name.startswith(".partial") for name in files(root))
 
 
-def test_a_blob_is_durable_before_create_returns(
-    root: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synchronized: list[str] = []
+@pytest.fixture
+def durable(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What becomes durable, by its path from the root, and each link between, in order."""
+    events: list[str] = []
     fsync, link = os.fsync, os.link
 
     def note(descriptor: int) -> None:
-        synchronized.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        events.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), root))
         fsync(descriptor)
 
     def note_link(*arguments: str, **options: Any) -> None:
-        synchronized.append("link")
+        events.append("link")
         link(*arguments, **options)
+
+    def note_syncfs(descriptor: int) -> int:
+        note(descriptor)
+        return 0
 
     monkeypatch.setattr(os, "fsync", note)
     monkeypatch.setattr(os, "link", note_link)
+    monkeypatch.setattr(disk, "_syncfs", note_syncfs)
+    return events
+
+
+def test_a_blob_is_durable_before_create_returns(store: LocalStore, durable: list[str]) -> None:
+    durable.clear()
     store.create("a/b/c.h5", b"blob")
-    partial, *rest = synchronized
-    assert partial.startswith(f"{root}/.partial/")
-    assert rest == ["link", f"{root}/a/b", f"{root}/a", f"{root}"]
+    partial, *rest = durable
+    assert partial.startswith(".partial/")
+    assert rest == ["link", "a/b", "a", "."]
+
+
+@pytest.mark.parametrize("has_syncfs", [True, False])
+def test_many_blobs_are_durable_before_create_many_returns(
+    store: LocalStore, durable: list[str], monkeypatch: pytest.MonkeyPatch, has_syncfs: bool
+) -> None:
+    if not has_syncfs:
+        monkeypatch.setattr(disk, "_syncfs", None)
+    durable.clear()
+    store.create_many({"a/b.h5": b"1", "a/c.h5": b"2", "d.h5": b"3"})
+    contents = durable[: 1 if has_syncfs else 3]
+    assert contents == [".partial"] if has_syncfs else {os.path.dirname(name) for name in contents} == {".partial"}
+    assert durable[len(contents) :] == ["link", "link", "a", ".", "link", "."]
+
+
+def test_a_mark_is_durable_before_swap_mark_returns(store: LocalStore, durable: list[str]) -> None:
+    durable.clear()
+    assert store.swap_mark(None, b"mark")
+    assert durable == [".photseries-mark", "."]
+
+
+def test_many_blobs_that_cannot_be_made_durable_are_not_stored(
+    root: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    monkeypatch.setattr(disk, "_syncfs", fail)
+    with pytest.raises(UnavailableError, match="is full"):
+        store.create_many({"a/b.h5": b"1", "c.h5": b"2"})
+    assert files(root) == []
 
 
 def test_a_new_root_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,6 +383,46 @@ def test_empty_folders_are_removed(root: Path, store: LocalStore) -> None:
     assert [path.name for path in (root / "a").iterdir()] == ["e.h5"]
     store.delete("a/e.h5")
     assert not (root / "a").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.create("a/b.h5", b"blob")
+    original = os.open
+
+    def fail(path: str | Path, *arguments: Any, **options: Any) -> int:
+        if path == "a":
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(UnavailableError, match="was denied"):
+        list(store.scan())
+
+
+def test_no_descriptor_stays_open(root: Path, store: LocalStore) -> None:
+    store.create("a/b/c.h5", b"blob")
+    with pytest.raises(FileExistsError):
+        store.create("a/b/c.h5", b"blob")
+    store.create_many({"a/d.h5": b"blob", "e.h5": b"blob"})
+    for name in ("a/b/c.h5", "a/b/missing.h5"):
+        store.read(name)
+        store.size(name)
+        list(store.chunks(name) or ())
+        store.delete(name)
+    list(store.scan())
+    store.swap_mark(store.read_mark(), b"mark")
+    store.check()
+    opened = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+    assert [path for path in opened if path.startswith(os.path.realpath(root))] == []
+
+
+def test_the_folder_of_partial_files_stays(root: Path, store: LocalStore) -> None:
+    """A writer may have opened it to make the next one."""
+    left_over = f".partial/{'0' * 32}"
+    store.check()
+    (root / left_over).touch()
+    store.delete(left_over)
+    assert list((root / ".partial").iterdir()) == []
 
 
 def test_nobody_else_can_read_the_files(root: Path, store: LocalStore) -> None:

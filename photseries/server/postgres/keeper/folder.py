@@ -36,7 +36,7 @@ class Folder:
 
     def open_log(self) -> int:
         """Open the log of the server, its tools and the keeper for appending; return the descriptor."""
-        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def socket_folder(self) -> Path | None:
         """Return the folder of the server's socket, None before the first start."""
@@ -56,7 +56,7 @@ class Lock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def fileno(self) -> int:
         """Return the descriptor, for a child process to inherit."""
