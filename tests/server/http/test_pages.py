@@ -130,3 +130,43 @@ def test_only_moments_of_a_token_are_called_never(service, admin, world):
 )
 def test_values_have_the_digits_that_matter(name, value, text):
     assert value_of({name: value}, name) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("time_scale", "tdb", "TDB"),
+        ("time_stamp_alignment", "middle", "mid-exposure"),
+        ("time_refpos", "barycenter", "barycenter"),
+        ("magsys", "ab", "AB"),
+        ("magsys", "instrumental", "instrumental"),
+        ("flux_unit", "uJy", "µJy"),
+        ("flux_unit", "uJy/beam", "µJy/beam"),
+        ("features_of", "mag", "magnitude"),
+        ("period_method", "lomb_scargle", "Lomb-Scargle"),
+        ("period_method", "by eye", "by eye"),
+        ("series_name", "utc", "utc"),
+    ],
+)
+def test_values_have_their_usual_form(name, value, text):
+    assert value_of({name: value}, name) == text
+
+
+def test_a_page_shows_values_in_their_usual_form_and_sends_those_of_the_api(service, admin, world):
+    with service.client(world.tokens["anna"]) as anna:
+        number = post(anna, world, series_name="usual", time_scale="tt", magsys="vega")
+        anna.patch(f"/api/photometric_series/{number}", json={"exp_time": 60.0}).raise_for_status()
+        anna.post("/sign-in", data={"token": world.tokens["anna"]})
+        pages = [anna.get(path).text for path in (f"/series/{number}", "/upload")]
+        stored = anna.get(f"/api/photometric_series/{number}").json()["data"]
+    assert (stored["time_scale"], stored["magsys"]) == ("tt", "vega")
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)<span", pages[0]))
+    assert (facts["Time scale"], facts["Magnitude system"], facts["Flux unit"]) == ("TT", "Vega", "µJy")
+    assert "anna: update of Exposure time" in pages[0]
+    scales = [("utc", "UTC"), ("tai", "TAI"), ("tt", "TT"), ("tdb", "TDB")]
+    for page, letter, chosen in zip(pages, "ef", ("tt", None), strict=True):
+        form = re.search(rf'<select id="{letter}-time_scale".*?</select>', page, re.DOTALL)
+        assert form is not None
+        options = re.findall(r'<option value="(.*?)"( selected)?>(.*?)</option>', form[0])
+        assert [(value, label) for value, _, label in options if value] == scales
+        assert [value for value, selected, _ in options if selected] == ([chosen] if chosen else [])
