@@ -6,8 +6,10 @@ import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
 
+import pandas as pd
 import pytest
 
+import photseries
 from photseries import parameters
 from photseries.parameters import Query
 from photseries.server.http.pages import assets
@@ -170,3 +172,31 @@ def test_a_page_shows_values_in_their_usual_form_and_sends_those_of_the_api(serv
         options = re.findall(r'<option value="(.*?)"( selected)?>(.*?)</option>', form[0])
         assert [(value, label) for value, _, label in options if value] == scales
         assert [value for value, selected, _ in options if selected] == ([chosen] if chosen else [])
+
+
+def test_a_page_of_more_series_than_it_shows_links_to_all(service, admin, world, monkeypatch):
+    """The name of the source contains a comma, which separates sources in a query."""
+    name = "many, of 501"
+    admin.post("/api/sources", json={"id": name, "ra": 10.0, "dec": 10.0}).raise_for_status()
+    monkeypatch.setenv("PHOTSERIES_TOKEN", service.token)
+    fields = world.fields(obj_id=name, ra=10.0, dec=10.0)
+    with photseries.Client(service.url) as client:
+        table = pd.DataFrame(columns())
+        outcomes = list(client.upload_many([(table, fields | {"series_name": f"{night}"}) for night in range(501)]))
+    assert [outcome.error for outcome in outcomes] == [None] * 501
+    with service.client() as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        page = browser.get("/sources/many%2C%20of%20501").text
+        stated = re.search(r'The first 500 of 501 series are shown\. <a href="(.*?)">List them all</a>', page)
+        assert stated is not None
+        listed = [browser.get(stated[1] + f"&numPerPage=300&pageNumber={number}").text for number in (1, 2, 3)]
+    assert [len(set(re.findall(r'data-series="(\d+)"', text))) for text in listed] == [300, 201, 0]
+
+
+def test_only_results_of_several_pages_are_numbered(service, admin, world):
+    post(admin, world, series_name="pager 1")
+    post(admin, world, series_name="pager 2")
+    with service.client() as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        pages = [browser.get(f"/?seriesName=pager+1,pager+2&numPerPage={number}").text for number in (2, 1)]
+    assert ["Page 1" in page for page in pages] == [False, True]
