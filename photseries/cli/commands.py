@@ -35,7 +35,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, CommandEntry]]] = {
         "find": CommandEntry("photseries.cli.find", "Find series and print them."),
         "show": CommandEntry(_SERIES, "Draw the light curve and print the metadata and statistics."),
         "open": CommandEntry(_SERIES, "Open the page of a series in a browser, or print its URL."),
-        "get": CommandEntry(_SERIES, "Download a series into a file; - is standard output."),
+        "get": CommandEntry(_SERIES, "Download a series into a file; -o - is standard output."),
         "download": CommandEntry(
             "photseries.cli.download", "Download all matching series, or those of a list, into one file."
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import os
@@ -79,12 +80,16 @@ class Commands(click.Group):
             raise
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; end without a message when the reader of a pipe has closed it."""
+        """Run a command; report a full disk, and end without a message when the reader of a pipe has closed it."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+                raise
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  written to at exit, too
+            if error.errno == errno.ENOSPC:
+                raise Failure(f"Cannot write the output: {error.strerror}.") from error
             ctx.exit(SIGPIPE_STATUS)
         return result
 

@@ -56,7 +56,7 @@ _STDOUT = Path("-")
 def get(
     client: Client, series_id: int, output: Path | None, form: str | None, revision: int | None, force: bool
 ) -> None:
-    """Download a series into a file; - is standard output."""
+    """Download a series into a file; -o - is standard output."""
     path = output or Path()
     if form is None:
         form = "hdf5" if path == _STDOUT or path.is_dir() else format_of(path, WRITERS)

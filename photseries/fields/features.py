@@ -32,7 +32,7 @@ FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     Field(
         name="features_of", type="text", section=Section.FEATURE, label="Features of", ucd="meta.code",
         description="the quantity that features are computed from and whose unit they have: mag or flux",
-        criteria=(Comparison("featuresOf", Operator.ONE_OF),),
+        value_labels={"mag": "magnitude"}, criteria=(Comparison("featuresOf", Operator.ONE_OF),),
     ),
     _feature("weighted_mean", "Weighted mean", "phot;stat.mean", "mean weighted by 1 / error^2", brightness_unit="{}"),
     _feature(

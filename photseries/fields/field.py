@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import Final, Literal
 
@@ -160,6 +161,8 @@ class Field:
         Whether the stored file and exports contain it; False for metadata only in the catalogue.
     values : tuple of str
         The allowed values; empty if there is no list.
+    value_labels : mapping of str to str
+        The usual form of values, for pages; values without a label are displayed unchanged.
     interval : Interval, optional
     refers_to : str, optional
         The kind of registry entry that it refers to.
@@ -186,6 +189,7 @@ class Field:
     file_omits_default: bool = False
     in_file: bool = True
     values: tuple[str, ...] = ()
+    value_labels: Mapping[str, str] = field(default_factory=dict)
     interval: Interval | None = None
     refers_to: str | None = None
     criteria: tuple[Comparison, ...] = ()
@@ -221,6 +225,10 @@ class Field:
     def sentence(self) -> str:
         """The description with the unit."""
         return f"{self.description} [{self.units}]" if self.units else self.description
+
+    def label_of(self, value: str) -> str:
+        """Return a text value in its usual form."""
+        return displayed(value) if self.type == "unit" else self.value_labels.get(value, value)
 
     @property
     def displayed_unit(self) -> str:

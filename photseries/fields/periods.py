@@ -35,5 +35,9 @@ PERIOD_FIELDS: Final[tuple[Field, ...]] = (
     _period(
         "period_method", "text", "Method of the period", "method that found the period, such as lomb_scargle",
         ucd="meta.code",
+        value_labels={
+            "lomb_scargle": "Lomb-Scargle", "harmonics": "two harmonics", "bls": "box least squares (transits)",
+            "pdm": "phase dispersion",
+        },
     ),
 )  # fmt: skip

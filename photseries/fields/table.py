@@ -182,10 +182,11 @@ _TABLE: Final[tuple[Field, ...]] = (
     _metadata(
         "time_stamp_alignment", "text", "Time stamps mark", "the part of the exposure that mjd marks", ucd="meta.code",
         default="middle", values=("start", "middle", "end"),
+        value_labels={"start": "start of exposure", "middle": "mid-exposure", "end": "end of exposure"},
     ),
     _metadata(
         "time_scale", "text", "Time scale", "time scale of mjd; null: unknown", ucd="time.scale",
-        values=("utc", "tai", "tt", "tdb"),
+        values=("utc", "tai", "tt", "tdb"), value_labels={"utc": "UTC", "tai": "TAI", "tt": "TT", "tdb": "TDB"},
     ),
     _metadata(
         "time_refpos", "text", "Reference position", "reference position of mjd; null: unknown", ucd="meta.code",
@@ -198,13 +199,14 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _metadata(
         "magsys", "text", "Magnitude system", "system of the magnitudes", ucd="meta.code", default="ab",
-        values=("ab", "vega", "instrumental"), file_omits_default=True, verbosity=3,
+        values=("ab", "vega", "instrumental"), value_labels={"ab": "AB", "vega": "Vega"}, file_omits_default=True,
+        verbosity=3,
         criteria=_equals("magsys", "Series with magnitudes in this system; series without magnitudes never match."),
     ),
     _metadata(
         "brightness", "text", "Brightness",
         "the columns to use in a table with both fluxes and magnitudes; null: the fluxes",
-        ucd="meta.code", values=("flux", "mag"), on_page=False,
+        ucd="meta.code", values=("flux", "mag"), value_labels={"mag": "magnitude"}, on_page=False,
     ),
     _metadata(
         "flag_column", "text", "Flag column",

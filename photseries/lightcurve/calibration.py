@@ -28,8 +28,6 @@ Unit = Literal["flux", "mag"]
 ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab", "magzp", "mag_zp", "zpmag", "magzero")
 SYSTEM_COLUMNS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 
-_SYSTEMS: Final = {"ab": "AB", "vega": "Vega", "instrumental": "instrumental"}
-
 #: Keys of altdata that earlier versions used instead of fields.
 _OLD: Final = ("flux_calibrated", "flux_unit")
 
@@ -83,7 +81,7 @@ class Calibration:
         Empty if the series has only fluxes and AB is merely the default.
         """
         is_silent = self.magsys == "ab" and self.flux_unit.microjansky is None and self.brightness != "mag"
-        return "" if is_silent else _SYSTEMS[self.magsys]
+        return "" if is_silent else FIELDS["magsys"].label_of(self.magsys)
 
     def describe(self, unit: Unit) -> BrightnessDescription:
         """Describe the flux or magnitude of statistics and derived columns for an answer."""
@@ -164,7 +162,7 @@ def unit_in(field: Field, metadata: Mapping[str, object]) -> str | None:
         unit = field.brightness_unit.format("mag" if metadata.get("features_of") == "mag" else flux)
         return None if unit == "1" else unit
     if field.is_magnitude:
-        return {"vega": "Vega", "ab": "AB"}.get(calibration.magsys, field.unit)
+        return FIELDS["magsys"].value_labels.get(calibration.magsys, field.unit)
     if field.unit == MICROJANSKY:
         return None if calibration.unit == RELATIVE else calibration.unit
     return field.unit

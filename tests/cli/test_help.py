@@ -1,11 +1,13 @@
-"""``photseries open | doctor``, completion in the shell, and a closed pipe."""
+"""``photseries open | doctor``, completion in the shell, a closed pipe and a full disk."""
 
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,19 @@ def test_the_shell_completes_commands_and_options(shell):
         asked = {"COMP_WORDS": words, "COMP_CWORD": current if shell != "fish" else last}
         outcome = subprocess.run(program, env=environment | asked, capture_output=True, text=True, timeout=PATIENCE)
         assert expected in outcome.stdout, (outcome.stdout, outcome.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full of Linux")
+@pytest.mark.parametrize(
+    "words", [("find",), ("find", "--json"), ("get", "{id}", "-o", "-"), ("show", "{id}"), ("find", "-h")]
+)
+def test_a_full_disk_is_reported_in_one_line(run, series, words):
+    command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
+    with open("/dev/full", "wb") as full:
+        environment = {**os.environ, **run.environment}
+        outcome = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=PATIENCE)
+    assert outcome.returncode == 2
+    assert re.fullmatch(rb"photseries: Cannot write [^\n]*No space left on device\.\n", outcome.stderr), outcome.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")

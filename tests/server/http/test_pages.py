@@ -6,8 +6,10 @@ import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
 
+import pandas as pd
 import pytest
 
+import photseries
 from photseries import parameters
 from photseries.parameters import Query
 from photseries.server.http.pages import assets
@@ -130,3 +132,71 @@ def test_only_moments_of_a_token_are_called_never(service, admin, world):
 )
 def test_values_have_the_digits_that_matter(name, value, text):
     assert value_of({name: value}, name) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("time_scale", "tdb", "TDB"),
+        ("time_stamp_alignment", "middle", "mid-exposure"),
+        ("time_refpos", "barycenter", "barycenter"),
+        ("magsys", "ab", "AB"),
+        ("magsys", "instrumental", "instrumental"),
+        ("flux_unit", "uJy", "µJy"),
+        ("flux_unit", "uJy/beam", "µJy/beam"),
+        ("features_of", "mag", "magnitude"),
+        ("period_method", "lomb_scargle", "Lomb-Scargle"),
+        ("period_method", "by eye", "by eye"),
+        ("series_name", "utc", "utc"),
+    ],
+)
+def test_values_have_their_usual_form(name, value, text):
+    assert value_of({name: value}, name) == text
+
+
+def test_a_page_shows_values_in_their_usual_form_and_sends_those_of_the_api(service, admin, world):
+    with service.client(world.tokens["anna"]) as anna:
+        number = post(anna, world, series_name="usual", time_scale="tt", magsys="vega")
+        anna.patch(f"/api/photometric_series/{number}", json={"exp_time": 60.0}).raise_for_status()
+        anna.post("/sign-in", data={"token": world.tokens["anna"]})
+        pages = [anna.get(path).text for path in (f"/series/{number}", "/upload")]
+        stored = anna.get(f"/api/photometric_series/{number}").json()["data"]
+    assert (stored["time_scale"], stored["magsys"]) == ("tt", "vega")
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)<span", pages[0]))
+    assert (facts["Time scale"], facts["Magnitude system"], facts["Flux unit"]) == ("TT", "Vega", "µJy")
+    assert "anna: update of Exposure time" in pages[0]
+    scales = [("utc", "UTC"), ("tai", "TAI"), ("tt", "TT"), ("tdb", "TDB")]
+    for page, letter, chosen in zip(pages, "ef", ("tt", None), strict=True):
+        form = re.search(rf'<select id="{letter}-time_scale".*?</select>', page, re.DOTALL)
+        assert form is not None
+        options = re.findall(r'<option value="(.*?)"( selected)?>(.*?)</option>', form[0])
+        assert [(value, label) for value, _, label in options if value] == scales
+        assert [value for value, selected, _ in options if selected] == ([chosen] if chosen else [])
+
+
+def test_a_page_of_more_series_than_it_shows_links_to_all(service, admin, world, monkeypatch):
+    """The name of the source contains a comma, which separates sources in a query."""
+    name = "many, of 501"
+    admin.post("/api/sources", json={"id": name, "ra": 10.0, "dec": 10.0}).raise_for_status()
+    monkeypatch.setenv("PHOTSERIES_TOKEN", service.token)
+    fields = world.fields(obj_id=name, ra=10.0, dec=10.0)
+    with photseries.Client(service.url) as client:
+        table = pd.DataFrame(columns())
+        outcomes = list(client.upload_many([(table, fields | {"series_name": f"{night}"}) for night in range(501)]))
+    assert [outcome.error for outcome in outcomes] == [None] * 501
+    with service.client() as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        page = browser.get("/sources/many%2C%20of%20501").text
+        stated = re.search(r'The first 500 of 501 series are shown\. <a href="(.*?)">List them all</a>', page)
+        assert stated is not None
+        listed = [browser.get(stated[1] + f"&numPerPage=300&pageNumber={number}").text for number in (1, 2, 3)]
+    assert [len(set(re.findall(r'data-series="(\d+)"', text))) for text in listed] == [300, 201, 0]
+
+
+def test_only_results_of_several_pages_are_numbered(service, admin, world):
+    post(admin, world, series_name="pager 1")
+    post(admin, world, series_name="pager 2")
+    with service.client() as browser:
+        browser.post("/sign-in", data={"token": service.token})
+        pages = [browser.get(f"/?seriesName=pager+1,pager+2&numPerPage={number}").text for number in (2, 1)]
+    assert ["Page 1" in page for page in pages] == [False, True]

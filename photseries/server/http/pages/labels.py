@@ -16,6 +16,7 @@ __all__ = [
     "format_count",
     "format_value",
     "head_of",
+    "label_of",
     "number",
     "value_of",
 ]
@@ -30,6 +31,11 @@ def field_rows(fields: Mapping[str, object], section: Section) -> list[tuple[str
         for name, field in FIELDS.items()
         if field.section is section and field.on_page and fields[name] is not None
     ]
+
+
+def label_of(name: str) -> str:
+    """Return the label of a field, and the name of anything else, such as the table of a series."""
+    return FIELDS[name].label if name in FIELDS else name
 
 
 def head_of(name: str) -> str:
@@ -48,11 +54,13 @@ def number(value: object, digits: int | None = None) -> str:
 
 
 def value_of(fields: Mapping[str, object], name: str) -> str:
-    """Format the value of a field: errors and probabilities with two digits."""
-    field = FIELDS[name]
+    """Format the value of a field: errors and probabilities with two digits, texts in their usual form."""
+    field, value = FIELDS[name], fields[name]
+    if isinstance(value, str):
+        return field.label_of(value)
     if field.digits is None and (field.ucd or "").startswith(("stat.error", "stat.probability")):
-        return number(float(f"{fields[name]:.2g}"))
-    return number(fields[name], field.digits)
+        return number(float(f"{value:.2g}"))
+    return number(value, field.digits)
 
 
 def cell_of(fields: Mapping[str, object], name: str) -> str:

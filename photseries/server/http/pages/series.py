@@ -108,8 +108,11 @@ class PeriodPageHandler(SeriesPageHandler):
     async def get(self, identity: str) -> None:
         """Find the period of a series."""
         series_id = number_of(identity)
-        snippets = of_period(origin_of(self.request, self.services.config.server), series_id)
-        await self.show("period.html", lambda: {**self.values(series_id), "snippets": snippets})
+        own = {
+            "snippets": of_period(origin_of(self.request, self.services.config.server), series_id),
+            "methods": FIELDS["period_method"].value_labels,
+        }
+        await self.show("period.html", lambda: {**self.values(series_id), **own})
 
 
 class SeriesFigureHandler(PageHandler, PlotHandler):

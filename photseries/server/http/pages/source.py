@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.positions import sexagesimal
 from photseries.parameters import MAX_PER_PAGE, Query
+from photseries.parameters.value_types import join_values
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.axes import BrightnessAxis, axes_of, frame_of
 from photseries.server.http.pages.elsewhere import links_of
@@ -58,6 +59,7 @@ class SourcePageHandler(PageHandler):
             "axes": axes,
             "found": series,
             "total": total,
+            "listed": urlencode({"objID": join_values([identity])}),
             "bands": bands,
             "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "magref"),
             "sets": sets,

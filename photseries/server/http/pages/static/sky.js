@@ -80,7 +80,7 @@ export async function showArchive() {
   told.textContent = `${counted(overview.points, "point")} in ${counted(overview.series, "series", "series")}, ${counted(overview.sources, "source")}`;
   const [sky, days] = /** @type {NodeListOf<HTMLCanvasElement>} */ (place.querySelectorAll("canvas"));
   sky.setAttribute("aria-label", `Sky map: series in ${counted(overview.sky.length, "field")}, right ascension to the left`);
-  const caption = `Uploads by day, ${first === last ? first : `${first} to ${last}`}`;
+  const caption = `Uploads by day, ${first === last ? first : `${first} to ${last}`}: at most ${Math.max(...overview.days.map(([, count]) => count)).toLocaleString("en")} series`;
   days.setAttribute("aria-label", caption);
   /** @type {HTMLElement} */ (place.querySelector(".days")).textContent = caption;
   const draw = () => { drawSky(sky, overview); drawDays(days, overview); };
