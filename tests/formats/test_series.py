@@ -221,6 +221,20 @@ def test_an_error_belongs_to_its_value_by_name(columns, error):
     assert got.frame["fluxerr"].tolist() == columns[error]
 
 
+def test_an_error_without_a_name_is_of_neither_brightness():
+    got = made(curve(mag=[18.0, 18.1], flux_uJy=[229.1, 208.9], err=[0.1, 0.1]))
+    assert not {"fluxerr", "magerr"} & got.roles.keys()
+    assert got.frame["err"].tolist() == [0.1, 0.1]
+    alone = made(curve(mag=[18.0, 18.1], err=[0.1, 0.1]))
+    assert alone.roles["magerr"].column == "err"
+
+
+@pytest.mark.parametrize(("value", "error"), [("I_mag", "I_err"), ("mag_V", "err_V"), ("V_mag", "err_V")])
+def test_an_error_may_have_only_the_name_of_the_band(value, error):
+    got = made(curve(**{value: [18.0, 18.1], "K_err": [9.0, 9.0], error: [0.1, 0.2]}), mag_col=value)
+    assert got.frame["magerr"].tolist() == [0.1, 0.2]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "options", "mjd", "fields"),
     [
