@@ -152,6 +152,13 @@ def test_sentinel_fluxes_become_null(flux, expected):
     np.testing.assert_array_equal(got.frame["fluxerr"], expected)
 
 
+def test_a_negative_value_that_is_its_own_error_is_none():
+    got = made(curve(flux_uJy=[12.0, -1.0, -1.0, 11.0], fluxerr=[1.0, -1.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(got.frame["flux"], [12, NAN, -1, 11])
+    np.testing.assert_array_equal(got.frame["fluxerr"], [1, NAN, 1, 1])
+    assert got.warnings == ("1 of the values of flux_uJy mean 'not measured', and became null: -1.",)
+
+
 def test_magnitudes_of_negative_fluxes_become_null():
     """ATLAS writes the magnitude of a negative flux as -23.9 + 2.5 log10(-uJy), also where most fluxes are negative."""
     flux = np.array([210.0, -50, -40, -20, -60])
@@ -172,6 +179,13 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,magerr,is_limit\n1,15,0.1,False\n2,18,0,True\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr,is_lim\n1,15,0.1,n\n2,18,0.1,y\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,isUL\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,UL?\n1,15,N\n2,18,Y\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Upper Limit\n1,15,no\n2,18,yes\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Non-detection\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Detected?\n1,15,Y\n2,18,N\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,upper_limit,is_UL\n1,15,19.5,0\n2,18,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Lmag\n1,15,0\n2,18,1\n", [15, 18], None),
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
 )
@@ -189,10 +203,11 @@ def test_upper_limits_are_kept_in_a_column(text, mag, limits):
 
 def test_a_limiting_magnitude_without_an_error_is_no_measurement():
     """ASAS-SN Sky Patrol V2 repeats the limit as the magnitude, with an error of 99.99."""
-    got = read("mjd,mag,mag_err,limit\n1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n")
-    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5])
-    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2])
-    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN])
+    rows = "1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n5,16.7,0,16.7\n6,16.4,0,16.7\n"
+    got = read(f"mjd,mag,mag_err,limit\n{rows}")
+    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5, NAN, 16.4])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2, NAN, 0])
+    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN, 16.7, NAN])
 
 
 def test_limiting_magnitudes_of_rows_give_the_field():
