@@ -369,10 +369,24 @@ def test_foreign_fluxes_without_a_unit_cause_a_warning():
     assert made(curve(flux=[150.0, 170])).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band"])
+@pytest.mark.parametrize(
+    "name",
+    ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band", "bandname", "insfilter", "PB"],
+)
 def test_a_column_of_filters_is_known_by_its_name(name):
     with pytest.raises(InvalidError, match=rf"The column '{name}' has several filters: r \(2 rows\), g \(1 rows\)"):
         read(BANDS.replace("band", name))
+
+
+def test_a_column_about_filtering_has_no_filters():
+    text = "mjd,mag,filtered,bandwidth\n1,15,yes,wide\n2,16,no,narrow\n"
+    assert read(text).filter is None
+
+
+@pytest.mark.parametrize("name", ["SourceID", "star_id", "TIC ID", "kepid", "Gaia_ID"])
+def test_a_column_of_objects_is_known_by_its_name(name):
+    with pytest.raises(InvalidError, match=rf"The column '{name}' has several objects: 1 \(2 rows\), 2 \(1 rows\)"):
+        read(f"mjd,mag,{name}\n1,15,1\n2,16,2\n3,17,1\n")
 
 
 @pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wavelength", "Wavelength [um]"])
