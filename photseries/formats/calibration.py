@@ -50,6 +50,7 @@ _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 _PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method")
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
+    "diff": "instrumental",
 }  # fmt: skip
 _ST: Final = "stmag"  # of constant flux per wavelength, which a series cannot have
 #: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.

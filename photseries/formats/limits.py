@@ -201,8 +201,12 @@ def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
     """Return the rows that flags mark as limits; not for fluxes, which are measured without a detection, too."""
     named = column_called(frame.columns, (f"l_{column.lower()}", *_FLAGS))
-    letters = {_letters(name): str(name) for name, cells in reversed([*frame.items()]) if _may_be_flag(name, cells)}
     names = (*_FLAG_LETTERS, *(_DETECTIONS if role == "mag" else ()))
+    letters = {
+        plain: str(name)
+        for name, cells in reversed([*frame.items()])
+        if (plain := _letters(name)) in names and _may_be_flag(plain, cells)
+    }
     named = named or next((letters[name] for name in names if name in letters), None)
     words = (*_LIMIT_WORDS, *(_NO_DETECTION if role == "mag" else ()))
     if named is None:
@@ -228,9 +232,9 @@ def _letters(name: object) -> str:
     return re.sub("[^a-z]", "", str(name).lower())
 
 
-def _may_be_flag(name: object, column: pd.Series) -> bool:
+def _may_be_flag(letters: str, column: pd.Series) -> bool:
     """Return whether a column may mark limits; it may contain limiting magnitudes instead."""
-    return (_letters(name) != "limit" and column.dtype.kind not in "fi") or _is_flag(column)
+    return (letters != "limit" and column.dtype.kind not in "fi") or _is_flag(column)
 
 
 def _is_flag(column: pd.Series) -> bool:

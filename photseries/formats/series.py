@@ -9,6 +9,7 @@ the fluxes and system of the magnitudes (:mod:`~photseries.formats.calibration`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -68,6 +69,9 @@ _OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 
 #: Columns of text that may state a field or the unit of the fluxes for all rows, in lower case.
 _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
+
+#: A unit of flux density in a comment, except uJy.
+_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
 
 #: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
@@ -133,19 +137,24 @@ def _without_fluxes(altdata: object) -> dict[str, object]:
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
-def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
+def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
     """Return the warning about fluxes without a unit, assumed to be uJy; none if both names are the service's.
 
     Raises
     ------
     InvalidError
-        When their column has a different name.
+        When their column has a different name, or the comments of the file mention another unit.
     """
     name = columns["flux"]
     if name.lower() not in KNOWN["flux"]:
         raise invalid(
             f"The unit of the column {name!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, ct, electron/s "
             "or relative, or a zero point (zero_point)."
+        )
+    if mentioned := _OTHER_JANSKY.search(comments):
+        raise invalid(
+            f"The column {name!r:.60} has no unit, and a comment mentions {mentioned[0]}: state the unit (flux_unit), "
+            "such as uJy."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
     return (
@@ -235,7 +244,10 @@ class _Series:
         if options.limit == "drop" and limits:
             selected = made[~np.logical_or.reduce([np.isfinite(values) for values in limits.values()])]
         require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
+        column_warnings = (
+            *column_warnings,
+            *(_without_unit(columns, str(table.header.get("COMMENTS", ""))) if fluxes.why == NO_UNIT else ()),
+        )
         guessed = [
             f"{role} was taken from the column {assigned.column}."
             for role, assigned in roles.items()

@@ -460,6 +460,8 @@ def test_several_systems_of_magnitudes_are_refused():
         read(text)
     assert read(text, where="magsys=Vega").fields["magsys"] == "vega"
     assert read(text, magsys="instrumental").fields["magsys"] == "instrumental"
+    for method in ("DIF", "DIFF"):  # of AAVSO and of VStar
+        assert read(f"mjd,mag,mtype\n1,0.2,{method}\n2,0.3,{method}\n").fields["magsys"] == "instrumental"
 
 
 STARS = {"mjd": [59000.0, 59001.0, 59002.0], "mag": [15.0, 15.1, 15.2], "magerr": [0.1, 0.1, 0.1]}
