@@ -39,7 +39,7 @@ _MARKS: Final = frozenset(("<", ">", "<=", ">="))
 #: Columns with the sign of a difference image, in lower case.
 _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
 _FALSE: Final = ("f", "false", "0", "-1", "n", "no")
-_TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
+_TRUE: Final = ("t", "true", "1", "y", "yes", "x", "upperlim", "upperlimit", "ul", *_MARKS)
 
 #: A number in text.
 NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"

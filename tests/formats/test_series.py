@@ -181,6 +181,7 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,isUL\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,UL?\n1,15,N\n2,18,Y\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,UL\n1,15,\n2,18,X\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,Upper Limit\n1,15,no\n2,18,yes\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,Non-detection\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,Detected?\n1,15,Y\n2,18,N\n", [15, NAN], [NAN, 18]),
@@ -452,6 +453,19 @@ def test_names_of_columns():
 def test_several_conditions_on_text_and_numbers():
     text = "mjd,mag,fid,good\n1,15,1,True\n2,16,1,False\n3,17,2,True\n"
     assert read(text, where=["fid=1", "good=True"]).frame["mag"].tolist() == [15]
+
+
+@pytest.mark.parametrize(
+    "name", ["Mag_Sys", "MagSystem", "Magnitude System", "zp_sys", "photsys", "Photometric System"]
+)
+def test_a_column_of_systems_is_known_by_its_name(name):
+    assert read(f"mjd,mag,{name}\n1,15,Vega\n2,16,Vega\n").fields["magsys"] == "vega"
+    johnson = f"mjd,mag,{name}\n1,15,Johnson\n2,16,Johnson\n"
+    if name.lower().startswith("phot"):  # a system of filters
+        assert "magsys" not in read(johnson).fields
+    else:
+        with pytest.raises(InvalidError, match="The magnitude system 'johnson' of the column"):
+            read(johnson)
 
 
 def test_several_systems_of_magnitudes_are_refused():
