@@ -73,6 +73,8 @@ _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
 #: A unit of flux density in a comment, except uJy.
 _OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
 
+_VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
+
 #: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
     "flux_calibrated",
@@ -182,6 +184,11 @@ class _Series:
     survey: Survey | None
     is_foreign: bool
 
+    @property
+    def _comments(self) -> str:
+        """The comments of a text file."""
+        return str(self.table.header.get("COMMENTS", ""))
+
     @cached_property
     def _stating(self) -> dict[str, dict[str, int]]:
         """The values of the columns that may state something for all rows, with their numbers of rows."""
@@ -244,10 +251,7 @@ class _Series:
         if options.limit == "drop" and limits:
             selected = made[~np.logical_or.reduce([np.isfinite(values) for values in limits.values()])]
         require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        column_warnings = (
-            *column_warnings,
-            *(_without_unit(columns, str(table.header.get("COMMENTS", ""))) if fluxes.why == NO_UNIT else ()),
-        )
+        column_warnings += self._assumptions(columns, fluxes, magsys)
         guessed = [
             f"{role} was taken from the column {assigned.column}."
             for role, assigned in roles.items()
@@ -276,6 +280,13 @@ class _Series:
             self.part.name,
             self._calibration(fields, fluxes, columns),
         )
+
+    def _assumptions(self, columns: Mapping[str, str], fluxes: Fluxes, magsys: str | None) -> tuple[str, ...]:
+        """Return warnings about the unit of the fluxes and the system of the magnitudes that were assumed."""
+        warnings = _without_unit(columns, self._comments) if fluxes.why == NO_UNIT else ()
+        if "mag" in columns and self._system(columns["mag"], magsys) is None and _VEGA.search(self._comments):
+            warnings += ("A comment mentions Vega, and the magnitudes were assumed to be AB: state magsys.",)
+        return warnings
 
     def _calibration(
         self, fields: Mapping[str, object], fluxes: Fluxes, columns: Mapping[str, str]

@@ -316,3 +316,11 @@ def test_a_unit_that_only_a_comment_mentions_is_refused(comment):
 def test_comments_about_other_units_do_not_matter():
     content = b"# in uJy, of the MJy survey\nmjd,flux\n59000.5,15\n59001.5,16\n"
     assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
+
+
+def test_a_comment_about_vega_causes_a_warning():
+    content = b"# Vega magnitudes\nmjd,mag\n59000.5,15\n59001.5,16\n"
+    assert "mentions Vega" in one_of(read_bytes(content, "x.csv", ReadOptions())).warnings[0]
+    assert one_of(read_bytes(content, "x.csv", ReadOptions(magsys="ab"))).warnings == ()
+    stated = content.replace(b"Vega m", b"MAGSYS=Vega m")
+    assert one_of(read_bytes(stated, "x.csv", ReadOptions())).warnings == ()
