@@ -89,7 +89,8 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     frame.attrs = {
         key.decode(errors="replace"): value.decode(errors="replace") for key, value in about.items()
     } | frame.attrs
-    texts = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
+    described = {field.name: field.metadata or {} for field in table.schema}
+    texts = {name: (about.get(b"unit") or about.get(b"units", b"")).decode() for name, about in described.items()}
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
 

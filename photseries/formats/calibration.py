@@ -47,9 +47,13 @@ UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 _FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
-_PERHAPS_SYSTEMS: Final = ("system", *UNIT_COLUMNS, "mtype", "measurement method")
+_PERHAPS_SYSTEMS: Final = (
+    "system", "photsys", "phot_system", "photometric_system", "photometric system", *UNIT_COLUMNS, "mtype",
+    "measurement method",
+)  # fmt: skip
 _SYSTEM_WORDS: Final = {
     **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
+    "diff": "instrumental",
 }  # fmt: skip
 _ST: Final = "stmag"  # of constant flux per wavelength, which a series cannot have
 #: Column names that imply a magnitude system; V-C is C-Munipack's difference of two stars.

@@ -23,14 +23,14 @@ _LIMITS: Final = (
     LIMITING_MAG, "limitmag", "diffmaglim", "limit", "maglim", "mag_lim", "mag_limit", "lim_mag", "limmag",
     "i:diffmaglim", "limiting_magnitude", "magulim", "upper_limit_mag",
 )  # fmt: skip
-#: Columns that mark upper limits, in lower case.
-_FLAGS: Final = (
-    "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
-    "non_detection", "limit_flag", "ul", "ulim", "limit", "d:tag", "l_mag", "l_vmag", "upperlim", "fainterthan",
-    "fainter_than", "is_lim", "islim", "lim_flag", "limflag", "is_ul", "is_uplim", "uplimit",
+#: Columns that mark upper limits: in lower case, and by their letters alone, as in ``Upper Limit?``.
+_FLAGS: Final = ("d:tag", "l_mag", "l_vmag")
+_FLAG_LETTERS: Final = (
+    "upperlimit", "isupperlimit", "upperlimitflag", "uplim", "upperlim", "uplimit", "isuplim", "islimit", "limitflag",
+    "limit", "islim", "limflag", "ul", "ulim", "isul", "ulflag", "nondetection", "isnondetection", "fainterthan",
 )  # fmt: skip
-#: Columns that mark detections: rows without one are upper limits.
-_DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")
+#: Columns that mark detections, by their letters: rows without one are upper limits.
+_DETECTIONS: Final = ("detected", "detection", "isdetected", "isdetection")
 #: Cells of any column of text that mark upper limits, in lower case.
 _LIMIT_WORDS: Final = ("ul", "uplim", "upperlim", "upperlimit", "upper_limit", "upper limit", "upper-limit")
 _NO_LIMIT: Final = ("", "-", "d", "det", "detected", "detection", "good", "measured", "measurement", "ok")
@@ -39,7 +39,7 @@ _MARKS: Final = frozenset(("<", ">", "<=", ">="))
 #: Columns with the sign of a difference image, in lower case.
 _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
 _FALSE: Final = ("f", "false", "0", "-1", "n", "no")
-_TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
+_TRUE: Final = ("t", "true", "1", "y", "yes", "x", "upperlim", "upperlimit", "ul", *_MARKS)
 
 #: A number in text.
 NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?"
@@ -122,9 +122,10 @@ def separate_limits(
             marked |= np.isfinite(values) & (errors < 0)
         if (limit := limit_column(frame)) is not None:
             is_limit = values == frame[limit].to_numpy()
-            marked |= is_limit & (np.isnan(errors) | no_error)
+            marked |= is_limit & (np.isnan(errors) | no_error | (errors == 0))
         if limits_have_no_error:
             marked |= np.isfinite(values) & np.isnan(errors)
+    negative |= _repeated(values, errors)
     none = no_values(_masked(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
@@ -150,6 +151,11 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number], flux: str | N
     if flux is not None and frame[flux].dtype.kind in "fi":
         is_negative |= (frame[flux].to_numpy(np.float64) < 0) & (values < 0)
     return np.asarray(is_negative & np.isfinite(values), bool)
+
+
+def _repeated(values: npt.NDArray[np.number], errors: npt.NDArray[np.number] | None) -> npt.NDArray[np.bool_] | bool:
+    """Return the rows with a negative number in both columns, such as -1: a sentinel."""
+    return False if errors is None else np.asarray((values == errors) & (errors < 0), bool)
 
 
 def limit_column(frame: pd.DataFrame, *preferred: str) -> str | None:
@@ -194,17 +200,21 @@ def _refuse_lower_limits(frame: pd.DataFrame, column: str) -> None:
 
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
     """Return the rows that flags mark as limits; not for fluxes, which are measured without a detection, too."""
-    names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
-    named = column_called(
-        (name for name, cells in frame.items() if str(name).lower() != "limit" or _is_flag(cells)), names
-    )
+    named = column_called(frame.columns, (f"l_{column.lower()}", *_FLAGS))
+    names = (*_FLAG_LETTERS, *(_DETECTIONS if role == "mag" else ()))
+    letters = {
+        plain: str(name)
+        for name, cells in reversed([*frame.items()])
+        if (plain := _letters(name)) in names and _may_be_flag(plain, cells)
+    }
+    named = named or next((letters[name] for name in names if name in letters), None)
     words = (*_LIMIT_WORDS, *(_NO_DETECTION if role == "mag" else ()))
     if named is None:
         texts = {str(name): {*map(_flag, {*cells.tolist()})} for name, cells in frame.items() if is_text(cells)}
         named = _mark_column(texts) or _column_with_word(texts, words)
     if named is None or named == column:
         return np.zeros(len(frame), bool)
-    true = _FALSE if named.lower() in _DETECTIONS else (*_TRUE, *words)
+    true = _FALSE if _letters(named) in _DETECTIONS else (*_TRUE, *words)
     return np.asarray(_flags(frame[named]).isin(true), bool)
 
 
@@ -215,6 +225,16 @@ def _flags(column: pd.Series) -> pd.Series:
 
 def _flag(cell: Any) -> str:
     return "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0")
+
+
+def _letters(name: object) -> str:
+    """Return the letters of a name, in lower case."""
+    return re.sub("[^a-z]", "", str(name).lower())
+
+
+def _may_be_flag(letters: str, column: pd.Series) -> bool:
+    """Return whether a column may mark limits; it may contain limiting magnitudes instead."""
+    return (letters != "limit" and column.dtype.kind not in "fi") or _is_flag(column)
 
 
 def _is_flag(column: pd.Series) -> bool:

@@ -57,8 +57,8 @@ _UNIT_NAMES: Final = ("uJy", "µJy", "mJy", "nJy", "Jy")
 _OPTIONS: Final = {
     TIME_ROLE: "time_col",
     "flux": "flux_col",
+    "mag": "mag_col",  # before the errors, which depend on the number of brightnesses
     FLUXERR: "fluxerr_col",
-    "mag": "mag_col",
     MAGERR: "magerr_col",
 }
 _VALUE_OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
@@ -274,9 +274,10 @@ def _error_names(value: str) -> Iterator[str]:
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
         stem, _, suffix = name.rpartition("_")
         head, _, tail = name.partition("_")
+        band = stem if suffix in ("mag", "flux") else tail
         for word in ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms"):
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{suffix}", f"{word}{name}")
-            yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
+            yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}", f"{band}_{word}", f"{word}_{band}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
         yield f"sigma{name.removeprefix('mag')}"
         yield from (f"{word}{name}" for word in ("e_", "e", "d", "d_", "s", "s_", "sig_"))

@@ -28,15 +28,16 @@ __all__ = ["Part", "bandpass", "counts_of", "filter_hint", "parts_of", "suggeste
 #: Common names of the filter column, in lower case.
 _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
-    "photfilter", "filter_code", "fid", "filterid", "filter_id",
+    "photfilter", "filter_code", "fid", "filterid", "filter_id", "filtid", "filt_id", "bandid", "band_id", "pb",
 )  # fmt: skip
-#: Columns with the object of each row, in lower case; and ambiguous ones, which may name images.
+#: Columns with the object of each row, by their letters and digits; and ambiguous ones, which may name images.
 _OBJECTS: Final = (
-    "obj_id", "object_id", "objectid", "objid", "diaobjectid", "source_id", "asas_sn_id", "masterid", "inputid",
+    "objid", "objectid", "diaobjectid", "sourceid", "asassnid", "masterid", "inputid", "starid", "tic", "ticid", "kic",
+    "kepid", "keplerid", "epic", "epicid", "gaiaid",
 )  # fmt: skip
-_PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "star name", "star_name", "target_name")
+_PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "starname", "targetname", "objname", "objectname")
 #: Words in the name of a text column that suggest filters.
-_LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
+_LIKE_FILTER: Final = re.compile(r"filter(?!ed|ing)|band(?!width)|filt(?![a-z])|(?<![a-z])flt(?![a-z])")
 #: Columns of radio and spectroscopic light curves, where rows of several bands have several values.
 _FREQUENCY: Final = re.compile(
     r"(?:obs_)?(?:freq(?:uency)?|wavelength|lambda)(?:[ _]*[\[(]?(?:[kmg]?hz|um|nm|\w?m|angstrom)[\])]?)?"
@@ -190,10 +191,11 @@ def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
 def _require_one_object(rows: pd.DataFrame) -> None:
     """Refuse rows of several objects."""
     for name in map(str, rows.columns):
-        if name.lower() not in (*_OBJECTS, *_PERHAPS_OBJECTS) or rows[name].nunique() < 2:
+        plain = re.sub("[^a-z0-9]", "", name.lower())
+        if plain not in (*_OBJECTS, *_PERHAPS_OBJECTS) or rows[name].nunique() < 2:
             continue
         counts = counts_of(rows[name])
-        if len(counts) > 1 and (name.lower() in _OBJECTS or len(counts) <= len(rows) / 2):
+        if len(counts) > 1 and (plain in _OBJECTS or len(counts) <= len(rows) / 2):
             raise invalid(
                 f"The column {name!r} has several objects: {_format_counts(counts)}. A series has one: select it "
                 f"(where={name}={next(iter(counts))}), or make one series of each (split_by={name})."

@@ -9,6 +9,7 @@ the fluxes and system of the magnitudes (:mod:`~photseries.formats.calibration`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -68,6 +69,11 @@ _OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 
 #: Columns of text that may state a field or the unit of the fluxes for all rows, in lower case.
 _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
+
+#: A unit of flux density in a comment, except uJy.
+_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
+
+_VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
 
 #: Keys of altdata about the fluxes.
 _OF_FLUXES: Final = (
@@ -133,19 +139,24 @@ def _without_fluxes(altdata: object) -> dict[str, object]:
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
-def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
+def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
     """Return the warning about fluxes without a unit, assumed to be uJy; none if both names are the service's.
 
     Raises
     ------
     InvalidError
-        When their column has a different name.
+        When their column has a different name, or the comments of the file mention another unit.
     """
     name = columns["flux"]
     if name.lower() not in KNOWN["flux"]:
         raise invalid(
             f"The unit of the column {name!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, ct, electron/s "
             "or relative, or a zero point (zero_point)."
+        )
+    if mentioned := _OTHER_JANSKY.search(comments):
+        raise invalid(
+            f"The column {name!r:.60} has no unit, and a comment mentions {mentioned[0]}: state the unit (flux_unit), "
+            "such as uJy."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
     return (
@@ -172,6 +183,11 @@ class _Series:
     options: ReadOptions
     survey: Survey | None
     is_foreign: bool
+
+    @property
+    def _comments(self) -> str:
+        """The comments of a text file."""
+        return str(self.table.header.get("COMMENTS", ""))
 
     @cached_property
     def _stating(self) -> dict[str, dict[str, int]]:
@@ -235,7 +251,7 @@ class _Series:
         if options.limit == "drop" and limits:
             selected = made[~np.logical_or.reduce([np.isfinite(values) for values in limits.values()])]
         require_mjd(selected[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
+        column_warnings += self._assumptions(columns, fluxes, magsys)
         guessed = [
             f"{role} was taken from the column {assigned.column}."
             for role, assigned in roles.items()
@@ -264,6 +280,13 @@ class _Series:
             self.part.name,
             self._calibration(fields, fluxes, columns),
         )
+
+    def _assumptions(self, columns: Mapping[str, str], fluxes: Fluxes, magsys: str | None) -> tuple[str, ...]:
+        """Return warnings about the unit of the fluxes and the system of the magnitudes that were assumed."""
+        warnings = _without_unit(columns, self._comments) if fluxes.why == NO_UNIT else ()
+        if "mag" in columns and self._system(columns["mag"], magsys) is None and _VEGA.search(self._comments):
+            warnings += ("A comment mentions Vega, and the magnitudes were assumed to be AB: state magsys.",)
+        return warnings
 
     def _calibration(
         self, fields: Mapping[str, object], fluxes: Fluxes, columns: Mapping[str, str]

@@ -94,7 +94,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         needs("astropy")
         return _read_with_astropy(text, layout, warnings)
     comments, rows = _comments_and_rows(text)
-    header = _keywords(comments)
+    header = {**_keywords(comments), "COMMENTS": "\n".join(line.text for line in comments)}
     rows, keys = _read_alcdef(rows) if rows[0].text.strip() == "STARTMETADATA" else _read_snana(rows)
     header |= keys
     if keys.get("LTCAPP", "NONE") != "NONE":
@@ -108,6 +108,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     rows, units = _without_units(rows, names, separator)
     if not rows:
         raise invalid("The table has no rows.")
+    units = units or _units_above(rows, comments, names, separator)
     names, width = _require_even_rows(names, rows, separator)
     frame = _parsed(names, width, rows, separator)
     return Table(frame=frame, header=header, units=units, warnings=warnings, uses=("names",) if options.names else ())
@@ -281,19 +282,32 @@ def _column_names(
         return names_of(options.names), rows[1:] if is_header else rows
     if is_header:
         return _without_commas(first), rows[1:]
-    before = [line for line in comments if line.number < rows[0].number and len(line.text) <= _MAX_LINE]
-    counts = []
-    for line in reversed(before):
-        bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
-        for split_at in dict.fromkeys((separator, ",", _SPACES)):
-            names = _without_commas(*(_split([bare], split_at) or [[]]))
-            if len(names) == len(first) and not any(map(_is_number, names)):
-                return names, rows
-            counts.append(len(names))
-    last = f", and the comment before it {counts[0]}" if counts else ""
+    above = list(_cells_above(rows[0], comments, separator))
+    fitting = [cells for cells in above if len(cells) == len(first) and not any(map(_is_number, cells))]
+    if fitting:
+        return next((cells for cells in fitting if not all(map(_is_unit, cells))), fitting[0]), rows
+    last = f", and the comment before it {len(above[0])}" if above else ""
     raise invalid(
         f"no line names its columns: line {rows[0].number} has {len(first)} cells{last}. Give their names (names)."
     )
+
+
+def _cells_above(row: _Line, comments: Sequence[_Line], separator: str) -> Iterator[list[str]]:
+    """Yield the cells of the comments above a row, as each possible separator splits them; the last comment first."""
+    for line in reversed(comments):
+        if line.number < row.number and len(line.text) <= _MAX_LINE:
+            bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
+            for split_at in dict.fromkeys((separator, ",", _SPACES)):
+                yield _without_commas(*(_split([bare], split_at) or [[]]))
+
+
+def _units_above(rows: list[_Line], comments: list[_Line], names: Sequence[str], separator: str) -> dict[str, str]:
+    """Return the units in a comment that has one for each column."""
+    lower = [name.lower() for name in names]
+    for cells in islice(_cells_above(rows[0], comments, separator), _SAMPLE):
+        if len(cells) == len(names) and all(map(_is_unit, cells)) and [cell.lower() for cell in cells] != lower:
+            return {name: unit for name, cell in zip(names, cells, strict=True) if (unit := cell.strip("()[]"))}
+    return {}
 
 
 def _without_commas(names: list[str]) -> list[str]:

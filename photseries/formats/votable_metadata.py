@@ -12,6 +12,7 @@ from photseries.fields import FIELDS, METADATA
 from photseries.fields.values import cast
 from photseries.formats.calibration import is_magnitude
 from photseries.formats.columns import field_meaning
+from photseries.formats.options import list_names
 from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_refpos, as_scale
 from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile
 from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS
@@ -62,7 +63,7 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
     Parameters
     ----------
     params : sequence of Param
-        A later PARAM takes precedence over an earlier one of the same name.
+        A later PARAM takes precedence over an earlier one of the same name. Filters of different columns conflict.
 
     Returns
     -------
@@ -80,13 +81,16 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[
                 fields[name] = _bandpass(value) if name == "filter" else cast(FIELDS[name], value)
         except (ValueError, InvalidError) as error:
             warnings.append(f"The PARAM {str(param.name)!r:.60} is left out: {error}")
+    if len(filters := _values_of(params, _FILTER_UTYPE)) > 1:
+        fields.pop("filter", None)
+        warnings.append(f"The filters of the file are left out, because it has several: {list_names(filters)}.")
     return fields, tuple(warnings)
 
 
-def header_of_params(params: Iterable[Param]) -> dict[str, object]:
+def header_of_params(params: Sequence[Param]) -> dict[str, object]:
     """Return the PARAMs as keywords of a header, without zero points in Jy.
 
-    The photometry data model may state the system of magnitudes.
+    The photometry data model may state the system of magnitudes; several systems become one text, which is refused.
     """
     header: dict[str, object] = {}
     for param in params:
@@ -100,7 +104,14 @@ def header_of_params(params: Iterable[Param]) -> dict[str, object]:
         if isinstance(value, str | int | float):
             is_system = str(param.utype or "").endswith(_SYSTEM_UTYPE)
             header["MAGSYS" if is_system else str(param.name).upper()] = value
+    if len(systems := _values_of(params, _SYSTEM_UTYPE)) > 1:
+        header["MAGSYS"] = " and ".join(systems)
     return header
+
+
+def _values_of(params: Iterable[Param], utype: str) -> list[str]:
+    """Return the distinct values of the PARAMs with a utype."""
+    return list(dict.fromkeys(str(param.value) for param in params if str(param.utype or "").endswith(utype)))
 
 
 def _params_with_names(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:

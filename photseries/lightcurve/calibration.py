@@ -26,7 +26,10 @@ Unit = Literal["flux", "mag"]
 
 #: Columns with a zero point for each row, and with the system of magnitudes, in lower case; also keywords of headers.
 ZERO_POINT_COLUMNS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab", "magzp", "mag_zp", "zpmag", "magzero")
-SYSTEM_COLUMNS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
+SYSTEM_COLUMNS: Final = (
+    "magsys", "zpsys", "mag_system", "magnitude_system", "mag_sys", "magsystem", "mag system", "magnitude system",
+    "zp_sys",
+)  # fmt: skip
 
 #: Keys of altdata that earlier versions used instead of fields.
 _OLD: Final = ("flux_calibrated", "flux_unit")

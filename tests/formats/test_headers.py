@@ -265,3 +265,32 @@ def test_a_header_of_too_many_cards_is_refused(monkeypatch):
     assert len(in_fits(cards[0]).frame) == 3
     with pytest.raises(InvalidError, match=r"its header has 1[12][0-9] cards; at most 100 are read"):
         in_fits(cards[1])
+
+
+def with_photometry(*groups):
+    """Return a VOTable with a magnitude and a group of the photometry data model for each (system, filter)."""
+    elements = "".join(
+        f'<GROUP><PARAM name="s" datatype="char" arraysize="*" value="{system}" '
+        'utype="photDM:PhotCal.magnitudeSystem.type"/><PARAM name="f" datatype="char" arraysize="*" '
+        f'value="{profile}" utype="photDM:PhotometryFilter.identifier"/></GROUP>'
+        for system, profile in groups
+    )
+    fields = "".join(f'<FIELD name="{name}" datatype="double"/>' for name in ("mjd", "mag", "Kmag"))
+    cells = "".join(f"<TD>{value}</TD>" for value in (59000, 15, 14))
+    return (
+        f'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{elements}{fields}'
+        f"<DATA><TABLEDATA><TR>{cells}</TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()
+
+
+def test_calibrations_of_several_columns_conflict():
+    """The last group was taken, whatever column it belongs to."""
+    first, second = ("Vega", "Palomar/ZTF.r"), ("AB", "Palomar/ZTF.g")
+    content = with_photometry(first, second)
+    with pytest.raises(InvalidError, match=r"magnitude system 'vega and ab' .* state it \(magsys\)"):
+        read_bytes(content, "x.vot", ReadOptions())
+    got = one_of(read_bytes(content, "x.vot", ReadOptions(magsys="vega")))
+    assert "filter" not in got.fields
+    assert "left out, because it has several: Palomar/ZTF.r, Palomar/ZTF.g" in got.warnings[0]
+    equal = one_of(read_bytes(with_photometry(first, first), "x.vot", ReadOptions()))
+    assert (equal.fields["magsys"], equal.fields["filter"], equal.warnings) == ("vega", "ztfr", ())

@@ -152,6 +152,13 @@ def test_sentinel_fluxes_become_null(flux, expected):
     np.testing.assert_array_equal(got.frame["fluxerr"], expected)
 
 
+def test_a_negative_value_that_is_its_own_error_is_none():
+    got = made(curve(flux_uJy=[12.0, -1.0, -1.0, 11.0], fluxerr=[1.0, -1.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(got.frame["flux"], [12, NAN, -1, 11])
+    np.testing.assert_array_equal(got.frame["fluxerr"], [1, NAN, 1, 1])
+    assert got.warnings == ("1 of the values of flux_uJy mean 'not measured', and became null: -1.",)
+
+
 def test_magnitudes_of_negative_fluxes_become_null():
     """ATLAS writes the magnitude of a negative flux as -23.9 + 2.5 log10(-uJy), also where most fluxes are negative."""
     flux = np.array([210.0, -50, -40, -20, -60])
@@ -172,6 +179,14 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,magerr,is_limit\n1,15,0.1,False\n2,18,0,True\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,magerr,is_lim\n1,15,0.1,n\n2,18,0.1,y\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,isUL\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,UL?\n1,15,N\n2,18,Y\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,UL\n1,15,\n2,18,X\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Upper Limit\n1,15,no\n2,18,yes\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Non-detection\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Detected?\n1,15,Y\n2,18,N\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,upper_limit,is_UL\n1,15,19.5,0\n2,18,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,Lmag\n1,15,0\n2,18,1\n", [15, 18], None),
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
 )
@@ -189,10 +204,11 @@ def test_upper_limits_are_kept_in_a_column(text, mag, limits):
 
 def test_a_limiting_magnitude_without_an_error_is_no_measurement():
     """ASAS-SN Sky Patrol V2 repeats the limit as the magnitude, with an error of 99.99."""
-    got = read("mjd,mag,mag_err,limit\n1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n")
-    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5])
-    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2])
-    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN])
+    rows = "1,14.78,0.05,16.5\n2,16.53,99.99,16.53\n3,16.4,99.99,16.6\n4,16.5,0.2,16.5\n5,16.7,0,16.7\n6,16.4,0,16.7\n"
+    got = read(f"mjd,mag,mag_err,limit\n{rows}")
+    np.testing.assert_array_equal(got.frame["mag"], [14.78, NAN, 16.4, 16.5, NAN, 16.4])
+    np.testing.assert_array_equal(got.frame["magerr"], [0.05, NAN, NAN, 0.2, NAN, 0])
+    np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN, 16.7, NAN])
 
 
 def test_limiting_magnitudes_of_rows_give_the_field():
@@ -219,6 +235,20 @@ def test_an_error_belongs_to_its_value_by_name(columns, error):
     got = made(curve(**columns), flux_col=value, flux_unit="uJy")
     assert got.roles["fluxerr"].column == error
     assert got.frame["fluxerr"].tolist() == columns[error]
+
+
+def test_an_error_without_a_name_is_of_neither_brightness():
+    got = made(curve(mag=[18.0, 18.1], flux_uJy=[229.1, 208.9], err=[0.1, 0.1]))
+    assert not {"fluxerr", "magerr"} & got.roles.keys()
+    assert got.frame["err"].tolist() == [0.1, 0.1]
+    alone = made(curve(mag=[18.0, 18.1], err=[0.1, 0.1]))
+    assert alone.roles["magerr"].column == "err"
+
+
+@pytest.mark.parametrize(("value", "error"), [("I_mag", "I_err"), ("mag_V", "err_V"), ("V_mag", "err_V")])
+def test_an_error_may_have_only_the_name_of_the_band(value, error):
+    got = made(curve(**{value: [18.0, 18.1], "K_err": [9.0, 9.0], error: [0.1, 0.2]}), mag_col=value)
+    assert got.frame["magerr"].tolist() == [0.1, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -340,10 +370,24 @@ def test_foreign_fluxes_without_a_unit_cause_a_warning():
     assert made(curve(flux=[150.0, 170])).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band"])
+@pytest.mark.parametrize(
+    "name",
+    ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band", "bandname", "insfilter", "PB"],
+)
 def test_a_column_of_filters_is_known_by_its_name(name):
     with pytest.raises(InvalidError, match=rf"The column '{name}' has several filters: r \(2 rows\), g \(1 rows\)"):
         read(BANDS.replace("band", name))
+
+
+def test_a_column_about_filtering_has_no_filters():
+    text = "mjd,mag,filtered,bandwidth\n1,15,yes,wide\n2,16,no,narrow\n"
+    assert read(text).filter is None
+
+
+@pytest.mark.parametrize("name", ["SourceID", "star_id", "TIC ID", "kepid", "Gaia_ID"])
+def test_a_column_of_objects_is_known_by_its_name(name):
+    with pytest.raises(InvalidError, match=rf"The column '{name}' has several objects: 1 \(2 rows\), 2 \(1 rows\)"):
+        read(f"mjd,mag,{name}\n1,15,1\n2,16,2\n3,17,1\n")
 
 
 @pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wavelength", "Wavelength [um]"])
@@ -411,12 +455,27 @@ def test_several_conditions_on_text_and_numbers():
     assert read(text, where=["fid=1", "good=True"]).frame["mag"].tolist() == [15]
 
 
+@pytest.mark.parametrize(
+    "name", ["Mag_Sys", "MagSystem", "Magnitude System", "zp_sys", "photsys", "Photometric System"]
+)
+def test_a_column_of_systems_is_known_by_its_name(name):
+    assert read(f"mjd,mag,{name}\n1,15,Vega\n2,16,Vega\n").fields["magsys"] == "vega"
+    johnson = f"mjd,mag,{name}\n1,15,Johnson\n2,16,Johnson\n"
+    if name.lower().startswith("phot"):  # a system of filters
+        assert "magsys" not in read(johnson).fields
+    else:
+        with pytest.raises(InvalidError, match="The magnitude system 'johnson' of the column"):
+            read(johnson)
+
+
 def test_several_systems_of_magnitudes_are_refused():
     text = "mjd,mag,magsys\n1,15,AB\n2,16,Vega\n"
     with pytest.raises(InvalidError, match=r"several systems of magnitudes: ab \(1 rows\), vega \(1 rows\)"):
         read(text)
     assert read(text, where="magsys=Vega").fields["magsys"] == "vega"
     assert read(text, magsys="instrumental").fields["magsys"] == "instrumental"
+    for method in ("DIF", "DIFF"):  # of AAVSO and of VStar
+        assert read(f"mjd,mag,mtype\n1,0.2,{method}\n2,0.3,{method}\n").fields["magsys"] == "instrumental"
 
 
 STARS = {"mjd": [59000.0, 59001.0, 59002.0], "mag": [15.0, 15.1, 15.2], "magerr": [0.1, 0.1, 0.1]}

@@ -377,6 +377,12 @@ def test_a_description_lists_missing_fields():
     assert about["first"] == "2018-10-23T15:22:43"
 
 
+def test_atlas_without_magnitudes_has_filters():
+    text = "MJD,uJy,duJy,F\n59000.1,209,20,o\n59001.1,150,10,c\n"
+    with pytest.raises(InvalidError, match=r"The column 'F' has several filters: o \(1 rows\), c \(1 rows\)"):
+        read_bytes(text.encode(), "x.csv", ReadOptions())
+
+
 def test_blocks_of_alcdef_keep_their_bands_and_types():
     sloan = ALCDEF.replace("MAGBAND=V", "MAGBAND=SR")
     readings = read_bytes((ALCDEF + sloan).encode(), "x.txt", ReadOptions(split_by="MAGBAND"))

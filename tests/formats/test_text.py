@@ -283,3 +283,44 @@ def test_a_workbook_is_searched_for_distant_cells_in_linear_time():
     begun = time.process_time()
     assert len(read(sheet_with(b"<!--" + b"<c " * 50_000 + b"-->"), "a.xlsx").frame) == 2
     assert time.process_time() - begun < 8
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "# mjd flux fluxerr\n# d mJy uJy\n",
+        "# d mJy uJy\n# mjd flux fluxerr\n",
+        "# mjd,flux,fluxerr\n#\n# [d],[mJy],[uJy]\n",
+        "# [d] [mJy] [uJy]\nmjd flux fluxerr\n",
+    ],
+)
+def test_units_may_be_in_a_comment(head):
+    frame = one_of(read_bytes(f"{head}59000.5 1.5 20\n59001.5 2.5 30\n".encode(), "x.txt", ReadOptions())).frame
+    assert frame["flux"].tolist() == [1500, 2500]
+    assert frame["fluxerr"].tolist() == [20, 30]
+
+
+def test_a_comment_of_names_that_are_units_too_has_no_units():
+    frame = one_of(read_bytes(b"# JD mag\n2459000.5 15\n2459001.5 16\n", "x.txt", ReadOptions())).frame
+    assert frame["mjd"].tolist() == [59000, 59001]
+
+
+@pytest.mark.parametrize("comment", ["Fluxes in mJy.", "unit: nJy", "calibrated to 3631 Jy", "milliJansky"])
+def test_a_unit_that_only_a_comment_mentions_is_refused(comment):
+    content = f"# {comment}\nmjd,flux,fluxerr\n59000.5,15,2\n59001.5,16,2\n".encode()
+    with pytest.raises(InvalidError, match=r"'flux' has no unit, and a comment mentions \w+: state the unit"):
+        read_bytes(content, "x.csv", ReadOptions())
+    assert one_of(read_bytes(content, "x.csv", ReadOptions(flux_unit="nJy"))).frame["flux"].tolist() == [0.015, 0.016]
+
+
+def test_comments_about_other_units_do_not_matter():
+    content = b"# in uJy, of the MJy survey\nmjd,flux\n59000.5,15\n59001.5,16\n"
+    assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
+
+
+def test_a_comment_about_vega_causes_a_warning():
+    content = b"# Vega magnitudes\nmjd,mag\n59000.5,15\n59001.5,16\n"
+    assert "mentions Vega" in one_of(read_bytes(content, "x.csv", ReadOptions())).warnings[0]
+    assert one_of(read_bytes(content, "x.csv", ReadOptions(magsys="ab"))).warnings == ()
+    stated = content.replace(b"Vega m", b"MAGSYS=Vega m")
+    assert one_of(read_bytes(stated, "x.csv", ReadOptions())).warnings == ()

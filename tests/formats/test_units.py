@@ -229,6 +229,14 @@ def test_decimals_of_parquet_are_numbers():
     assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]
 
 
+@pytest.mark.parametrize("key", ["unit", "units"])
+def test_units_in_the_schema_of_arrow(key):
+    fields = [pa.field(name, pa.float64(), metadata={key: unit}) for name, unit in (("mjd", "d"), ("flux", "mJy"))]
+    content = io.BytesIO()
+    pq.write_table(pa.table([[59000.0], [1.5]], schema=pa.schema(fields)), content)
+    assert one_of(read_bytes(content.getvalue(), "curve", ReadOptions())).frame["flux"].tolist() == [1500]
+
+
 @pytest.mark.parametrize("form", ["parquet", "text"])
 def test_textual_units_of_exposures_and_positions(form):
     """By hand: 90 s are 1.5 min, 22.5 deg are 1.5 h, and pi/6 is 30 deg."""
