@@ -177,9 +177,9 @@ def _storage_problems(frame: pd.DataFrame, limits: TableLimits) -> list[_Problem
 
 def _shape_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:
     if len(frame) > limits.rows:
-        yield "data", f"The table has {len(frame)} rows; the limit is {limits.rows} rows (limits.rows)."
+        yield "data", f"The table has {len(frame):,} rows; the limit is {limits.rows:,} rows (limits.rows)."
     if len(frame.columns) > limits.columns:
-        yield "data", f"The table has {len(frame.columns)} columns; the limit is {limits.columns} (limits.columns)."
+        yield "data", f"The table has {len(frame.columns):,} columns; the limit is {limits.columns:,} (limits.columns)."
 
 
 def _size_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:

@@ -179,7 +179,7 @@ def test_a_table_with_a_number_as_column_name_fails_alone(client, shared):
     outcomes = list(client.upload_many(items, **shared))
     assert {outcome.index for outcome in outcomes if outcome.error} == {*range(0, 40, 5)}
     assert {outcome.error.fields["data.0"][0] for outcome in outcomes if outcome.error} == {
-        "The column 0 has a name that is not a text."
+        "The column name 0 is not text."
     }
 
 

@@ -57,7 +57,7 @@ def explain_refusal(lengths: dict[str, int], request: BulkRequest) -> str:
         sizes = ", ".join(f"{name[:80]!r} {length:,}" for name, length in list(present.items())[:10])
         return f"The columns differ in length: {sizes}."
     if longest > request.rows:
-        return f"The table has {longest} rows; the limit is {request.rows} rows (limits.rows)."
+        return f"The table has {longest:,} rows; the limit is {request.rows:,} rows (limits.rows)."
     return f"The table takes more than the limit of {request.table} bytes (limits.table)."
 
 

@@ -81,7 +81,9 @@ class Layout:
         """Find the columns of a body; raise InvalidError if they cannot belong to series."""
         names = list(schema.names)
         if len(names) > request.columns + len(request.fields) + len(request.ignored):
-            raise InvalidError(f"The body has {len(names):,} columns; the limit is {request.columns} (limits.columns).")
+            raise InvalidError(
+                f"The body has {len(names):,} columns; the limit is {request.columns:,} (limits.columns)."
+            )
         absent = [name for name in request.by if name not in names]
         if absent:
             raise InvalidError(f"The body has no column {absent[0]!r:.80}, which 'by' names.")
@@ -120,7 +122,7 @@ class Layout:
             raise InvalidError("Must supply a non-empty DataFrame. The body has no column of measurements.")
         if len(self.table) > request.columns:
             raise InvalidError(
-                f"The tables have {len(self.table):,} columns; the limit is {request.columns} (limits.columns)."
+                f"The tables have {len(self.table):,} columns; the limit is {request.columns:,} (limits.columns)."
             )
 
 
