@@ -330,8 +330,9 @@ def test_a_unit_that_only_a_comment_mentions_is_refused(comment):
     assert one_of(read_bytes(content, "x.csv", ReadOptions(flux_unit="nJy"))).frame["flux"].tolist() == [0.015, 0.016]
 
 
-def test_comments_about_other_units_do_not_matter():
-    content = b"# in uJy, of the MJy survey\nmjd,flux\n59000.5,15\n59001.5,16\n"
+@pytest.mark.parametrize("comment", ["in uJy, of the MJy survey", "mag = -2.5 log10(flux [µJy] / 3631 Jy)"])
+def test_comments_about_other_units_do_not_matter(comment):
+    content = f"# {comment}\nmjd,flux\n59000.5,15\n59001.5,16\n".encode()
     assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
 
 
