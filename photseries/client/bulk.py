@@ -251,7 +251,7 @@ class BulkUploader:
         OutcomeUnknownError
             When the answer was truncated: series that it does not name may be stored.
         UnreachableError
-            When the answer to a dry run was truncated.
+            When the answer to a dry run was truncated, or replaced by a proxy.
         PhotseriesError
             When the service refuses the whole body.
         """
@@ -269,7 +269,7 @@ class BulkUploader:
         except OutcomeUnknownError as error:
             if changes:
                 raise
-            raise UnreachableError("The answer was cut short. A dry run stores nothing: repeat it.") from error
+            raise UnreachableError("The answer was lost or cut short. A dry run stores nothing: repeat it.") from error
         return outcomes
 
 

@@ -234,7 +234,9 @@ def _letters(name: object) -> str:
 
 def _may_be_flag(letters: str, column: pd.Series) -> bool:
     """Return whether a column may mark limits; it may contain limiting magnitudes instead."""
-    return (letters != "limit" and column.dtype.kind not in "fi") or _is_flag(column)
+    if letters == "limit":
+        return _is_flag(column)
+    return column.dtype.kind != "f" or bool((column.dropna() % 1 == 0).all())
 
 
 def _is_flag(column: pd.Series) -> bool:

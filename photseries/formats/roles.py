@@ -48,6 +48,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     FLUXERR: (FLUXERR, "flux_err", "flux_error", "e_flux"),
     MAGERR: (MAGERR, "mag_err", "mag_error", "e_mag", "magnitude_err", "merr", "emag"),
 }  # fmt: skip
+_ERROR_WORDS: Final = ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms")
 _ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "uncert", "e")
 #: A magnitude in a named filter, such as Vmag and mag_g.
 _ANY_MAG: Final = re.compile(r"[a-z]{1,2}'?_?mag|mag_[a-z]{1,2}", re.IGNORECASE)
@@ -254,7 +255,8 @@ def _error(
     ]
     if is_foreign:
         plain = _find_column(names, _NAMES[role])
-        error_column = _find_column((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        error_names = (*_error_names(value.column), *_error_names_of_band(value.column, names))
+        error_column = _find_column((name for name in names if name != value.column), error_names)
         is_plain = error_column is not None and (error_column == plain or _is_suffixed(error_column, value.column))
         is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
         sources += [
@@ -274,13 +276,21 @@ def _error_names(value: str) -> Iterator[str]:
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
         stem, _, suffix = name.rpartition("_")
         head, _, tail = name.partition("_")
-        band = stem if suffix in ("mag", "flux") else tail
-        for word in ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms"):
+        for word in _ERROR_WORDS:
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{suffix}", f"{word}{name}")
-            yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}", f"{band}_{word}", f"{word}_{band}")
+            yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
         yield f"sigma{name.removeprefix('mag')}"
         yield from (f"{word}{name}" for word in ("e_", "e", "d", "d_", "s", "s_", "sig_"))
+
+
+def _error_names_of_band(value: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield names such as I_err beside I_mag, in lower case; none if I_flux has the same right to them."""
+    name = named_unit(value)[0].lower()
+    band = re.sub("^(?:mag|flux)_|_(?:mag|flux)$", "", name, count=1)
+    same = {f"{band}_mag", f"mag_{band}", f"{band}_flux", f"flux_{band}"}
+    if band != name and same.isdisjoint(named_unit(other)[0].lower() for other in names if other != value):
+        yield from (f"{part}_{other}" for word in _ERROR_WORDS for part, other in ((band, word), (word, band)))
 
 
 def _find_column(columns: Iterable[str], names: tuple[str, ...]) -> str | None:

@@ -72,6 +72,7 @@ _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
 
 #: A unit of flux density in a comment, except uJy.
 _OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
+_MICROJANSKY: Final = re.compile(r"\b[uµμ]Jy\b")
 
 _VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
 
@@ -153,7 +154,9 @@ def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
             f"The unit of the column {name!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, ct, electron/s "
             "or relative, or a zero point (zero_point)."
         )
-    if mentioned := _OTHER_JANSKY.search(comments):
+    # Beside uJy, 3631 Jy is merely the zero point of AB magnitudes.
+    others = comments.replace("3631 Jy", "") if _MICROJANSKY.search(comments) else comments
+    if mentioned := _OTHER_JANSKY.search(others):
         raise invalid(
             f"The column {name!r:.60} has no unit, and a comment mentions {mentioned[0]}: state the unit (flux_unit), "
             "such as uJy."

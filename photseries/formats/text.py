@@ -6,6 +6,7 @@ refused with its line number, because the missing cell is unknown.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -24,6 +25,7 @@ from photseries.formats.limits import number_of
 from photseries.formats.numpy_types import EXACT
 from photseries.formats.options import MAX_COLUMNS, ReadOptions, invalid, list_names, names_of, numbered
 from photseries.formats.reading import Table
+from photseries.formats.roles import usual_time
 from photseries.formats.units import known_unit
 from photseries.lightcurve.table import is_text
 
@@ -50,9 +52,11 @@ _SPACES: Final = r"\s+"
 #: Possible separators, the least ambiguous first.
 _SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
 _COMMENT: Final = re.compile(r"\s*(?:[#@%!\\]|//)")
-#: Units in a separate line below the names, in lower case, beside those of fluxes, which include s, d and deg.
+#: The cells of columns without a unit in a separate line of units, in lower case.
+_NO_UNIT: Final = ("", "-", "--", "none")
+#: The cells of such a line, beside units of fluxes, which include s, d and deg.
 _UNITS: Final = (
-    "", "-", "--", "none", "days", "hours", "minutes", "sec", "seconds", "jd", "mjd", "bjd", "hjd", "btjd", "mag",
+    *_NO_UNIT, "days", "hours", "minutes", "sec", "seconds", "jd", "mjd", "bjd", "hjd", "btjd", "mag",
     "mmag", "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "hourangle",
 )  # fmt: skip
 #: An observation record of the Minor Planet Center: the date is in columns 16 to 32.
@@ -282,14 +286,25 @@ def _column_names(
         return names_of(options.names), rows[1:] if is_header else rows
     if is_header:
         return _without_commas(first), rows[1:]
-    above = list(_cells_above(rows[0], comments, separator))
-    fitting = [cells for cells in above if len(cells) == len(first) and not any(map(_is_number, cells))]
-    if fitting:
-        return next((cells for cells in fitting if not all(map(_is_unit, cells))), fitting[0]), rows
-    last = f", and the comment before it {len(above[0])}" if above else ""
+    counts: list[int] = []
+    units = None
+    for cells in _cells_above(rows[0], comments, separator):
+        counts.append(len(cells))
+        if len(cells) == len(first) and not any(map(_is_number, cells)):
+            if _are_names(cells):
+                return cells, rows
+            units = units or cells
+    if units is not None:
+        return units, rows
+    last = f", and the comment before it {counts[0]}" if counts else ""
     raise invalid(
         f"no line names its columns: line {rows[0].number} has {len(first)} cells{last}. Give their names (names)."
     )
+
+
+def _are_names(cells: list[str]) -> bool:
+    """Return whether cells are names and not units; some, such as JD and mag, may be both."""
+    return not all(map(_is_unit, cells)) or (usual_time(cells) is not None and len(set(cells)) == len(cells))
 
 
 def _cells_above(row: _Line, comments: Sequence[_Line], separator: str) -> Iterator[list[str]]:
@@ -298,14 +313,16 @@ def _cells_above(row: _Line, comments: Sequence[_Line], separator: str) -> Itera
         if line.number < row.number and len(line.text) <= _MAX_LINE:
             bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
             for split_at in dict.fromkeys((separator, ",", _SPACES)):
-                yield _without_commas(*(_split([bare], split_at) or [[]]))
+                with contextlib.suppress(InvalidError):  # a cell that is too long for the csv module
+                    yield _without_commas(*(_split([bare], split_at) or [[]]))
 
 
 def _units_above(rows: list[_Line], comments: list[_Line], names: Sequence[str], separator: str) -> dict[str, str]:
     """Return the units in a comment that has one for each column."""
-    lower = [name.lower() for name in names]
     for cells in islice(_cells_above(rows[0], comments, separator), _SAMPLE):
-        if len(cells) == len(names) and all(map(_is_unit, cells)) and [cell.lower() for cell in cells] != lower:
+        lower = [cell.lower() for cell in cells]
+        is_other = lower != [name.lower() for name in names] and not {*lower} <= {*_NO_UNIT}
+        if is_other and len(cells) == len(names) and all(map(_is_unit, cells)):
             return {name: unit for name, cell in zip(names, cells, strict=True) if (unit := cell.strip("()[]"))}
     return {}
 

@@ -102,16 +102,16 @@ def header_of_params(params: Sequence[Param]) -> dict[str, object]:
             continue
         value = param.value.item() if isinstance(param.value, np.generic) else param.value
         if isinstance(value, str | int | float):
-            is_system = str(param.utype or "").endswith(_SYSTEM_UTYPE)
-            header["MAGSYS" if is_system else str(param.name).upper()] = value
-    if len(systems := _values_of(params, _SYSTEM_UTYPE)) > 1:
+            header[str(param.name).upper()] = value
+    if systems := _values_of(params, _SYSTEM_UTYPE):
         header["MAGSYS"] = " and ".join(systems)
     return header
 
 
 def _values_of(params: Iterable[Param], utype: str) -> list[str]:
-    """Return the distinct values of the PARAMs with a utype."""
-    return list(dict.fromkeys(str(param.value) for param in params if str(param.utype or "").endswith(utype)))
+    """Return the distinct values of the PARAMs with a utype that have one."""
+    values = (param.value for param in params if str(param.utype or "").endswith(utype))
+    return list(dict.fromkeys(str(value) for value in values if value))
 
 
 def _params_with_names(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:

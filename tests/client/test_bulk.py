@@ -216,9 +216,10 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
         between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
         with pytest.raises(OutcomeUnknownError, match="cut short"):
             list(cut.upload_many(night(2), by="series_obj_id", **shared))
-        between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
-        with pytest.raises(UnreachableError, match="dry run stores nothing"):
-            list(cut.upload_many(night(2), by="series_obj_id", dry_run=True, **shared))
+        for fate in ((200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "sta'), (502, {}, b"no answer")):
+            between.fates = [fate]
+            with pytest.raises(UnreachableError, match=r"lost or cut short\. A dry run stores nothing"):
+                list(cut.upload_many(night(2), by="series_obj_id", dry_run=True, **shared))
 
 
 def test_missing_values_of_pandas_are_missing_fields_however_a_table_is_sent(client, shared):

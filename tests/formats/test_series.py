@@ -186,6 +186,8 @@ def test_magnitudes_of_negative_fluxes_become_null():
         ("mjd,mag,Non-detection\n1,15,0\n2,18,1\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,Detected?\n1,15,Y\n2,18,N\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,upper_limit,is_UL\n1,15,19.5,0\n2,18,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,uplim\n1,15,2\n2,18,1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,UL?\n1,15,2.0\n2,18,1.0\n", [15, NAN], [NAN, 18]),
         ("mjd,mag,Lmag\n1,15,0\n2,18,1\n", [15, 18], None),
         ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
     ],
@@ -249,6 +251,12 @@ def test_an_error_without_a_name_is_of_neither_brightness():
 def test_an_error_may_have_only_the_name_of_the_band(value, error):
     got = made(curve(**{value: [18.0, 18.1], "K_err": [9.0, 9.0], error: [0.1, 0.2]}), mag_col=value)
     assert got.frame["magerr"].tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("other", ["V_flux", "flux_V", "V_flux(mJy)"])
+def test_an_error_with_the_name_of_two_brightnesses_is_of_neither(other):
+    frame = curve(V_mag=[18.0, 18.1], **{other: [229.1, 208.9]}, V_err=[0.1, 0.2])
+    assert not {"fluxerr", "magerr"} & made(frame, mag_col="V_mag").roles.keys()
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,23 @@ def test_a_comment_of_names_that_are_units_too_has_no_units():
     assert frame["mjd"].tolist() == [59000, 59001]
 
 
+@pytest.mark.parametrize("title", ["Star RR_Lyr", "Time series"])
+def test_a_comment_of_names_that_are_units_too_needs_no_other_names(title):
+    content = f"# {title}\n# JD mag\n2459000.5 15\n2459001.5 16\n".encode()
+    assert one_of(read_bytes(content, "x.txt", ReadOptions())).frame["mjd"].tolist() == [59000, 59001]
+
+
+def test_repeated_names_are_units():
+    content = b"# time mag magerr\n# MJD mag mag\n59000.5 15 0.1\n59001.5 16 0.2\n"
+    assert one_of(read_bytes(content, "x.txt", ReadOptions())).frame["magerr"].tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("comment", ["-- --", "- -", "none none", "A" * 140_000])
+def test_a_comment_without_units_changes_nothing(comment):
+    got = one_of(read_bytes(f"# {comment}\nmjd,flux\n59000.5,15\n59001.5,16\n".encode(), "x.csv", ReadOptions()))
+    assert (got.frame["flux"].tolist(), got.fields, got.warnings) == ([15, 16], {}, ())
+
+
 @pytest.mark.parametrize("comment", ["Fluxes in mJy.", "unit: nJy", "calibrated to 3631 Jy", "milliJansky"])
 def test_a_unit_that_only_a_comment_mentions_is_refused(comment):
     content = f"# {comment}\nmjd,flux,fluxerr\n59000.5,15,2\n59001.5,16,2\n".encode()
@@ -313,8 +330,9 @@ def test_a_unit_that_only_a_comment_mentions_is_refused(comment):
     assert one_of(read_bytes(content, "x.csv", ReadOptions(flux_unit="nJy"))).frame["flux"].tolist() == [0.015, 0.016]
 
 
-def test_comments_about_other_units_do_not_matter():
-    content = b"# in uJy, of the MJy survey\nmjd,flux\n59000.5,15\n59001.5,16\n"
+@pytest.mark.parametrize("comment", ["in uJy, of the MJy survey", "mag = -2.5 log10(flux [µJy] / 3631 Jy)"])
+def test_comments_about_other_units_do_not_matter(comment):
+    content = f"# {comment}\nmjd,flux\n59000.5,15\n59001.5,16\n".encode()
     assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
 
 
