@@ -21,7 +21,7 @@ from photseries.server.archive import Archive, bulk_writer
 from photseries.server.archive.blobs import read_table
 from photseries.server.archive.bulk import BulkOptions
 from photseries.server.archive.recompute import ChangeTally, Recomputer
-from photseries.server.catalogue import recomputing, restoring, series
+from photseries.server.catalogue import recomputing, registries, restoring, series
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.settings import QuotaSettings
 from tests.server.archive.test_order import body, check_invariant
@@ -307,14 +307,29 @@ def upload_under_way(services, principal, monkeypatch, **fields):
 def test_a_move_waits_only_for_the_uploads_of_its_instrument(services, principal, monkeypatch):
     """The upload computed its nights before the move, which cannot see its row before its COMMIT."""
     services.accounts.create(principal, "instrument", {"name": "other", "filters": ["clear"]})
+    # Two uploads of one user may wait for each other, because both count what the user has stored.
+    user = services.accounts.create(principal, "users", {"username": "other"})
+    other = dataclasses.replace(principal, user_id=user["id"], own_group_id=user["single_user_group_id"])
     move = functools.partial(services.accounts.change, principal, "instrument", "7", {"longitude": 90})
     with ThreadPoolExecutor(1) as thread:
         with upload_under_way(services, principal, monkeypatch, series_obj_id="under way"):
             moved = thread.submit(move)
             wait_for_locks(services, 1)
-            services.archive.create(principal, body(data=TABLE, series_obj_id="other", instrument_id=8))
+            services.archive.create(other, body(data=TABLE, series_obj_id="other", instrument_id=8))
             assert not moved.done()
         moved.result(PATIENCE)
+    assert services.upkeep.number_behind() == 1
+
+
+def test_an_upload_waits_for_a_move_of_its_instrument(services, principal):
+    """It computed its nights before the move, whose new longitude it then sees."""
+    with ThreadPoolExecutor(1) as thread:
+        with services.catalogue.transaction() as move:
+            registries.change(move, "instrument", 7, {"longitude": 90})
+            registries.mark_outdated(move, 7)
+            upload = thread.submit(services.archive.create, principal, body(data=TABLE))
+            wait_for_locks(services, 1)
+        upload.result(PATIENCE)
     assert services.upkeep.number_behind() == 1
 
 
