@@ -18,7 +18,7 @@ CASES = DATA / "cases"
 #: Each column as no other: digits, signs and points, gaps, words for what is missing, quotes, a comma, truths.
 ODD = (
     "# seen from home\n"
-    '\n mjd, mag,gaia_id,"a, ""b""",hex,count,id,clear,empty,far\r\n'
+    '\n mjd, mag,transit_id,"a, ""b""",hex,count,id,clear,empty,far\r\n'
     '60000.5,18.,5853498713190525696,"x, ""y""",0x10,+1,007,True,,1.5\n'
     "\n"
     '60001.5, 1.825e+1 ,5853498713190525697,"two\nlines",16,,0,FALSE,NA,100000000000000000000\n'
@@ -184,7 +184,7 @@ def test_page_and_command_store_equal_text(page, form, admin, tmp_path):
     page.locator("#file").set_input_files(path)
     frame = stored(page, admin)
     pd.testing.assert_frame_equal(frame, read(path).frame, check_exact=True)
-    assert frame["gaia_id"].tolist() == [5853498713190525696, 5853498713190525697, -(2**63)]
+    assert frame["transit_id"].tolist() == [5853498713190525696, 5853498713190525697, -(2**63)]
 
 
 def test_fields_of_json_keep_their_digits(page, form, admin):
