@@ -287,11 +287,11 @@ def _column_names(
     if is_header:
         return _without_commas(first), rows[1:]
     counts: list[int] = []
-    units = None
+    units: list[str] | None = None
     for cells in _cells_above(rows[0], comments, separator):
         counts.append(len(cells))
         if len(cells) == len(first) and not any(map(_is_number, cells)):
-            if _are_names(cells):
+            if _are_names(cells, units):
                 return cells, rows
             units = units or cells
     if units is not None:
@@ -302,9 +302,11 @@ def _column_names(
     )
 
 
-def _are_names(cells: list[str]) -> bool:
-    """Return whether cells are names and not units; some, such as JD and mag, may be both."""
-    return not all(map(_is_unit, cells)) or (usual_time(cells) is not None and len(set(cells)) == len(cells))
+def _are_names(cells: list[str], units: list[str] | None) -> bool:
+    """Return whether cells are names, and not units or a title above them; JD and mag may be both."""
+    if all(map(_is_unit, cells)):
+        return usual_time(cells) is not None and "mag" in map(str.lower, cells) and len(set(cells)) == len(cells)
+    return units is None or usual_time(cells) is not None or usual_time(units) is None
 
 
 def _cells_above(row: _Line, comments: Sequence[_Line], separator: str) -> Iterator[list[str]]:

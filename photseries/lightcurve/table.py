@@ -201,7 +201,7 @@ def _index_problem(index: pd.Index) -> str | None:
     name = index.name
     if name is not None and not (isinstance(name, str) and name and "\0" not in name and is_unicode(name)):
         return "has a name that is not valid text"
-    labels = index.to_series()
+    labels = pd.Series(index, dtype=index.dtype)  # to_series fails at an unpaired surrogate
     if not is_text(index):
         plain = isinstance(index.dtype, np.dtype) and index.dtype.kind in "iufM"
         return _content_problem(labels) if plain else f"is of type {index.dtype}; use numbers, text or datetimes"

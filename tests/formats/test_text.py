@@ -305,10 +305,16 @@ def test_a_comment_of_names_that_are_units_too_has_no_units():
     assert frame["mjd"].tolist() == [59000, 59001]
 
 
-@pytest.mark.parametrize("title", ["Star RR_Lyr", "Time series"])
-def test_a_comment_of_names_that_are_units_too_needs_no_other_names(title):
-    content = f"# {title}\n# JD mag\n2459000.5 15\n2459001.5 16\n".encode()
+@pytest.mark.parametrize("comments", ["# Star RR_Lyr\n# JD mag", "# Time series\n# JD mag", "# Star RR_Lyr\n# JD uJy"])
+def test_a_comment_of_names_that_are_units_too_needs_no_other_names(comments):
+    content = f"{comments}\n2459000.5 15\n2459001.5 16\n".encode()
     assert one_of(read_bytes(content, "x.txt", ReadOptions())).frame["mjd"].tolist() == [59000, 59001]
+
+
+@pytest.mark.parametrize("unit", ["BTJD", "d"])
+def test_units_of_times_are_not_names(unit):
+    got = one_of(read_bytes(f"# btjd flux\n# {unit} e-/s\n2000.5 15\n2001.5 16\n".encode(), "x.txt", ReadOptions()))
+    assert (got.frame["mjd"].tolist(), got.fields["flux_unit"]) == ([59000, 59001], "electron/s")
 
 
 def test_repeated_names_are_units():

@@ -210,6 +210,7 @@ REFUSED_FRAMES = {
     "zone": (one().set_index(pd.date_range("2020", periods=2, tz="UTC")), "index .* UTC"),
     "null in text": (one().set_index(pd.Index(["a", None])), "index contains null among its texts"),
     "nan in text": (one().set_index(pd.Index(["a", "nan"])), "index .* 'nan'"),
+    "a surrogate in text": (one().set_index(pd.Index(["a", "\ud800"], dtype=object)), "index .* not valid Unicode"),
     "early": (
         one().set_index(pd.DatetimeIndex(np.array(["0001-01-01", "2020"], "M8[s]"))),
         "index contains times outside 1677-2262",

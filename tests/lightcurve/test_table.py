@@ -182,6 +182,7 @@ def test_storable_index_is_accepted(index):
         pd.Index(["a", 1], dtype=object),
         pd.Index(["a", "\0"]),
         pd.Index(["a", "nan"]),
+        pd.Index(["a", "\ud800"], dtype=object),
         pd.Index([1, 2], name=7),
         pd.CategoricalIndex(["a", "b"]),
         pd.to_datetime(["2020-01-01", "2020-01-02"], utc=True),
