@@ -95,12 +95,15 @@ def test_committed_queued_change_is_reported_as_done(archive, proxy, services, p
 
 
 @pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not heard", "heard"])
-@pytest.mark.parametrize("words", [b"INSERT INTO photometric_series", b"FROM sources"], ids=["insert", "look up"])
+@pytest.mark.parametrize(
+    "words", [b"EXECUTE create_series", b"EXECUTE references_of_series"], ids=["insert", "look up"]
+)
 def test_a_statement_without_an_answer_stores_nothing(archive, proxy, services, principal, words, fate):
     behind, _ = archive()
     proxy.lose(words, fate)
     with pytest.raises(UnavailableError, match="not available"):
         behind.create(principal, body())
+    assert not proxy.awaits(words)
     until_nobody_writes(services)
     check_invariant(services)
     assert stored(services) == []
