@@ -11,7 +11,6 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import uvloop
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
@@ -199,7 +198,7 @@ def serve(
     )
     deadline = 0.0
     try:
-        deadline = uvloop.run(_serve(services, sockets, announce, orphaned, pools))
+        deadline = asyncio.run(_serve(services, sockets, announce, orphaned, pools))
     finally:
         ended = [pool.end(deadline) for pool in pools]
     return all(ended)
