@@ -202,11 +202,10 @@ def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool
     """Return the rows that flags mark as limits; not for fluxes, which are measured without a detection, too."""
     named = column_called(frame.columns, (f"l_{column.lower()}", *_FLAGS))
     names = (*_FLAG_LETTERS, *(_DETECTIONS if role == "mag" else ()))
-    letters = {
-        plain: str(name)
-        for name, cells in reversed([*frame.items()])
-        if (plain := _letters(name)) in names and _may_be_flag(plain, cells)
-    }
+    letters: dict[str, str] = {}
+    for name, cells in frame.items():
+        if (plain := _letters(name)) in names and _may_be_flag(plain, cells):
+            letters.setdefault(plain, str(name))
     named = named or next((letters[name] for name in names if name in letters), None)
     words = (*_LIMIT_WORDS, *(_NO_DETECTION if role == "mag" else ()))
     if named is None:

@@ -380,7 +380,8 @@ class CompiledStatement:
                     cursor.execute(*self._prepare)
                     prepared.add(self._name)  # also if the transaction is rolled back
                 cursor.execute(self._execute, values)
-                return list(cursor.fetchall())
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
         except psycopg2.Error as error:
             is_broken = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
             if is_broken:

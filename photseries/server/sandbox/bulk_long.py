@@ -36,7 +36,7 @@ __all__ = ["long_slabs"]
 
 
 def long_slabs(source: ArrowBody | ParquetBody, layout: Layout, request: BulkRequest) -> Iterator[int | Slab]:
-    """Yield the number of series of a long body, and then the series in order of their first rows."""
+    """Yield the number of series in a long body first, then the series, ordered by their first rows."""
     plan = _plan(source, layout, request)
     yield plan.series
     used = sorted({*layout.table, *layout.fields})
