@@ -19,7 +19,7 @@ from photseries.formats import HDF5, Reading, base64_text, json_columns
 from photseries.hdf5 import frames, plain_hdf5, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
-from photseries.lightcurve.table import is_text
+from photseries.lightcurve.table import is_default, is_text
 from photseries.text import is_unicode
 
 __all__ = ["Message", "blob_of", "is_of", "json_of", "message", "query_of"]
@@ -135,11 +135,9 @@ def _json(fields: Mapping[str, object]) -> bytes:
 
 def _keeps_columns(frame: pd.DataFrame) -> bool:
     """Return whether a table is small enough for JSON, and unchanged by a round trip."""
-    index = frame.index
     return (
         0 < frame.size <= MAX_JSON_VALUES
-        and isinstance(index, pd.RangeIndex)
-        and (index.start, index.step, index.name) == (0, 1, None)
+        and is_default(frame.index)
         and frame.columns.is_unique
         and all(isinstance(name, str) and _is_kept(column) for name, column in frame.items())
     )

@@ -21,13 +21,16 @@ except ImportError:  # no wheel for this platform: every body takes the slow pat
 
 from photseries.hdf5.limits import Limits
 
-__all__ = ["parse"]
+__all__ = ["counts", "parse"]
 
 #: The bodies to parse here: shorter ones gain nothing, longer ones cost several times their length in memory [bytes].
 _SHORT: Final = 20_000
 _LONG: Final = 64 * 1024 * 1024
 #: Maximum length of a body after which the parser of a thread and its memory are kept [bytes].
 _KEPT: Final = 8 * 1024 * 1024
+
+#: Length of the parts in which characters are counted; they fit into the cache of a processor core [bytes].
+_PART: Final = 2**17
 
 _BEYOND: Final = 2.0**63
 #: A look-up of a key searches all keys of its object. With more keys, or more values outside of columns,
@@ -64,8 +67,16 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
         document = reading.document(_parser(len(body)).parse(body))
     except (_UnsupportedError, ValueError, RuntimeError):
         return None
-    # simdjson flattens nested lists of numbers.
-    return document if reading.lists == body.count(b"[") else None
+    # simdjson flattens nested lists of numbers; lists in other columns are not counted, either.
+    return document if [reading.lists] == counts("[", body) else None
+
+
+def counts(characters: str, text: bytes) -> list[int]:
+    """Count characters, in parts that fit into the processor's cache: a fraction of the time of ``bytes.count``."""
+    codes = np.frombuffer(text, np.uint8)
+    parts = (codes[start : start + _PART] for start in range(0, codes.size or 1, _PART))
+    of_parts = ([int(np.count_nonzero(part == ord(character))) for character in characters] for part in parts)
+    return list(map(sum, zip(*of_parts, strict=True)))
 
 
 def _parser(size: int) -> simdjson.Parser:
@@ -118,17 +129,10 @@ class _ValueReader:
         numbers = _numbers(value)
         self.lists += 1
         if numbers is None:
-            return _values(value.as_list())
+            return value.as_list()
         if numbers.dtype == np.float64 and (np.abs(numbers) >= _BEYOND).any():  # possibly an integer beyond int64
             raise _UnsupportedError
         return numbers
-
-
-def _values(values: list[Any]) -> list[object]:
-    """Return the values of a column; lists and objects among them are not supported."""
-    if {list, dict} & set(map(type, values)):
-        raise _UnsupportedError
-    return values
 
 
 def _numbers(values: simdjson.Array) -> npt.NDArray[np.generic] | None:

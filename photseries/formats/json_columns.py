@@ -69,11 +69,12 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     file = _file_in(body)
     remaining = body[: file.start] + body[file.stop :]
     # Counted in the bytes of the body, before any object is created.
-    brackets = _brackets(remaining)
+    lists, objects, quotes, colons, commas = json_arrays.counts('[{":,', remaining)
+    brackets = lists + objects
     _require_few("opening brackets", brackets, _MAX_BRACKETS)
-    _require_few("keys", _keys(remaining, limits.keys), limits.keys)
-    _require_few("texts", remaining.count(b'"') // 2, limits.texts)
-    _require_few("values", remaining.count(b","), limits.table // _VALUE)
+    _require_few("keys", colons if colons <= limits.keys else _keys(remaining), limits.keys)
+    _require_few("texts", quotes // 2, limits.texts)
+    _require_few("values", commas, limits.table // _VALUE)
     document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]
@@ -152,21 +153,8 @@ def _file_in(body: bytes) -> range:
     return range(start, stop) if is_plain else range(0)
 
 
-def _brackets(text: bytes) -> int:
-    """Count the opening brackets of lists and objects, whose codes differ in one bit, in parts."""
-    codes = np.frombuffer(text, np.uint8)
-    parts = (codes[start : start + _PART] for start in range(0, codes.size, _PART))
-    return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
-
-
-def _keys(text: bytes, limit: int) -> int:
-    """Count the colons after a quote, with or without white space between: an upper bound on the keys.
-
-    If all colons are fewer than ``limit``, return their number.
-    """
-    colons = text.count(b":")
-    if colons <= limit:
-        return colons
+def _keys(text: bytes) -> int:
+    """Count the colons after a quote, with or without white space between: an upper bound on the keys."""
     count, last = 0, b""
     for start in range(0, len(text), _PART):
         part = last + text[start : start + _PART].translate(None, b" \t\r\n")
@@ -225,7 +213,7 @@ def decode(columns: object, limits: Limits) -> pd.DataFrame:
         raise InvalidError.of_fields(problems)
     if lengths == {0}:
         _refuse(f"{_EMPTY} The columns of data have no values.")
-    return pd.DataFrame(arrays)
+    return pd.DataFrame(arrays, copy=False)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -19,6 +19,8 @@ __all__ = ["MAX_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
 
 #: Maximum size of an HDF5 attribute without its header, in an object header of 64 kB [bytes].
 MAX_ATTRIBUTE: Final = 65_400
+#: Size of a number or a time in an index [bytes].
+_LABEL: Final = 8
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,12 @@ def _values(column: RawColumn) -> Array:
     return values
 
 
-def writable_numbers(columns: Mapping[str, Array]) -> Writable:
-    """Return a storable table of valid numeric columns; its index is 0..n-1."""
+def writable_numbers(columns: Mapping[str, Array], limits: Limits) -> Writable:
+    """Convert valid numeric columns, whose index is 0..n-1, to the canonical form; see :func:`writable`."""
     native = {name: values.astype(values.dtype.newbyteorder("="), copy=False) for name, values in columns.items()}
-    return Writable(native, pd.RangeIndex(len(next(iter(native.values())))), "nan")
+    rows = len(next(iter(native.values())))
+    _check_sizes(list(native), rows, sum(values.itemsize for values in native.values()) + _LABEL, limits)
+    return Writable(native, pd.RangeIndex(rows), "nan")
 
 
 def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
@@ -111,7 +115,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
         null = f"_{null}_"
     cell = _text_size({*texts, null})
     row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
-    _check_sizes(list(arrays), len(frame), row + (_text_size(index) if is_text(index) else 8), limits)
+    _check_sizes(list(arrays), len(frame), row + (_text_size(index) if is_text(index) else _LABEL), limits)
     return Writable(arrays, index, null)
 
 

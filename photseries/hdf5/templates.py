@@ -66,9 +66,9 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
             parts = _parts(file, contents)
             _keep(shape, None if parts is None else _Template(rows, parts))
         return file.content
-    chunks = [content.tobytes() for _, content in rows_of(fields)]
+    chunks = [content for _, content in rows_of(fields)]
     return b"".join(
-        part if isinstance(part, bytes) else contents[part] if isinstance(part, str) else chunks[part]
+        part if isinstance(part, bytes) else contents[part] if isinstance(part, str) else chunks[part].data
         for part in _grown(template, rows)
     )
 

@@ -114,16 +114,15 @@ def fields_of(table: Writable) -> list[RowField]:
 
 
 def rows_of(fields: Sequence[RowField]) -> Iterator[tuple[int, Array]]:
-    """Yield the first row and the bytes of each chunk, valid until the next one, with zeros after the last row."""
+    """Yield the first row and the bytes of each chunk, with zeros after the last row."""
     rows, chunk = len(fields[0].values[0]), _chunk_rows(fields)
     dtype = _row_dtype(fields)
-    records = np.zeros(chunk, dtype)
     for start in range(0, rows, chunk):
+        records = np.zeros(chunk, dtype)
         for field in fields:
             block = records[field.name].reshape(chunk, -1)
             for index, values in enumerate(field.values):
                 block[: rows - start, index] = values[start : start + chunk]
-        records[rows - start :] = np.zeros((), dtype)
         yield start, records.view(np.uint8)
 
 

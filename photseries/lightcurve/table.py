@@ -27,6 +27,7 @@ __all__ = [
     "TableLimits",
     "error_column",
     "first_present",
+    "is_default",
     "is_numeric",
     "is_text",
     "nanoseconds",
@@ -163,6 +164,11 @@ def is_text(column: pd.Series | pd.Index) -> bool:
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
 
 
+def is_default(index: pd.Index) -> bool:
+    """Return whether an index is 0..n-1 without a name."""
+    return isinstance(index, pd.RangeIndex) and index.name is None and index.start == 0 and index.step == 1
+
+
 def _storage_problems(frame: pd.DataFrame, limits: TableLimits) -> list[_Problem]:
     if frame.empty:
         return [("data", "Must supply a non-empty DataFrame. A table has at least one row and one column.")]
@@ -183,12 +189,13 @@ def _shape_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Probl
 
 
 def _size_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:
-    size = sum(_size(column) for _, column in frame.items()) + _size(frame.index.to_series())
+    numbers = len(frame) * sum(dtype.itemsize for dtype in frame.dtypes if _is_number(dtype))
+    size = numbers + sum(_size(column) for _, column in _other_columns(frame)) + _size(frame.index)
     if size > limits.table:
         yield "data", f"The table takes {size} bytes; the limit is {limits.table} bytes (limits.table)."
 
 
-def _size(column: pd.Series) -> int:
+def _size(column: pd.Series | pd.Index) -> int:
     if not is_text(column):
         return int(column.to_numpy().nbytes)
     longest = max((len(cell.encode("utf-8", "surrogatepass")) for cell in column if isinstance(cell, str)), default=0)
@@ -196,6 +203,8 @@ def _size(column: pd.Series) -> int:
 
 
 def _index_problem(index: pd.Index) -> str | None:
+    if is_default(index):
+        return None
     if isinstance(index, pd.MultiIndex):
         return f"has {index.nlevels} levels; one is possible"
     name = index.name
@@ -212,7 +221,7 @@ def _index_problem(index: pd.Index) -> str | None:
 
 
 def _name_problems(columns: pd.Index, limits: TableLimits) -> Iterator[_Problem]:
-    for name in columns[columns.duplicated()].unique():
+    for name in () if columns.is_unique else columns[columns.duplicated()].unique():
         yield _field(name), f'The column name "{_label(name)}" occurs more than once.'
     for name in columns:
         if not isinstance(name, str):
@@ -232,8 +241,15 @@ def _name_problem(name: str, longest: int) -> str | None:
     return None if size <= longest else f"has {size} bytes; the limit is {longest} bytes (limits.column_name)"
 
 
+def _other_columns(frame: pd.DataFrame) -> Iterator[tuple[object, pd.Series]]:
+    """Yield the columns that are not numbers; to make a Series of every column takes longer than these checks."""
+    for place, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
+        if not _is_number(dtype):
+            yield name, frame.iloc[:, place]
+
+
 def _content_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
-    for name, column in frame.items():
+    for name, column in _other_columns(frame):
         if problem := _content_problem(column):
             yield _field(name), f'The column "{_label(name)}" {problem}.'
 
@@ -242,18 +258,19 @@ def _content_problem(column: pd.Series) -> str | None:
     dtype = column.dtype
     if is_text(column):
         return _text_problem(column)
-    if not isinstance(dtype, np.dtype) or not _is_plain(dtype):
-        return f"is of type {dtype}; use bool, integers, floats, text, or datetimes without time zone"
-    if dtype.kind in "mM":
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         try:
             nanoseconds(column)
         except ValueError as error:
             return str(error)
+    elif not _is_number(dtype):
+        return f"is of type {dtype}; use bool, integers, floats, text, or datetimes without time zone"
     return None
 
 
-def _is_plain(dtype: np.dtype[np.generic]) -> bool:
-    return dtype.kind in "biumM" or (dtype.kind == "f" and dtype.itemsize <= np.dtype(np.float64).itemsize)
+def _is_number(dtype: object) -> bool:
+    """Return whether a dtype is one of the numbers, booleans included, that a stored file can contain."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= np.dtype(np.float64).itemsize
 
 
 def _text_problem(column: pd.Series) -> str | None:
@@ -283,11 +300,12 @@ def _role_problems(frame: pd.DataFrame, spellings: tuple[str, ...]) -> Iterator[
     for name in (time, brightness, error_column(frame, brightness)):
         if name is None:
             continue
-        if not is_numeric(frame[name]):
-            first = f" Row 1 has {frame[name].iloc[0]!r:.40}." if is_text(frame[name]) else ""
-            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must contain numbers.{first}'
+        column = frame[name]
+        if not is_numeric(column):
+            first = f" Row 1 has {column.iloc[0]!r:.40}." if is_text(column) else ""
+            yield _field(name), f'The column "{name}" is of type {column.dtype}; it must contain numbers.{first}'
         elif name in (time, brightness):
-            values = frame[name].to_numpy()
+            values = column.to_numpy()
             if not np.isfinite(values).any():
                 yield _field(name), f'The column "{name}" has no finite value.'
             elif name in MAG and not (np.abs(values) < SENTINEL_MAG).any():

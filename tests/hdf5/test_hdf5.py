@@ -266,8 +266,11 @@ def test_column_names_up_to_the_limit_of_hdf5(letter):
     length = ((frames.MAX_ATTRIBUTE - 100) // 1000 - 10 - 4) // written
     widest = pd.DataFrame(np.zeros((1, 1000)), columns=[f"{number:04d}{letter * length}" for number in range(1000)])
     assert recipe_read(stored_file.encode(widest, {}))[0].equals(widest)
+    wider = widest.rename(columns=lambda name: name + letter * (8 // written))
     with pytest.raises(InvalidError, match="names of the columns take"):
-        stored_file.encode(widest.rename(columns=lambda name: name + letter * (8 // written)), {})
+        stored_file.encode(wider, {})
+    with pytest.raises(InvalidError, match="names of the columns take"):
+        frames.writable_numbers({str(name): column.to_numpy() for name, column in wider.items()}, LIMITS)
 
 
 @pytest.mark.parametrize("character", ["\\", "\n", "\r", "\x1a"])

@@ -43,7 +43,7 @@ def test_the_bytes_are_those_of_libhdf5(types, rows, several, seed, with_text):
         frame = pd.DataFrame(columns)
         assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)
         if "text" not in columns:
-            table = frames.writable_numbers({str(name): np.asarray(frame[name]) for name in frame})
+            table = frames.writable_numbers({str(name): np.asarray(frame[name]) for name in frame}, Limits())
             assert stored_file.encode_table(table, metadata) == by_libhdf5(frame, metadata)
 
 

@@ -13,6 +13,7 @@ from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve.appending import append_rows
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
+from photseries.lightcurve.photometry import Array
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.archive.blobs import BlobWriter, find_problem
 from photseries.server.archive.changes import (
@@ -110,7 +111,7 @@ class Archive:
             When a series with this unique key exists.
         """
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
-        with self._blob_and_transaction(principal, new.frame, new.values) as (connection, blob):
+        with self._blob_and_transaction(principal, new.frame, new.values, new.numbers) as (connection, blob):
             named, content = new.checked.sharing.reference(new.checked.metadata), new.values["content_hash"]
             references = look_up_references(connection, principal, named, content)
             group_ids = sorted({*references.group_ids, principal.own_group_id})
@@ -384,10 +385,16 @@ class Archive:
 
     @contextmanager
     def _blob_and_transaction(
-        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, object], *, is_new: bool = True
+        self,
+        principal: Principal,
+        frame: pd.DataFrame,
+        values: Mapping[str, object],
+        numbers: Mapping[str, Array] | None = None,
+        *,
+        is_new: bool = True,
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write the blob of a series and open the transaction of its row; a duplicate error gets the id if visible."""
-        blob = self._blobs.write(frame, values, is_new=is_new)
+        blob = self._blobs.write(frame, values, numbers, is_new=is_new)
         with naming_holder(self._catalogue, principal, values), blob as parts:
             yield parts
 

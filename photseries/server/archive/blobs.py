@@ -51,7 +51,12 @@ class BlobWriter:
 
     @contextmanager
     def write(
-        self, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
+        self,
+        frame: pd.DataFrame,
+        values: Mapping[str, Any],
+        numbers: Mapping[str, Array] | None = None,
+        *,
+        is_new: bool = True,
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write a new blob, then open the transaction in which the caller writes its row.
 
@@ -63,6 +68,8 @@ class BlobWriter:
         frame : DataFrame
         values : mapping
             The metadata of the row; :func:`~photseries.fields.stored.file_metadata` selects those of the file.
+        numbers : mapping of str to ndarray, optional
+            See :meth:`encode`.
         is_new : bool
             Whether the series is new, for the quotas of its owner.
 
@@ -81,7 +88,7 @@ class BlobWriter:
             When the store refuses the blob, or another copy of the database uses the store, or COMMIT was not reached
             before the write deadline.
         """
-        content = self.encode(frame, values)
+        content = self.encode(frame, values, numbers)
         self.ownership.require()
         key = key_of(values)
         self._store.create(key, content)
@@ -99,10 +106,10 @@ class BlobWriter:
         values : mapping
             All values of its row.
         numbers : mapping of str to ndarray, optional
-            The columns of the table if valid and numeric; then the frame is not checked.
+            The columns of the table if valid and numeric, and its index is 0..n-1; then the frame is not checked.
         """
         limits = self._config.limits
-        table = frames.writable(frame, limits) if numbers is None else frames.writable_numbers(numbers)
+        table = frames.writable(frame, limits) if numbers is None else frames.writable_numbers(numbers, limits)
         compression = self._config.store.compression
         return stored_file.encode_table(table, file_metadata(values), compression=compression, limits=limits)
 

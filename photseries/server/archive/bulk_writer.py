@@ -119,9 +119,7 @@ class BulkWriter:
         room = dict(self._room)
         for item in valid:
             try:
-                plain = item.new.checked.plain
-                numbers = None if plain is None else plain.columns
-                content = self._blobs.encode(item.new.frame, item.new.values, numbers)
+                content = self._blobs.encode(item.new.frame, item.new.values, item.new.numbers)
             except InvalidError as error:
                 failed[item.index] = item.failed(error)
                 continue

@@ -12,6 +12,7 @@ from photseries.errors import InvalidError
 from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.photometry import Array
+from photseries.lightcurve.table import is_default
 from photseries.server.catalogue.references import NOTHING, Reference, References
 
 __all__ = ["InBlock", "NewSeries", "SentRows", "Sharing", "Upload", "ValidUpload"]
@@ -37,11 +38,11 @@ class InBlock:
 
     @classmethod
     def alone(cls, frame: pd.DataFrame) -> InBlock | None:
-        """Make a block of one table; None unless all columns are numeric and their names distinct."""
-        columns = {str(name): column.to_numpy() for name, column in frame.items()}
-        is_numeric = all(values.dtype.kind in "iufb" for values in columns.values())
-        if frame.empty or len(columns) < len(frame.columns) or not is_numeric:
+        """Make a block of one table; None unless all columns are numeric, their names distinct and the index 0..n-1."""
+        is_numeric = all(dtype.kind in "iufb" for dtype in frame.dtypes)
+        if frame.empty or not (is_numeric and frame.columns.is_unique and is_default(frame.index)):
             return None
+        columns = {str(name): column.to_numpy() for name, column in frame.items()}
         return cls(Block({name: values[None, :] for name, values in columns.items()}), 0)
 
     @property
@@ -114,3 +115,8 @@ class NewSeries:
     def warnings(self) -> tuple[str, ...]:
         """The warnings for the uploader."""
         return self.checked.warnings
+
+    @property
+    def numbers(self) -> Mapping[str, Array] | None:
+        """The columns of the table if it is plain."""
+        return None if self.checked.plain is None else self.checked.plain.columns
