@@ -114,7 +114,8 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     is_foreign = not is_stored(table.file_metadata, frame)
-    survey = recognise(table.header, map(str, frame.columns)) if is_foreign else None
+    brightness = options.mag_col or options.flux_col or ""
+    survey = recognise(table.header, map(str, frame.columns), brightness) if is_foreign else None
     parts = parts_of(frame, options, survey, is_foreign=is_foreign)
     table = replace(table, warnings=(*table.warnings, *index_warnings))
     return tuple(

@@ -140,7 +140,7 @@ SURVEYS = (
     replace(
         _KEPLER,
         name="KEPSEISMIC",
-        source="https://archive.stsci.edu/prepds/kepseismic (Garcia et al. 2011, MNRAS 414, L6); lightkurve PR 1443",
+        source="https://archive.stsci.edu/prepds/kepseismic (Garcia et al. 2011, MNRAS 414, L6)",
         header={"MISSION|TELESCOP": "kepler", "MJD-BEG": ".+", "MJD-END": ".+"},
         columns=("TIME", "FLUX"),
         time_format="mjd",
