@@ -70,9 +70,11 @@ _OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 #: Columns of text that may state a field or the unit of the fluxes for all rows, in lower case.
 _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
 
-#: A unit of flux density in a comment, except uJy.
-_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
+#: A unit of flux density in a comment, except uJy; the Jansky VLA is a telescope.
+_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b(?! V(?:LA|ery Large)\b)")
 _MICROJANSKY: Final = re.compile(r"\b[uµμ]Jy\b")
+#: A mention of fluxes that may not be flux densities.
+_OTHER_FLUX: Final = re.compile(r"\b(?:adus?|dn|counts?|electrons?|erg|zero[- ]?points?|zp)\b", re.IGNORECASE)
 
 _VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
 
@@ -144,6 +146,8 @@ def _without_fluxes(altdata: object) -> dict[str, object]:
 def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
     """Return the warning about fluxes without a unit, assumed to be uJy; none if both names are the service's.
 
+    A comment about another unit or a zero point makes the assumption doubtful.
+
     Raises
     ------
     InvalidError
@@ -156,16 +160,17 @@ def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
             "or relative, or a zero point (zero_point)."
         )
     # Beside uJy, 3631 Jy is merely the zero point of AB magnitudes.
-    others = comments.replace("3631 Jy", "") if _MICROJANSKY.search(comments) else comments
+    is_stated = _MICROJANSKY.search(comments) is not None
+    others = comments.replace("3631 Jy", "") if is_stated else comments
     if mentioned := _OTHER_JANSKY.search(others):
         raise invalid(
             f"The column {name!r:.60} has no unit, and a comment mentions {mentioned[0]}: state the unit (flux_unit), "
             "such as uJy."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
-    return (
-        () if is_ours else (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
-    )
+    if is_ours and (is_stated or not _OTHER_FLUX.search(comments)):
+        return ()
+    return (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:

@@ -267,6 +267,12 @@ READ: dict[str, Any] = {
         {},
         {"magsys": "instrumental"},
     ),
+    "differences with a unit in the name": (
+        "JD,dmag (mmag)\n2459000.5,120\n",
+        {"mag_col": "dmag (mmag)"},
+        {"mag": [0.12]},
+        {"magsys": "instrumental"},
+    ),
     "AB by name": ("#MAGSYS=\nmjd,AB_mag\n59000.5,15.2\n", {"mag_col": "AB_mag"}, {"mag": [15.2]}, {"magsys": None}),
     "times of the start by name": (
         "JD_UTC_start,mag\n2459000.5,15\n",
@@ -356,6 +362,30 @@ READ: dict[str, Any] = {
         table({"FLUXUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
         {},
         {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "a unit in BUNIT": (
+        table(header={"BUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
+        {},
+        {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "nanomaggies": (
+        table(MJD=("d", [59000]), FLUX=("nanomaggy", [15])),
+        {},
+        {"flux": [15]},
+        {"flux_unit": "nmgy"},
+    ),
+    "photons, as in Fermi's light curves": (
+        "mjd,Photon Flux [0.1-100 GeV](photons cm-2 s-1)\n59000,2.5e-7\n",
+        {"flux_col": "Photon Flux [0.1-100 GeV](photons cm-2 s-1)"},
+        {"flux": [2.5e-7]},
+        {"flux_unit": "photon cm-2 s-1"},
+    ),
+    "the Jansky VLA": (
+        "# telescope: Karl G. Jansky VLA\nmjd,flux,fluxerr\n59000,150,10\n",
+        {},
+        {"flux": [150], "fluxerr": [10]},
         {},
     ),
     "zero points that are missing": (
