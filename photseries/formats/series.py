@@ -242,7 +242,7 @@ class _Series:
         brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
         unit = self._unit(unit, columns)
         brought = in_written_units(brought, columns, self._textual_units(columns, unit)) if self.is_foreign else brought
-        clean, limits, column_warnings = self._measured(brought, columns)
+        clean, limits, column_warnings = self._measured(brought, columns, unit)
         filter_name = bandpass(self.part, options, survey)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
         if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
@@ -362,7 +362,7 @@ class _Series:
         return None
 
     def _measured(
-        self, frame: pd.DataFrame, columns: Mapping[str, str]
+        self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit
     ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
         """Remove limits and sentinels from the brightnesses; return the limits by role."""
         if not self.is_foreign:
@@ -370,16 +370,16 @@ class _Series:
         limits: dict[str, object] = {}
         new = {}
         warnings: list[str] = []
+        stated = known_unit(self.options.flux_unit or unit or "")
         for role, error in _BRIGHTNESSES:
             if role in columns:
                 measurement = separate_limits(
                     frame,
                     role,
-                    columns[role],
-                    columns.get(error),
+                    columns,
                     keeps=self.options.limit == "keep",
-                    flux=columns.get("flux"),
                     limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
+                    is_density=role == "flux" and stated is not None and stated.microjansky is not None,
                 )
                 warnings += measurement.warnings
                 if measurement.changed:

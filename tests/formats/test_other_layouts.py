@@ -62,6 +62,7 @@ READ: dict[str, Any] = {
         {"time_scale": "tdb"},
     ),
     "DES": (DES, {"mag_col": "MAG_PSF"}, {"mag": [20.1, 20.2], "magerr": [0.02, 0.03]}, {}),
+    "DES by its magnitudes": (DES, {"flux_col": "FLUX_PSF"}, {"flux": [33.113, 30.2], "mag": [20.1, 20.2]}, {}),
     "DES by zero point": (
         DES,
         {"flux_col": "FLUX_PSF", "zero_point": 31.4},
@@ -75,6 +76,41 @@ READ: dict[str, Any] = {
         {"mag_col": "m"},
         {"mag": [18.1, NAN, NAN]},
         {"filter": "atlaso"},
+    ),
+    "ATLAS without a measurement": (
+        f"{ATLAS}59002.1 0.000 0.000 0 0 o\n",
+        {},
+        {"flux": [209, -20, NAN], "fluxerr": [20, 10, NAN], "mag": [18.1, NAN, NAN]},
+        {"filter": "atlaso"},
+    ),
+    "counts of 0": (
+        "mjd,rate (ct/s),rate_err (ct/s)\n59000.1,0.2,0.1\n59001.1,0,0\n",
+        {},
+        {"flux": [0.2, 0], "fluxerr": [0.1, 0]},
+        {"flux_unit": "ct/s"},
+    ),
+    "Fermi's light curves": (
+        "Date(UTC),Julian Date,MET,TS,Photon Flux [0.1-100 GeV](photons cm-2 s-1),Photon Flux Error(photons cm-2 s-1)\n"
+        "2008-08-07,2454686.15,239760001,25.1,2.1e-07,3e-08\n2008-08-14,2454693.15,240364801,3.1,< 1.1e-07,-\n",
+        {
+            "flux_col": "Photon Flux [0.1-100 GeV](photons cm-2 s-1)",
+            "fluxerr_col": "Photon Flux Error(photons cm-2 s-1)",
+        },
+        {"mjd": [54685.65, 54692.65], "flux": [2.1e-7, NAN], "fluxerr": [3e-8, NAN]},
+        {"flux_unit": "photon cm-2 s-1"},
+    ),
+    "modified Julian dates": ("Modified Julian Date,mag\n59000.5,15\n", {}, {"mjd": [59000.5]}, {}),
+    "Julian dates": (
+        "date,heliocentric_julian_date,mag\n2020-05-31,2459000.5,15\n",
+        {"time_col": "heliocentric_julian_date"},
+        {"mjd": [59000]},
+        {"time_refpos": "heliocenter"},
+    ),
+    "an aperture": (
+        "mjd,MAG_AUTO,MAGERR_AUTO\n59000,15,0.1\n",
+        {},
+        {"mag": [15], "magerr": [0.1]},
+        {},
     ),
     "Swift UVOT": (
         table(header=SWIFT, TIME=("s", [2e8]), MAG=("mag", [16.1]), MAG_ERR=("mag", [0.02])),
@@ -376,12 +412,6 @@ READ: dict[str, Any] = {
         {"flux": [15]},
         {"flux_unit": "nmgy"},
     ),
-    "photons, as in Fermi's light curves": (
-        "mjd,Photon Flux [0.1-100 GeV](photons cm-2 s-1)\n59000,2.5e-7\n",
-        {"flux_col": "Photon Flux [0.1-100 GeV](photons cm-2 s-1)"},
-        {"flux": [2.5e-7]},
-        {"flux_unit": "photon cm-2 s-1"},
-    ),
     "the Jansky VLA": (
         "# telescope: Karl G. Jansky VLA\nmjd,flux,fluxerr\n59000,150,10\n",
         {},
@@ -533,9 +563,10 @@ READ: dict[str, Any] = {
 }
 
 REFUSED: dict[str, Any] = {
+    "two apertures": ("mjd,mag_ap,mag_psf\n59000,15,15.1\n", {}, "mag_col"),
     "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "not a known unit"),
     "counts": ("mjd,counts\n59000,12345\n59001,12346\n", {"flux_col": "counts"}, "unit of the column 'counts'"),
-    "DES without a unit": (DES, {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
+    "DES without a unit": ("mjd,FLUX_PSF\n59000,33113\n", {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
     "SNANA": (
         "SURVEY: DES\nNVAR: 4\nVARLIST: MJD BAND FLUXCAL FLUXCALERR\nOBS: 56534.1 g 10.1 1\n",
         {},
