@@ -763,6 +763,13 @@ def test_integers_with_gaps_keep_their_digits():
     assert reading.frame["id"][0] == "9007199254740993"
 
 
+@pytest.mark.parametrize(("dec", "warns"), [(-4.99, False), (-4.9, True), (None, False)])
+def test_rows_with_positions_far_apart_cause_a_warning(dec, warns):
+    rows = pd.DataFrame({"mjd": [59000.1, 59001.1], "mag": [15.1, 15.2], "RA": [10.0, 10.0], "DEC": [-5.0, dec]})
+    warnings = one_of(collect(rows, ReadOptions())).warnings
+    assert warnings == ("The values of DEC extend over 6.0 arcmin: the rows may be of several objects.",) * warns
+
+
 def test_rows_without_a_filter_cause_a_warning():
     content = b"mjd,mag,band\n59000,15,ztfg\n59001,16,\n"
     reading = one_of(read_bytes(content, "curve.csv", ReadOptions()))
