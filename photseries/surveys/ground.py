@@ -230,6 +230,20 @@ SURVEYS = (
         for release, time in (("DP0.2", "expMidptMJD"), ("DP1", "midpointMjdTai"))
     ),
     Survey(
+        name="Fink, Rubin",
+        source="https://api.lsst.fink-portal.org",
+        line="--where r:band=r",
+        columns=("r:midpointMjdTai", "r:psfFlux", "r:psfFluxErr", "r:band"),
+        time="r:midpointMjdTai",
+        time_format="mjd",
+        flux=("r:psfFlux",),
+        errors={"r:psfFlux": "r:psfFluxErr"},
+        flux_unit={"*": "nJy"},
+        filter_col="r:band",
+        filters=_LSST,
+        times=_MJD_TAI,
+    ),
+    Survey(
         name="PLAsTiCC",
         source="Kessler et al. 2019, PASP 131, 094501; fluxes with the zero point 27.5",
         line="--where passband=2",
@@ -264,7 +278,7 @@ SURVEYS = (
     ),
     Survey(
         name="ADES",
-        source="https://github.com/IAU-ADES/ADES-Master (Chesley et al. 2017)",
+        source="https://github.com/IAU-ADES/ADES-Master",
         line="--filter gaia::g",
         columns=("obsTime", "mag", "band", "stn"),
         time="obsTime",

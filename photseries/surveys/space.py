@@ -12,7 +12,7 @@ _BARYCENTRIC = {"time_scale": "tdb", "time_refpos": "barycenter"}
 
 _TESS = Survey(
     name="TESS",
-    source="TESS Science Data Products Description, EXP-TESS-ARC-ICD-0014",
+    source="EXP-TESS-ARC-ICD-0014",
     header={"TELESCOP": "TESS"},
     time="TIME",
     time_format="btjd",
@@ -41,6 +41,7 @@ _KEPLER = Survey(
 _K2 = replace(
     _KEPLER,
     name="K2",
+    source="KDMC-10008",
     header={"MISSION": "k2"},
     mission=Mission(
         catalogue="EPIC", identity=("KEPLERID", "OBJECT"), part="CAMPAIGN", series_name="K2/campaign-{:02d}"
@@ -191,7 +192,7 @@ SURVEYS = (
     ),
     Survey(
         name="Swift UVOT",
-        source="HEASoft, uvotsource and uvotmaghist (Poole et al. 2008, MNRAS 383, 627)",
+        source="HEASoft, uvotsource, uvotmaghist (Poole et al. 2008, MNRAS 383, 627)",
         header={"TELESCOP": "SWIFT", "INSTRUME": "UVOT.*"},
         columns=("MAG", "MAG_ERR"),
         time="MET",

@@ -95,6 +95,8 @@ SAMPLES = {
     "Pan-STARRS1 detections": "csv/ps1.csv",
     "Rubin DP0.2 forced sources": "csv/lsst.csv",
     "Rubin DP1 forced sources": "parquet/lsst.parquet",
+    "Fink, Rubin": b"r:diaObjectId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr\n"
+    b"1,60000.1,r,2400.0,380.0\n1,60001.1,r,-100.0,80.0\n1,60001.2,g,1.0,0.1\n",
     "PLAsTiCC": b"object_id,mjd,passband,flux,flux_err,detected\n615,59750.4229,2,-544.81,3.62,1\n"
     b"615,59750.4306,1,-816.43,5.55,1\n615,59750.4383,3,-471.39,3.80,1\n",
     "SNANA": b"SURVEY: DES\nSNID: 1248677\nFILTERS: gr\nREDSHIFT_FINAL: 0.35 +- 0.001 (CMB)\n# =====\nNOBS: 3\n"
@@ -220,6 +222,13 @@ def test_a_survey_declaration_uses_known_names(survey):
         ("KEPSEISMIC", {}, [54953.5, 54953.6], [120, -80], {"flux_unit": "ppm", "obj_id": "KIC 1435467"}),
         ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
         ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
+        (
+            "Fink, Rubin",
+            {"where": "r:band=r"},
+            [60000.1, 60001.1],
+            [2.4, -0.1],
+            {"filter": "lsstr", "time_scale": "tai", "time_refpos": "topocenter"},
+        ),
         ("PLAsTiCC", {"where": "passband=2"}, [59750.4229], [-544.81 * 10**-1.44], {"filter": "lsstr"}),
         (
             "SNANA",
