@@ -24,7 +24,7 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import first_present, is_numeric, is_text
 from photseries.surveys import Survey
 
-__all__ = ["Part", "bandpass", "counts_of", "filter_hint", "parts_of", "suggested_filter"]
+__all__ = ["Part", "bandpass", "counts_of", "far_apart", "filter_hint", "parts_of", "suggested_filter"]
 
 #: Common names of the filter column, in lower case.
 _FILTERS: Final = (
@@ -115,7 +115,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
             column,
             filters,
             _only_filter(group, column),
-            (*warnings, *_without_filter(group, column), *_far_apart(group)),
+            (*warnings, *_without_filter(group, column)),
             name,
         )
         for name, group in groups
@@ -198,8 +198,8 @@ def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
     return (f"{absent} of the values of {column} are missing: these rows are assumed to have the same filter.",)
 
 
-def _far_apart(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Return a warning about positions of several objects, or of a moving one."""
+def far_apart(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return a warning about positions [deg] of several objects, or of a moving one."""
     name = first_present(rows, INFERRED["dec"])
     extent = rows[name].max() - rows[name].min() if name is not None and is_numeric(rows[name]) else 0.0
     if not extent > _APART:

@@ -49,7 +49,7 @@ from photseries.formats.roles import (
     usual_time,
     written_unit,
 )
-from photseries.formats.selection import Part, bandpass, counts_of, parts_of
+from photseries.formats.selection import Part, bandpass, counts_of, far_apart, parts_of
 from photseries.formats.times import Times, require_mjd, times_of, without_odd
 from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_convert
 from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS, calibration_of
@@ -273,6 +273,7 @@ class _Series:
             (
                 *table.warnings,
                 *self.part.warnings,
+                *(far_apart(brought) if self.is_foreign else ()),
                 *times.warnings,
                 *doubts,
                 *column_warnings,
