@@ -15,6 +15,7 @@ import pandas as pd
 
 from photseries.formats.limits import NUMBER, no_values, number_of
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
+from photseries.formats.roles import written_unit
 from photseries.formats.selection import counts_of
 from photseries.formats.units import known_unit
 from photseries.formats.zero_points import zero_point_of
@@ -44,7 +45,7 @@ AROUND_1: Final = "no unit, values around 1"
 #: Columns that may have the unit of all fluxes, in lower case.
 UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 #: Keywords of headers with the unit of the fluxes, in lower case.
-_FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit")
+_FLUX_UNITS: Final = ("flux_unit", "flux_units", "fluxunit", "bunit")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
 #: Columns that may have another meaning; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
 _PERHAPS_SYSTEMS: Final = (
@@ -218,7 +219,8 @@ def system_of(
         if options.magsys.lower() not in _KNOWN_SYSTEMS:
             raise invalid(f"magsys must be one of {', '.join(_KNOWN_SYSTEMS)}, not {options.magsys!r:.40}.")
         return options.magsys.lower()
-    named = next((system for pattern, system in _NAMED_SYSTEMS if pattern.fullmatch(column)), None)
+    names = (column, written_unit(column)[0])  # mag (Vega), dmag (mmag)
+    named = next((system for pattern, system in _NAMED_SYSTEMS if any(map(pattern.fullmatch, names))), None)
     stated = unit or _system_in_rows(frame, declared) or system_of_header(header)
     return stated or (_known_system(named, f"column {column!r:.60}") if named else declared)
 

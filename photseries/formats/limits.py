@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.options import column_called, invalid
-from photseries.lightcurve.table import SENTINEL_MAG, is_text
+from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, is_text
 
 __all__ = ["LIMITING_MAG", "NUMBER", "MeasuredColumn", "limit_column", "no_values", "number_of", "separate_limits"]
 
 LIMITING_MAG: Final = "limiting_mag"
+_ERROR_OF: Final = {"flux": FLUXERR, "mag": MAGERR}
 
 #: Further names of columns with the limiting magnitude of each row, in lower case.
 _LIMITS: Final = (
@@ -84,36 +85,36 @@ class MeasuredColumn:
 def separate_limits(
     frame: pd.DataFrame,
     role: Literal["mag", "flux"],
-    column: str,
-    error: str | None,
+    columns: Mapping[str, str],
     *,
     keeps: bool,
-    flux: str | None = None,
     limits_have_no_error: bool = False,
+    is_density: bool = False,
 ) -> MeasuredColumn:
     """Separate measurements from upper limits and sentinels.
 
     Parameters
     ----------
     role : {"mag", "flux"}
-    error : str or None
-        The column with the errors.
+    columns : mapping of str to str
+        The columns of the brightnesses and their errors, by role.
     keeps : bool
         Whether rows with a limit are kept; only the warning depends on it.
-    flux : str, optional
-        The column with the fluxes of magnitudes.
     limits_have_no_error : bool
         Whether a magnitude without an error is an upper limit.
+    is_density : bool
+        Whether these are flux densities; counts of 0 with an error of 0 are measured.
 
     Raises
     ------
     InvalidError
         When a cell is neither a number nor an upper limit.
     """
+    column, error = columns[role], columns.get(_ERROR_OF[role])
     if role == "flux":
         _refuse_lower_limits(frame, column)
     values, limits = _numbers(frame[column], column)
-    negative = _negative(frame, values, flux) if role == "mag" else np.zeros(len(values), bool)
+    negative = _negative(frame, values, columns.get("flux")) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
     no_error = np.zeros(len(values), bool) if errors is None else _no_errors(errors, role)
     marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column, role)
@@ -125,7 +126,7 @@ def separate_limits(
             marked |= is_limit & (np.isnan(errors) | no_error | (errors == 0))
         if limits_have_no_error:
             marked |= np.isfinite(values) & np.isnan(errors)
-    negative |= _repeated(values, errors)
+    negative |= _repeated(values, errors, is_density=is_density)
     none = no_values(_masked(values, negative), role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
@@ -137,8 +138,7 @@ def separate_limits(
         if no_error.any():
             warnings += (f"{int(no_error.sum())} of the errors in {error} mean 'no value', and became null.",)
         errors = _masked(errors, absent | no_error)
-    is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
-    changed = is_new or bool(absent.any()) or len(warnings) > 0
+    changed = any((absent.any(), warnings, *(is_text(frame[name]) for name in (column, error) if name is not None)))
     return MeasuredColumn(_masked(values, absent), errors, limits, warnings, changed)
 
 
@@ -153,9 +153,14 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number], flux: str | N
     return np.asarray(is_negative & np.isfinite(values), bool)
 
 
-def _repeated(values: npt.NDArray[np.number], errors: npt.NDArray[np.number] | None) -> npt.NDArray[np.bool_] | bool:
-    """Return the rows with a negative number in both columns, such as -1: a sentinel."""
-    return False if errors is None else np.asarray((values == errors) & (errors < 0), bool)
+def _repeated(
+    values: npt.NDArray[np.number], errors: npt.NDArray[np.number] | None, *, is_density: bool
+) -> npt.NDArray[np.bool_] | bool:
+    """Return the rows with a sentinel in both columns: a negative number, or 0 beside flux densities with errors."""
+    if errors is None:
+        return False
+    is_sentinel = errors <= 0 if is_density and np.any(errors > 0) else errors < 0
+    return np.asarray((values == errors) & is_sentinel, bool)
 
 
 def limit_column(frame: pd.DataFrame, *preferred: str) -> str | None:

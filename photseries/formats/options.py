@@ -18,6 +18,7 @@ __all__ = [
     "SHARED",
     "ReadOptions",
     "Unit",
+    "abbreviated",
     "column_called",
     "conditions_of",
     "invalid",
@@ -57,6 +58,9 @@ SHARED: Final = ("flux_unit", "magsys", "time_scale", "time_refpos")
 MAX_COLUMNS, _MAX_NAME_LENGTH = 10_000, 1000
 #: Maximum length of a name in a list of names [characters].
 _SHOWN: Final = 100
+
+#: A Julian date in the name of a column.
+_JULIAN: Final = re.compile(r"(modified[ _-]?)?julian[ _-]?(?:date|day)|j\.d\.", re.IGNORECASE)
 
 #: The unit of a column as written, None if not stated.
 Unit = str | None
@@ -241,7 +245,12 @@ def list_names(names: Iterable[object]) -> str:
 
 def normal_name(name: str) -> str:
     """Return the name of a column for patterns: ``obsTime  [BJD]`` is ``obs_time [bjd]``."""
-    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split())
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", abbreviated(name)).lower().split())
+
+
+def abbreviated(name: str) -> str:
+    """Return the name of a column with ``JD`` for ``Julian Date`` or ``J.D.``, and ``MJD`` for the modified one."""
+    return _JULIAN.sub(lambda match: "MJD" if match[1] else "JD", name)
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

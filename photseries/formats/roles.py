@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from photseries.formats.moments import is_clock
-from photseries.formats.options import ReadOptions, invalid, list_names, require_column
+from photseries.formats.options import ReadOptions, abbreviated, invalid, list_names, require_column
 from photseries.formats.reading import Role, Table
 from photseries.formats.units import known_unit
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
@@ -50,8 +50,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _ERROR_WORDS: Final = ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms")
 _ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "uncert", "e")
-#: A magnitude in a named filter, such as Vmag and mag_g.
-_ANY_MAG: Final = re.compile(r"[a-z]{1,2}'?_?mag|mag_[a-z]{1,2}", re.IGNORECASE)
+#: A magnitude in a named filter or aperture, such as Vmag, mag_g and MAG_PSF.
+_ANY_MAG: Final = re.compile(r"(?:[a-z]{1,2}'?|psf|aper|auto)_?mag|mag_(?:[a-z]{1,2}|psf|aper|auto)", re.IGNORECASE)
 #: Names that consist of a unit of flux density.
 _UNIT_NAMES: Final = ("uJy", "µJy", "mJy", "nJy", "Jy")
 
@@ -228,7 +228,7 @@ def _days_in(name: str) -> list[str]:
 
 
 def _words(name: str) -> list[str]:
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD"))
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", abbreviated(name))
     return [word.lower() for word in words]
 
 
@@ -296,7 +296,8 @@ def _error_names_of_band(value: str, names: Iterable[str]) -> Iterator[str]:
 def _find_column(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
     """Return the column with the first of some names, ignoring case and a unit of flux."""
     column_names = list(columns)
-    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(column_names)}
+    bases = {column: abbreviated(named_unit(column)[0]) for column in reversed(column_names)}
+    lower = {re.sub(r"\s+", "_", base.lower()): column for column, base in bases.items()}
     lower |= {column.lower(): column for column in reversed(column_names)}
     return next((lower[name] for name in names if name in lower), None)
 

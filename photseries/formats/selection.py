@@ -20,10 +20,11 @@ from photseries.formats.options import (
     require_column,
 )
 from photseries.lightcurve.bandpasses import BANDPASSES
-from photseries.lightcurve.table import is_text
+from photseries.lightcurve.metadata import INFERRED
+from photseries.lightcurve.table import first_present, is_numeric, is_text
 from photseries.surveys import Survey
 
-__all__ = ["Part", "bandpass", "counts_of", "filter_hint", "parts_of", "suggested_filter"]
+__all__ = ["Part", "bandpass", "counts_of", "far_apart", "filter_hint", "parts_of", "suggested_filter"]
 
 #: Common names of the filter column, in lower case.
 _FILTERS: Final = (
@@ -43,6 +44,8 @@ _FREQUENCY: Final = re.compile(
     r"(?:obs_)?(?:freq(?:uency)?|wavelength|lambda)(?:[ _]*[\[(]?(?:[kmg]?hz|um|nm|\w?m|angstrom)[\])]?)?"
 )
 _LISTED: Final = 10
+#: A range of declinations that a star does not have [deg].
+_APART: Final = 1 / 60
 
 #: Filter name -> most likely bandpass.
 _LIKELY: Final[Mapping[str, str]] = {
@@ -107,7 +110,14 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     for _, group in groups if is_foreign else ():
         _require_one_object(group)
     return [
-        Part(group, column, filters, _only_filter(group, column), (*warnings, *_without_filter(group, column)), name)
+        Part(
+            group,
+            column,
+            filters,
+            _only_filter(group, column),
+            (*warnings, *_without_filter(group, column)),
+            name,
+        )
         for name, group in groups
     ]
 
@@ -186,6 +196,15 @@ def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
     if not 0 < absent < len(rows):
         return ()
     return (f"{absent} of the values of {column} are missing: these rows are assumed to have the same filter.",)
+
+
+def far_apart(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return a warning about positions [deg] of several objects, or of a moving one."""
+    name = first_present(rows, INFERRED["dec"])
+    extent = rows[name].max() - rows[name].min() if name is not None and is_numeric(rows[name]) else 0.0
+    if not extent > _APART:
+        return ()
+    return (f"The values of {name} extend over {60 * extent:.1f} arcmin: the rows may be of several objects.",)
 
 
 def _require_one_object(rows: pd.DataFrame) -> None:

@@ -49,7 +49,7 @@ from photseries.formats.roles import (
     usual_time,
     written_unit,
 )
-from photseries.formats.selection import Part, bandpass, counts_of, parts_of
+from photseries.formats.selection import Part, bandpass, counts_of, far_apart, parts_of
 from photseries.formats.times import Times, require_mjd, times_of, without_odd
 from photseries.formats.units import in_known_units, in_written_units, known_unit, units_to_convert
 from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS, calibration_of
@@ -70,9 +70,11 @@ _OF_TIMES: Final = ("time_scale", "time_refpos", "time_stamp_alignment")
 #: Columns of text that may state a field or the unit of the fluxes for all rows, in lower case.
 _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
 
-#: A unit of flux density in a comment, except uJy.
-_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b")
+#: A unit of flux density in a comment, except uJy; the Jansky VLA is a telescope.
+_OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b(?! V(?:LA|ery Large)\b)")
 _MICROJANSKY: Final = re.compile(r"\b[uµμ]Jy\b")
+#: A mention of fluxes that may not be flux densities.
+_OTHER_FLUX: Final = re.compile(r"\b(?:adus?|dn|counts?|electrons?|erg|zero[- ]?points?|zp)\b", re.IGNORECASE)
 
 _VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
 
@@ -114,7 +116,8 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     plain, index_warnings = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     is_foreign = not is_stored(table.file_metadata, frame)
-    survey = recognise(table.header, map(str, frame.columns)) if is_foreign else None
+    brightness = options.mag_col or options.flux_col or ""
+    survey = recognise(table.header, map(str, frame.columns), brightness) if is_foreign else None
     parts = parts_of(frame, options, survey, is_foreign=is_foreign)
     table = replace(table, warnings=(*table.warnings, *index_warnings))
     return tuple(
@@ -143,6 +146,8 @@ def _without_fluxes(altdata: object) -> dict[str, object]:
 def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
     """Return the warning about fluxes without a unit, assumed to be uJy; none if both names are the service's.
 
+    A comment about another unit or a zero point makes the assumption doubtful.
+
     Raises
     ------
     InvalidError
@@ -155,16 +160,17 @@ def _without_unit(columns: Mapping[str, str], comments: str) -> tuple[str, ...]:
             "or relative, or a zero point (zero_point)."
         )
     # Beside uJy, 3631 Jy is merely the zero point of AB magnitudes.
-    others = comments.replace("3631 Jy", "") if _MICROJANSKY.search(comments) else comments
+    is_stated = _MICROJANSKY.search(comments) is not None
+    others = comments.replace("3631 Jy", "") if is_stated else comments
     if mentioned := _OTHER_JANSKY.search(others):
         raise invalid(
             f"The column {name!r:.60} has no unit, and a comment mentions {mentioned[0]}: state the unit (flux_unit), "
             "such as uJy."
         )
     is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
-    return (
-        () if is_ours else (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
-    )
+    if is_ours and (is_stated or not _OTHER_FLUX.search(comments)):
+        return ()
+    return (f"The column {name} has no unit, and was assumed to be uJy: state another with flux_unit.",)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -236,7 +242,7 @@ class _Series:
         brought, unit, magsys, doubts = in_known_units(frame, columns, stated_units)
         unit = self._unit(unit, columns)
         brought = in_written_units(brought, columns, self._textual_units(columns, unit)) if self.is_foreign else brought
-        clean, limits, column_warnings = self._measured(brought, columns)
+        clean, limits, column_warnings = self._measured(brought, columns, unit)
         filter_name = bandpass(self.part, options, survey)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
         if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
@@ -267,6 +273,7 @@ class _Series:
             (
                 *table.warnings,
                 *self.part.warnings,
+                *(far_apart(brought) if self.is_foreign else ()),
                 *times.warnings,
                 *doubts,
                 *column_warnings,
@@ -356,7 +363,7 @@ class _Series:
         return None
 
     def _measured(
-        self, frame: pd.DataFrame, columns: Mapping[str, str]
+        self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit
     ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
         """Remove limits and sentinels from the brightnesses; return the limits by role."""
         if not self.is_foreign:
@@ -364,16 +371,16 @@ class _Series:
         limits: dict[str, object] = {}
         new = {}
         warnings: list[str] = []
+        stated = known_unit(self.options.flux_unit or unit or "")
         for role, error in _BRIGHTNESSES:
             if role in columns:
                 measurement = separate_limits(
                     frame,
                     role,
-                    columns[role],
-                    columns.get(error),
+                    columns,
                     keeps=self.options.limit == "keep",
-                    flux=columns.get("flux"),
                     limits_have_no_error=self.survey is not None and self.survey.limits_have_no_error,
+                    is_density=role == "flux" and stated is not None and stated.microjansky is not None,
                 )
                 warnings += measurement.warnings
                 if measurement.changed:

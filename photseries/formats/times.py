@@ -134,7 +134,7 @@ def time_format(name: str) -> TimeFormat:
 
 def _format_of_name(column: str) -> str | None:
     """Return the format of times in the name of their column, or in its unit; None if there is none."""
-    name = normal_name(column).replace("j.d.", "jd")
+    name = normal_name(column)
     if name in TIME:
         return "mjd"
     if name in ("unix", "iso"):

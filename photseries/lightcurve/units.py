@@ -82,9 +82,12 @@ _SYMBOLS: Final[Mapping[str, tuple[float, _Powers]]] = {
     **_PLAIN,
 }
 
-#: Spellings that astropy does not accept -> units that it knows.
-_SPELLINGS: Final = {"e-": "electron", "ADU": "adu", "counts": "count", "electrons": "electron"}
-_SPELLING: Final = re.compile(r"(?<![\w.])(e-|ADU|counts|electrons)(?![\w-])")
+#: Other spellings -> units that astropy and this module know.
+_SPELLINGS: Final = {
+    "e-": "electron", "ADU": "adu", "counts": "count", "electrons": "electron", "photons": "photon",
+    "nanomaggy": "nmgy", "nanomaggies": "nmgy",
+}  # fmt: skip
+_SPELLING: Final = re.compile(rf"(?<![\w.])({'|'.join(_SPELLINGS)})(?![\w-])")
 
 #: Texts for fluxes without a unit; ppm and ppt are parts in a million and in a thousand.
 _RELATIVE: Final = (RELATIVE, "ppm", "ppt")

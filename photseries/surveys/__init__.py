@@ -29,17 +29,19 @@ def known_surveys() -> tuple[Survey, ...]:
     return (*added, *ground.SURVEYS, *space.SURVEYS)
 
 
-def recognise(header: Mapping[str, object], columns: Iterable[str]) -> Survey | None:
+def recognise(header: Mapping[str, object], columns: Iterable[str], brightness: str = "") -> Survey | None:
     """Return the most specific survey that a file matches, or None.
 
     Parameters
     ----------
     header : mapping
         Keywords of the file.
+    brightness : str, optional
+        The column to read; surveys that declare it take precedence, because each band may have its own times.
     """
     names = list(columns)
     return max(
         (survey for survey in known_surveys() if survey.matches(header, names)),
-        key=lambda survey: survey.weight,
+        key=lambda survey: (brightness in (survey.mag, *survey.flux), survey.weight),
         default=None,
     )

@@ -58,7 +58,7 @@ SURVEYS = (
     replace(
         _ASAS_SN,
         name="ASAS-SN Sky Patrol V2, web",
-        source="http://asas-sn.ifa.hawaii.edu/skypatrol (Hart et al. 2023, arXiv:2304.03791)",
+        source="http://asas-sn.ifa.hawaii.edu/skypatrol",
         line="--where Filter=g",
         columns=("JD", "Flux", "Flux Error", "Mag", "Mag Error", "Limit", "Filter", "Camera"),
         time="JD",
@@ -69,7 +69,7 @@ SURVEYS = (
     ),
     Survey(
         name="ASAS-3",
-        source="Pojmanski 1997, AcA 47, 467; ACVS light curve files",
+        source="Pojmanski 1997, AcA 47, 467",
         line="--filter bessellv",
         columns=("HJD", "MAG_0", "MER_0", "GRADE", "FRAME"),
         time="HJD",
@@ -144,18 +144,26 @@ SURVEYS = (
         filters={"G": "gaia::g", "BP": "gaia::gbp", "RP": "gaia::grp"},
         magsys={"*": "vega"},
     ),
-    Survey(
-        name="Gaia epoch photometry, a row each transit",
-        source="Gaia DR3 data model, vari_epoch_photometry (Riello et al. 2021, A&A 649, A3)",
-        line="--mag-col g_transit_mag --filter gaia::g",
-        columns=("transit_id", "g_transit_time", "g_transit_mag", "g_transit_flux"),
-        time="g_transit_time",
-        time_format="gaia",
-        mag="g_transit_mag",
-        flux=("g_transit_flux",),
-        errors={"g_transit_flux": "g_transit_flux_error"},
-        flux_unit={"*": "electron/s"},
-        magsys={"*": "vega"},
+    *(
+        Survey(
+            name=f"Gaia transits, {band}",
+            source="Gaia DR3 data model, vari_epoch_photometry",
+            line=f"--mag-col {value}_mag",
+            columns=("transit_id", time, f"{value}_mag", f"{value}_flux"),
+            time=time,
+            time_format="gaia",
+            mag=f"{value}_mag",
+            flux=(f"{value}_flux",),
+            errors={f"{value}_flux": f"{value}_flux_error"},
+            flux_unit={"*": "electron/s"},
+            magsys={"*": "vega"},
+            filter=bandpass,
+        )
+        for band, time, value, bandpass in (
+            ("G", "g_transit_time", "g_transit", "gaia::g"),
+            ("BP", "bp_obs_time", "bp", "gaia::gbp"),
+            ("RP", "rp_obs_time", "rp", "gaia::grp"),
+        )
     ),
     Survey(
         name="Catalina Surveys",
@@ -222,6 +230,20 @@ SURVEYS = (
         for release, time in (("DP0.2", "expMidptMJD"), ("DP1", "midpointMjdTai"))
     ),
     Survey(
+        name="Fink, Rubin",
+        source="https://api.lsst.fink-portal.org",
+        line="--where r:band=r",
+        columns=("r:midpointMjdTai", "r:psfFlux", "r:psfFluxErr", "r:band"),
+        time="r:midpointMjdTai",
+        time_format="mjd",
+        flux=("r:psfFlux",),
+        errors={"r:psfFlux": "r:psfFluxErr"},
+        flux_unit={"*": "nJy"},
+        filter_col="r:band",
+        filters=_LSST,
+        times=_MJD_TAI,
+    ),
+    Survey(
         name="PLAsTiCC",
         source="Kessler et al. 2019, PASP 131, 094501; fluxes with the zero point 27.5",
         line="--where passband=2",
@@ -256,7 +278,7 @@ SURVEYS = (
     ),
     Survey(
         name="ADES",
-        source="https://github.com/IAU-ADES/ADES-Master (Chesley et al. 2017)",
+        source="https://github.com/IAU-ADES/ADES-Master",
         line="--filter gaia::g",
         columns=("obsTime", "mag", "band", "stn"),
         time="obsTime",
@@ -268,7 +290,7 @@ SURVEYS = (
     ),
     Survey(
         name="HATNet and HATSouth",
-        source="https://data.hatsurveys.org; columns in astrobase.hatsurveys.hatlc (Bhatti et al. 2018)",
+        source="https://data.hatsurveys.org; columns in astrobase.hatsurveys.hatlc",
         line="--filter sdssr",
         columns=("aie_000", "atf_000"),
         mag="atf_000",

@@ -62,6 +62,7 @@ READ: dict[str, Any] = {
         {"time_scale": "tdb"},
     ),
     "DES": (DES, {"mag_col": "MAG_PSF"}, {"mag": [20.1, 20.2], "magerr": [0.02, 0.03]}, {}),
+    "DES by its magnitudes": (DES, {"flux_col": "FLUX_PSF"}, {"flux": [33.113, 30.2], "mag": [20.1, 20.2]}, {}),
     "DES by zero point": (
         DES,
         {"flux_col": "FLUX_PSF", "zero_point": 31.4},
@@ -75,6 +76,41 @@ READ: dict[str, Any] = {
         {"mag_col": "m"},
         {"mag": [18.1, NAN, NAN]},
         {"filter": "atlaso"},
+    ),
+    "ATLAS without a measurement": (
+        f"{ATLAS}59002.1 0.000 0.000 0 0 o\n",
+        {},
+        {"flux": [209, -20, NAN], "fluxerr": [20, 10, NAN], "mag": [18.1, NAN, NAN]},
+        {"filter": "atlaso"},
+    ),
+    "counts of 0": (
+        "mjd,rate (ct/s),rate_err (ct/s)\n59000.1,0.2,0.1\n59001.1,0,0\n",
+        {},
+        {"flux": [0.2, 0], "fluxerr": [0.1, 0]},
+        {"flux_unit": "ct/s"},
+    ),
+    "Fermi's light curves": (
+        "Date(UTC),Julian Date,MET,TS,Photon Flux [0.1-100 GeV](photons cm-2 s-1),Photon Flux Error(photons cm-2 s-1)\n"
+        "2008-08-07,2454686.15,239760001,25.1,2.1e-07,3e-08\n2008-08-14,2454693.15,240364801,3.1,< 1.1e-07,-\n",
+        {
+            "flux_col": "Photon Flux [0.1-100 GeV](photons cm-2 s-1)",
+            "fluxerr_col": "Photon Flux Error(photons cm-2 s-1)",
+        },
+        {"mjd": [54685.65, 54692.65], "flux": [2.1e-7, NAN], "fluxerr": [3e-8, NAN]},
+        {"flux_unit": "photon cm-2 s-1"},
+    ),
+    "modified Julian dates": ("Modified Julian Date,mag\n59000.5,15\n", {}, {"mjd": [59000.5]}, {}),
+    "Julian dates": (
+        "date,heliocentric_julian_date,mag\n2020-05-31,2459000.5,15\n",
+        {"time_col": "heliocentric_julian_date"},
+        {"mjd": [59000]},
+        {"time_refpos": "heliocenter"},
+    ),
+    "an aperture": (
+        "mjd,MAG_AUTO,MAGERR_AUTO\n59000,15,0.1\n",
+        {},
+        {"mag": [15], "magerr": [0.1]},
+        {},
     ),
     "Swift UVOT": (
         table(header=SWIFT, TIME=("s", [2e8]), MAG=("mag", [16.1]), MAG_ERR=("mag", [0.02])),
@@ -267,6 +303,12 @@ READ: dict[str, Any] = {
         {},
         {"magsys": "instrumental"},
     ),
+    "differences with a unit in the name": (
+        "JD,dmag (mmag)\n2459000.5,120\n",
+        {"mag_col": "dmag (mmag)"},
+        {"mag": [0.12]},
+        {"magsys": "instrumental"},
+    ),
     "AB by name": ("#MAGSYS=\nmjd,AB_mag\n59000.5,15.2\n", {"mag_col": "AB_mag"}, {"mag": [15.2]}, {"magsys": None}),
     "times of the start by name": (
         "JD_UTC_start,mag\n2459000.5,15\n",
@@ -356,6 +398,24 @@ READ: dict[str, Any] = {
         table({"FLUXUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
         {},
         {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "a unit in BUNIT": (
+        table(header={"BUNIT": "mJy"}, MJD=("d", [59000]), FLUX=(None, [15]), FLUXERR=(None, [2])),
+        {},
+        {"flux": [15_000], "fluxerr": [2000]},
+        {},
+    ),
+    "nanomaggies": (
+        table(MJD=("d", [59000]), FLUX=("nanomaggy", [15])),
+        {},
+        {"flux": [15]},
+        {"flux_unit": "nmgy"},
+    ),
+    "the Jansky VLA": (
+        "# telescope: Karl G. Jansky VLA\nmjd,flux,fluxerr\n59000,150,10\n",
+        {},
+        {"flux": [150], "fluxerr": [10]},
         {},
     ),
     "zero points that are missing": (
@@ -503,9 +563,10 @@ READ: dict[str, Any] = {
 }
 
 REFUSED: dict[str, Any] = {
+    "two apertures": ("mjd,mag_ap,mag_psf\n59000,15,15.1\n", {}, "mag_col"),
     "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "not a known unit"),
     "counts": ("mjd,counts\n59000,12345\n59001,12346\n", {"flux_col": "counts"}, "unit of the column 'counts'"),
-    "DES without a unit": (DES, {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
+    "DES without a unit": ("mjd,FLUX_PSF\n59000,33113\n", {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
     "SNANA": (
         "SURVEY: DES\nNVAR: 4\nVARLIST: MJD BAND FLUXCAL FLUXCALERR\nOBS: 56534.1 g 10.1 1\n",
         {},
@@ -700,6 +761,13 @@ def test_integers_with_gaps_keep_their_digits():
     """The float64 nearest to 2^53 + 1 is 2^53."""
     reading = one_of(read_bytes(b"mjd,mag,id\n59000,15,9007199254740993\n59001,16,\n", "curve.csv", ReadOptions()))
     assert reading.frame["id"][0] == "9007199254740993"
+
+
+@pytest.mark.parametrize(("dec", "warns"), [(-4.99, False), (-4.9, True), (None, False)])
+def test_rows_with_positions_far_apart_cause_a_warning(dec, warns):
+    rows = pd.DataFrame({"mjd": [59000.1, 59001.1], "mag": [15.1, 15.2], "RA": [10.0, 10.0], "DEC": [-5.0, dec]})
+    warnings = one_of(collect(rows, ReadOptions())).warnings
+    assert warnings == ("The values of DEC extend over 6.0 arcmin: the rows may be of several objects.",) * warns
 
 
 def test_rows_without_a_filter_cause_a_warning():

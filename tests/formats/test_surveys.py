@@ -63,6 +63,14 @@ DATA=2455422.25|15.828
 ENDDATA
 """
 
+#: A row of vari_epoch_photometry, whose BP and RP follow G by half a minute.
+GAIA_TRANSITS = (
+    b"transit_id,g_transit_time,g_transit_flux,g_transit_flux_error,g_transit_mag,bp_obs_time,bp_flux,bp_flux_error,"
+    b"bp_mag,rp_obs_time,rp_flux,rp_flux_error,rp_mag\n"
+    b"1,1705.9,10655.0,7.0,15.60,1705.91,5000.0,9.0,15.9,1705.92,6000.0,8.0,15.1\n"
+    b"2,1706.9,10602.0,7.0,15.61,,,,,,,,\n"
+)
+
 TIMES = [1325.5, 1325.6]
 SAMPLES = {
     "ASAS-SN Sky Patrol V1": "csv/asassn_v1.csv",
@@ -78,8 +86,7 @@ SAMPLES = {
     "ZTF forced photometry": "text/ztf_fp.txt",
     "Fink": "csv/fink.csv",
     "Gaia epoch photometry": "csv/gaia_epoch.csv",
-    "Gaia epoch photometry, a row each transit": b"transit_id,g_transit_time,g_transit_flux,g_transit_flux_error,"
-    b"g_transit_mag,bp_obs_time,bp_mag\n1,1705.9,10655.0,7.0,15.60,1705.91,15.9\n2,1706.9,10602.0,7.0,15.61,,\n",
+    **{f"Gaia transits, {band}": GAIA_TRANSITS for band in ("G", "BP", "RP")},
     "Catalina Surveys": "csv/crts.csv",
     "AAVSO extended format": "text/aavso_ext.txt",
     "AAVSO visual format": b"#TYPE=VISUAL\n#DELIM=,\n#DATE=JD\n#NAME,DATE,MAG,COMMENTCODE,COMP1,COMP2,CHART,NOTES\n"
@@ -88,6 +95,8 @@ SAMPLES = {
     "Pan-STARRS1 detections": "csv/ps1.csv",
     "Rubin DP0.2 forced sources": "csv/lsst.csv",
     "Rubin DP1 forced sources": "parquet/lsst.parquet",
+    "Fink, Rubin": b"r:diaObjectId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr\n"
+    b"1,60000.1,r,2400.0,380.0\n1,60001.1,r,-100.0,80.0\n1,60001.2,g,1.0,0.1\n",
     "PLAsTiCC": b"object_id,mjd,passband,flux,flux_err,detected\n615,59750.4229,2,-544.81,3.62,1\n"
     b"615,59750.4306,1,-816.43,5.55,1\n615,59750.4383,3,-471.39,3.80,1\n",
     "SNANA": b"SURVEY: DES\nSNID: 1248677\nFILTERS: gr\nREDSHIFT_FINAL: 0.35 +- 0.001 (CMB)\n# =====\nNOBS: 3\n"
@@ -213,6 +222,13 @@ def test_a_survey_declaration_uses_known_names(survey):
         ("KEPSEISMIC", {}, [54953.5, 54953.6], [120, -80], {"flux_unit": "ppm", "obj_id": "KIC 1435467"}),
         ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
         ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
+        (
+            "Fink, Rubin",
+            {"where": "r:band=r"},
+            [60000.1, 60001.1],
+            [2.4, -0.1],
+            {"filter": "lsstr", "time_scale": "tai", "time_refpos": "topocenter"},
+        ),
         ("PLAsTiCC", {"where": "passband=2"}, [59750.4229], [-544.81 * 10**-1.44], {"filter": "lsstr"}),
         (
             "SNANA",
@@ -243,12 +259,24 @@ def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux
     ("name", "options", "mjd", "mag", "magerr", "fields"),
     [
         (
-            "Gaia epoch photometry, a row each transit",
+            "Gaia transits, G",
             {"mag_col": "g_transit_mag"},
             [56902.9 - 1.550519768e-8 * (56902.9 - 43144.0003725) - 6.55e-5 / 86400, 56903.8997866],
             [15.60, 15.61],
             [np.nan, np.nan],
-            {"magsys": "vega", "time_scale": "tdb", "time_refpos": "barycenter"},
+            {"magsys": "vega", "time_scale": "tdb", "time_refpos": "barycenter", "filter": "gaia::g"},
+        ),
+        *(
+            (
+                f"Gaia transits, {band}",
+                {f"{value}_col": f"{band.lower()}_{value}"},
+                [56902.9 - 1.550519768e-8 * (56902.9 - 43144.0003725) - 6.55e-5 / 86400 + delay, np.nan],
+                [mag, np.nan],
+                [np.nan, np.nan],
+                {"filter": f"gaia::g{band.lower()}", "magsys": "vega", "time_scale": "tdb"},
+            )
+            for band, mag, delay in (("BP", 15.9, 0.01), ("RP", 15.1, 0.02))
+            for value in ("mag", "flux")
         ),
         ("ADES", {}, [58703.5, 58703.75], [19.5, np.nan], [0.1, np.nan], {"time_scale": "utc", "magsys": "vega"}),
         (

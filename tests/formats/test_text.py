@@ -342,6 +342,17 @@ def test_comments_about_other_units_do_not_matter(comment):
     assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
 
 
+@pytest.mark.parametrize("comment", ["fluxes in counts", "zero point 25.0", "AB zero-point 25", "ADU", "[electrons]"])
+def test_a_comment_about_other_fluxes_causes_a_warning(comment):
+    content = "# {}\nmjd,flux\n59000.5,15\n59001.5,16\n"
+    reading = one_of(read_bytes(content.format(comment).encode(), "x.csv", ReadOptions()))
+    assert reading.warnings == (
+        "The column flux has no unit, and was assumed to be uJy: state another with flux_unit.",
+    )
+    stated = one_of(read_bytes(content.format(f"{comment}; uJy").encode(), "x.csv", ReadOptions()))
+    assert stated.warnings == ()
+
+
 def test_a_comment_about_vega_causes_a_warning():
     content = b"# Vega magnitudes\nmjd,mag\n59000.5,15\n59001.5,16\n"
     assert "mentions Vega" in one_of(read_bytes(content, "x.csv", ReadOptions())).warnings[0]

@@ -65,6 +65,8 @@ def test_the_standard_spelling_is_read_in_files(text: str, form: str) -> None:
         ("e-/s", FluxUnit("electron/s", "electron/s", None)),
         ("ADU / s", FluxUnit("adu/s", "adu/s", None)),
         ("counts/s", FluxUnit("count/s", "count/s", None)),
+        ("photons / s", FluxUnit("photon/s", "photon/s", None)),
+        ("nanomaggies", FluxUnit("nmgy", "nmgy", None)),
         (" mJy ", FluxUnit("mJy", "mJy", 1000.0)),
         ("erg / s / cm2 / Hz", FluxUnit("erg/s/cm2/Hz", "erg.s-1.cm-2.Hz-1", 1e29)),
     ],
