@@ -27,6 +27,7 @@ from tests.client.between import KEPT, LOSE_ANSWER, LOSE_REQUEST, PASS, Between,
 from tests.support import columns
 
 SERIES = "/api/photometric_series"
+BAD_GATEWAY = (502, {}, b"Bad Gateway")
 
 
 @pytest.fixture
@@ -231,11 +232,12 @@ def test_an_earlier_revision_that_was_altered_on_its_way_is_not_saved(client, be
 def test_a_lost_query_is_not_reported_as_a_change(client, between, ask, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     client.check()
-    between.seen.clear()
-    between.fates = [LOSE_ANSWER] * 4
-    with pytest.raises(UnreachableError, match="broke the connection"):
-        ask(client)
-    assert [verb for verb, _ in between.seen] == ["POST"] * 4, "a query is repeated"
+    for fate, problem in ((LOSE_ANSWER, "broke the connection"), (BAD_GATEWAY, "a proxy answered HTTP 502")):
+        between.seen.clear()
+        between.fates = [fate] * 4
+        with pytest.raises(UnreachableError, match=problem):
+            ask(client)
+        assert [verb for verb, _ in between.seen] == ["POST"] * 4, "a query is repeated"
 
 
 def test_a_file_created_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
@@ -304,8 +306,14 @@ def test_answer_of_a_foreign_service_is_reported(stranger, fate, kind, message):
 
 def test_gateway_error_of_a_proxy_is_reported(stranger):
     server, client = stranger
-    server.fates = [(502, {}, b"Bad Gateway"), (503, {}, b""), answer(200, {})]
+    server.fates = [BAD_GATEWAY, (503, {}, b""), answer(200, {})]
     assert client.check() == photseries.__version__
+    server.fates = [(504, {}, b"<html>")] * 4
+    with pytest.raises(UnreachableError, match=r"no complete answer \(a proxy answered HTTP 504"):
+        client.get(1)
+    server.fates = [BAD_GATEWAY]
+    with pytest.raises(OutcomeUnknownError, match="may or may not"):
+        client.update(1, exp_time=3)
 
 
 def every_error(kind=PhotseriesError):
