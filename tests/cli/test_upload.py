@@ -153,6 +153,7 @@ def test_reader_options_apply_to_all_files(run, world, admin, tmp_path):
     ("names", "message"),
     [
         (["absent.csv"], "There is no file absent.csv."),
+        (["a.csv", ""], "There is no file ''."),
         (["no*.csv"], "There is no file no*.csv."),
         (["empty"], "empty contains no file with a known extension"),
         (["a.csv", "absent.csv"], "There is no file absent.csv."),
