@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 from typing import Final, TextIO
 
 import click
@@ -83,7 +84,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; ``--help`` prints."""
-        _open_closed_streams()
+        _prepare_streams()
         with _reported_ends(ctx):
             return super().parse_args(ctx, args)
 
@@ -99,11 +100,13 @@ class Commands(click.Group):
                 formatter.write_dl([(name, entry.help) for name, entry in section.items()])
 
 
-def _open_closed_streams() -> None:
-    """Replace standard streams that the caller has closed, which are None in Python."""
+def _prepare_streams() -> None:
+    """Replace standard streams that the caller has closed, which are None; escape what an encoding cannot express."""
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115  until the end, as the others
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _nowhere() -> TextIO:

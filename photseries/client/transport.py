@@ -24,6 +24,7 @@ from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
+    InvalidError,
     OutcomeUnknownError,
     PhotseriesError,
     StartError,
@@ -68,17 +69,24 @@ class Transport:
         self.url = settings.url
         self._retries = retries
         try:
-            httpx.URL(settings.url)
-        except httpx.InvalidURL as error:
+            httpx.URL(settings.url).host.encode("idna")
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise StartError(f"{settings.url!r:.200} is not the URL of a service: {error}.") from error
         self._version: str | None = None
-        self._http = httpx.Client(
-            # Loading the root certificates takes 30 ms; plain HTTP without a proxy never needs them.
-            verify=not settings.url.lower().startswith("http://") or bool(getproxies()),
-            headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},
-            timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
-        )
+        times = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None)
+        try:
+            self._http = httpx.Client(
+                # Loading the root certificates takes 30 ms; plain HTTP without a proxy never needs them.
+                verify=not settings.url.lower().startswith("http://") or bool(getproxies()),
+                headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},
+                timeout=times,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
+            )
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            raise StartError(
+                "The proxies or certificates in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, "
+                f"SSL_CERT_FILE) cannot be used: {error!s:.150}"
+            ) from error
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Connections, of a Client or a Series, cannot be pickled: create a Client in each process.")
@@ -167,6 +175,8 @@ class Transport:
 
         Raises
         ------
+        InvalidError
+            When the parameters are too long for a URL, or not Unicode.
         UnreachableError
             When no photseries service answers.
         OutcomeUnknownError
@@ -177,11 +187,10 @@ class Transport:
         changes = method != "GET" if changes is None else changes
         repeatable = repeatable or not changes
         content: bytes | memoryview | Path | None = None
-        query, sent_headers = {**(params or {})}, {**(headers or {})}
+        query, sent_headers, attempt = {**(params or {})}, {**(headers or {})}, 0
         if message is not None:
             content, query = message.file or message.content, {**message.query, **query}
             sent_headers["Content-Type"] = message.media_type
-        attempt = 0
         while True:
             retry_after = 0.0
             try:
@@ -193,11 +202,13 @@ class Transport:
                 ):
                     retry_after = _retry_after(response)
                     answer = read(response)
+            except (httpx.InvalidURL, UnicodeEncodeError) as error:
+                raise InvalidError(f"The parameters of the request do not fit in a URL: {error!s:.150}.") from error
             except httpx.RequestError as broken:
                 failure, again = self._connection_error(broken, changes, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
-                failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
-                again = again and refusal.retry_after is not None
+                failure = refusal
+                again = refusal.retry_after is not None and (repeatable or not isinstance(refusal, OutcomeUnknownError))
             else:
                 self._version = answer.version or self._version
                 return answer.data

@@ -115,6 +115,16 @@ def test_closed_standard_streams_are_not_an_error(run, series, words, status, tm
     assert "Traceback" not in (tmp_path / "err").read_text()
 
 
+def test_output_escapes_what_its_encoding_cannot_express(run, series):
+    """A pipe of Windows has the encoding cp1252, and some locales of Linux Latin-1."""
+    command = [sys.executable, "-m", "photseries", "show", str(series), "--height", "9"]
+    environment = {**os.environ, **run.environment, "PYTHONIOENCODING": "cp1252"}
+    outcome = subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE)
+    assert (outcome.returncode, outcome.stderr) == (0, b"")
+    assert outcome.stdout.startswith("flux [\N{MICRO SIGN}Jy]".encode("cp1252"))
+    assert rb"\u2502" in outcome.stdout
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_an_interrupted_command_has_the_status_of_its_signal(run):
     with socket.create_server(("127.0.0.1", 0)) as silent:

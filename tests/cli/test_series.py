@@ -238,6 +238,11 @@ def test_login_saves_only_valid_credentials(run, service, tmp_path):
         refused = run("login", *words, stdin=stdin, status=2, **alone)
         assert refused.stderr.count("\n") == 1
         assert kept.read_bytes() == before
+    kept.unlink()
+    kept.mkdir()
+    refused = run("login", service.url, "--token-stdin", stdin=service.token, status=2, **alone)
+    assert refused.stderr == f"photseries: Cannot write {kept}: Is a directory.\n"
+    kept.rmdir()
     run("login", service.url, "--token-stdin", stdin=service.token, **alone)
 
 

@@ -18,6 +18,7 @@ from photseries.errors import (
     LateError,
     OutcomeUnknownError,
     PhotseriesError,
+    StartError,
     TooManyRequestsError,
     TooSlowError,
     UnavailableError,
@@ -353,6 +354,39 @@ def test_malformed_errors(stranger, status, data, kind):
         client.check()
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.fields) == (status, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "socksio"),
+        ("HTTP_PROXY", "ftp://127.0.0.1", "Unknown scheme"),
+        ("HTTP_PROXY", "http://[::1", "Invalid port"),
+        ("SSL_CERT_FILE", "/absent", "No such file"),
+    ],
+)
+def test_unusable_proxies_and_certificates_are_reported(monkeypatch, name, value, problem):
+    for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=problem) as caught:
+        photseries.Client("https://127.0.0.1:1", "token")
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "xn--"])
+def test_malformed_host_is_reported(host):
+    with pytest.raises(StartError, match="is not the URL of a service"):
+        photseries.Client(f"http://{host}", "token")
+
+
+@pytest.mark.parametrize("name", ["x" * 70_000, "\udcff"], ids=["long", "surrogate"])
+def test_parameters_that_no_url_can_have_are_refused(stranger, name):
+    server, client = stranger
+    with pytest.raises(InvalidError, match="do not fit in a URL"):
+        client.find(obj_id=name)
+    assert server.seen == []
 
 
 def test_only_tls_needs_root_certificates(monkeypatch):
