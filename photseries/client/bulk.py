@@ -35,7 +35,7 @@ from photseries.client.search import SERIES
 from photseries.client.threads import ahead
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
-from photseries.errors import DuplicateError, InvalidError, PhotseriesError
+from photseries.errors import DuplicateError, InvalidError, PhotseriesError, UnavailableError
 from photseries.extras import is_installed
 from photseries.formats import Reading, ReadOptions, is_astropy
 from photseries.lightcurve.table import is_text
@@ -270,7 +270,7 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
     Raises
     ------
     LostAnswerError
-        When the last one is missing, or one is incomplete.
+        When the last one is missing, one is incomplete, or the service failed after some series.
     PhotseriesError
         When the service refuses the body, or cannot continue with it.
     """
@@ -287,7 +287,10 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
         elif line["status"] == "success":
             return ApiResponse(lines, line.get("version"))
         else:
-            raise error_of(500, line)
+            error = error_of(500, line)
+            if lines and isinstance(error, UnavailableError):  # some series may be stored
+                raise LostAnswerError(f"it ended after {len(lines):,} series: {error.message}")
+            raise error
     raise LostAnswerError("the last line is missing")
 
 
