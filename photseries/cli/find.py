@@ -17,7 +17,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import CheckedParamType, SectionedCommand, option
 from photseries.cli.table import table_lines
-from photseries.fields import FEATURES, OVERVIEW
+from photseries.fields import FEATURES, LISTED, OVERVIEW
 from photseries.parameters import CONTROLS, CRITERIA, MAX_PER_PAGE, Parameter, snake_case
 from photseries.parameters import value_types as kind
 from photseries.parameters.value_types import ValueType
@@ -83,7 +83,7 @@ def given_options(criteria: Mapping[str, object]) -> dict[str, Any]:
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @options_of(Order=_CONTROLS, Criteria=CRITERIA)
-@click.option("--limit", type=click.IntRange(0), default=100, help="Maximum number of series; 0: all.")
+@click.option("--limit", type=click.IntRange(0, sys.maxsize), default=100, help="Maximum number of series; 0: all.")
 @click.option("--columns", metavar="NAME,...", help="Fields to print. Default: those that fit the terminal.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
@@ -93,6 +93,8 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
     The output is a table with as many columns as fit the terminal, CSV, or JSON with one object per line.
     """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv cannot be combined.")
     given_criteria = given_options(criteria)
     names = [name.strip() for name in columns.split(",")] if columns else None
     if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
@@ -137,12 +139,15 @@ def _present(rows: Sequence[Mapping[str, object]], sort_by: str | None) -> list[
 def _write_csv(series_fields: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:
     """Print CSV; lists and objects are JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    for number, fields in enumerate(series_fields):
-        chosen = names or list(fields)
-        if number == 0:
+    chosen: Sequence[str] = ()
+    for fields in series_fields:
+        if not chosen:
+            chosen = names or list(fields)
             writer.writerow(chosen)
         cells = [fields.get(name) for name in chosen]
         writer.writerow([orjson.dumps(cell).decode() if isinstance(cell, Mapping | list) else cell for cell in cells])
+    if not chosen:
+        writer.writerow(names or LISTED)
 
 
 COMMANDS = (find,)

@@ -11,7 +11,7 @@ import click
 import orjson
 
 from photseries.cli.fields import field_options, given_fields
-from photseries.cli.options import Failure, json_option, safe
+from photseries.cli.options import Failure, json_option, path_text, safe
 from photseries.cli.reading import given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
 from photseries.cli.table import format_field, table_lines
@@ -44,7 +44,7 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> 
             continue
         about = [describe(outcome, fields) for outcome in readings]
         if as_json:
-            click.echo(orjson.dumps({"file": str(file), "series": about}, option=orjson.OPT_SERIALIZE_NUMPY))
+            click.echo(orjson.dumps({"file": path_text(file), "series": about}, option=orjson.OPT_SERIALIZE_NUMPY))
             continue
         for line in (*_lines(file, about), "", f"  {_command(file, about, needed, fields)}", ""):
             click.echo(safe(line))

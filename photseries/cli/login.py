@@ -11,6 +11,7 @@ import photseries
 from photseries.cli.connection import connected
 from photseries.cli.options import json_option, print_entries, reported, safe
 from photseries.cli.table import format_field
+from photseries.errors import StartError
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -28,18 +29,21 @@ def login(url: str | None, token_stdin: bool) -> None:
     ~/.config/photseries/config.yaml, which nobody else can read.
     """
     # Imported here, because --help does not need the client.
-    from photseries.client.settings import Settings, save
+    from photseries.client.settings import Settings, config_file, save
 
     if url is None:
         if token_stdin:
             raise click.UsageError("--token-stdin requires the URL as an argument.")
         url = click.prompt("URL of the service")
-    token = sys.stdin.readline().strip() if token_stdin else click.prompt("Token", hide_input=True).strip()
+    token = sys.stdin.readline() if token_stdin else click.prompt("Token", hide_input=True)
     with reported():
         settings = Settings(url, token)
         with photseries.Client(settings.url, settings.token) as client:
             me = client.whoami()
-        file = save(settings)
+        try:
+            file = save(settings)
+        except OSError as error:
+            raise StartError(f"Cannot write {config_file()}: {error.strerror}.") from error
     click.echo(f"{safe(me['username'])} at {settings.url}, saved in {file}.")
 
 

@@ -7,9 +7,11 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
-from typing import Final
+from io import TextIOWrapper
+from typing import Final, TextIO
 
 import click
 
@@ -26,7 +28,8 @@ GROUP = "photseries.commands"
 #: The server's commands need the dependencies of the server, and represent text like it.
 SERVER = "photseries.server."
 
-#: The exit status of a program that SIGPIPE ended, as shells report it.
+#: The exit statuses of a program that a signal ended, as shells report them.
+SIGINT_STATUS: Final = 130
 SIGPIPE_STATUS: Final = 141
 
 
@@ -79,25 +82,53 @@ class Commands(click.Group):
                 raise click.UsageError(f"{error.message}{close}", ctx) from None
             raise
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; ``--help`` prints."""
+        _prepare_streams()
+        with _reported_ends(ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; report a full disk, and end without a message when the reader of a pipe has closed it."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except OSError as error:
-            if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
-                raise
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  written to at exit, too
-            if error.errno == errno.ENOSPC:
-                raise Failure(f"Cannot write the output: {error.strerror}.") from error
-            ctx.exit(SIGPIPE_STATUS)
-        return result
+        """Run a command."""
+        with _reported_ends(ctx):
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help, a section for each purpose."""
         for title, section in self.sections().items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry.help) for name, entry in section.items()])
+
+
+def _prepare_streams() -> None:
+    """Replace standard streams that the caller has closed, which are None; escape what an encoding cannot express."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115  until the end, as the others
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
+@contextmanager
+def _reported_ends(ctx: click.Context) -> Iterator[None]:
+    """Report a full disk, end without a message when the reader of a pipe has closed it, and with Ctrl-C's status."""
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        ctx.exit(SIGINT_STATUS)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = _nowhere()  # written to at exit, too
+        if error.errno == errno.ENOSPC:
+            raise Failure(f"Cannot write the output: {error.strerror}.") from error
+        ctx.exit(SIGPIPE_STATUS)
 
 
 @click.group(

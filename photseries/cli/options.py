@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import click
 import orjson
@@ -18,6 +20,7 @@ __all__ = [
     "format_moment",
     "if_match_option",
     "json_option",
+    "path_text",
     "print_entries",
     "reported",
     "safe",
@@ -54,6 +57,11 @@ def safe(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def path_text(path: Path) -> str:
+    """Return a path as Unicode, which JSON requires; the names of files may be any bytes."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 def format_moment(value: str | datetime) -> str:

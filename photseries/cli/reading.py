@@ -97,12 +97,14 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
     files_by_path: dict[Path, None] = {}
     for name in names:
         paths = (
-            [Path(name)] if Path(name).exists() else [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+            [Path(name)]
+            if name and Path(name).exists()
+            else [Path(match) for match in sorted(glob.glob(name, recursive=True))]
         )
         files = [file for path in paths for file in (_files_in(path, any_ending) if path.is_dir() else [path])]
         if not files:
             problem = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
-            raise click.UsageError(f"{name} {problem}" if paths else f"There is no file {name}.")
+            raise click.UsageError(f"{name} {problem}" if paths else f"There is no file {name or repr(name)}.")
         files_by_path.update(dict.fromkeys(files))
     return list(files_by_path)
 

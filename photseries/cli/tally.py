@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 import orjson
 
-from photseries.cli.options import safe
+from photseries.cli.options import path_text, safe
 from photseries.cli.reading import in_options
 from photseries.errors import PhotseriesError
 
@@ -95,7 +95,7 @@ class UploadTally:
         self._reason = error.message
         reason = error.message.removeprefix(f"{file.name}: ")
         self._notes["failed"][reason].append(file)
-        facts = {"file": str(file), "status": "failed", "code": error.code, "message": error.message}
+        facts = {"file": path_text(file), "status": "failed", "code": error.code, "message": error.message}
         self._print(
             {**facts, "fields": error.fields}, f"failed - {file}: {in_options(reason)}" if self._total > 1 else None
         )
@@ -132,7 +132,7 @@ class UploadTally:
         self._is_done.setdefault(file, True)
         for warning in uploaded.warnings:
             self._notes["warning"][warning].append(file)
-        facts = {"file": str(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}
+        facts = {"file": path_text(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}
         self._print(
             {**facts, "batch": self._batch}, f"{uploaded.status} {'-' if uploaded.id is None else uploaded.id} {file}"
         )

@@ -13,7 +13,7 @@ from photseries import __version__, errors
 from photseries.errors import PhotseriesError, UnreachableError
 from photseries.formats import HDF5
 
-__all__ = ["ApiResponse", "File", "answer_of", "error_of", "file_of"]
+__all__ = ["ApiResponse", "File", "LostAnswerError", "answer_of", "error_of", "file_of"]
 
 _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
@@ -23,6 +23,10 @@ class ApiResponse(NamedTuple):
 
     data: object
     version: str | None
+
+
+class LostAnswerError(httpx.RequestError):
+    """The service's answer did not arrive: a proxy answered instead, or the answer was cut short."""
 
 
 class File(NamedTuple):
@@ -44,10 +48,10 @@ _BY_CODE = {kind.code: kind for kind in _tree()}
 _BY_STATUS = {kind.status: kind for kind in reversed(list(_tree())) if kind.status != PhotseriesError.status}
 
 #: Statuses that a proxy in front of the service may answer itself.
-_OF_PROXIES = {
-    413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError,
-    502: errors.OutcomeUnknownError, 504: errors.OutcomeUnknownError,
-}  # fmt: skip
+_OF_PROXIES = {413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError}
+
+#: Statuses of a proxy that may have passed the request on.
+_LOST = (502, 504)
 
 
 def answer_of(response: httpx.Response) -> ApiResponse:
@@ -59,6 +63,8 @@ def answer_of(response: httpx.Response) -> ApiResponse:
         The exception that the service raised, with its message, fields, details and the page that explains it.
     UnreachableError
         When photseries did not answer, or a version that this client does not understand.
+    LostAnswerError
+        When a proxy in front of the service had no answer from it.
     """
     response.read()
     envelope = _envelope(response)
@@ -113,10 +119,12 @@ def _envelope(response: httpx.Response) -> dict[str, object] | None:
     return None
 
 
-def _stranger(response: httpx.Response) -> PhotseriesError:
+def _stranger(response: httpx.Response) -> PhotseriesError | LostAnswerError:
     """Return the error for an answer that photseries did not send."""
     status, host = response.status_code, response.url.host
     summary = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
+    if status in _LOST:
+        return LostAnswerError(f"a proxy answered HTTP {status} {response.reason_phrase}".rstrip())
     if kind := _OF_PROXIES.get(status):
         return kind(f"{summary}. The answer is probably from a proxy in front of the service.")
     if response.is_redirect:

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from photseries.client.answers import ApiResponse, answer_of, error_of
+from photseries.client.answers import ApiResponse, LostAnswerError, answer_of, error_of
 from photseries.client.bulk_bodies import (
     ARROW,
     Item,
@@ -35,13 +35,7 @@ from photseries.client.search import SERIES
 from photseries.client.threads import ahead
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
-from photseries.errors import (
-    DuplicateError,
-    InvalidError,
-    OutcomeUnknownError,
-    PhotseriesError,
-    UnreachableError,
-)
+from photseries.errors import DuplicateError, InvalidError, PhotseriesError, UnavailableError
 from photseries.extras import is_installed
 from photseries.formats import Reading, ReadOptions, is_astropy
 from photseries.lightcurve.table import is_text
@@ -249,9 +243,7 @@ class BulkUploader:
         Raises
         ------
         OutcomeUnknownError
-            When the answer was truncated: series that it does not name may be stored.
-        UnreachableError
-            When the answer to a dry run was truncated, or replaced by a proxy.
+            When the answer was lost or cut short: any of the series may be stored.
         PhotseriesError
             When the service refuses the whole body.
         """
@@ -261,15 +253,14 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        changes = not self.is_dry_run
-        try:
-            outcomes: list[dict[str, object]] = self._transport.write(
-                "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, changes=changes, read=_lines_of
-            )
-        except OutcomeUnknownError as error:
-            if changes:
-                raise
-            raise UnreachableError("The answer was lost or cut short. A dry run stores nothing: repeat it.") from error
+        outcomes: list[dict[str, object]] = self._transport.write(
+            "POST",
+            f"{SERIES}/bulk",
+            message,
+            repeatable=self._repeatable,
+            changes=not self.is_dry_run,
+            read=_lines_of,
+        )
         return outcomes
 
 
@@ -278,8 +269,8 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
 
     Raises
     ------
-    OutcomeUnknownError
-        When the last one is missing, or one is incomplete.
+    LostAnswerError
+        When the last one is missing, one is incomplete, or the service failed after some series.
     PhotseriesError
         When the service refuses the body, or cannot continue with it.
     """
@@ -296,8 +287,11 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
         elif line["status"] == "success":
             return ApiResponse(lines, line.get("version"))
         else:
-            raise error_of(500, line)
-    raise OutcomeUnknownError("The answer was cut short: upload again with if_exists='skip' to complete it.")
+            error = error_of(500, line)
+            if lines and isinstance(error, UnavailableError):  # some series may be stored
+                raise LostAnswerError(f"it ended after {len(lines):,} series: {error.message}")
+            raise error
+    raise LostAnswerError("the last line is missing")
 
 
 def _outcome(line: Mapping[str, Any], index: int, item: object, warnings: tuple[str, ...]) -> Outcome:

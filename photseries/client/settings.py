@@ -46,6 +46,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", _normalize_url(self.url))
+        object.__setattr__(self, "token", self.token.strip())
         try:
             parts = urlsplit(self.url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

@@ -19,11 +19,12 @@ from urllib.request import getproxies
 import httpx
 
 from photseries import __version__
-from photseries.client.answers import ApiResponse, File, answer_of, file_of
+from photseries.client.answers import ApiResponse, File, LostAnswerError, answer_of, file_of
 from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
+    InvalidError,
     OutcomeUnknownError,
     PhotseriesError,
     StartError,
@@ -68,17 +69,24 @@ class Transport:
         self.url = settings.url
         self._retries = retries
         try:
-            httpx.URL(settings.url)
-        except httpx.InvalidURL as error:
+            httpx.URL(settings.url).host.encode("idna")
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise StartError(f"{settings.url!r:.200} is not the URL of a service: {error}.") from error
         self._version: str | None = None
-        self._http = httpx.Client(
-            # Loading the root certificates takes 30 ms; plain HTTP without a proxy never needs them.
-            verify=not settings.url.lower().startswith("http://") or bool(getproxies()),
-            headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},
-            timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
-        )
+        times = httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None)
+        try:
+            self._http = httpx.Client(
+                # Loading the root certificates takes 30 ms; plain HTTP without a proxy never needs them.
+                verify=not settings.url.lower().startswith("http://") or bool(getproxies()),
+                headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},
+                timeout=times,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
+            )
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            raise StartError(
+                "The proxies or certificates in the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, "
+                f"SSL_CERT_FILE) cannot be used: {error!s:.150}"
+            ) from error
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Connections, of a Client or a Series, cannot be pickled: create a Client in each process.")
@@ -89,11 +97,11 @@ class Transport:
 
     def read(self, path: str, params: Mapping[str, object] | None = None) -> Any:
         """GET a JSON object."""
-        return self.request("GET", path, params=params, repeatable=True)
+        return self.request("GET", path, params=params)
 
     def download(self, path: str, params: Mapping[str, object] | None = None) -> File:
         """GET the file of a series."""
-        file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
+        file: File = self.request("GET", path, params=params, read=file_of)
         return file
 
     def save(
@@ -105,7 +113,7 @@ class Transport:
         """
         with partial(target) as file:
             read = functools.partial(saved, file=file)
-            received, stated = self.request("GET", path, params=params, repeatable=True, read=read)
+            received, stated = self.request("GET", path, params=params, read=read)
             if stated is not None:
                 require_hash(received, stated)
             elif stored is not None:
@@ -113,7 +121,7 @@ class Transport:
 
     def query(self, path: str, message: Message, read: Callable[[httpx.Response], ApiResponse] = answer_of) -> Any:
         """POST a query, which changes nothing."""
-        return self.request("POST", path, message, repeatable=True, changes=False, read=read)
+        return self.request("POST", path, message, changes=False, read=read)
 
     def stream(self, path: str, message: Message, file: IO[bytes]) -> None:
         """POST a query whose answer is a long file, and stream it to a path."""
@@ -124,9 +132,6 @@ class Transport:
         method: str,
         path: str,
         message: Message | None = None,
-        *,
-        repeatable: bool,
-        retry_state: RetryState | None = None,
         **more: Any,
     ) -> Any:
         """Send a change, after checking once that the URL belongs to a compatible service.
@@ -135,11 +140,11 @@ class Transport:
         """
         if self._version is None:
             self.version()
-        return self.request(method, path, message, repeatable=repeatable, retry_state=retry_state, **more)
+        return self.request(method, path, message, **more)
 
     def version(self) -> str:
         """Ask the service for its version."""
-        self.request("GET", "/healthz", repeatable=True)
+        self.request("GET", "/healthz")
         return str(self._version)
 
     def request(  # noqa: PLR0913  the parts of an HTTP request
@@ -148,8 +153,8 @@ class Transport:
         path: str,
         message: Message | None = None,
         *,
-        repeatable: bool,
         changes: bool | None = None,
+        repeatable: bool = False,
         retry_state: RetryState | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -159,10 +164,10 @@ class Transport:
 
         Parameters
         ----------
-        repeatable : bool
-            Whether the request is idempotent.
         changes : bool, optional
             Whether it changes something; default: unless it is a GET.
+        repeatable : bool
+            Whether a change is idempotent.
         retry_state : RetryState, optional
             Records whether an attempt may have succeeded although its answer was lost.
         read : callable
@@ -170,6 +175,8 @@ class Transport:
 
         Raises
         ------
+        InvalidError
+            When the parameters are too long for a URL, or not Unicode.
         UnreachableError
             When no photseries service answers.
         OutcomeUnknownError
@@ -178,12 +185,12 @@ class Transport:
             The exception that the service raised.
         """
         changes = method != "GET" if changes is None else changes
+        repeatable = repeatable or not changes
         content: bytes | memoryview | Path | None = None
-        query, sent_headers = {**(params or {})}, {**(headers or {})}
+        query, sent_headers, attempt = {**(params or {})}, {**(headers or {})}, 0
         if message is not None:
             content, query = message.file or message.content, {**message.query, **query}
             sent_headers["Content-Type"] = message.media_type
-        attempt = 0
         while True:
             retry_after = 0.0
             try:
@@ -195,11 +202,13 @@ class Transport:
                 ):
                     retry_after = _retry_after(response)
                     answer = read(response)
+            except (httpx.InvalidURL, UnicodeEncodeError) as error:
+                raise InvalidError(f"The parameters of the request do not fit in a URL: {error!s:.150}.") from error
             except httpx.RequestError as broken:
                 failure, again = self._connection_error(broken, changes, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
-                failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
-                again = again and refusal.retry_after is not None
+                failure = refusal
+                again = refusal.retry_after is not None and (repeatable or not isinstance(refusal, OutcomeUnknownError))
             else:
                 self._version = answer.version or self._version
                 return answer.data
@@ -217,16 +226,16 @@ class Transport:
 
         A URL that has never answered is probably wrong, so the request is not retried.
         """
-        met = self._version is not None
+        is_lost = isinstance(broken, LostAnswerError)
+        met = is_lost or self._version is not None
         reason = str(broken) or type(broken).__name__
         if isinstance(broken, _NOT_SENT):
             return UnreachableError(
                 f"No service answers at {self.url} ({reason}). Check that it runs, and the URL."
             ), met
         late = isinstance(broken, httpx.TimeoutException)
-        summary = f"The service at {self.url} " + (
-            "did not answer in time" if late else f"broke the connection ({reason})"
-        )
+        problem = "gave no complete answer" if is_lost else "broke the connection"
+        summary = f"The service at {self.url} " + ("did not answer in time" if late else f"{problem} ({reason})")
         if not changes:
             return UnreachableError(f"{summary}."), met and not late
         failure = OutcomeUnknownError(

@@ -121,7 +121,7 @@ class Uploader:
         """Return the service's report of the series it would store."""
         written = message(fields, reading, as_read=True)
         query = {"dryRun": "true"}
-        report = self._transport.write("POST", SERIES, written, repeatable=True, changes=False, params=query)
+        report = self._transport.write("POST", SERIES, written, changes=False, params=query)
         existing = self._find(key_of(report["metadata"]))
         warnings = (*reading.warnings, *report["warnings"])
         if existing is None:

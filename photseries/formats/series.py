@@ -247,7 +247,11 @@ class _Series:
         fluxes = self._fluxes(clean, columns, unit, filter_name)
         if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
             clean = clean.assign(**{_LIMITS: flux_to_mag(limits["flux"] * fluxes.factor)})
-        changed = {}
+        changed: dict[str, Any] = {
+            str(name): column.dt.tz_convert(None)
+            for name, column in clean.items()
+            if isinstance(column.dtype, pd.DatetimeTZDtype)
+        }
         if np.ndim(fluxes.factor) or fluxes.factor != 1.0:
             for name in (columns[role] for role in SCALED if role in columns):
                 changed[name] = clean[name].to_numpy(np.float64) * fluxes.factor

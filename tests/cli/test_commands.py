@@ -115,6 +115,8 @@ def test_long_helps_have_sections():
         (["upload", "--stream-ids", "1,b", "x.csv"], "'b', must be an integer"),
         (["upload", "--time-format", "sundial", "x.csv"], "Unknown time format 'sundial'"),
         (["upload"], "Missing argument 'FILES...'"),
+        (["find", "--limit", str(2**63)], "is not in the range"),
+        (["find", "--json", "--csv"], "cannot be combined"),
         (["show", "0"], "is not in the range"),
         (["update", "one"], "'one' is not a valid series ID."),
     ],

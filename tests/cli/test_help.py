@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_the_shell_completes_commands_and_options(shell):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full of Linux")
 @pytest.mark.parametrize(
-    "words", [("find",), ("find", "--json"), ("get", "{id}", "-o", "-"), ("show", "{id}"), ("find", "-h")]
+    "words", [("find",), ("find", "--json"), ("get", "{id}", "-o", "-"), ("show", "{id}"), ("find", "-h"), ("-h",)]
 )
 def test_a_full_disk_is_reported_in_one_line(run, series, words):
     command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
@@ -98,3 +99,41 @@ def test_a_closed_pipe_is_not_an_error(run, series, words):
         problem = process.stderr.read()
         status = process.wait(PATIENCE)
     assert (status, problem) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("find", 0), ("find --csv", 0), ("get {id} -o -", 0), ("delete {id}", 2), ("upload .", 2), ("-h", 0)],
+)
+def test_closed_standard_streams_are_not_an_error(run, series, words, status, tmp_path):
+    command = f"exec '{sys.executable}' -m photseries {words.format(id=series)}"
+    environment = {**os.environ, **run.environment}
+    for closed in ("<&- >&- 2>err", "2>&- >out"):
+        shell = ["sh", "-c", f"{command} {closed}"]
+        assert subprocess.run(shell, env=environment, cwd=tmp_path, timeout=PATIENCE).returncode == status
+    assert "Traceback" not in (tmp_path / "err").read_text()
+
+
+def test_output_escapes_what_its_encoding_cannot_express(run, series):
+    """A pipe of Windows has the encoding cp1252, and some locales of Linux Latin-1."""
+    command = [sys.executable, "-m", "photseries", "show", str(series), "--height", "9"]
+    environment = {**os.environ, **run.environment, "PYTHONIOENCODING": "cp1252"}
+    outcome = subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE)
+    assert (outcome.returncode, outcome.stderr) == (0, b"")
+    assert outcome.stdout.startswith("flux [\N{MICRO SIGN}Jy]".encode("cp1252"))
+    assert rb"\u2502" in outcome.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupted_command_has_the_status_of_its_signal(run):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {**os.environ, **run.environment, "PHOTSERIES_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        command = [sys.executable, "-m", "photseries", "whoami"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+            silent.settimeout(PATIENCE)
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                output, problem = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output, problem) == (128 + signal.SIGINT, b"", b"Interrupted.\n")

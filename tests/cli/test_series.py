@@ -96,6 +96,12 @@ def test_find_prints_csv_and_selected_columns(run, series):
     assert json.loads(run("find", "--columns", "id", "--json", "--limit", 1).stdout).keys() == {"id"}
 
 
+def test_csv_without_rows_has_a_header(run, series):
+    header = run("find", "--csv").stdout.partition("\n")[0]
+    assert run("find", "--csv", "--obj-id", "nothing").stdout == f"{header}\n"
+    assert run("find", "--csv", "--obj-id", "nothing", "--columns", "id, ra").stdout == "id,ra\n"
+
+
 def test_a_refusal_is_reported_in_one_line(run, series):
     outcome = run("find", "--sort-by", "separation", status=2)
     assert re.fullmatch(r"photseries: sortBy=separation requires a cone.*\n", outcome.stderr)
@@ -232,6 +238,11 @@ def test_login_saves_only_valid_credentials(run, service, tmp_path):
         refused = run("login", *words, stdin=stdin, status=2, **alone)
         assert refused.stderr.count("\n") == 1
         assert kept.read_bytes() == before
+    kept.unlink()
+    kept.mkdir()
+    refused = run("login", service.url, "--token-stdin", stdin=service.token, status=2, **alone)
+    assert refused.stderr == f"photseries: Cannot write {kept}: Is a directory.\n"
+    kept.rmdir()
     run("login", service.url, "--token-stdin", stdin=service.token, **alone)
 
 

@@ -1,7 +1,9 @@
 """``photseries upload`` and ``update``: real files go up, what is wrong is said, the same command again is harmless."""
 
 import json
+import os
 import re
+import sys
 import zlib
 from dataclasses import replace
 
@@ -108,6 +110,19 @@ def test_single_refused_file_is_reported_with_its_reason(run, world, tmp_path):
     assert misnamed.stderr == "photseries: The name a.csv does not fit {series_name}_{filter}.csv.\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_file_name_that_is_not_unicode_is_printed_as_json(run, world, tmp_path):
+    (file,) = written(tmp_path, ["a.csv"]).iterdir()
+    file = file.rename(os.fsdecode(os.fsencode(file.parent) + b"/\xff.csv"))
+    shown = f"{file.parent}/\N{REPLACEMENT CHARACTER}.csv"
+    (line,) = run.lines("upload", file, "--dry-run", "--series-name", "x", "--series-obj-id", 1, *FIELDS)
+    assert (line["file"], line["status"]) == (shown, "valid")
+    (line,) = run.lines("upload", file, "--dry-run", status=2)
+    assert (line["file"], line["status"]) == (shown, "failed")
+    (line,) = run.lines("inspect", file)
+    assert line["file"] == shown
+
+
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
@@ -153,6 +168,7 @@ def test_reader_options_apply_to_all_files(run, world, admin, tmp_path):
     ("names", "message"),
     [
         (["absent.csv"], "There is no file absent.csv."),
+        (["a.csv", ""], "There is no file ''."),
         (["no*.csv"], "There is no file no*.csv."),
         (["empty"], "empty contains no file with a known extension"),
         (["a.csv", "absent.csv"], "There is no file absent.csv."),

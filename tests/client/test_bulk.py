@@ -1,6 +1,7 @@
 """Many series in one call: tables, files and frames go together."""
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
@@ -11,7 +12,7 @@ from astropy.table import QTable
 from astropy.time import Time
 
 from photseries.client import ReadOptions
-from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError, UnreachableError
+from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError
 from tests.client.between import Between
 
 
@@ -211,15 +212,32 @@ def test_metadata_that_differ_for_one_series_are_refused(client, shared):
     assert client[outcome.uploaded.id].channel == "a"
 
 
-def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, service, shared):
+def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, service, shared, monkeypatch):
+    monkeypatch.setattr("photseries.client.transport.time.sleep", lambda _: None)
     with Between(service.url) as between, type(client)(between.url, service.token) as cut:
         between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "status": "success", "da')]
-        with pytest.raises(OutcomeUnknownError, match="cut short"):
+        with pytest.raises(OutcomeUnknownError, match=r"last line is missing.*may or may not"):
             list(cut.upload_many(night(2), by="series_obj_id", **shared))
-        for fate in ((200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "sta'), (502, {}, b"no answer")):
-            between.fates = [fate]
-            with pytest.raises(UnreachableError, match=r"lost or cut short\. A dry run stores nothing"):
-                list(cut.upload_many(night(2), by="series_obj_id", dry_run=True, **shared))
+        between.fates = [(200, {"Content-Type": "application/x-ndjson"}, b'{"index": 0, "sta'), (502, {}, b"no answer")]
+        tried = list(cut.upload_many(night(2), by="series_obj_id", dry_run=True, **shared))
+        assert [outcome.uploaded.status for outcome in tried] == ["valid"] * 2, "a dry run is repeated"
+
+
+def test_a_service_that_fails_after_some_series_leaves_the_outcome_unknown(client, service, shared, monkeypatch):
+    """Series of a repeated upload that the first attempt had stored were reported as duplicates."""
+    monkeypatch.setattr("photseries.client.transport.time.sleep", lambda _: None)
+    (first,) = client.upload_many(night(1), by="series_obj_id", **shared)
+    stored_line = {"status": "success", "index": 0, "data": {"id": first.uploaded.id, "outcome": "created"}}
+    failed_line = {"status": "error", "message": "full", "data": {"code": "unavailable"}}
+    body = b"\n".join(map(orjson.dumps, (stored_line, failed_line)))
+    failing = (200, {"Content-Type": "application/x-ndjson"}, body)
+    with Between(service.url) as between, type(client)(between.url, service.token) as cut:
+        between.fates = [failing]
+        with pytest.raises(OutcomeUnknownError, match="ended after 1 series: full"):
+            list(cut.upload_many(night(2), by="series_obj_id", **shared))
+        between.fates = [failing]
+        completed = list(cut.upload_many(night(2), by="series_obj_id", if_exists="skip", **shared))
+    assert [outcome.uploaded.status for outcome in completed] == ["skipped", "created"]
 
 
 def test_missing_values_of_pandas_are_missing_fields_however_a_table_is_sent(client, shared):

@@ -26,7 +26,7 @@ def test_arguments_override_environment_and_file(environ):
     both = {**environ, "PHOTSERIES_URL": "http://environ/", "PHOTSERIES_TOKEN": "e"}
     assert load(None, None, environ) == Settings("http://file", "f")
     assert load(None, None, both) == Settings("http://environ", "e")
-    assert load("http://given/api/", "g", both) == Settings("http://given", "g")
+    assert load("http://given/api/\n", "g\n", both) == Settings("http://given", "g")
     assert load(None, "g", both) == Settings("http://environ", "g")
     assert load("http://environ", None, both) == Settings("http://environ", "e")
 

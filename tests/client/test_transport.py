@@ -18,6 +18,7 @@ from photseries.errors import (
     LateError,
     OutcomeUnknownError,
     PhotseriesError,
+    StartError,
     TooManyRequestsError,
     TooSlowError,
     UnavailableError,
@@ -27,6 +28,7 @@ from tests.client.between import KEPT, LOSE_ANSWER, LOSE_REQUEST, PASS, Between,
 from tests.support import columns
 
 SERIES = "/api/photometric_series"
+BAD_GATEWAY = (502, {}, b"Bad Gateway")
 
 
 @pytest.fixture
@@ -231,11 +233,12 @@ def test_an_earlier_revision_that_was_altered_on_its_way_is_not_saved(client, be
 def test_a_lost_query_is_not_reported_as_a_change(client, between, ask, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     client.check()
-    between.seen.clear()
-    between.fates = [LOSE_ANSWER] * 4
-    with pytest.raises(UnreachableError, match="broke the connection"):
-        ask(client)
-    assert [verb for verb, _ in between.seen] == ["POST"] * 4, "a query is repeated"
+    for fate, problem in ((LOSE_ANSWER, "broke the connection"), (BAD_GATEWAY, "a proxy answered HTTP 502")):
+        between.seen.clear()
+        between.fates = [fate] * 4
+        with pytest.raises(UnreachableError, match=problem):
+            ask(client)
+        assert [verb for verb, _ in between.seen] == ["POST"] * 4, "a query is repeated"
 
 
 def test_a_file_created_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
@@ -304,8 +307,14 @@ def test_answer_of_a_foreign_service_is_reported(stranger, fate, kind, message):
 
 def test_gateway_error_of_a_proxy_is_reported(stranger):
     server, client = stranger
-    server.fates = [(502, {}, b"Bad Gateway"), (503, {}, b""), answer(200, {})]
+    server.fates = [BAD_GATEWAY, (503, {}, b""), answer(200, {})]
     assert client.check() == photseries.__version__
+    server.fates = [(504, {}, b"<html>")] * 4
+    with pytest.raises(UnreachableError, match=r"no complete answer \(a proxy answered HTTP 504"):
+        client.get(1)
+    server.fates = [BAD_GATEWAY]
+    with pytest.raises(OutcomeUnknownError, match="may or may not"):
+        client.update(1, exp_time=3)
 
 
 def every_error(kind=PhotseriesError):
@@ -345,6 +354,39 @@ def test_malformed_errors(stranger, status, data, kind):
         client.check()
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.fields) == (status, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "socksio"),
+        ("HTTP_PROXY", "ftp://127.0.0.1", "Unknown scheme"),
+        ("HTTP_PROXY", "http://[::1", "Invalid port"),
+        ("SSL_CERT_FILE", "/absent", "No such file"),
+    ],
+)
+def test_unusable_proxies_and_certificates_are_reported(monkeypatch, name, value, problem):
+    for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=problem) as caught:
+        photseries.Client("https://127.0.0.1:1", "token")
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "xn--"])
+def test_malformed_host_is_reported(host):
+    with pytest.raises(StartError, match="is not the URL of a service"):
+        photseries.Client(f"http://{host}", "token")
+
+
+@pytest.mark.parametrize("name", ["x" * 70_000, "\udcff"], ids=["long", "surrogate"])
+def test_parameters_that_no_url_can_have_are_refused(stranger, name):
+    server, client = stranger
+    with pytest.raises(InvalidError, match="do not fit in a URL"):
+        client.find(obj_id=name)
+    assert server.seen == []
 
 
 def test_only_tls_needs_root_certificates(monkeypatch):

@@ -204,6 +204,8 @@ def test_datetimes_with_a_time_zone_are_converted_to_utc():
     assert np.isnan(got.frame["mjd"][1])
     assert got.fields == {"time_scale": "utc"}
     assert mapped({"when": times, "flux": [1.0, 2.0]}, time_col="when", time_format="iso").fields == got.fields
+    other = mapped({"mjd": [58365.0, 58366.0], "flux": [1.0, 2.0], "read_out": times}).frame["read_out"]
+    np.testing.assert_array_equal(other, np.array(["2018-09-04T06:00", "NaT"], "M8[s]"))
 
 
 @given(st.text(alphabet="aJ _[](){}", max_size=9))
