@@ -110,14 +110,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     for _, group in groups if is_foreign else ():
         _require_one_object(group)
     return [
-        Part(
-            group,
-            column,
-            filters,
-            _only_filter(group, column),
-            (*warnings, *_without_filter(group, column)),
-            name,
-        )
+        Part(group, column, filters, _only_filter(group, column), (*warnings, *_without_filter(group, column)), name)
         for name, group in groups
     ]
 
