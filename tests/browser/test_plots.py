@@ -199,6 +199,18 @@ def test_the_labels_of_close_lines_do_not_overlap(page, service, series):
     assert texts[5][3] == texts[0][3], "a label with room around it is in the first row"
 
 
+def test_a_source_whose_series_do_not_load_has_no_count_of_points(page, service, admin, series, watch):
+    watch.expect("ERR_FAILED")
+    name = admin.get(f"/api/photometric_series/{series[1]}").json()["data"]["obj_id"]
+    page.route("**/envelope?**", lambda route: route.abort())
+    sign_in(page, service.token, f"/sources/{name}")
+    page.get_by_role("alert").filter(has_text="The service does not answer.").wait_for()
+    assert page.locator("#told").inner_text() == ""
+    page.unroute("**/envelope?**")
+    page.reload()
+    told(page, "points")
+
+
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
     sign_in(page, service.token, f"/series/{series[1]}")
     told(page, "points")
