@@ -168,9 +168,43 @@ def test_the_error_of_a_criterion_appears_next_to_it(page, service, watch):
     page.get_by_text("More criteria").click()
     page.get_by_text("Source and position", exact=True).click()
     page.get_by_label("Radius").fill("wide")
+    page.get_by_label("Exposures at least").fill("minMad")
     page.keyboard.press("Enter")
-    page.locator("#no-radius").filter(has_text="It must be an angle above 0").wait_for()
+    why = page.locator("#no-radius")
+    why.filter(has_text='Invalid “Radius”: "wide". It must be an angle above 0').wait_for()
+    wrong = 'Invalid “Exposures at least”: "minMad". It must be an integer'
+    assert page.get_by_role("alert").filter(has_text="“Radius”").filter(has_text=wrong).is_visible()
     assert page.get_by_label("Radius").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("Radius").get_attribute("aria-describedby") == "no-radius"
+
+
+def test_the_error_of_a_list_of_choices_belongs_to_it(page, service, watch):
+    watch.expect("status of 400")
+    sign_in(page, service.token)
+    page.goto("/?instrumentID=none")
+    described = page.get_by_label("Instrument").get_attribute("aria-describedby")
+    assert page.locator(f"#{described}").inner_text().startswith('Invalid “Instrument”: "none".')
+    assert barriers(page) == {}
+
+
+def test_an_error_of_a_change_appears_next_to_its_field(page, service, series, watch):
+    watch.expect("status of 400")
+    sign_in(page, service.token, f"/series/{series[1]}")
+    page.locator("section:has(#delete):not([inert])").wait_for()
+    page.locator("#edit").locator("xpath=..").locator("summary").click()
+    for value, why in (
+        ("400", "Must be in [0, 360) deg."),
+        ('"x"', "Could not cast “RA” to"),
+        ("1,5", "Enter a number"),
+    ):
+        page.locator("#e-ra").fill(value)
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.locator("#edit .why").filter(has_text=why).wait_for()
+        described = page.locator("#e-ra[aria-invalid=true]").get_attribute("aria-describedby")
+        assert why in page.locator(f"#{described}").inner_text()
+        assert page.evaluate("document.activeElement.id") == "e-ra"
+        assert not page.locator("#notice").is_visible()
+    assert barriers(page) == {}
 
 
 def test_a_refused_search_shows_the_refusal(page, service, watch):

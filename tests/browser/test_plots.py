@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 
 import numpy as np
@@ -161,6 +162,7 @@ def test_small_light_curves_show_a_few_points(page, service, admin, world):
     [
         ("number", 59999, 60049.9, ["60000", "60020", "60040"]),
         ("number", 60001, 60101, ["60050", "60100"]),
+        ("number", -0.04, 2.04, ["0", "1", "2"]),
         ("log", 6, 70, ["10", "20", "50"]),
         ("date", 60676.9, 60705.1, ["2025-01-05", "2025-01-15", "2025-01-25"]),
         ("date", 60676, 60676 + 0.9 / 86400, ["00:00:00.000\n2025-01-01", "00:00:00.500"]),
@@ -175,6 +177,38 @@ def test_a_narrow_axis_has_at_least_two_labels(page, service, series, kind, star
         return xs.ticks(kind === "date" ? 92 : 84).map(({ text }) => text);
     }"""
     assert page.evaluate(script, [kind, start, end]) == labels
+
+
+def test_the_labels_of_close_lines_do_not_overlap(page, service, series):
+    """Neither a line out of view nor the edge of the plot may make two texts share a place."""
+    sign_in(page, service.token, f"/series/{series[1]}")
+    texts = page.evaluate("""async () => {
+        const { src } = document.querySelector("script[src*=series]");
+        const { paintLines } = await import(src.replace("series.js", "draw.js"));
+        const found = [];
+        const pen = document.createElement("canvas").getContext("2d");
+        pen.fillText = (text, x, y) => found.push([text, x, x + pen.measureText(text).width, y]);
+        const lines = [-50, 5, 6, 7, 8, 9, 120, 187, 188, 190].map((x, i) => ({ x, text: `${i}/d` }));
+        paintLines(pen, lines, { start: 0, end: 200, pixel: (x) => x }, { left: 0, right: 200, top: 0, bottom: 100 });
+        return found;
+    }""")
+    assert [text for text, *_ in texts] == ["1/d", "2/d", "3/d", "4/d", "5/d", "6/d", "7/d", "8/d", "9/d"]
+    assert all(0 <= start < end <= 200 for _, start, end, _ in texts)
+    pairs = list(itertools.combinations(texts, 2))
+    assert [(one[0], two[0]) for one, two in pairs if one[3] == two[3] and two[1] < one[2] and one[1] < two[2]] == []
+    assert texts[5][3] == texts[0][3], "a label with room around it is in the first row"
+
+
+def test_a_source_whose_series_do_not_load_has_no_count_of_points(page, service, admin, series, watch):
+    watch.expect("ERR_FAILED")
+    name = admin.get(f"/api/photometric_series/{series[1]}").json()["data"]["obj_id"]
+    page.route("**/envelope?**", lambda route: route.abort())
+    sign_in(page, service.token, f"/sources/{name}")
+    page.get_by_role("alert").filter(has_text="The service does not answer.").wait_for()
+    assert page.locator("#told").inner_text() == ""
+    page.unroute("**/envelope?**")
+    page.reload()
+    told(page, "points")
 
 
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):

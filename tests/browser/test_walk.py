@@ -155,6 +155,18 @@ def test_a_series_is_changed_shared_deleted_and_restored(page, service, admin, w
     page.get_by_role("heading", name="star").wait_for()
 
 
+def test_admins_see_why_the_service_is_not_ready(page, service, watch):
+    watch.expect("status of 503")
+    sign_in(page, service.token)
+    page.route("**/readyz", lambda route: route.fulfill(status=503, json={"message": "Not ready: store."}))
+    page.goto("/admin")
+    page.get_by_text("Health: Not ready: store.").wait_for()
+    page.unroute("**/readyz")
+    page.reload()
+    page.get_by_text("Health: ready").wait_for()
+    page.wait_for_load_state("networkidle")  # an answer that nobody reads never ends
+
+
 def test_admins_create_users_groups_and_tokens(page, service, admin, world):
     sign_in(page, service.token, "/admin")
     page.get_by_text("Health: ready").wait_for()

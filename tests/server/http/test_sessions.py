@@ -233,6 +233,26 @@ def test_errors_are_pages(signed_in):
     assert "<h1>No photometric series with ID 999.</h1>" in answer.text
 
 
+def test_a_path_that_is_none_keeps_the_navigation_of_the_user(signed_in):
+    def shown():
+        page = signed_in.get("/nowhere", headers={"Accept": "text/html"})
+        return page.status_code, re.findall(r'<a href="[^"]*"[^>]*>(Find|Account|Sign in)</a>', page.text)
+
+    assert shown() == (404, ["Find", "Account"])
+    session = signed_in.cookies["photseries"]
+    signed_in.post("/sign-out", data={"csrf": signed_in.csrf})
+    signed_in.cookies.set("photseries", session)  # of a session that has ended
+    assert shown() == (404, ["Sign in"])
+    signed_in.cookies.clear()
+    assert shown() == (404, ["Sign in"])
+
+
+def test_the_sign_in_page_states_where_the_first_token_is(browser, service):
+    page = browser.get("/sign-in").text
+    assert "<code>cat data/admin-token</code>" in page
+    assert (service.directory / "admin-token").read_text().strip() == service.token
+
+
 def test_a_path_that_is_none_is_a_page_to_people_and_json_to_programs(browser):
     html = {"Accept": "text/html,*/*;q=0.8"}
     page = browser.get("/nowhere/<b>", headers=html)

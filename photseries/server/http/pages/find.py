@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -91,7 +92,7 @@ class FindHandler(PageHandler):
         if search.place is not None and not page.records and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
         return {
-            "problem": problem,
+            "problem": problem and _worded(problem.message),
             "first": _inputs((_BY_NAME[name] for name in _FIRST), arguments, problem),
             "groups": {
                 title: _inputs((item for item in (*CRITERIA, _ROBUST) if _group_of(item) == title), arguments, problem)
@@ -108,7 +109,7 @@ class FindHandler(PageHandler):
             "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
             "instruments": {item["id"]: item["name"] for item in self.listed("instrument")},
             "filters": self.services.archive.filters,
-            "mistakes": likely_mistakes(query, self.services.archive.filters),
+            "mistakes": map(_worded, likely_mistakes(query, self.services.archive.filters)),
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
             "found": [item.fields for item in page.records],
@@ -122,6 +123,10 @@ class FindHandler(PageHandler):
 
 _BY_NAME = {known.name: known for known in CRITERIA}
 _ROBUST = next(known for known in CONTROLS if known.name == "useRobustMagAndRMS")
+_LABELS = {name: FormInput(known, (), "").label for known in (*CRITERIA, _ROBUST) for name in known.spellings}
+
+#: A parameter in a message: in capitals or after "Invalid", unlike the same word in a sentence or a quoted value.
+_NAMED = re.compile(r"""(?<=\bInvalid )\w+|(?<!["\w])[a-z]+[A-Z]\w*(?!["\w])""")
 
 
 def _group_of(criterion: Parameter) -> str:
@@ -139,6 +144,11 @@ def _group_of(criterion: Parameter) -> str:
     )
 
 
+def _worded(message: str) -> str:
+    """Replace the parameters that a message names by the labels of their inputs."""
+    return _NAMED.sub(lambda name: f"“{_LABELS[name[0]]}”" if name[0] in _LABELS else name[0], message)
+
+
 def _inputs(
     parameters: Iterable[Parameter], arguments: Mapping[str, Sequence[str]], problem: InvalidError | None
 ) -> list[FormInput]:
@@ -147,7 +157,7 @@ def _inputs(
         FormInput(
             parameter,
             next((arguments[name] for name in parameter.spellings if name in arguments), [""]),
-            " ".join(text for name in parameter.spellings for text in fields.get(name, ())),
+            " ".join(_worded(text) for name in parameter.spellings for text in fields.get(name, ())),
         )
         for parameter in parameters
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
@@ -171,6 +172,14 @@ def _sign_in_path(following: str, **more: str) -> str:
 
 class NotFoundPageHandler(PageHandler, NotFoundHandler):
     """Every path without a route: a page for people, JSON for programs."""
+
+    async def prepare(self) -> None:
+        """Answer 404; the page for a signed-in user has the same navigation as all others."""
+        if self.session:
+            self.caller.present(self.given_credential())
+            with suppress(UnauthorizedError):
+                await self.run(lambda: None)
+        await super().prepare()
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Send the error in the format that the client accepts."""

@@ -42,5 +42,4 @@ document.addEventListener("submit", (event) => {
   change(`/api/${kind}`, "POST", kind === "tokens" ? { ...body, permissions: given.getAll("permissions") } : body);
 });
 
-const answer = await fetch("/readyz");
-element("health").textContent = `Health: ${answer.ok ? "ready" : `not ready (${answer.status})`}`;
+ask("/readyz").then(() => "ready", ({ message }) => message).then((health) => { element("health").textContent = `Health: ${health}`; });

@@ -65,6 +65,23 @@ export function say(error) {
   }
 }
 
+// Shows errors next to the fields of a form, which they name by their labels.
+/** @param {HTMLElement} form @param {Record<string, string[]>} problems */
+export function mark(form, problems) {
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll("[data-field]"))) {
+    const name = place.dataset.field ?? "";
+    const [label, input, why] = /** @type {any[]} */ (["label", "input, select", ".why"].map((one) => place.querySelector(one)));
+    const text = problems[name]?.join(" ") ?? "";
+    why.textContent = text.replace(new RegExp(`\\b${name}\\b`, "g"), `“${label.firstChild.textContent.trim()}”`);
+    why.hidden = !text;
+    why.id = `why-${name}`;
+    for (const [attribute, value] of [["aria-invalid", "true"], ["aria-describedby", why.id]]) {
+      if (text) input.setAttribute(attribute, value);
+      else input.removeAttribute(attribute);
+    }
+  }
+}
+
 /** @template {any[]} T @param {(...values: T) => void} action @param {number} milliseconds */
 export function later(action, milliseconds) {
   let timer = 0;

@@ -191,10 +191,12 @@ export function paintAxes(pen, frame, xs, ys, { xLabel, yLabel }, ticks) {
   pen.restore();
 }
 
+// Texts that would overlap are in different rows.
 /** @param {any} pen @param {Line[]} lines @param {Scale} xs @param {Frame} frame */
 export function paintLines(pen, lines, xs, frame) {
-  const sorted = [...lines].sort((one, other) => one.x - other.x); // neighbours get their texts at different heights
-  for (const [i, { x, text, colour: paint = "--soft" }] of sorted.entries()) {
+  /** @type {number[]} The right end of the last text in each row. */
+  const ends = [];
+  for (const { x, text, colour: paint = "--soft" } of [...lines].sort((one, other) => one.x - other.x)) {
     if (x < xs.start || x > xs.end) continue;
     const across = xs.pixel(x);
     Object.assign(pen, { strokeStyle: colour(paint), fillStyle: colour(paint), lineWidth: 1, globalAlpha: 0.8, font: FONT, textAlign: "left" });
@@ -204,7 +206,12 @@ export function paintLines(pen, lines, xs, frame) {
     pen.lineTo(across, frame.bottom);
     pen.stroke();
     pen.setLineDash([]);
-    pen.fillText(text, across + 3, frame.top + 12 + 13 * (i % 3));
+    if (!text) continue;
+    const { width } = pen.measureText(text);
+    const start = Math.min(across + 3, frame.right - width);
+    const row = [...ends, -Infinity].findIndex((end) => end < start);
+    ends[row] = start + width + 4;
+    pen.fillText(text, start, frame.top + 12 + 13 * row);
   }
   pen.globalAlpha = 1;
 }

@@ -1,6 +1,6 @@
 // Edits metadata and sharing of a series, and deletes it, if permitted. Each change applies to the displayed revision.
 
-import { ask, element, say } from "./api.js";
+import { ApiError, ask, element, mark, say } from "./api.js";
 
 const form = element("edit");
 const { id, revision } = form.dataset;
@@ -14,32 +14,33 @@ async function change(changed) {
   location.reload();
 }
 
+// Shows an error next to its field, or else at the top of the page.
 /** @param {any} error */
 function tell(error) {
-  say(error);
-  for (const field of form.querySelectorAll("[data-field]")) {
-    const why = field.querySelector(".why");
-    why.textContent = (error.fields?.[field.dataset.field] ?? []).join(" ");
-    why.hidden = !why.textContent;
-  }
-  element("notice").scrollIntoView({ block: "nearest" });
+  mark(form, error.fields ?? {});
+  const wrong = form.querySelector("[aria-invalid]");
+  say(wrong ? null : error);
+  if (wrong) wrong.focus();
+  else element("notice").scrollIntoView({ block: "nearest" });
 }
 
 form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   /** @type {Record<string, unknown>} */
   const changed = {};
-  try {
-    for (const [name, text] of new FormData(form)) {
-      if (text === before.get(name)) continue;
+  /** @type {Record<string, string[]>} */
+  const fields = {};
+  for (const [name, text] of new FormData(form)) {
+    if (text === before.get(name)) continue;
+    try {
       changed[name] = text === "" ? null : "json" in form.elements[name].dataset ? JSON.parse(String(text)) : text;
+    } catch {
+      fields[name] = ["Enter a number, or a list or object in JSON."];
     }
-  } catch {
-    say(new Error("A number, list or object is not valid JSON."));
-    return;
   }
-  if (Object.keys(changed).length) change(changed).catch(tell);
-  else say(new Error("No field was changed."));
+  if (Object.keys(fields).length) tell(new ApiError("", { fields }));
+  else if (Object.keys(changed).length) change(changed).catch(tell);
+  else tell(new Error("No field was changed."));
 });
 
 element("share").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {

@@ -13,7 +13,7 @@ const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
 /** @param {number} rough */
 function nice(rough) {
   const power = 10 ** Math.floor(Math.log10(rough));
-  return power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+  return power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.9) ?? 10);
 }
 
 // Formats a number with digits appropriate to a step, with thousands separated.

@@ -126,6 +126,7 @@ function inView() {
 
 function draw() {
   chart.draw(layers(), { fit: true });
+  if (!series.some((/** @type {any} */ one) => wholes.has(key(one)))) return; // no request has succeeded
   const others = series.filter((/** @type {any} */ one) => !isShown(one)).length;
   const apart = others ? `; ${counted(others, "series", "series")} in another unit or system` : "";
   const mixed = frames.size > 1 ? `; times are in ${[...frames].join(" and ")}` : "";

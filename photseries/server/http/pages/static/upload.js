@@ -1,8 +1,8 @@
 // The service inspects files as soon as they are chosen, makes a dry run when nothing is missing, and stores them on request.
 // Each entry of the queue is a series; a file with several filters has several entries.
 
-import { ask, element, later, made, say } from "./api.js";
-import { fill, given, labelOf, mark, showRoles, typed, worded } from "./upload_form.js";
+import { ask, element, later, made, mark, say } from "./api.js";
+import { fill, given, labelOf, showRoles, typed, worded } from "./upload_form.js";
 import { Chart } from "./chart.js";
 
 const chart = new Chart(element("curve"));
@@ -55,7 +55,7 @@ function show(entry) {
   );
   showRoles(about);
   fill(about.fields, about.filter, about.filter_map?.split("=")[1].replace("FILTER", ""));
-  mark({});
+  mark(element("fields"), {});
   const { light_curve: curve, brightness: unit, label } = about;
   chart.configure({ xLabel: "MJD [d]", yLabel: label, inverted: unit === "mag", height: 260 });
   chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
@@ -81,7 +81,7 @@ async function inspect() {
   element("queue").hidden = files.length < 2;
   element("preview").hidden = true;
   say(null);
-  mark({});
+  mark(element("fields"), {});
   const refused = [];
   for (const [number, file] of files.entries()) {
     element("state").textContent = files.length > 1 ? `Reading file ${number + 1} of ${files.length}…` : "Reading…";
@@ -126,7 +126,7 @@ function add(file, about) {
 async function dry() {
   if (!shown) return;
   const signal = begin();
-  mark({});
+  mark(element("fields"), {});
   const left = lacking(shown);
   if (left.length) {
     element("state").textContent = `Missing: ${left.map(labelOf).join(", ")}.`;
@@ -157,7 +157,7 @@ function refuse(error) {
     ready("Nothing is stored yet. The source will be created.", true);
     return;
   }
-  mark(problems);
+  mark(element("fields"), problems);
   const elsewhere = names.some((name) => !element("fields").querySelector(`[data-field="${CSS.escape(name)}"]`));
   say(!names.length || elsewhere ? new Error(worded(error.message)) : null);
   element("state").textContent = "Some fields are missing or invalid; see above.";

@@ -41,17 +41,6 @@ export function fill(told, filter, suggestion) {
   }
 }
 
-// Shows errors next to their fields; a field that only lacks a value is not an error yet.
-export function mark(problems) {
-  for (const place of fields.querySelectorAll("[data-field]")) {
-    const input = place.querySelector("input, select");
-    const why = problems[place.dataset.field]?.join(" ");
-    say(place.querySelector(".why"), why);
-    if (why) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
-  }
-}
-
 // Shows the role of each column and the reason, in a form to change it.
 export function showRoles({ columns, names, filters, filter }) {
   reading.hidden = false;
