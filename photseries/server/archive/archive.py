@@ -346,7 +346,8 @@ class Archive:
             ensure_current_revision(series.change(connection, series_id, state.revision, {}))
             blobs.purge(connection, series_id)
             history.purge(connection, series_id)
-            append_history(connection, principal, series_id, state, "purge", {}, **state.blob.columns())
+            kept = {**state.blob.columns(), "batch": state.metadata.get("batch")}
+            append_history(connection, principal, series_id, state, "purge", {}, **kept)
             reached("purge: history cleared")
 
     def _retry(

@@ -201,10 +201,12 @@ def _revision_to_restore(
 
 
 def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
-    """Return the batch of a series at a revision: from the creation or the last change of the batch."""
+    """Return the batch of a series at a revision: from the creation, a purge, or the last change of the batch."""
     batch = events[0].batch
     for event in events:
-        if event.revision <= revision and "batch" in event.changed:
+        if event.revision <= revision and event.action == "purge":
+            batch = event.batch
+        elif event.revision <= revision and "batch" in event.changed:
             batch = event.changed["batch"]["to"]
     return batch
 

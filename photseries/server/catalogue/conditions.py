@@ -84,7 +84,7 @@ def order(
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
     """
     key = _key(principal, query)
-    nullable = query.sort_by in FIELDS and FIELDS[query.sort_by].nullable
+    nullable = FIELDS[query.sort_by].nullable
     columns = [key, SERIES.id] if query.sort_by != "id" else [SERIES.id]
     directed: list[UnaryExpression[object]] = [
         column.desc() if query.descending else column.asc() for column in columns

@@ -333,7 +333,7 @@ class SeriesHistory(Base):
     """A change of a series: the row with revision K describes the change that led to it.
 
     ``series_id`` is not a foreign key: history outlives its series. A delete has no blob. ``batch`` is the batch of the
-    change or, for an undo, the batch that was undone. ``inferred`` is from the new row.
+    change or, for a purge, that of the series. ``inferred`` is from the new row.
     """
 
     __tablename__ = "series_history"

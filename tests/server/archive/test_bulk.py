@@ -9,6 +9,8 @@ import pytest
 from photseries.errors import UnavailableError
 from photseries.server.archive.bulk import BulkOptions
 from photseries.server.archive.portions import PORTION
+from photseries.server.catalogue import bulk
+from tests.server.archive import test_order
 from tests.server.archive.test_bulk_cost import night
 from tests.server.http.test_bulk import arrow, open_files
 
@@ -112,3 +114,15 @@ def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypat
     received += list(outcomes)
     assert {one.status for some in received for one in some} == {"created"}
     assert len(files(services) - before) == 4 * PORTION
+
+
+def test_statistics_of_keys_are_refreshed_when_the_series_have_doubled(services, principal, monkeypatch):
+    monkeypatch.setattr(bulk, "FEW", 1)
+    known = []
+    for number in range(8):
+        services.archive.create(principal, test_order.body(channel=f"{number}"))
+        with services.catalogue.transaction() as connection:
+            bulk.refresh_statistics(connection)
+            known.append(connection.execute(bulk._KNOWN).scalar_one())
+    assert known[2:] == [3, 3, 3, 3, 7, 7]
+    assert max(known[:2]) <= 0, "few series need no statistics"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 ROWS = 3
 
 KEYS = ("1", "2")
+BATCHES = ("first run", "second run")
 USERS = ("anna", "ben", "olga")
 MANAGERS = ("ben",)
 
@@ -48,10 +49,15 @@ class File:
 
 @dataclass
 class Event:
-    """A line of the history; without a file after a delete or a purge."""
+    """A line of the history; without a file after a delete or a purge.
+
+    ``batch`` is that of the request, and for a purge that of the series; ``label`` is that of the series afterwards.
+    """
 
     action: str
     file: File | None
+    batch: str | None
+    label: str | None
 
 
 @dataclass
@@ -62,6 +68,7 @@ class Series:
     owner: str
     groups: frozenset[str]
     file: File | None
+    batch: str | None = None
     events: list[Event] = field(default_factory=list)
     tables: set[tuple[int, ...]] = field(default_factory=set)  # purged ones, too
 
@@ -69,10 +76,15 @@ class Series:
     def revision(self):
         return len(self.events)
 
-    def happen(self, action, file):
-        self.events.append(Event(action, file))
+    def happen(self, action, file, batch=None):
+        self.batch = batch or self.batch
+        self.events.append(Event(action, file, batch, self.batch))
         self.file = file
         self.tables |= set() if file is None else {file.table}
+
+    def restore(self, event):
+        self.batch = event.label
+        self.happen("restore", event.file)
 
 
 class Model:
@@ -118,7 +130,9 @@ class Model:
         return {
             number: (
                 [event.action for event in one.events],
-                None if one.file is None else (one.file.table, one.file.note, one.key, one.owner, one.groups),
+                None
+                if one.file is None
+                else (one.file.table, one.file.note, one.key, one.owner, one.groups, one.batch),
             )
             for number, one in self.series.items()
         }
@@ -171,13 +185,14 @@ class Create(Operation):
     key: str
     table: tuple[int, ...]
     crew: bool
+    batch: str | None
     if_exists: str = "error"
 
     method = "POST"
 
     def body(self, world, name):
         fields = world.fields(series_name=name, series_obj_id=self.key, data=columns(self.table))
-        return fields | {"group_ids": [world.crew] if self.crew else []}
+        return fields | {"group_ids": [world.crew] if self.crew else []} | batch_field(name, self.batch)
 
     def read(self, data, groups):
         return {"id": data["id"], "outcome": data.get("outcome", "created")}
@@ -196,7 +211,7 @@ class Create(Operation):
             require(answer, 200, {"id": number, "outcome": "created"})
             file = File(self.table, None)
             one = model.series[number] = Series(self.key, self.user, model.groups_of(self.user, self.crew), file)
-            return one.happen("create", file)
+            return one.happen("create", file, self.batch)
         if self.if_exists == "error" or not model.sees(self.user, holder):
             return require(answer, 409)
         if self.if_exists == "skip":
@@ -204,15 +219,21 @@ class Create(Operation):
         if not model.may_change(self.user, holder):
             return require(answer, 403)
         require(answer, 200, {"id": number, "outcome": "replaced"})
-        return change(model, holder, self.table, None, self.crew)
+        return change(model, holder, self.table, None, self.crew, self.batch)
 
 
-def change(model, series, table, note, crew):
-    """Change a series; None leaves a part as it is."""
+def batch_field(name, batch):
+    """The field of a request for a batch of a sequence."""
+    return {} if batch is None else {"batch": f"{name}, {batch}"}
+
+
+def change(model, series, table, note, crew, batch):
+    """Change a series; None leaves a part as it is. A batch is a change only when nothing else is sent."""
+    is_label = table is None and note is None and crew is None and batch not in (None, series.batch)
     file = File(series.file.table if table is None else table, series.file.note if note is None else note)
     groups = series.groups if crew is None else model.groups_of(series.owner, crew)
-    if (file.table, file.note) != (series.file.table, series.file.note):
-        series.happen("update", file)
+    if is_label or (file.table, file.note) != (series.file.table, series.file.note):
+        series.happen("update", file, batch)
     elif groups != series.groups:
         series.happen("share", series.file)
     series.groups = groups
@@ -255,6 +276,7 @@ class Append(Change):
     """Rows at the end."""
 
     table: tuple[int, ...]
+    batch: str | None
 
     method = "POST"
 
@@ -263,11 +285,11 @@ class Append(Change):
         return f"/{self.number}/append"
 
     def body(self, world, name):
-        return {"data": columns(self.table)}
+        return {"data": columns(self.table)} | batch_field(name, self.batch)
 
     def happen(self, model, series, answer):
         require(answer, 200)
-        change(model, series, series.file.table + self.table, None, None)
+        change(model, series, series.file.table + self.table, None, None, self.batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,11 +299,12 @@ class Patch(Change):
     table: tuple[int, ...] | None
     note: float | None
     crew: bool | None
+    batch: str | None
 
     method = "PATCH"
 
     def body(self, world, name):
-        fields = {} if self.table is None else {"data": columns(self.table)}
+        fields = batch_field(name, self.batch) | ({} if self.table is None else {"data": columns(self.table)})
         fields |= {} if self.note is None else {"limiting_mag": self.note}
         return fields if self.crew is None else fields | {"group_ids": [world.crew] if self.crew else []}
 
@@ -289,7 +312,7 @@ class Patch(Change):
         if self.crew and self.user not in model.crew:
             return require(answer, 400)
         require(answer, 200)
-        return change(model, series, self.table, self.note, self.crew)
+        return change(model, series, self.table, self.note, self.crew, self.batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,7 +350,7 @@ class Purge(Change):
         if series.file is None:
             series.groups = model.groups_of(series.owner, False)  # the history had the groups of the deleted series
         else:
-            series.happen("purge", series.file)
+            series.happen("purge", series.file, series.batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,7 +388,8 @@ class Restore(Change):
         ]
         if not wanted:
             return require(answer, 404)
-        file = wanted[-1].file
+        event = wanted[-1]
+        file = event.file
         if file is None:
             return require(answer, 410)
         if file is not series.file:
@@ -373,7 +397,7 @@ class Restore(Change):
                 return require(answer, 410)
             if series.file is None and model.holder(series.key)[1] is not None:
                 return require(answer, 409)
-            series.happen("restore", file)
+            series.restore(event)
         return require(answer, 200, {"id": self.number, "revision": series.revision})
 
 
@@ -450,3 +474,60 @@ class Find(Operation):
             number: (one.revision, len(one.file.table) * ROWS) for number, one in model.visible(self.user).items()
         }
         require(answer, 200, expected)
+
+
+@dataclass(frozen=True, eq=False)
+class Undo(Operation):
+    """The undo of a batch, for every series whose history a user may read."""
+
+    batch: str
+    dry_run: bool
+
+    method = "POST"
+
+    @property
+    def path(self):
+        return "/undo"
+
+    def body(self, world, name):
+        return {"dryRun": self.dry_run, **batch_field(name, self.batch)}
+
+    def read(self, data, groups):
+        assert data.pop("next") is None
+        return {outcome: ids for outcome, ids in data.items() if ids}
+
+    def apply(self, model, answer, found):
+        outcomes = {}
+        for number, one in sorted(model.series.items()):
+            if self.batch in [event.batch for event in one.events] and self.may_know(model, one):
+                outcomes.setdefault(self.undo(model, one), []).append(number)
+        return require(answer, 200, outcomes) if outcomes else require(answer, 404)
+
+    def may_know(self, model, series):
+        """Whether the user may know that the batch stored the series at some time."""
+        is_visible = series.file is not None and model.sees(self.user, series)
+        may_know_history = model.may_change(self.user, series) or series.batch == self.batch
+        return self.user == series.owner or (is_visible and may_know_history)
+
+    def undo(self, model, series):
+        """Undo the last changes of the batch, unless this is a dry run; return the outcome."""
+        events, changes = series.events, [at for at, event in enumerate(series.events) if event.batch == self.batch]
+        last = first = changes.pop()
+        while changes and all(event.action in ("share", "purge") for event in events[changes[-1] + 1 : first]):
+            first = changes.pop()
+        before = events[first - 1] if first else None
+        if series.file is None:
+            return "changed" if before else "deleted"
+        if before and before.file is series.file:
+            return "restored"
+        if events[last].file is not series.file or events[-1].action in ("share", "purge"):
+            return "changed"
+        if not model.may_change(self.user, series):
+            return "forbidden"
+        if before and before.file.state != "kept":
+            return "expired"
+        if not self.dry_run and before:
+            series.restore(before)
+        elif not self.dry_run:
+            series.happen("delete", None)
+        return "restored" if before else "deleted"

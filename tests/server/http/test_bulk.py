@@ -431,3 +431,12 @@ def test_a_client_that_goes_away_and_comes_again(admin, world, service):
     counts = last["data"]
     assert (counts["created"] + counts["skipped"], counts["failed"]) == (2_000, 0)
     assert admin.get(PATH, params={"seriesName": "away"}).json()["data"]["totalMatches"] == 2_000
+
+
+def test_metadata_too_long_for_a_file_fail_alone(admin, world):
+    notes = [json.dumps({"note": "x" * length}) for length in (10, 70_000, 10)]
+    lines, last = send(admin, nested(world, "long metadata", tables(3), altdata=notes))
+    assert [line["status"] for line in lines] == ["success", "error", "success"]
+    assert lines[1]["data"]["code"] == "invalid"
+    assert "at most" in lines[1]["data"]["fields"]["altdata"][0]
+    assert last["data"] == {"series": 3, "created": 2, "skipped": 0, "replaced": 0, "failed": 1}

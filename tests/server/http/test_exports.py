@@ -44,6 +44,9 @@ def from_parquet(content):
 
 READERS = {"hdf5": from_hdf5, "parquet": from_parquet}
 
+#: The series of the fixture ``stored``, and those of ``many``.
+STORED, MANY = {"maxNumExposures": 59_999}, {"minNumExposures": 60_000}
+
 
 @pytest.fixture(scope="module")
 def stored(admin, world):
@@ -100,7 +103,7 @@ def assert_equal(found, expected, names):
 
 @pytest.mark.parametrize("form", READERS)
 def test_a_long_table_is_what_each_series_is(admin, stored, form):
-    answer = admin.get(URL, params={"format": form})
+    answer = admin.get(URL, params={"format": form, **STORED})
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == EXPORTS[form].media_type
     name = f"photometric_series.{EXPORTS[form].extension}"
@@ -142,7 +145,7 @@ def test_additional_columns_are_exported(admin, stored):
 
 
 def test_a_zip_holds_the_files_as_they_are(admin, stored):
-    answer = admin.get(URL, params={"format": "zip"})
+    answer = admin.get(URL, params={"format": "zip", **STORED})
     assert answer.headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
@@ -157,7 +160,7 @@ def test_a_zip_holds_the_files_as_they_are(admin, stored):
             assert len(file["phot_series/table"]) == 18_699
         listed = [json.loads(line) for line in archive.read(last).splitlines()]
     assert last == "series.jsonl"
-    found = admin.get(PATH, params={"sortBy": "id", "features": "true"}).json()["data"]["series"]
+    found = admin.get(PATH, params={"sortBy": "id", "features": "true", **STORED}).json()["data"]["series"]
     assert [{**one, "data": None} for one in listed] == found
     refused = check_error(admin.get(URL, params={"format": "zip", "columns": "mjd"}), 400)
     assert list(refused["data"]["fields"]) == ["format"]
@@ -272,8 +275,6 @@ def last(admin, world, directory, many):
     for number in ids:
         admin.delete(f"{PATH}/{number}")
 
-
-MANY = {"minNumExposures": 60_000}
 
 #: As many formats as one user has places for heavy requests.
 AT_ONCE = [name for name in EXPORTS if name != "ndjson"]

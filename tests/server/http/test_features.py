@@ -30,7 +30,7 @@ TABLES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def ids(admin, world):
-    return {name: stored(admin, world, name, table) for name, table in TABLES.items()}
+    return {name: stored(admin, world, name, table, batch="features") for name, table in TABLES.items()}
 
 
 def stored(admin, world, name, table, **fields):
@@ -41,7 +41,7 @@ def stored(admin, world, name, table, **fields):
 
 
 def found(admin, **params):
-    names = data(admin.get(PATH, params={"sortBy": "id", **params}))["series"]
+    names = data(admin.get(PATH, params={"sortBy": "id", "batch": "features", **params}))["series"]
     return [one["series_name"].removeprefix("features/") for one in names]
 
 
@@ -76,13 +76,13 @@ def test_features_are_searched_and_sorted(admin):
 
 def test_the_client_the_command_and_the_page_have_features(service, ids):
     with Client(service.url, service.token) as client:
-        frame = client.find(max_von_neumann=1, features=True)
+        frame = client.find(batch="features", max_von_neumann=1, features=True)
         assert list(frame["series_name"]) == ["features/variable"]
         assert set(FEATURES) <= set(frame.columns)
         assert client.get(ids["variable"]).metadata["von_neumann"] == frame["von_neumann"][0]
-        assert client.count(min_chi2_dof=10) == 1
+        assert client.count(batch="features", min_chi2_dof=10) == 1
     environment = {"PHOTSERIES_URL": service.url, "PHOTSERIES_TOKEN": service.token}
-    words = ["find", "--max-von-neumann", "1", "--columns", "series_name,von_neumann", "--csv"]
+    words = ["find", "--batch", "features", "--max-von-neumann", "1", "--columns", "series_name,von_neumann", "--csv"]
     printed = CliRunner().invoke(main, words, env=environment)
     assert printed.output.splitlines()[1].startswith("features/variable,0.")
     with httpx.Client(base_url=service.url, timeout=PATIENCE) as browser:

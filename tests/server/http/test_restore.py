@@ -211,6 +211,19 @@ def test_purged_revision_cannot_be_restored(anna, world):
     assert get(anna, series)["channel"] == "b"
 
 
+@pytest.mark.parametrize("batch", ["second", None])
+def test_restore_after_a_purge_has_the_batch_of_the_purged_series(anna, world, batch):
+    series = post(anna, world, batch="first")
+    patch(anna, series, batch=batch)
+    assert anna.delete(f"{PATH}/{series}/history").status_code == 200
+    patch(anna, series, channel="b", batch="third")
+    assert restored(anna, series, 3) == 5
+    assert get(anna, series)["batch"] == batch
+    anna.delete(f"{PATH}/{series}")
+    assert restored(anna, series) == 7
+    assert get(anna, series)["batch"] == batch
+
+
 def test_surplus_that_a_sweep_has_claimed_is_gone(services, principal):
     """Beyond store.revisions, within the grace."""
     series = services.archive.create(principal, body()).id

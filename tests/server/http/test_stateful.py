@@ -20,7 +20,7 @@ from photseries.server.principal import MANAGE, UPLOAD
 from tests.crash.place import Place
 from tests.forked import ForkedService
 from tests.server.http import model
-from tests.server.http.model import KEYS, USERS, Answer, ImpossibleError, Model
+from tests.server.http.model import BATCHES, KEYS, USERS, Answer, ImpossibleError, Model
 from tests.server.http.test_bulk import send
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,7 @@ DRAFTS = st.fixed_dictionaries(
         "key": st.sampled_from(KEYS),
         "table": st.sampled_from((None, None, (1,), (2,))),
         "crew": st.booleans(),
+        "batch": st.sampled_from((None, *BATCHES)),
         "if_exists": st.sampled_from(("error", "skip", "replace")),
         "before": st.sampled_from((None, None, None, 0, 1)),
         "shares": st.booleans(),
@@ -162,7 +163,8 @@ class Requests(RuleBasedStateMachine):
                 groups = frozenset(self.archive.groups[group] for group in data["group_ids"])
                 owner = self.archive.users[data["owner_id"]]
                 table, note = model.table_of(data["data"]), data.get("limiting_mag")
-                now = (table, note, data["series_obj_id"], owner, groups)
+                batch = data["batch"] and data["batch"].removeprefix(f"{self.name}, ")
+                now = (table, note, data["series_obj_id"], owner, groups, batch)
             found[number] = ([event["action"] for event in history], now)
         return found
 
@@ -245,6 +247,20 @@ class Requests(RuleBasedStateMachine):
             self.archive.restart()
         assert not errors, errors
         return answers
+
+    @rule(user=st.sampled_from((None, None, *USERS)), series=st.integers(0, 11), dry_run=st.booleans())
+    def undo(self, user, series, dry_run):
+        """The undo of the last batch of some series, alone: each series is a transaction of its own."""
+        batches = {
+            number: event.batch
+            for number, one in self.model.series.items()
+            for event in one.events
+            if event.batch is not None
+        }
+        if batches:
+            number = sorted(batches)[series % len(batches)]
+            user = user or self.model.series[number].owner
+            self.settle(self.send(model.Undo(user, batches[number], dry_run)))
 
     @rule(user=st.sampled_from(USERS))
     def read(self, user):
@@ -344,15 +360,18 @@ class Requests(RuleBasedStateMachine):
         user = draft["user"] or (series.owner if series else USERS[0])
         table = draft["table"] or (next(self.fresh),)
         if series is None or draft["kind"] == "create":
-            return model.Create(user, draft["key"], table, draft["crew"])
+            return model.Create(user, draft["key"], table, draft["crew"], draft["batch"])
         if draft["kind"] == "bulk":
-            return tuple(model.Create(user, key, table, draft["crew"], draft["if_exists"]) for key in KEYS)
+            what = (table, draft["crew"], draft["batch"], draft["if_exists"])
+            return tuple(model.Create(user, key, *what) for key in KEYS)
         before = draft["before"]
         one = (user, number, None if before is None else series.revision - before)
         crew = draft["crew"] if draft["shares"] else None
         return {
-            "append": lambda: model.Append(*one, (next(self.fresh),)),
-            "patch": lambda: model.Patch(*one, table if draft["replaces"] else None, draft["note"], crew),
+            "append": lambda: model.Append(*one, (next(self.fresh),), draft["batch"]),
+            "patch": lambda: model.Patch(
+                *one, table if draft["replaces"] else None, draft["note"], crew, draft["batch"]
+            ),
             "delete": lambda: model.Delete(*one),
             "purge": lambda: model.Purge(*one),
             "restore": lambda: model.Restore(*one, draft["revision"]),

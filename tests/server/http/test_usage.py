@@ -51,9 +51,10 @@ def test_usage_counts_series_and_the_bytes_of_current_and_kept_files(service, ad
         anna.delete(f"{PATH}/{second}/history")
         anna.delete(f"{PATH}/{first}/history")
         assert usage(anna) == {"anna": (1, now, 0)}
+    world.make("users", username="owns nothing")
     everybody = usage(admin)
     assert everybody["anna"] == (1, now, 0)
-    assert everybody["olga"] == (0, 0, 0)
+    assert everybody["owns nothing"] == (0, 0, 0)
 
 
 def test_more_series_than_the_quota_are_refused_however_many_come_at_once(service, world, directory):

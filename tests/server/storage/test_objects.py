@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import obstore
 import pytest
 from hypothesis import settings
-from obstore.exceptions import GenericError
+from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import MemoryStore
 
 from photseries.errors import StartError, UnavailableError
@@ -185,6 +186,35 @@ def test_storage_errors_are_translated(monkeypatch: pytest.MonkeyPatch, code: st
 
 
 @pytest.mark.parametrize(
+    ("kind", "answer", "words", "logged"),
+    [
+        (GenericError, "<Error><Code>Strange</Code></Error>", "The store failed", "Strange"),
+        (GenericError, "Object failed (code: SlowDown)", "The store is too busy", "SlowDown"),
+        (GenericError, "HTTP error: timed out, a secret", "is not available", "HTTP error: timed out"),
+        (GenericError, "GET http://169.254.169.254/latest: a secret", "no credentials", "NoCredentials"),
+        (PermissionDeniedError, "a secret", "was denied", "PermissionDeniedError"),
+        (UnauthenticatedError, "a secret", "was denied", "UnauthenticatedError"),
+        (FileNotFoundError, "<Error><Code>NoSuchBucket</Code></Error>", "bucket of the store", "NoSuchBucket"),
+    ],
+)
+def test_other_storage_errors_are_translated_and_logged(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Exception],
+    answer: str,
+    words: str,
+    logged: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise kind(answer)
+
+    monkeypatch.setattr(obstore, "get", refuse)
+    with pytest.raises(UnavailableError, match=words):
+        ObjectStore(MemoryStore()).read("a/b.h5")
+    assert [record.getMessage() for record in caplog.records] == [f"object storage: {logged}"]
+
+
+@pytest.mark.parametrize(
     "url",
     ["", "store", "/srv/store", "http://host/bucket", "file://host/folder", "file:folder", "s3://", "s3://b",
      "s3://Bucket", "s3://bucket/../other", "s3://bucket/a//b", "s3://bucket/.hidden", "s3://key:secret@bucket",
@@ -199,6 +229,22 @@ def test_other_addresses_are_refused(url: str) -> None:
 def test_an_address_of_a_folder(tmp_path: Path) -> None:
     open_store(f"file://{tmp_path}/store", StoreSettings()).create("a/b.h5", b"blob")
     assert open_store(f"file://{tmp_path}/store/", StoreSettings()).read("a/b.h5") == b"blob"
+
+
+def test_a_folder_to_read_must_exist(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/store"
+    with pytest.raises(StartError, match=f"There is no folder {tmp_path}/store"):
+        open_store(url, StoreSettings(), only_read=True)
+    assert not (tmp_path / "store").exists()
+    open_store(url, StoreSettings()).create("a/b.h5", b"blob")
+    assert open_store(url, StoreSettings(), only_read=True).read("a/b.h5") == b"blob"
+
+
+def test_object_storage_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.delitem(sys.modules, "photseries.server.storage.objects")
+    with pytest.raises(StartError, match="needs the package obstore: pip install"):
+        open_store("s3://bucket", StoreSettings())
 
 
 def test_credentials_come_from_the_environment_too(
