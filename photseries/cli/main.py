@@ -7,11 +7,13 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Final
 
 import click
+from click.exceptions import Exit
 
 from photseries import __version__, pandas_without_pyarrow
 from photseries.cli.commands import SECTIONS, CommandEntry
@@ -79,25 +81,42 @@ class Commands(click.Group):
                 raise click.UsageError(f"{error.message}{close}", ctx) from None
             raise
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        """Parse the first words, and print the help or the version that they request."""
+        # A closed descriptor would be reused by the next file or socket, on which children then print.
+        sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115  open until the end
+        sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        with _output():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; report a full disk, and end without a message when the reader of a pipe has closed it."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except OSError as error:
-            if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
-                raise
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  written to at exit, too
-            if error.errno == errno.ENOSPC:
-                raise Failure(f"Cannot write the output: {error.strerror}.") from error
-            ctx.exit(SIGPIPE_STATUS)
-        return result
+        """Run a command."""
+        with _output():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help, a section for each purpose."""
         for title, section in self.sections().items():
             with formatter.section(title):
                 formatter.write_dl([(name, entry.help) for name, entry in section.items()])
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Report a full disk, and end without a message when the reader of a pipe has closed it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  written to at exit, too
+        if error.errno == errno.ENOSPC:
+            raise Failure(f"Cannot write the output: {error.strerror}.") from error
+        raise Exit(SIGPIPE_STATUS) from error
 
 
 @click.group(
