@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import orjson
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extensions import AsIs
 from psycopg2.sql import Composable
@@ -306,12 +307,24 @@ class Catalogue:
         with self.reading() as connection:
             try:
                 connection.execute(text("SET statement_timeout = 0"))
-                connection.execute(text("SET lock_timeout = 0"))
-                connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
+                connection.execute(text("SET lock_timeout = 1000"))  # Python handles Ctrl-C between two attempts
+                while not _try_lock(connection, task):
+                    pass
                 yield
                 connection.execute(select(1))
             finally:
                 connection.invalidate()  # the end of the session releases the lock
+
+
+def _try_lock(connection: Connection, task: int) -> bool:
+    """Wait for the exclusive advisory lock of a task until the lock timeout; return whether it was acquired."""
+    try:
+        connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 class _Commits(threading.local):
