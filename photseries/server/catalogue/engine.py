@@ -333,8 +333,12 @@ class _Commits(threading.local):
     sent = 0
 
 
+#: The SQL of prepared statements that were not slow yet, by their EXECUTE.
+_unlogged: dict[object, str] = {}
+
+
 class TimedCursor(psycopg2.extensions.cursor):
-    """A cursor that logs statements that take at least ``slow`` [s]."""
+    """A cursor that logs statements that take at least ``slow`` [s], and once the SQL of a prepared one."""
 
     def __init__(self, connection: psycopg2.extensions.connection, name: str | None = None, *, slow: float) -> None:
         super().__init__(connection, name)
@@ -351,6 +355,8 @@ class TimedCursor(psycopg2.extensions.cursor):
             seconds = time.monotonic() - begun
             if seconds >= self._slow:
                 log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(str(query).split()))
+                if sql := _unlogged.pop(query, None):
+                    log.warning("the statement of this name: %s", sql)
 
 
 class CompiledStatement:
@@ -376,6 +382,7 @@ class CompiledStatement:
         self._name = name
         self._prepare = f"PREPARE {name} AS {compiled}", {**compiled.params, **places}
         self._execute = f"EXECUTE {name} ({', '.join(f'%({key})s' for key in given)})"
+        _unlogged[self._execute] = " ".join(str(compiled).split())
 
     def execute(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
         """Run the statement and return its rows; ignore values that it does not name.
