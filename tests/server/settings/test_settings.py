@@ -59,6 +59,7 @@ def test_variables_without_a_section_are_not_settings():
         ("limits: {rows: 0}", "limits.rows must be positive"),
         ("photometry: {detection_threshold: .nan}", "detection_threshold is nan; it must be a number below 1e9"),
         ("server: {stop_timeout: 1.0e+10}", "server.stop_timeout is 10000000000.0; it must be a number below 1e9"),
+        ("sandbox: {deadline: 3000000}", "sandbox.deadline must be less than 2e6"),
         ("server: {body_timeout: .inf}", "server.body_timeout is inf; it must be a number below 1e9"),
         ("photometry: {detection_threshold: -1}", "photometry.detection_threshold must not be negative"),
         ("store: {secret_key: 12345}", "store.secret_key is ***; it must be a string"),
