@@ -101,7 +101,10 @@ class Commands(click.Group):
 
 
 def _prepare_streams() -> None:
-    """Replace standard streams that the caller has closed, which are None; escape what an encoding cannot express."""
+    """Replace standard streams that the caller has closed, which are None; escape what an encoding cannot express.
+
+    The next file or socket would get the descriptor of a closed stream, on which children then print.
+    """
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115  until the end, as the others
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()

@@ -75,7 +75,16 @@ def test_the_shell_completes_commands_and_options(shell):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full of Linux")
 @pytest.mark.parametrize(
-    "words", [("find",), ("find", "--json"), ("get", "{id}", "-o", "-"), ("show", "{id}"), ("find", "-h"), ("-h",)]
+    "words",
+    [
+        ("find",),
+        ("find", "--json"),
+        ("get", "{id}", "-o", "-"),
+        ("show", "{id}"),
+        ("find", "-h"),
+        ("-h",),
+        ("--version",),
+    ],
 )
 def test_a_full_disk_is_reported_in_one_line(run, series, words):
     command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
@@ -89,7 +98,14 @@ def test_a_full_disk_is_reported_in_one_line(run, series, words):
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 @pytest.mark.parametrize(
     "words",
-    [("get", "{id}", "-o", "-"), ("show", "{id}", "--json"), ("find", "--csv"), ("find", "--json"), ("find", "-h")],
+    [
+        ("get", "{id}", "-o", "-"),
+        ("show", "{id}", "--json"),
+        ("find", "--csv"),
+        ("find", "--json"),
+        ("find", "-h"),
+        ("-h",),
+    ],
 )
 def test_a_closed_pipe_is_not_an_error(run, series, words):
     command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
@@ -137,3 +153,15 @@ def test_an_interrupted_command_has_the_status_of_its_signal(run):
                 process.send_signal(signal.SIGINT)
                 output, problem = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, problem) == (128 + signal.SIGINT, b"", b"Interrupted.\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors of POSIX")
+def test_closed_standard_files_do_not_matter():
+    """The command works, and no later file gets the number of a closed one."""
+    program = (
+        "import os; from photseries.cli import main; status = main(['doctor', '-h'], standalone_mode=False); "
+        "os._exit(bool(status) or os.open('/', os.O_RDONLY) < 3)"
+    )
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        command = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, program]
+        assert subprocess.run(command, capture_output=True, timeout=PATIENCE).returncode == 0, closed

@@ -83,7 +83,7 @@ class StoreCopier:
             When a store or the database is not available. A single unreadable file of the source is a failed copy.
         """
         with self._catalogue.reading() as connection, ThreadPoolExecutor(self._jobs) as pool:
-            remaining = iter(itertools.chain(blobs.blobs(connection), blobs.unlinked_blobs(connection)))
+            remaining = blobs.kept_blobs(connection)
             while batch := list(itertools.islice(remaining, BATCH)):
                 yield from pool.map(self._copy_unless_there, batch)
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -40,6 +41,9 @@ BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
 #: Rows read at a time.
 _BATCH = 1000
+
+#: The largest id that PostgreSQL can store.
+_LAST_ID = 2**63 - 1
 
 # Time since a change unlinked a blob [s].
 _unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
@@ -159,13 +163,27 @@ def blobs(connection: Connection) -> Iterator[Blob]:
         last = rows[-1].id
 
 
-def unlinked_blobs(connection: Connection) -> Iterator[Blob]:
-    """Yield the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
-    columns = [getattr(SeriesHistory, name) for name in ("series_id", *BLOB)]
-    statement = select(*columns).join(UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename)
-    # A change of sharing repeats the blob.
-    for row in connection.execute(statement.distinct()):
-        yield Blob(*row)
+def kept_blobs(connection: Connection) -> Iterator[Blob]:
+    """Yield the blobs that rows name, and those that a change unlinked and a sweep has not removed, by series id.
+
+    One statement reads both for a series: between two, a restore could point the row back to a blob that neither lists.
+    """
+    last = 0
+    page = select(*(getattr(Series, name) for name in ("id", *BLOB))).order_by(Series.id).limit(_BATCH)
+    while True:
+        named = page.where(Series.id > last).cte("named")
+        end = select(case((func.count() == _BATCH, func.max(named.c.id)), else_=_LAST_ID)).scalar_subquery()
+        unlinked = (
+            select(*(getattr(SeriesHistory, name) for name in ("series_id", *BLOB)))
+            .join(UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename)
+            .where(SeriesHistory.series_id > last, SeriesHistory.series_id <= end)
+        )
+        # A change of sharing repeats the blob in the history.
+        rows = connection.execute(union(select(named), unlinked).order_by("id")).all()
+        yield from (Blob(*row) for row in rows)
+        if len({row.id for row in rows}) < _BATCH:
+            return
+        last = rows[-1].id
 
 
 def kept_count(connection: Connection) -> int:

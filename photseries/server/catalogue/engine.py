@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import orjson
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extensions import AsIs
 from psycopg2.sql import Composable
@@ -306,12 +307,24 @@ class Catalogue:
         with self.reading() as connection:
             try:
                 connection.execute(text("SET statement_timeout = 0"))
-                connection.execute(text("SET lock_timeout = 0"))
-                connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
+                connection.execute(text("SET lock_timeout = 1000"))  # Python handles Ctrl-C between two attempts
+                while not _try_lock(connection, task):
+                    pass
                 yield
                 connection.execute(select(1))
             finally:
                 connection.invalidate()  # the end of the session releases the lock
+
+
+def _try_lock(connection: Connection, task: int) -> bool:
+    """Wait for the exclusive advisory lock of a task until the lock timeout; return whether it was acquired."""
+    try:
+        connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 class _Commits(threading.local):
@@ -320,8 +333,12 @@ class _Commits(threading.local):
     sent = 0
 
 
+#: The SQL of prepared statements that were not slow yet, by their EXECUTE.
+_unlogged: dict[object, str] = {}
+
+
 class TimedCursor(psycopg2.extensions.cursor):
-    """A cursor that logs statements that take at least ``slow`` [s]."""
+    """A cursor that logs statements that take at least ``slow`` [s], and once the SQL of a prepared one."""
 
     def __init__(self, connection: psycopg2.extensions.connection, name: str | None = None, *, slow: float) -> None:
         super().__init__(connection, name)
@@ -338,6 +355,8 @@ class TimedCursor(psycopg2.extensions.cursor):
             seconds = time.monotonic() - begun
             if seconds >= self._slow:
                 log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(str(query).split()))
+                if sql := _unlogged.pop(query, None):
+                    log.warning("the statement of this name: %s", sql)
 
 
 class CompiledStatement:
@@ -363,6 +382,7 @@ class CompiledStatement:
         self._name = name
         self._prepare = f"PREPARE {name} AS {compiled}", {**compiled.params, **places}
         self._execute = f"EXECUTE {name} ({', '.join(f'%({key})s' for key in given)})"
+        _unlogged[self._execute] = " ".join(str(compiled).split())
 
     def execute(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
         """Run the statement and return its rows; ignore values that it does not name.

@@ -123,7 +123,10 @@ def require_nothing(engine: Engine) -> None:
         tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' LIMIT 1"
         table = connection.scalar(text(tables))
     if table is not None:
-        raise StartError(f"The database is not empty: it has a table {table}. Nothing was changed.")
+        raise StartError(
+            f"The database is not empty: it has a table {table}. Nothing was changed. To complete an "
+            "interrupted restore, add --continue."
+        )
 
 
 def check(engine: Engine) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -27,8 +29,8 @@ from photseries.server.storage import LocalStore
 
 __all__ = ["COMMANDS"]
 
-#: What a backup consists of: the database, and the files of the series.
-DUMP, FILES = "catalogue.dump", "store"
+#: What a backup consists of: the database, its checksum, and the files of the series.
+DUMP, CHECKSUM, FILES = "catalogue.dump", "catalogue.dump.sha256", "store"
 
 
 @click.command()
@@ -58,16 +60,51 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
                     raise click.UsageError("Give one folder, or --hold -- COMMAND.")
                 folder = Path(words[0])
                 make_folder(folder, "the folder", 0o700)
-                partial = folder / f"{DUMP}.partial"
-                dumping.dump(catalogue.engine.url, require_version(catalogue.engine), partial)
+                with _failing(f"Cannot write the backup {folder}"):
+                    dumping.dump(catalogue.engine.url, require_version(catalogue.engine), folder / f"{DUMP}.partial")
                 source, target = opened_store(config, catalogue), LocalStore(folder / FILES)
                 failed = print_copies(StoreCopier(catalogue, source, target, trusted=trust_sizes, jobs=jobs), as_json)
                 status = 2 if failed else 0
         if not hold:
-            synchronize(partial)
-            os.replace(partial, folder / DUMP)
-            synchronize(folder)
+            with _failing(f"Cannot write the backup {folder}"):
+                _replace_dump(folder)
     sys.exit(status)
+
+
+@contextmanager
+def _failing(problem: str) -> Iterator[None]:
+    """Raise StartError with a problem when a file of a backup cannot be written or read."""
+    try:
+        yield
+    except OSError as error:
+        raise StartError(f"{problem}: {error.strerror}.") from error
+
+
+def _replace_dump(folder: Path) -> None:
+    """Replace the earlier dump by the new one, and its checksum, which is absent in between."""
+    partial, checksum = folder / f"{DUMP}.partial", folder / f"{CHECKSUM}.partial"
+    checksum.write_text(f"{_digest(partial)}  {DUMP}\n")  # the format of sha256sum
+    for written in (partial, checksum):
+        synchronize(written)
+    (folder / CHECKSUM).unlink(missing_ok=True)
+    os.replace(partial, folder / DUMP)
+    os.replace(checksum, folder / CHECKSUM)
+    synchronize(folder)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _require_dump(folder: Path) -> Path:
+    """Return the dump of a backup; raise StartError if it is missing or altered. Earlier versions wrote no checksum."""
+    dump, checksum = folder / DUMP, folder / CHECKSUM
+    if not dump.is_file():
+        raise StartError(f"There is no complete backup in {folder}: {DUMP} is missing.")
+    if checksum.is_file() and not checksum.read_bytes().startswith(_digest(dump).encode()):
+        raise StartError(f"{dump} is damaged: it does not match {CHECKSUM}. Restore another backup.")
+    return dump
 
 
 def _run(words: Sequence[str]) -> int:
@@ -89,20 +126,23 @@ def restore_backup(config: Config, folder: Path, *, again: bool, jobs: int, as_j
     """Restore a backup into an empty database and store.
 
     The target is the database and store of the configuration or of --data; it must be empty. The MD5 of each file is
-    checked. Exit status 2 if a file could not be restored.
+    checked, and the SHA-256 of the dump. Exit status 2 if a file could not be restored.
     """
-    dump = folder / DUMP
-    if not dump.is_file():
-        raise StartError(f"There is no complete backup in {folder}: {DUMP} is missing.")
+    with _failing(f"Cannot read the backup {folder}"):
+        dump = _require_dump(folder)
+    if again:
+        require_archive(config)
     make_folder(config.directory)
     with opened_catalogue(config) as catalogue:
         engine = catalogue.engine
+        if again and migrations.is_empty(engine):
+            raise StartError("The database is empty: restore the backup without --continue.")
         if not again:
             migrations.require_nothing(engine)
             if next(unclaimed_store(config).scan(), None) is not None:
                 raise StartError("The store is not empty. Nothing was changed.")
             dumping.restore(engine.url, require_version(engine), dump)
-            migrations.upgrade(engine)
+        migrations.upgrade(engine, config.vo.database_role)
         store = opened_store(config, catalogue)
         copier = StoreCopier(catalogue, LocalStore(folder / FILES), store, trusted=False, jobs=jobs)
         failed = print_copies(copier, as_json)

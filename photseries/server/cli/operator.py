@@ -139,7 +139,13 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
             print_entries({"current": state is None, "reason": state}, as_json)
             sys.exit(0 if state is None else 1)
         before, after = migrations.upgrade(catalogue.engine, config.vo.database_role)
-    print_entries({"before": before, "after": after}, as_json)
+    if before is None:
+        line = f"Created the schema of revision {after}."
+    elif before == after:
+        line = f"The schema is already at revision {after}."
+    else:
+        line = f"Migrated the schema from revision {before} to {after}."
+    print_entries({"before": before, "after": after}, as_json, [line])
 
 
 @click.command("config")

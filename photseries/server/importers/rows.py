@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Text, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from photseries.fields.values import MAX_TEXT_LENGTH
 from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series, SeriesGroup, SeriesHistory, User
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
 from photseries.server.principal import EVERYONE
@@ -75,7 +76,8 @@ def _invalid_texts(kind: str, row: Mapping[str, object]) -> Iterator[str]:
     schema = CREATIONS[kind]
     texts = {name: value for name, value in row.items() if name in schema.fields and isinstance(value, str | list)}
     for name in schema.validate({name: value for name, value in texts.items() if value}, partial=True):
-        yield f"{_noun(kind)} {row['id']!r:.60} has an invalid {name} in SkyPortal: {texts[name]!r:.60}"
+        rule = f"at most {MAX_TEXT_LENGTH} characters, without control characters"
+        yield f"{_noun(kind)} {row['id']!r:.60} has an invalid {name} in SkyPortal: {texts[name]!r:.60} ({rule})"
 
 
 def _noun(kind: str) -> str:

@@ -48,6 +48,7 @@ def _run(name: str, url: URL, version: int, *words: str) -> None:
         env={**os.environ, **password},
         capture_output=True,
         text=True,
+        errors="replace",  # a damaged dump
         check=False,
     )
     if outcome.returncode != 0:

@@ -25,7 +25,7 @@ from photseries.server.postgres import keeper
 from photseries.server.postgres.binaries import find_programs
 from photseries.server.postgres.keeper.folder import EXCLUSIVE, SHARED, Folder, Lock
 from photseries.server.postgres.keeper.main import BUSY, READY
-from photseries.server.postgres.keeper.server import NAME
+from photseries.server.postgres.keeper.server import NAME, PORT
 
 __all__ = ["EmbeddedServer"]
 
@@ -179,8 +179,10 @@ class EmbeddedServer:
         """Test the server, and return its URL."""
         password = self._folder.password.read_text("utf-8")
         host = str(self._folder.socket_folder())
-        psycopg2.connect(host=host, user=NAME, password=password, dbname=NAME, connect_timeout=CONNECT_TIMEOUT).close()
-        return f"postgresql+psycopg2://{NAME}:{password}@/{NAME}?host={quote(host, safe='')}"
+        # Port and options are explicit, because libpq would take them from PGPORT and PGOPTIONS.
+        address = f"{NAME}:{password}@/{NAME}?host={quote(host, safe='')}&port={PORT}"
+        psycopg2.connect(f"postgresql://{address}", options="", connect_timeout=CONNECT_TIMEOUT).close()
+        return f"postgresql+psycopg2://{address}"
 
     def _spawn_keeper(self, deadline: float) -> None:
         """Start a keeper and read its answer; of several concurrent keepers, one stays."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -144,8 +143,8 @@ def _cast(name: str, value: object, hint: object) -> object:
             return tuple(value)
         raise _refusal(name, value, "a list of strings")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < sys.float_info.max else math.inf
-    if type(value) is hint and not (isinstance(value, float) and not math.isfinite(value)):
+        value = float(value) if abs(value) < _LARGEST else math.inf
+    if type(value) is hint and (not isinstance(value, float) or abs(value) < _LARGEST):
         return value
     raise _refusal(name, value, _KINDS[hint])
 
@@ -155,7 +154,10 @@ def _refusal(name: str, value: object, rule: str) -> StartError:
     return StartError(f"{name} is {shown}; it must be {rule}.")
 
 
-_KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a finite number", bool: "true or false"}
+#: Most floats are times [s]; beyond some 1e9 s, the clocks of the system overflow.
+_LARGEST = 1e9
+
+_KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a number below 1e9", bool: "true or false"}
 
 
 def _suggestion(name: str, names: typing.Iterable[str]) -> str:

@@ -172,6 +172,7 @@ class SandboxSettings:
 
     def __post_init__(self) -> None:
         _require_positive(self, "sandbox", "deadline", "cpu", "memory", "workers")
+        _require(self.deadline < 2e6, "sandbox.deadline", "must be less than 2e6")  # poll() counts milliseconds
         _require(
             0 < self.user < 65534, "sandbox.user", "must lie between 1 and 65533; other services use 65534, nobody"
         )

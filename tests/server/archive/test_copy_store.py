@@ -6,8 +6,9 @@ import json
 import pytest
 
 from photseries.errors import UnavailableError
-from photseries.server.archive import Upkeep
+from photseries.server.archive import Upkeep, copy_store
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
+from photseries.server.catalogue import blobs
 from photseries.server.storage import LocalStore, open_store
 from tests.crash.place import Place
 from tests.server.archive.test_order import body
@@ -45,6 +46,31 @@ def test_copy_includes_referenced_and_grace_files(services, filled, target):
         assert target.read(key) == services.store.read(key)
     assert list(Upkeep(services.catalogue, target, services.config).verify()) == []
     assert StoreCopier(services.catalogue, services.store, target, trusted=False).total() == len(filled)
+
+
+def test_a_file_that_a_restore_names_again_during_the_copy_is_copied(services, principal, target, monkeypatch):
+    """A backup has dumped rows that name the files of revision 1."""
+    monkeypatch.setattr(copy_store, "BATCH", 1)
+    monkeypatch.setattr(blobs, "_BATCH", 1)
+    for star in "12":
+        services.archive.create(principal, body(series_obj_id=star))
+    first = [services.reader.get(principal, number).fields["filename"] for number in (1, 2)]
+    services.archive.update(principal, 1, {"channel": "b"})
+    copying = StoreCopier(services.catalogue, services.store, target, trusted=False, jobs=1).run()
+    next(copying)
+    services.restorer.restore(principal, 1, revision=1)
+    list(copying)
+    assert [target.read(name) for name in first] == [services.store.read(name) for name in first]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_every_page_lists_the_files_of_its_series(services, filled, monkeypatch, batch):
+    """Four series: the first has an earlier file, the last is deleted."""
+    monkeypatch.setattr(blobs, "_BATCH", batch)
+    with services.catalogue.reading() as connection:
+        listed = [(blob.series_id, blob.filename) for blob in blobs.kept_blobs(connection)]
+    assert [series for series, _ in listed] == [1, 1, 2, 3, 4]
+    assert sorted(name for _, name in listed) == filled
 
 
 def test_existing_files_are_verified_and_not_rewritten(services, filled, target):

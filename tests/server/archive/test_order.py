@@ -264,6 +264,22 @@ def test_the_sweep_removes_old_orphans_only(services, principal):
     assert list(services.upkeep.verify()) == []
 
 
+@pytest.mark.parametrize(("place", "wait"), [(None, 9200), ("other", 10_100)])
+@pytest.mark.parametrize("grace", [0, 40_000])
+def test_the_sweep_waits_for_writers_that_may_still_commit(archive_url, services, tmp_path, place, wait, grace):
+    """Twice the write deadline and the statement timeout, and the timeout of a store elsewhere [s]."""
+    limits = {"store.write_deadline": 4000, "database.statement_timeout": 600, "store.timeout": 900}
+    url = place and f"file://{tmp_path / place}"
+    config = load(None, {}, {"database.url": archive_url, "store.url": url, "store.grace": grace, **limits})
+    ages = {f"{age}.h5": age for age in (0, wait - 300, wait + 300, 39_700, 40_300)}
+    now = time.time()
+    for name, age in ages.items():
+        services.store.create(name, b"no row names me yet")
+        os.utime(services.config.directory / "store" / name, (now - age, now - age))
+    Upkeep(services.catalogue, services.store, config).sweep()
+    assert stored(services) == sorted(name for name, age in ages.items() if age < (grace or wait))
+
+
 def test_one_process_sweeps_at_a_time(services):
     with services.catalogue.task_lock(7_302_002) as won:
         assert won

@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.forked import ForkedService
 from tests.server.http.test_restore import execute
-from tests.support import PATIENCE, RunningService, columns, command
+from tests.support import PATIENCE, TOP, RunningService, columns, command
 
 
 def run(directory, *words, status=0, **environment):
@@ -256,8 +257,17 @@ def test_a_database_without_a_schema_is_refused_with_the_command(folder, server,
     with database(server) as url:
         environment = {"PHOTSERIES_DATABASE__URL": url}
         assert "run `photseries migrate`" in refused(tmp_path / "data", "serve", "--port", "0", **environment)
+        newest = ScriptDirectory(TOP / "migrations").get_current_head()
+        outcome = run(tmp_path / "data", "migrate", **environment)
+        assert outcome.stdout == f"Created the schema of revision {newest}.\n"
+        outcome = run(tmp_path / "data", "migrate", **environment)
+        assert outcome.stdout == f"The schema is already at revision {newest}.\n"
         outcome = run(tmp_path / "data", "migrate", "--json", **environment)
-        assert json.loads(outcome.stdout)["before"] is None
+        assert json.loads(outcome.stdout) == {"before": newest, "after": newest}
+        execute(url, "ALTER TABLE vo_jobs DROP COLUMN as_admin")  # the schema before the revision 0016
+        execute(url, "UPDATE alembic_version SET version_num = '0015'")
+        outcome = run(tmp_path / "data", "migrate", **environment)
+        assert outcome.stdout == f"Migrated the schema from revision 0015 to {newest}.\n"
         assert run(tmp_path / "data", "user", "list", "--json", **environment).stdout.strip() == "[]"
 
 

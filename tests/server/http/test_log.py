@@ -72,6 +72,18 @@ def test_slow_statements_are_logged_without_values(service, admin):
     assert not any("value-of-a-query" in line["message"] for line in lines)
 
 
+def test_the_sql_of_a_slow_prepared_statement_is_logged_once(service, admin):
+    for _ in range(2):
+        assert admin.get(f"{PATH}/999999").status_code == 404
+    messages = [json.loads(line)["message"] for line in service.log.read_text().splitlines()]
+    executed = [number for number, line in enumerate(messages) if " s: EXECUTE series_by_id (" in line]
+    assert len(executed) >= 2
+    explained = "the statement of this name: SELECT photometric_series.id"
+    (sql,) = (number for number, line in enumerate(messages) if line.startswith(explained))
+    assert sql == executed[0] + 1
+    assert "FROM photometric_series" in messages[sql]
+
+
 def test_quick_statements_are_not_logged(tmp_path, archive_url):
     settings = {"database__url": archive_url, "database__slow_statement": 100.0}
     with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:

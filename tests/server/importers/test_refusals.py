@@ -101,6 +101,8 @@ def test_users_of_another_name_or_id(import_, services):
         (r"groups SET name = E'cr\u202eew' WHERE name = 'crew'", r"has an invalid name in SkyPortal: 'cr\u202eew'"),
         (r"telescopes SET name = E'a\nb'", r"instrument 77 has an invalid telescope in SkyPortal: 'a\nb'"),
         (r"objs SET id = E'star\u2028' WHERE id = 'star 4'", r"source 'star\u2028' has an invalid id"),
+        (r"users SET username = repeat('c', 501) WHERE id = 13", "user 13 has an invalid username in SkyPortal: 'cccc"),
+        (r"telescopes SET name = repeat('c', 501)", "(at most 500 characters, without control characters)"),
     ],
 )
 def test_names_that_the_service_refuses(change, text, import_, services, peer):

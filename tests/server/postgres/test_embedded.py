@@ -19,9 +19,11 @@ import psycopg2
 import pytest
 
 from photseries.errors import StartError, UnavailableError
-from photseries.server.postgres import embedded
+from photseries.server.catalogue.engine import Catalogue, require_version
+from photseries.server.postgres import dumping, embedded
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.postgres.keeper.folder import EXCLUSIVE, Folder, Lock
+from photseries.server.settings import DatabaseSettings
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +198,20 @@ def test_an_empty_directory_becomes_a_database(server: EmbeddedServer, folder: F
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"])
 def test_commits_are_durable(server: EmbeddedServer, setting: str) -> None:
     assert ask(server.ensure(), f"SHOW {setting}") == "on"
+
+
+def test_variables_of_another_server_do_not_matter(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {"PGHOST": "192.0.2.1", "PGPORT": "1", "PGUSER": "a", "PGDATABASE": "b"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PGOPTIONS", "-c no_such_setting=1")
+    with EmbeddedServer(directory) as server:
+        catalogue = Catalogue(server.start(5), DatabaseSettings())
+        catalogue.ping()
+        monkeypatch.delenv("PGOPTIONS")  # pg_dump has no option for them
+        dumping.dump(catalogue.engine.url, require_version(catalogue.engine), tmp_path / "dump")
+        catalogue.close()
 
 
 def test_rows_survive_a_killed_server(server: EmbeddedServer, folder: Folder) -> None:

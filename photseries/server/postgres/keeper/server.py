@@ -14,13 +14,14 @@ from pathlib import Path
 from .folder import EXCLUSIVE, Folder, Lock
 from .identity import KeeperError, choose, named_identity, run, spawn
 
-__all__ = ["NAME", "PostgresServer"]
+__all__ = ["NAME", "PORT", "PostgresServer"]
 
 NAME = "photseries"  # of the database and of the role that owns it
 READING_ROLE = "photseries_vo"  # the role of TAP queries; see catalogue/vo_views.py
 LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept
 SOCKET_PATH_LIMIT = 107  # [bytes], of sun_path without its final NUL
-SOCKET_NAME = ".s.PGSQL.5432"
+PORT = 5432
+SOCKET_NAME = f".s.PGSQL.{PORT}"
 STOP_TIMEOUT = 60.0  # [s] for the last checkpoint; the next start recovers from less
 MIN_BUFFERS, MAX_BUFFERS = 128, 2048  # [MiB]
 ACCESS_RULES = f"local all {NAME} scram-sha-256\nlocal all all reject\n"
@@ -239,7 +240,7 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": f'"{quoted}"',
             "unix_socket_permissions": "0700",
-            "port": "5432",
+            "port": str(PORT),
             "max_connections": "200",
             "shared_buffers": f"{_buffers()}MB",
             "jit": "off",
