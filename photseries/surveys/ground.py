@@ -58,7 +58,7 @@ SURVEYS = (
     replace(
         _ASAS_SN,
         name="ASAS-SN Sky Patrol V2, web",
-        source="http://asas-sn.ifa.hawaii.edu/skypatrol",
+        source="http://asas-sn.ifa.hawaii.edu/skypatrol (Hart et al. 2023, arXiv:2304.03791)",
         line="--where Filter=g",
         columns=("JD", "Flux", "Flux Error", "Mag", "Mag Error", "Limit", "Filter", "Camera"),
         time="JD",
@@ -69,7 +69,7 @@ SURVEYS = (
     ),
     Survey(
         name="ASAS-3",
-        source="Pojmanski 1997, AcA 47, 467",
+        source="Pojmanski 1997, AcA 47, 467; ACVS light curve files",
         line="--filter bessellv",
         columns=("HJD", "MAG_0", "MER_0", "GRADE", "FRAME"),
         time="HJD",
@@ -147,7 +147,7 @@ SURVEYS = (
     *(
         Survey(
             name=f"Gaia transits, {band}",
-            source="Gaia DR3 data model, vari_epoch_photometry",
+            source="Gaia DR3 data model, vari_epoch_photometry (Riello et al. 2021, A&A 649, A3)",
             line=f"--mag-col {value}_mag",
             columns=("transit_id", time, f"{value}_mag", f"{value}_flux"),
             time=time,
@@ -278,7 +278,7 @@ SURVEYS = (
     ),
     Survey(
         name="ADES",
-        source="https://github.com/IAU-ADES/ADES-Master",
+        source="https://github.com/IAU-ADES/ADES-Master (Chesley et al. 2017)",
         line="--filter gaia::g",
         columns=("obsTime", "mag", "band", "stn"),
         time="obsTime",
@@ -290,7 +290,7 @@ SURVEYS = (
     ),
     Survey(
         name="HATNet and HATSouth",
-        source="https://data.hatsurveys.org; columns in astrobase.hatsurveys.hatlc",
+        source="https://data.hatsurveys.org; columns in astrobase.hatsurveys.hatlc (Bhatti et al. 2018)",
         line="--filter sdssr",
         columns=("aie_000", "atf_000"),
         mag="atf_000",

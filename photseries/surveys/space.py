@@ -12,7 +12,7 @@ _BARYCENTRIC = {"time_scale": "tdb", "time_refpos": "barycenter"}
 
 _TESS = Survey(
     name="TESS",
-    source="EXP-TESS-ARC-ICD-0014",
+    source="TESS Science Data Products Description, EXP-TESS-ARC-ICD-0014",
     header={"TELESCOP": "TESS"},
     time="TIME",
     time_format="btjd",
@@ -41,7 +41,6 @@ _KEPLER = Survey(
 _K2 = replace(
     _KEPLER,
     name="K2",
-    source="KDMC-10008",
     header={"MISSION": "k2"},
     mission=Mission(
         catalogue="EPIC", identity=("KEPLERID", "OBJECT"), part="CAMPAIGN", series_name="K2/campaign-{:02d}"
@@ -141,7 +140,7 @@ SURVEYS = (
     replace(
         _KEPLER,
         name="KEPSEISMIC",
-        source="https://archive.stsci.edu/prepds/kepseismic (Garcia et al. 2011, MNRAS 414, L6)",
+        source="https://archive.stsci.edu/prepds/kepseismic (Garcia et al. 2011, MNRAS 414, L6); lightkurve PR 1443",
         header={"MISSION|TELESCOP": "kepler", "MJD-BEG": ".+", "MJD-END": ".+"},
         columns=("TIME", "FLUX"),
         time_format="mjd",
@@ -192,7 +191,7 @@ SURVEYS = (
     ),
     Survey(
         name="Swift UVOT",
-        source="HEASoft, uvotsource, uvotmaghist (Poole et al. 2008, MNRAS 383, 627)",
+        source="HEASoft, uvotsource and uvotmaghist (Poole et al. 2008, MNRAS 383, 627)",
         header={"TELESCOP": "SWIFT", "INSTRUME": "UVOT.*"},
         columns=("MAG", "MAG_ERR"),
         time="MET",

@@ -15,6 +15,8 @@ _M_ARENA_MAX: Final = -8
 
 #: Blocks of at least this size have their own mapping, which is unmapped on free [bytes].
 _LARGE: Final = 1024 * 1024
+#: The free memory that each heap may keep at its end, so that the next upload does not map its pages anew [bytes].
+_KEPT: Final = 32 * 1024 * 1024
 _ARENAS: Final = 4
 
 
@@ -30,6 +32,6 @@ def return_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = {_M_MMAP_THRESHOLD: _LARGE, _M_TRIM_THRESHOLD: 2 * _LARGE, _M_ARENA_MAX: _ARENAS}
+    settings = {_M_MMAP_THRESHOLD: _LARGE, _M_TRIM_THRESHOLD: _KEPT, _M_ARENA_MAX: _ARENAS}
     refused = [parameter for parameter, value in settings.items() if mallopt(parameter, value) != 1]
     return not refused
