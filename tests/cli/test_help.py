@@ -145,7 +145,9 @@ def test_output_escapes_what_its_encoding_cannot_express(run, series):
 def test_an_interrupted_command_has_the_status_of_its_signal(run):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {**os.environ, **run.environment, "PHOTSERIES_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
-        command = [sys.executable, "-m", "photseries", "whoami"]
+        # A test that runs in the background of a shell ignores SIGINT.
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        command = [sys.executable, "-c", f"{program}from photseries.cli import main; main(['whoami'])"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
             silent.settimeout(PATIENCE)
             connection, _ = silent.accept()

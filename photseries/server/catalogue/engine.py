@@ -307,7 +307,7 @@ class Catalogue:
         with self.reading() as connection:
             try:
                 connection.execute(text("SET statement_timeout = 0"))
-                connection.execute(text("SET lock_timeout = 1000"))  # Python handles Ctrl-C between two attempts
+                connection.execute(text("SET lock_timeout = 500"))  # Python handles Ctrl-C between two attempts
                 while not _try_lock(connection, task):
                     pass
                 yield

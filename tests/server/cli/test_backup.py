@@ -127,7 +127,7 @@ def test_ctrl_c_ends_a_backup_that_waits_for_another(services, archive):
         process = subprocess.Popen([sys.executable, "-c", program], env=environment)
         until(lambda: waits_for_removals(services))
         process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 1
+        assert process.wait(PATIENCE) == 128 + signal.SIGINT
 
 
 def waits_for_removals(services):

@@ -173,11 +173,13 @@ def _sign_in_path(following: str, **more: str) -> str:
 class NotFoundPageHandler(PageHandler, NotFoundHandler):
     """Every path without a route: a page for people, JSON for programs."""
 
+    quick: ClassVar[bool] = True
+
     async def prepare(self) -> None:
         """Answer 404; the page for a signed-in user has the same navigation as all others."""
         if self.session:
-            self.caller.present(self.given_credential())
-            with suppress(UnauthorizedError):
+            with suppress(PhotseriesError):  # also without a database
+                self.caller.present(self.given_credential())
                 await self.run(lambda: None)
         await super().prepare()
 
