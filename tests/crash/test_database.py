@@ -6,8 +6,9 @@ import contextlib
 import psutil
 import psycopg2
 import pytest
+from sqlalchemy import func, select
 
-from photseries.errors import UnavailableError
+from photseries.errors import TooManyConnectionsError, UnavailableError
 from photseries.server.archive import Archive
 from photseries.server.catalogue import engine, migrations
 from photseries.server.catalogue.engine import Catalogue
@@ -175,8 +176,7 @@ def test_exhausted_database_server_is_reported(embedded, admin, world, place):
     with contextlib.closing(psycopg2.connect(embedded.start().replace("+psycopg2", ""))) as owner:
         owner.autocommit = True
         limit = owner.cursor()
-        limit.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-        limit.execute(f"ALTER DATABASE photseries CONNECTION LIMIT {limit.fetchone()[0]}")
+        limit.execute("ALTER DATABASE photseries CONNECTION LIMIT 0")
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             answers = list(pool.map(lambda verb: verb.send(admin), verbs))
         alone = Create(admin, world, "alone")
@@ -191,6 +191,29 @@ def test_exhausted_database_server_is_reported(embedded, admin, world, place):
             check_refused(answer, "too_many_connections")
         verb.check(admin, answer.status_code == 200)
         verb.repeat(admin, answer.status_code == 200)
+
+
+def test_connection_that_cannot_be_replaced_leaves_the_others(embedded):
+    url = embedded.start()
+    catalogue = Catalogue(url, DatabaseSettings(), connections=2)
+    with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", ""))) as owner:
+        owner.autocommit = True
+        cursor = owner.cursor()
+        with catalogue.reading() as lost, catalogue.reading() as other:
+            backends = [one.scalar(select(func.pg_backend_pid())) for one in (lost, other)]
+        cursor.execute("ALTER DATABASE photseries CONNECTION LIMIT 0")
+        try:
+            cursor.execute("SELECT pg_terminate_backend(%s, 60000)", backends[:1])
+            with pytest.raises(TooManyConnectionsError), catalogue.reading():
+                pass
+            for _ in range(3):
+                with catalogue.reading() as found:
+                    assert found.scalar(select(func.pg_backend_pid())) == backends[1]
+        finally:
+            cursor.execute("ALTER DATABASE photseries CONNECTION LIMIT -1")
+    with catalogue.reading(), catalogue.reading():
+        pass  # the pool has room for another connection again
+    catalogue.close()
 
 
 def test_exhausted_pool_is_reported(archive_url, services, principal):

@@ -101,6 +101,7 @@ class Catalogue:
             raise StartError(f"{label} must start with postgresql://: photseries needs PostgreSQL.")
         self.engine = create_engine(
             address.set(drivername="postgresql+psycopg2"),
+            poolclass=_ConnectionPool,
             pool_size=connections,
             max_overflow=0,
             pool_use_lifo=True,  # the few connections that are in use have warm caches and prepared statements
@@ -314,6 +315,20 @@ class Catalogue:
                 connection.execute(select(1))
             finally:
                 connection.invalidate()  # the end of the session releases the lock
+
+
+class _ConnectionPool(QueuePool):
+    """A pool that forgets a connection that it could not replace.
+
+    QueuePool keeps its place. Every request would take this place first, and fail while the server refuses new
+    connections, although other connections are idle.
+    """
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if record.dbapi_connection is None:
+            self._dec_overflow()
+        else:
+            super()._do_return_conn(record)
 
 
 def _try_lock(connection: Connection, task: int) -> bool:
