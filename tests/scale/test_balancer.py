@@ -106,7 +106,7 @@ class Clients:
                 if self.over.is_set():
                     return
                 self.post(client, f"{number}.{step}")
-                known = list(self.accepted.items())
+                known = list(self.accepted.copy().items())  # other threads add to it
                 label, series = known[step * 7919 % len(known)]
                 self.read(client, label, series)
 
