@@ -31,12 +31,15 @@ _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
     "photfilter", "filter_code", "fid", "filterid", "filter_id", "filtid", "filt_id", "bandid", "band_id", "pb",
 )  # fmt: skip
-#: Columns with the object of each row, by their letters and digits; and ambiguous ones, which may name images.
+#: Columns with the object of each row, by their letters and digits; and ambiguous ones, which may name images, or in
+#: Fink (``i:objectId``) the detections of an asteroid.
 _OBJECTS: Final = (
     "objid", "objectid", "diaobjectid", "sourceid", "asassnid", "masterid", "inputid", "starid", "tic", "ticid", "kic",
     "kepid", "keplerid", "epic", "epicid", "gaiaid",
 )  # fmt: skip
-_PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "starname", "targetname", "objname", "objectname")
+_PERHAPS_OBJECTS: Final = (
+    "name", "object", "star", "target", "starname", "targetname", "objname", "objectname", "iobjectid", "rdiaobjectid",
+)  # fmt: skip
 #: Words in the name of a text column that suggest filters.
 _LIKE_FILTER: Final = re.compile(r"filter(?!ed|ing)|band(?!width)|filt(?![a-z])|(?<![a-z])flt(?![a-z])")
 #: Columns of radio and spectroscopic light curves, where rows of several bands have several values.
@@ -194,7 +197,10 @@ def _without_filter(rows: pd.DataFrame, column: str | None) -> tuple[str, ...]:
 def far_apart(rows: pd.DataFrame) -> tuple[str, ...]:
     """Return a warning about positions [deg] of several objects, or of a moving one."""
     name = first_present(rows, INFERRED["dec"])
-    extent = rows[name].max() - rows[name].min() if name is not None and is_numeric(rows[name]) else 0.0
+    if name is None or not is_numeric(rows[name]):
+        return ()
+    possible = rows[name][rows[name].between(-90, 90)]  # -999 is a sentinel
+    extent = possible.max() - possible.min()
     if not extent > _APART:
         return ()
     return (f"The values of {name} extend over {60 * extent:.1f} arcmin: the rows may be of several objects.",)

@@ -74,7 +74,10 @@ _STATING: Final = frozenset((*_OF_TIMES, "magsys", *UNIT_COLUMNS))
 _OTHER_JANSKY: Final = re.compile(r"\b(?:[mn]?Jy|(?:milli|nano)?[Jj]anskys?)\b(?! V(?:LA|ery Large)\b)")
 _MICROJANSKY: Final = re.compile(r"\b[uµμ]Jy\b")
 #: A mention of fluxes that may not be flux densities.
-_OTHER_FLUX: Final = re.compile(r"\b(?:adus?|dn|counts?|electrons?|erg|zero[- ]?points?|zp)\b", re.IGNORECASE)
+_OTHER_FLUX: Final = re.compile(
+    r"\b(?:adus?|dn|counts?|cts|ct/s|electrons?|e-/s|photons?|(?:nano)?magg(?:y|ies)|erg|zero[- ]?points?|zp)\b",
+    re.IGNORECASE,
+)
 
 _VEGA: Final = re.compile(r"\bvega(?:mags?)?\b", re.IGNORECASE)
 

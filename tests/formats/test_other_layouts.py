@@ -83,6 +83,12 @@ READ: dict[str, Any] = {
         {"flux": [209, -20, NAN], "fluxerr": [20, 10, NAN], "mag": [18.1, NAN, NAN]},
         {"filter": "atlaso"},
     ),
+    "an asteroid of Fink": (
+        "i:objectId,i:jd,i:magpsf,i:sigmapsf,i:fid\nZTF1,2459000.5,15,0.1,1\nZTF2,2459001.5,15.1,0.1,1\n",
+        {},
+        {"mag": [15, 15.1]},
+        {"filter": "ztfg"},
+    ),
     "counts of 0": (
         "mjd,rate (ct/s),rate_err (ct/s)\n59000.1,0.2,0.1\n59001.1,0,0\n",
         {},
@@ -633,6 +639,18 @@ REFUSED: dict[str, Any] = {
         {},
         "several objects: 1 (2 rows), 2 (1 rows)",
     ),
+    "several objects of Fink": (
+        "i:objectId,i:jd,i:magpsf,i:sigmapsf,i:fid\n"
+        "ZTF1,2459000,15,0.1,1\nZTF1,2459001,15,0.1,1\nZTF2,2459000,16,0.1,1\nZTF2,2459001,16,0.1,1\n",
+        {},
+        "(split_by=i:objectId)",
+    ),
+    "several objects of Fink, Rubin": (
+        "r:diaObjectId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr\n"
+        "1,60000,r,15,1\n1,60001,r,15,1\n2,60000,r,16,1\n2,60001,r,16,1\n",
+        {},
+        "(split_by=r:diaObjectId)",
+    ),
     "several stars of AAVSO": (
         "#TYPE=EXTENDED\n#DATE=JD\n#NAME,DATE,MAG,MERR,FILT\n"
         "A,2459000,15,na,V\nA,2459001,15,na,V\nB,2459000,16,na,V\nB,2459001,16,na,V\n",
@@ -763,7 +781,9 @@ def test_integers_with_gaps_keep_their_digits():
     assert reading.frame["id"][0] == "9007199254740993"
 
 
-@pytest.mark.parametrize(("dec", "warns"), [(-4.99, False), (-4.9, True), (None, False)])
+@pytest.mark.parametrize(
+    ("dec", "warns"), [(-4.99, False), (-4.9, True), (None, False), (-999, False), (np.inf, False)]
+)
 def test_rows_with_positions_far_apart_cause_a_warning(dec, warns):
     rows = pd.DataFrame({"mjd": [59000.1, 59001.1], "mag": [15.1, 15.2], "RA": [10.0, 10.0], "DEC": [-5.0, dec]})
     warnings = one_of(collect(rows, ReadOptions())).warnings

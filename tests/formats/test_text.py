@@ -342,7 +342,9 @@ def test_comments_about_other_units_do_not_matter(comment):
     assert one_of(read_bytes(content, "x.csv", ReadOptions())).frame["flux"].tolist() == [15, 16]
 
 
-@pytest.mark.parametrize("comment", ["fluxes in counts", "zero point 25.0", "AB zero-point 25", "ADU", "[electrons]"])
+@pytest.mark.parametrize(
+    "comment", ["in counts", "zero point 25.0", "AB zero-point 25", "ADU", "[electrons]", "(e-/s)", "nanomaggies"]
+)
 def test_a_comment_about_other_fluxes_causes_a_warning(comment):
     content = "# {}\nmjd,flux\n59000.5,15\n59001.5,16\n"
     reading = one_of(read_bytes(content.format(comment).encode(), "x.csv", ReadOptions()))
