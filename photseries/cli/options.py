@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -61,7 +60,7 @@ def safe(text: str) -> str:
 
 def path_text(path: Path) -> str:
     """Return a path as Unicode, which JSON requires; the names of files may be any bytes."""
-    return os.fsencode(path).decode(errors="replace")
+    return str(path).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def format_moment(value: str | datetime) -> str:

@@ -69,7 +69,8 @@ class Transport:
         self.url = settings.url
         self._retries = retries
         try:
-            httpx.URL(settings.url).host.encode("idna")
+            address = httpx.URL(settings.url)
+            _ = address.host, address.raw_host.decode().encode("idna")  # as httpx and sockets use it
         except (httpx.InvalidURL, UnicodeError) as error:
             raise StartError(f"{settings.url!r:.200} is not the URL of a service: {error}.") from error
         self._version: str | None = None

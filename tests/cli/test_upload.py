@@ -6,11 +6,13 @@ import re
 import sys
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from photseries.cli.options import path_text
 from photseries.client import Client, Outcome, Uploaded
 from photseries.errors import InvalidError, QuotaExceededError
 from tests.support import DATA, TESS, columns, macho, recipe_read
@@ -121,6 +123,11 @@ def test_a_file_name_that_is_not_unicode_is_printed_as_json(run, world, tmp_path
     assert (line["file"], line["status"]) == (shown, "failed")
     (line,) = run.lines("inspect", file)
     assert line["file"] == shown
+
+
+def test_a_file_name_is_printed_as_itself_in_any_locale(monkeypatch):
+    monkeypatch.setattr(os, "fsencode", lambda path: os.fspath(path).encode("latin-1"))
+    assert path_text(Path("\xfc.csv")) == "\xfc.csv"
 
 
 @pytest.mark.parametrize(

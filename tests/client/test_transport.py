@@ -381,6 +381,11 @@ def test_malformed_host_is_reported(host):
         photseries.Client(f"http://{host}", "token")
 
 
+def test_a_hebrew_host_that_ends_with_a_digit_is_accepted():
+    """IDNA of 2008, which httpx follows, permits what that of 2003 refuses."""
+    photseries.Client("https://\u05d0\u05d11.example", "token").close()
+
+
 @pytest.mark.parametrize("name", ["x" * 70_000, "\udcff"], ids=["long", "surrogate"])
 def test_parameters_that_no_url_can_have_are_refused(stranger, name):
     server, client = stranger
