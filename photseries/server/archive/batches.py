@@ -127,9 +127,11 @@ def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
     """Plan the undo of one series from its history."""
     last, stored, first = events[-1], None, 0
     for index in reversed(range(len(events))):
+        if events[index].action in _UNSTORED:  # a purge has the batch of its series
+            continue
         if events[index].batch == batch:
             stored, first = stored or events[index], index
-        elif stored and events[index].action not in _UNSTORED:
+        elif stored:
             break
     before = None if events[first].action in ("create", "import") else events[first - 1]
     outcome, pending = _plan_action(last, stored or last, before)

@@ -511,7 +511,9 @@ class Undo(Operation):
 
     def undo(self, model, series):
         """Undo the last changes of the batch, unless this is a dry run; return the outcome."""
-        events, changes = series.events, [at for at, event in enumerate(series.events) if event.batch == self.batch]
+        events = series.events
+        stored = [at for at, event in enumerate(events) if event.action not in ("share", "purge")]
+        changes = [at for at in stored if events[at].batch == self.batch]
         last = first = changes.pop()
         while changes and all(event.action in ("share", "purge") for event in events[changes[-1] + 1 : first]):
             first = changes.pop()

@@ -142,6 +142,15 @@ def test_undo_skips_series_changed_since(anna, world):
     assert {name: state(anna, series[name]) for name in states} == states
 
 
+def test_a_purge_is_no_change_by_the_batch_of_its_series(anna, world):
+    series = post(anna, world, channel="purged", batch="purged run")
+    patch(anna, series, origin="later")
+    assert anna.delete(f"{PATH}/{series}/history").status_code == 200
+    assert undo(anna, "purged run") == {"changed": [series]}
+    assert anna.delete(f"{PATH}/{series}").status_code == 200
+    assert undo(anna, "purged run") == {"deleted": [series]}
+
+
 def test_undo_needs_the_right_to_change(service, anna, admin, world):
     shared, own = post(anna, world, batch="rights", group_ids=[world.crew]), post(anna, world, batch="rights")
     with service.client(world.tokens["ben"]) as ben, service.client(world.tokens["olga"]) as olga:
