@@ -324,6 +324,8 @@ class _ConnectionPool(QueuePool):
     connections, although other connections are idle.
     """
 
+    __module__ = QueuePool.__module__  # SQLAlchemy names the logger after it, and our own loggers show INFO
+
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if record.dbapi_connection is None:
             self._dec_overflow()
