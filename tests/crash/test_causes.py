@@ -62,7 +62,7 @@ def drop_connections(owner):
     run(
         owner,
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()",
     )
 
 

@@ -112,7 +112,7 @@ def test_dropped_connections_are_replaced(services, principal):
     with services.catalogue.engine.connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
     token = services.token_file.read_text().strip()
     for _ in range(20):

@@ -98,7 +98,7 @@ def test_a_scrape_works_while_the_database_is_away(tmp_path, archive_url):
         cursor.execute(f"ALTER DATABASE {cursor.fetchone()[0]} CONNECTION LIMIT 0")
         cursor.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
         check_error(known.get("/api/enum_types"), 503)
         seen = scraped(service)
