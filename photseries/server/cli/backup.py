@@ -73,7 +73,7 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
 
 @contextmanager
 def _failing(problem: str) -> Iterator[None]:
-    """Raise StartError with a problem when a file of a backup cannot be written or read."""
+    """Raise StartError with a problem, and its reason, instead of an error of the operating system."""
     try:
         yield
     except OSError as error:
@@ -109,10 +109,8 @@ def _require_dump(folder: Path) -> Path:
 
 def _run(words: Sequence[str]) -> int:
     """Run a command; return its exit status, of a signal as shells do."""
-    try:
+    with _failing(f"Cannot run {words[0]}"):
         code = subprocess.run(words, check=False).returncode  # noqa: S603
-    except OSError as error:
-        raise StartError(f"Cannot run {words[0]}: {error.strerror}.") from error
     return code if code >= 0 else 128 - code
 
 
