@@ -39,7 +39,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     import pyarrow
 
     opened = pyarrow.ipc.open_file if content.startswith(_FILE) else pyarrow.ipc.open_stream
-    with opened(pyarrow.BufferReader(content)) as batches:
+    alone = pyarrow.ipc.IpcReadOptions(use_threads=False)  # the confined process may not start threads
+    with opened(pyarrow.BufferReader(content), options=alone) as batches:
         return table_of_arrow(batches.read_all())
 
 

@@ -151,7 +151,7 @@ def _warm_up() -> None:
 
         for form in ("generic", "fits", "vounit", "cds", "ogip"):  # each builds its parser at first use
             Unit("m / s", format=form, parse_strict="silent")
-    frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None]})
+    frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None], "quality": [0, 1]})
     metadata = {"time_scale": "utc", "time_refpos": "geocenter", "flux_unit": "mJy"}
     files = [item.writer.write(frame, metadata) for item in WRITERS.values() if item.writer and item.name in _FORMATS]
     for content in (*files, *_TEXTS):

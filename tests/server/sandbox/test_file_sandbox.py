@@ -1,9 +1,13 @@
 """The workers that read files of every format: started on demand, and as confined as the others."""
 
+import io
 import subprocess
 import sys
 
 import psutil
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from astropy import units as u
 from astropy.table import QTable
@@ -57,6 +61,18 @@ def test_file_sandbox_starts_with_the_first_file(sandbox):
         sandbox.read_file(b"60000 15\n", DESCRIBE)
     assert sandbox.outcomes["read"] == 2
     assert sandbox.outcomes["refused"] == 1
+
+
+@pytest.mark.parametrize("write", [pyarrow.parquet.write_table, pyarrow.feather.write_feather])
+@pytest.mark.parametrize(
+    "quality", [pa.array([0, None]), pa.array([0, 1], pa.uint64()), pa.array([0, 1]).dictionary_encode()]
+)
+def test_integers_of_64_bits_are_read_where_nothing_can_be_imported(sandbox, write, quality):
+    table = pa.table({"mjd": [60000.0, 60001.0], "mag": [15.0, 16.0], "quality": quality})
+    file = io.BytesIO()
+    write(table, file)
+    (series,) = sandbox.read_file(file.getvalue(), DESCRIBE | {"name": "a"}).about["series"]
+    assert series["rows"] == 2
 
 
 def test_file_fork_server_has_one_thread(sandbox):
