@@ -336,3 +336,80 @@ def test_long_series_takes_few_bytes(page, service, admin, world):
     scripts = sum(size for url, size in sizes.items() if url.endswith(".js"))
     assert 0 < scripts < 400_000
     assert sum(size for url, size in sizes.items() if "/envelope" in url) < 400_000
+
+
+@pytest.fixture(scope="module")
+def crowd(admin, world):
+    """A source with 20 series in 20 filters; those of odd number have no errors."""
+    admin.post("/api/sources", json={"id": "crowd", "ra": 30.0, "dec": 30.0}).raise_for_status()
+    names = [f"lsst{one}" for one in "ugrizy"] + [f"sdss{one}" for one in "ugriz"] + [f"des{one}" for one in "ugrizy"]
+    for number, name in enumerate([*names, "ztfg", "ztfr", "ztfi"]):
+        table = {"mjd": [59000.0, 59001.0, 59002.0], "mag": [18.0, 18.2, 18.1], "magerr": [0.1, 0.1, 0.2]}
+        if number % 2:
+            del table["magerr"]
+        body = world.fields(obj_id="crowd", series_name=name, filter=name, data=table)
+        admin.post("/api/photometric_series", json=body).raise_for_status()
+
+
+def test_filters_of_one_colour_have_different_markers(page, service, crowd):
+    sign_in(page, service.token, "/sources/crowd")
+    told(page, "60 points$")
+    layers = "() => document.getElementById('curve').chart.drawn.map(({ colour, marker }) => `${colour} ${marker}`)"
+    assert len(set(page.evaluate(layers))) == 20
+    signs = page.get_by_role("group", name="What is shown").locator("label:not(:has-text('S/N'), :has-text('Flagged'))")
+    looks = [
+        (sign.evaluate("(one) => getComputedStyle(one).getPropertyValue('--band')"), sign.inner_text())
+        for sign in signs.locator(".dot, .symbol").all()
+    ]
+    assert len(looks) == len(set(looks)) == 20
+
+
+def test_a_source_with_many_series_is_drawn_while_they_load(page, service, crowd):
+    held = []
+    asked = itertools.count()
+    page.route("**/envelope?**", lambda route: held.append(route) if next(asked) in (16, 17) else route.continue_())
+    sign_in(page, service.token, "/sources/crowd")
+    told(page, "48 points; loading 4 more series")
+    for route in held:
+        route.continue_()
+    told(page, "60 points$")
+
+
+def test_a_colour_has_an_error_where_both_filters_have_one(page, service, crowd):
+    """A plot of no pairs is empty, also if there were pairs before."""
+    sign_in(page, service.token, "/sources/crowd")
+    told(page, "60 points$")
+    drawn = "() => document.getElementById('colours').chart.drawn[0].high.map(Number.isFinite)"
+    for first, second, expected in (("lsstu", "lsstr", True), ("lsstu", "lsstg", False)):
+        page.locator("#first").select_option(first)
+        page.locator("#second").select_option(second)
+        page.get_by_role("button", name="Show", exact=True).click()
+        page.locator("#colour-told").filter(has_text=f"{first} − {second}: 3 pairs").wait_for()
+        assert page.evaluate(drawn) == [expected] * 3
+    assert page.locator("#colours").is_visible()
+    page.locator("#tolerance").fill("-1")
+    page.locator("#colour").evaluate("(form) => { form.noValidate = true; }")
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.locator("#colour-told").filter(has_text="0 pairs").wait_for()
+    assert not page.locator("#colours").is_visible()
+
+
+def test_the_url_keeps_hidden_entries_with_commas(page, service, admin, world):
+    admin.post("/api/sources", json={"id": "two cameras", "ra": 31.0, "dec": 31.0}).raise_for_status()
+    for number, name in ((71, "Camera, north"), (72, "Camera")):
+        admin.post("/api/instrument", json={"name": name, "id": number}).raise_for_status()
+        table = {"mjd": [59000.0, 59001.0], "mag": [18.0, 18.2], "magerr": [0.1, 0.1]}
+        body = world.fields(obj_id="two cameras", series_name=name, instrument_id=number, data=table)
+        admin.post("/api/photometric_series", json=body).raise_for_status()
+    sign_in(page, service.token, "/sources/two%20cameras")
+    told(page, "4 points")
+    page.get_by_role("checkbox", name="Camera, north").uncheck()
+    told(page, "2 points")
+    page.reload()
+    told(page, "2 points")
+    assert not page.get_by_role("checkbox", name="Camera, north").is_checked()
+    assert page.get_by_role("checkbox", name="Camera", exact=True).is_checked()
+    page.goto("/sources/two%20cameras?hide=ztfg,Camera")  # as links were before
+    told(page, "0 points")
+    page.get_by_role("checkbox", name="ztfg").check()
+    told(page, "2 points")

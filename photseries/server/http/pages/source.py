@@ -106,11 +106,11 @@ def source_path(name: str) -> str:
 
 
 def _bands(filters: Set[str]) -> dict[str, int]:
-    """Sort filters from blue to red, and assign each the most similar free colour of the style sheet."""
+    """Sort filters from blue to red, and assign each the most similar of the least used colours of the style sheet."""
     ordered = sorted(filters, key=lambda name: (_LETTERS.find(name[-1].lower()), name))
     bands: dict[str, int] = {}
     for name in ordered:
         liked = _LIKE.get(name[-1].lower(), 0)
-        free = [(liked + step) % COLOURS for step in range(COLOURS)]
-        bands[name] = next((band for band in free if band not in bands.values()), liked)
+        similar = [(liked + step) % COLOURS for step in range(COLOURS)]
+        bands[name] = min(similar, key=list(bands.values()).count)
     return bands

@@ -34,6 +34,7 @@ export function equipColour(points, frame) {
     const { first, second, tolerance } = form;
     const found = pairs(await points(first.value), await points(second.value), Number(tolerance.value));
     told.textContent = `${first.value} − ${second.value}: ${counted(found.length, "pair")} within ${tolerance.value} d`;
+    host.hidden = !found.length;
     if (!found.length) return;
     const [x, y, error] = [found.map(({ mjd }) => mjd), found.map(({ value }) => value), found.map((one) => one.error)];
     chart ??= new Chart(host);

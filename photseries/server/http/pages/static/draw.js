@@ -14,7 +14,6 @@
 
 export const FONT = "12px system-ui, sans-serif";
 const TAU = 2 * Math.PI;
-const SPRITE = 300; // above this number, points are copied from one image of the marker
 
 /** @param {string} name */
 export function colour(name) {
@@ -51,30 +50,18 @@ export function mark(pen, { marker = "circle", size = 5, hollow = false }, x, y)
   else pen.fill();
 }
 
-/** @param {any} pen @param {Layer} layer @param {string} paint */
-function stamp(pen, layer, paint) {
-  const half = Math.ceil((layer.size ?? 5) * 0.65) + 2;
-  const ratio = globalThis.devicePixelRatio || 1;
-  const sprite = Object.assign(document.createElement("canvas"), { width: 2 * half * ratio, height: 2 * half * ratio });
-  const own = /** @type {CanvasRenderingContext2D} */ (sprite.getContext("2d"));
-  own.scale(ratio, ratio);
-  Object.assign(own, { fillStyle: paint, strokeStyle: paint, lineWidth: 1.2 });
-  mark(own, layer, half, half);
-  return (/** @type {number} */ x, /** @type {number} */ y) => pen.drawImage(sprite, x - half, y - half, 2 * half, 2 * half);
-}
-
 /** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys @param {Frame} frame */
 export function paintLayer(pen, layer, xs, ys, frame) {
   const paint = colour(layer.colour);
   Object.assign(pen, { fillStyle: paint, strokeStyle: paint });
   if (layer.median) paintColumns(pen, layer, xs, ys);
-  else paintPoints(pen, layer, paint, xs, ys, frame);
+  else paintPoints(pen, layer, xs, ys, frame);
   paintOutside(pen, layer, xs, ys, frame);
   pen.globalAlpha = 1;
 }
 
-/** @param {any} pen @param {Layer} layer @param {string} paint @param {Scale} xs @param {Scale} ys @param {Frame} frame */
-function paintPoints(pen, layer, paint, xs, ys, frame) {
+/** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys @param {Frame} frame */
+function paintPoints(pen, layer, xs, ys, frame) {
   const { x, y, low, high, alpha = 0.85 } = layer;
   const inside = (/** @type {number} */ i) => y[i] === y[i] && x[i] >= xs.start && x[i] <= xs.end;
   if (layer.line || layer.joined) {
@@ -93,11 +80,10 @@ function paintPoints(pen, layer, paint, xs, ys, frame) {
     pen.stroke();
   }
   Object.assign(pen, { globalAlpha: alpha, lineWidth: 1.2 });
-  const put = x.length > SPRITE && pen.drawImage ? stamp(pen, layer, paint) : (/** @type {number} */ px, /** @type {number} */ py) => mark(pen, layer, px, py);
   for (let i = 0; i < x.length; i += 1) {
     if (!inside(i)) continue;
     const height = ys.pixel(y[i]);
-    if (height >= frame.top - 1 && height <= frame.bottom + 1) put(xs.pixel(x[i]), height);
+    if (height >= frame.top - 1 && height <= frame.bottom + 1) mark(pen, layer, xs.pixel(x[i]), height);
   }
 }
 
@@ -141,8 +127,9 @@ function paintOutside(pen, { x, y, low, high, median }, xs, ys, frame) {
     const across = Math.round(xs.pixel(x[i]));
     const ends = median && low && high ? [ys.pixel(low[i]), ys.pixel(high[i])] : [ys.pixel(y[i])];
     for (const [isOut, edge, turn] of /** @type {[boolean, number, number][]} */ ([[Math.min(...ends) < frame.top - 1, frame.top, 1], [Math.max(...ends) > frame.bottom + 1, frame.bottom, -1]])) {
+      if (!isOut) continue;
       const key = `${Math.round(across / 3)}${turn}`;
-      if (!isOut || seen.has(key)) continue;
+      if (seen.has(key)) continue;
       seen.add(key);
       pen.beginPath();
       polygon(pen, [across, edge, across - 4, edge + turn * 7, across + 4, edge + turn * 7]);

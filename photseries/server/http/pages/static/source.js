@@ -24,7 +24,8 @@ const last = Math.max(...series.map((/** @type {any} */ one) => one.mjd_last));
 const { frame } = series[0];
 const frames = new Set(series.map((/** @type {any} */ one) => one.frame.frame));
 const given = new URLSearchParams(location.search);
-const hidden = new Set((given.get("hide") ?? "Flagged").split(",").filter(Boolean));
+/** @type {Set<string>} Names of legend entries; older links separate them by commas, which names can contain. */
+const hidden = new Set((given.has("hide") ? given.getAll("hide") : ["Flagged"]).flatMap((text) => (sets.includes(text) ? text : text.split(","))).filter(Boolean));
 /** @type {Map<string, import("./curve").View>} The visible range and the full range, by series and brightness. */
 const views = new Map();
 /** @type {Map<string, import("./curve").View>} */
@@ -71,10 +72,14 @@ async function each(many, action) {
 
 async function load() {
   const missing = series.filter((/** @type {any} */ one) => isShown(one) && !wholes.has(key(one)));
+  let left = missing.length;
   await each(missing, async (one) => {
     const view = await fetched(one);
     wholes.set(key(one), view);
     views.set(key(one), view);
+    left -= 1;
+    const done = missing.length - left;
+    if (left && done >= 16 && Number.isInteger(Math.log2(done))) show(left);
   });
 }
 
@@ -93,6 +98,13 @@ function shownUnit() {
   return fitting(axis().label, Math.max(0, ...sizes));
 }
 
+// The marker of a series: of its origin or, if there is one origin, of its filter among those with the same colour.
+/** @param {any} one */
+function shapeOf(one) {
+  const alike = sets.length > 1 ? sets : filters.filter((name) => bands.get(name) === one.band);
+  return alike.indexOf(sets.length > 1 ? one.set : one.filter) % SHAPES.length;
+}
+
 // The legend entries of the kinds of points.
 const KIND_NAMES = { 1: "Non-detections", 2: "S/N unknown", 3: "Flagged" };
 
@@ -108,7 +120,7 @@ function layers() {
       if (!layer.x.length) continue;
       const own = {
         ...layer, one, colour: `--band-${one.band}`, size: few ? 5.5 : 3, alpha: view.points ? (few ? 0.85 : 0.6) : 0.4, aside: kind === 3,
-        marker: kind === 3 ? "x" : kind === 1 ? "inverted_triangle" : SHAPES[sets.indexOf(one.set) % SHAPES.length], hollow: kind === 1 || kind === 2,
+        marker: kind === 3 ? "x" : kind === 1 ? "inverted_triangle" : SHAPES[shapeOf(one)], hollow: kind === 1 || kind === 2,
       };
       drawn.push(isFolded() ? foldLayer(own, first, period()) : own);
     }
@@ -124,15 +136,17 @@ function inView() {
   }, 0);
 }
 
-function draw() {
+/** @param {number} left the number of series that are not loaded yet */
+function draw(left = 0) {
   chart.draw(layers(), { fit: true });
+  element("told").textContent = "";
   if (!series.some((/** @type {any} */ one) => wholes.has(key(one)))) return; // no request has succeeded
   const others = series.filter((/** @type {any} */ one) => !isShown(one)).length;
   const apart = others ? `; ${counted(others, "series", "series")} in another unit or system` : "";
   const mixed = frames.size > 1 ? `; times are in ${[...frames].join(" and ")}` : "";
   const limits = isMag() && series.some((/** @type {any} */ one) => wholes.get(key(one))?.counts.undetected) ? `; non-detections are ${threshold}σ limits` : "";
   const where = isFolded() ? `Folded on ${figures(period())} d, phase 0 at ${frame.frame} ${first.toFixed(5)}` : stretch(controls.time.value, frame, ...(span ?? /** @type {[number, number]} */ ([first, last])));
-  element("told").textContent = `${where}: ${counted(inView(), "point")}${limits}${apart}${mixed}`;
+  element("told").textContent = `${where}: ${counted(inView(), "point")}${limits}${apart}${mixed}${left ? `; loading ${counted(left, "more series", "more series")}` : ""}`;
 }
 
 function configure() {
@@ -142,6 +156,11 @@ function configure() {
 
 async function build() {
   await load();
+  show();
+}
+
+/** @param {number} left */
+function show(left = 0) {
   configure();
   const from = isFolded() ? 0 : first;
   chart.setWhole(from, isFolded() ? 2 : last);
@@ -150,7 +169,7 @@ async function build() {
   chart.setWindow(...(isFolded() || !span ? chart.whole : span));
   chart.onWindow = onWindow;
   legend();
-  draw();
+  draw(left);
 }
 
 const closer = later(async () => {
@@ -174,8 +193,9 @@ function legend() {
       remember();
       draw();
     });
-    const place = sets.indexOf(name);
-    const sign = made("span", { className: band === undefined ? "symbol" : "dot", textContent: band === undefined ? place < 0 ? "" : "●■◆▲+×"[place % 6] : "" });
+    const shown = series.find((/** @type {any} */ one) => (band === undefined ? one.set : sets.length < 2 && one.filter) === name);
+    const isDot = band !== undefined && !(shown && shapeOf(shown));
+    const sign = made("span", { className: isDot ? "dot" : "symbol", textContent: isDot || !shown ? "" : "●■◆▲+×"[shapeOf(shown)] });
     sign.setAttribute("aria-hidden", "true");
     return made("label", { className: `entry${band === undefined ? "" : ` band-${band}`}` }, box, sign, String(name));
   }));
@@ -189,7 +209,7 @@ function remember() {
   };
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value) query.set(name, String(value));
-  query.set("hide", [...hidden].join(","));
+  for (const name of hidden.size ? hidden : [""]) query.append("hide", name);
   history.replaceState(null, "", `?${query}`);
   element("period-page").href = `/series/${longest().id}/period${folding.period.value ? `?${new URLSearchParams({ period: folding.period.value })}` : ""}`;
 }
@@ -274,7 +294,7 @@ equipColour(async (filter) => {
   const points = [];
   await each(series.filter((/** @type {any} */ one) => one.filter === filter && one.axes.includes("mag")), async (one) => {
     const { points: of } = await fetchView(one.id, { brightness: "mag", quality: one.quality ?? "", maxPoints: 20000 });
-    of?.mjd.forEach((mjd, i) => { if (of.kind[i] === 0) points.push({ mjd, value: of.value[i], error: of.error[i] ?? 0 }); });
+    of?.mjd.forEach((mjd, i) => { if (of.kind[i] === 0) points.push({ mjd, value: of.value[i], error: of.error[i] ?? NaN }); });
   });
   return points.sort((one, other) => one.mjd - other.mjd);
 }, frame);
