@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+import operator
 import re
 
 import numpy as np
@@ -199,16 +200,29 @@ def test_the_labels_of_close_lines_do_not_overlap(page, service, series):
     assert texts[5][3] == texts[0][3], "a label with room around it is in the first row"
 
 
-def test_a_source_whose_series_do_not_load_has_no_count_of_points(page, service, admin, series, watch):
+@pytest.mark.parametrize("of", ["series", "sources"])
+def test_a_plot_has_no_axes_before_its_data(page, service, admin, series, watch, of):
     watch.expect("ERR_FAILED")
     name = admin.get(f"/api/photometric_series/{series[1]}").json()["data"]["obj_id"]
-    page.route("**/envelope?**", lambda route: route.abort())
-    sign_in(page, service.token, f"/sources/{name}")
+    held = []
+    answer = held.append
+    page.route("**/envelope?**", lambda route: answer(route))
+    sign_in(page, service.token, f"/{of}/{series[1] if of == 'series' else name}")
+    told(page, "^Loading…$")
+    painted(page)
+    assert np.ptp(pixels(page.locator("#curve")), axis=(0, 1)).tolist() == [0, 0, 0]
+    answer = operator.methodcaller("abort")
+    for route in held:
+        route.abort()
     page.get_by_role("alert").filter(has_text="The service does not answer.").wait_for()
     assert page.locator("#told").inner_text() == ""
+    painted(page)
+    assert np.ptp(pixels(page.locator("#curve")), axis=(0, 1)).tolist() == [0, 0, 0]
     page.unroute("**/envelope?**")
     page.reload()
     told(page, "points")
+    painted(page)
+    assert min(np.ptp(pixels(page.locator("#curve")), axis=(0, 1))) > 100
 
 
 def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):

@@ -45,6 +45,7 @@ export class Chart {
     /** @type {import("./draw").Line[]} */
     this.lines = [];
     this.full = false;
+    this.fitted = false; // whether the y axis has a meaning
     this.xs = new Scale();
     this.ys = new Scale();
     this.labels = { xLabel: "", yLabel: "" };
@@ -108,6 +109,7 @@ export class Chart {
     pen.fillStyle = colour("--plot");
     pen.fillRect(0, 0, width, this.height);
     const frame = this.#layout(pen, width);
+    if (!this.fitted) return;
     const ticks = { x: this.xs.ticks(this.xs.kind === "date" ? 92 : 84), y: this.ys.ticks(38) };
     paintAxes(pen, frame, this.xs, this.ys, this.labels, ticks);
     pen.save();
@@ -192,6 +194,7 @@ export class Chart {
     if (this.held) return;
     const found = this.range ?? this.#visible();
     if (!found) return;
+    this.fitted = true;
     const [least, greatest] = found;
     const margin = (greatest - least || Math.abs(greatest) * 0.01 || 1) * 0.07;
     const ends = [least - margin, greatest + margin];

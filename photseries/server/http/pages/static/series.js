@@ -162,6 +162,7 @@ async function reload() {
   asked.abort();
   asked = new AbortController();
   reloading = true;
+  if (!whole) element("told").textContent = "Loading…";
   try {
     [whole, below] = await Promise.all([fetched(null), state.column ? fetched(null, state.column) : null]);
     view = whole;
@@ -172,6 +173,7 @@ async function reload() {
   } catch (/** @type {any} */ error) {
     if (error.name === "AbortError") return; // another reload has begun
     reloading = false;
+    if (!whole) element("told").textContent = "";
     say(error);
   }
 }

@@ -73,6 +73,7 @@ async function each(many, action) {
 async function load() {
   const missing = series.filter((/** @type {any} */ one) => isShown(one) && !wholes.has(key(one)));
   let left = missing.length;
+  if (!wholes.size) element("told").textContent = "Loading…";
   await each(missing, async (one) => {
     const view = await fetched(one);
     wholes.set(key(one), view);
