@@ -427,3 +427,26 @@ def test_the_url_keeps_hidden_entries_with_commas(page, service, admin, world):
     told(page, "0 points")
     page.get_by_role("checkbox", name="ztfg").check()
     told(page, "2 points")
+
+
+def test_a_dark_page_is_printed_in_light_colours_and_in_full(browse, service, crowd):
+    page = browse(service.url, viewport={"width": 718, "height": 1000}, color_scheme="dark")
+    cut = """() => [...document.querySelectorAll("td, th")].filter((cell) =>
+        cell.offsetWidth && cell.getBoundingClientRect().right > innerWidth).map(({ textContent }) => textContent)"""
+    sign_in(page, service.token, "/sources/crowd")
+    told(page, "60 points$")
+    painted(page)
+    curve = page.locator("#curve")
+    assert max(pixels(curve)[0, 0]) < 60
+    page.emulate_media(media="print")
+    painted(page)
+    assert pixels(curve)[0, 0].tolist() == [255, 255, 255]
+    assert pixels(curve).shape[1] == curve.evaluate("(host) => host.clientWidth")
+    assert page.evaluate(cut) == []
+    page.emulate_media(media="screen")
+    painted(page)
+    assert max(pixels(curve)[0, 0]) < 60
+    page.goto("/?q=crowd")
+    page.get_by_text("20 series of 1 source").wait_for()
+    page.emulate_media(media="print")
+    assert page.evaluate(cut) == []

@@ -39,7 +39,7 @@ def lab(colour, vision):
 def palette(request):
     """The variables of the style sheets in a colour scheme."""
     text = "".join((assets._OWN / name).read_text() for name in ("style.css", "period.css"))
-    rules = re.findall(r"(@media \(prefers-color-scheme: dark\) \{\s*)?:root \{(.*?)\}", text, re.DOTALL)
+    rules = re.findall(r"(@media screen and \(prefers-color-scheme: dark\) \{\s*)?:root \{(.*?)\}", text, re.DOTALL)
     chosen = [body for dark, body in rules if bool(dark) == (request.param == "dark")]
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", "".join(chosen)))
 

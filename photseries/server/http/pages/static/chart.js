@@ -7,7 +7,7 @@
 //
 // `low` and `high` are the ends of error bars or, with `median`, of columns. `colour` is the name of a CSS custom property.
 
-import { FONT, colour, paintAxes, paintLayer, paintLines } from "./draw.js";
+import { DARK, FONT, colour, paintAxes, paintLayer, paintLines } from "./draw.js";
 import { listen } from "./gestures.js";
 import { Scale, range } from "./scale.js";
 import { SvgPen } from "./svg.js";
@@ -72,7 +72,8 @@ export class Chart {
     const redraw = () => this.redraw();
     this.watching = new ResizeObserver(redraw);
     this.watching.observe(host);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: this.listening.signal });
+    const paint = () => this.#paint(); // at once: no frame follows before a page is printed
+    for (const query of [DARK, "print"]) matchMedia(query).addEventListener("change", paint, { signal: this.listening.signal });
   }
 
   /** @param {Options} options */

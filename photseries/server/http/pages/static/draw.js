@@ -12,6 +12,7 @@
 /** @typedef {{ x: number, text: string, colour?: string }} Line A vertical line with a label. */
 /** @typedef {{ left: number, right: number, top: number, bottom: number }} Frame */
 
+export const DARK = "screen and (prefers-color-scheme: dark)"; // paper is white
 export const FONT = "12px system-ui, sans-serif";
 const TAU = 2 * Math.PI;
 

@@ -1,7 +1,7 @@
 // The overview of the archive: counts, sky map and uploads per day.
 
 import { ask } from "./api.js";
-import { colour } from "./draw.js";
+import { DARK, colour } from "./draw.js";
 import { counted } from "./words.js";
 
 /** @typedef {{ series: number, points: number, sources: number, sky: [number, number, number][], days: [string, number][] }} Overview */
@@ -85,5 +85,5 @@ export async function showArchive() {
   /** @type {HTMLElement} */ (place.querySelector(".days")).textContent = caption;
   const draw = () => { drawSky(sky, overview); drawDays(days, overview); };
   draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia(DARK).addEventListener("change", draw);
 }
