@@ -279,6 +279,7 @@ def test_figures_are_saved(page, service, series):
             page.get_by_text(kind, exact=True).click()
         content = download.value.path().read_bytes()
         assert content.startswith(begin)
+        assert download.value.suggested_filename == f"star.{kind.lower()}"
         if kind == "SVG":
             assert "BJD (TDB)" in content.decode()
 
