@@ -34,8 +34,8 @@ _PART: Final = 2**17
 
 _NULL: Final = b"null"
 #: The number in place of a null. A text with a tab is not JSON: a body with "null" in a text is left to the slow path.
-_NUMBER: Final = b"\t9e9"
-_VALUE: Final = 9e9
+_PLACEHOLDER: Final = b"\t9e9"
+_PLACEHOLDER_VALUE: Final = float(_PLACEHOLDER)
 
 _BEYOND: Final = 2.0**63
 #: A look-up of a key searches all keys of its object. With more keys, or more values outside of columns,
@@ -85,17 +85,18 @@ def counts(characters: str, text: bytes) -> list[int]:
     return list(map(sum, zip(*of_parts, strict=True)))
 
 
-def _without_nulls(body: bytes) -> tuple[bytes, int]:
+def _without_nulls(body: bytes) -> tuple[bytearray, int]:
     """Replace each null by a number, and count them; a digit after a null, which is not JSON, must not continue it."""
-    codes, count = np.array(np.frombuffer(body, np.uint8)), 0
+    numbers, count = bytearray(body), 0
+    codes = np.frombuffer(numbers, np.uint8)
     for start in range(0, codes.size, _PART):
         part = codes[start : start + _PART + len(_NULL)]
         places = np.flatnonzero(part[: -len(_NULL)] == _NULL[0])[:, np.newaxis] + np.arange(len(_NULL) + 1)
         found = part[places]
         is_null = (found[:, :-1] == list(_NULL)).all(axis=1) & ~np.isin(found[:, -1], list(b"0123456789"))
-        part[places[is_null, :-1]] = list(_NUMBER)
+        part[places[is_null, :-1]] = list(_PLACEHOLDER)
         count += int(np.count_nonzero(is_null))
-    return codes.tobytes() if count else body, count
+    return numbers, count
 
 
 def _parser(size: int) -> simdjson.Parser:
@@ -143,7 +144,7 @@ class _ValueReader:
         return self._with_nulls([value])[0]
 
     def _with_nulls(self, values: Iterable[object]) -> list[object]:
-        with_nulls = [None if value == _VALUE else value for value in values]
+        with_nulls = [None if value == _PLACEHOLDER_VALUE else value for value in values]
         self.nulls += with_nulls.count(None)
         return with_nulls
 
@@ -158,7 +159,7 @@ class _ValueReader:
             return numbers
         if (np.abs(numbers) >= _BEYOND).any():  # possibly an integer beyond int64
             raise _UnsupportedError
-        is_null = numbers == _VALUE
+        is_null = numbers == _PLACEHOLDER_VALUE
         self.nulls += int(np.count_nonzero(is_null))
         return np.where(is_null, np.nan, numbers) if is_null.any() else numbers
 

@@ -72,15 +72,14 @@ async function each(many, action) {
 
 async function load() {
   const missing = series.filter((/** @type {any} */ one) => isShown(one) && !wholes.has(key(one)));
-  let left = missing.length;
+  let done = 0;
   if (!wholes.size) element("told").textContent = "Loading…";
   await each(missing, async (one) => {
     const view = await fetched(one);
     wholes.set(key(one), view);
     views.set(key(one), view);
-    left -= 1;
-    const done = missing.length - left;
-    if (left && done >= 16 && Number.isInteger(Math.log2(done))) show(left);
+    done += 1;
+    if (done >= 16 && done < missing.length && Number.isInteger(Math.log2(done))) show(missing.length - done);
   });
 }
 
