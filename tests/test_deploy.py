@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from photseries.server import settings
-from photseries.server.http.shared import SharedState, ThreadPool
+from photseries.server.http.shared import SharedState
+from photseries.server.http.threads import ThreadPool
 from photseries.server.http.throttle import client_address
 from photseries.server.sandbox import confine
 from photseries.server.services import max_connections
@@ -60,8 +61,8 @@ def test_the_documents_name_the_number_of_connections():
 @pytest.fixture
 def exported(services):
     """The names of the samples that the service exports."""
-    with ThreadPool(1) as threads:
-        text = SharedState(services, threads, threads, threads).metrics.text().decode()
+    threads = ThreadPool(1)
+    text = SharedState(services, threads, threads, threads).metrics.text().decode()
     assert 'photseries_refusals_total{code="damaged"} 0.0' in text, "the first one is an increase"
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert len(kinds) > 25

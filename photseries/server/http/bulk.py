@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
@@ -70,7 +69,7 @@ class BulkHandler(BaseHandler):
                 async with self.shared.bulk_turns.place(self.caller.key):
                     await self.stream(lines)
             finally:  # waits for threads, and removes files if the client has gone
-                await asyncio.get_running_loop().run_in_executor(self.shared.table_pool, lines.close)
+                await self.shared.table_pool.call(lines.close)
 
     def _options(self) -> BulkOptions:
         self.shared.bulk_turns.check(self.caller.key)

@@ -64,8 +64,9 @@ from photseries.server.http.series import (
     SourceSeriesHandler,
     SummaryHandler,
 )
-from photseries.server.http.shared import SharedState, ThreadPool
+from photseries.server.http.shared import SharedState
 from photseries.server.http.tap import TAP_ROUTES
+from photseries.server.http.threads import ThreadPool
 from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
@@ -251,7 +252,7 @@ async def _serve(
         task.cancel()
     await connections.drain(settings.stop_timeout)
     if worker.is_alive():
-        await loop.run_in_executor(own_pool, worker.join, settings.stop_timeout)
+        await own_pool.call(worker.join, settings.stop_timeout)
     return deadline
 
 
@@ -261,7 +262,7 @@ async def _sweep_regularly(shared: SharedState, threads: ThreadPool) -> None:
     while True:
         await asyncio.sleep(services.config.store.sweep_interval)
         try:
-            swept = await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
+            swept = await threads.call(services.upkeep.sweep)
         except PhotseriesError as error:
             log.warning("the sweep will be tried again: %s", error)
         except Exception:
@@ -277,7 +278,7 @@ async def _measure_regularly(shared: SharedState, threads: ThreadPool) -> None:
         try:
             shared.metrics.refresh()
             if step % MEASURE == 0:
-                await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+                await threads.call(shared.metrics.measure)
         except Exception:
             log.exception("the metrics could not be updated")
         await asyncio.sleep(REFRESH)

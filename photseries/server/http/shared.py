@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from tornado.web import RequestHandler
 
@@ -15,57 +12,17 @@ from photseries.server.http.metrics import Metrics
 from photseries.server.http.readiness import Readiness
 from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import SpoolBudget
+from photseries.server.http.threads import ThreadPool
 from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services, max_connections
 from photseries.server.settings import VOSettings
 
-__all__ = ["MAX_WAIT", "SharedState", "ThreadPool"]
+__all__ = ["MAX_WAIT", "SharedState"]
 
 #: How long a heavy request, a bulk upload or an analysis waits for its turn [s]. Bulk uploads and analyses may wait
 #: as heavy requests, too, one after the other; the Python client waits 120 s for an answer.
 MAX_WAIT: Final = 50.0
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class ThreadPool(ThreadPoolExecutor):
-    """A pool whose futures end with a result or an Exception, so that every request gets an answer.
-
-    A panic of a Rust extension module is a BaseException but no Exception: Tornado would let it propagate without an
-    answer.
-
-    Parameters
-    ----------
-    number : int
-        The number of threads. Users take turns; one user has at most all but one.
-    name : str
-    """
-
-    def __init__(self, number: int, name: str = "") -> None:
-        super().__init__(number, thread_name_prefix=name)
-        self.turns = Turns(number, max(1, number - 1))
-
-    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call a function in a thread; the future raises RuntimeError for a BaseException that is not an Exception."""
-        return super().submit(_without_panic, function, *args, **kwargs)
-
-    def end(self, deadline: float) -> bool:
-        """Refuse new work, wait for running work until a deadline (monotonic clock); return whether it ended."""
-        self.shutdown(wait=False, cancel_futures=True)
-        for thread in self._threads:
-            thread.join(max(0.1, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-
-def _without_panic(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    try:
-        return function(*args, **kwargs)
-    except Exception:
-        raise
-    except BaseException as error:
-        raise RuntimeError("A native module has panicked.") from error
 
 
 class SharedState:

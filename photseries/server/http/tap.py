@@ -270,7 +270,7 @@ class JobsHandler(VOHandler):
                 async with shared.job_turns.place(user):
                     shared.running_jobs.add(job.id)
                     if not shared.stopping:
-                        await self.loop.run_in_executor(shared.jobs, jobs.execute, job, current_context)
+                        await shared.jobs.call(jobs.execute, job, current_context)
             except BusyError:
                 return  # the job stays queued until its user looks at it
 

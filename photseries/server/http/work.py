@@ -117,7 +117,7 @@ class Work:
             async with threads.turns.place(self._caller.key):
                 if not self.is_cancelled:
                     work = functools.partial(self._cancellation.run, function) if self._harmless else function
-                    return await asyncio.get_running_loop().run_in_executor(threads, work)
+                    return await threads.call(work)
         except UnauthorizedError:
             self._caller.count_failure()
             raise
@@ -137,7 +137,7 @@ class Work:
         pause = _FIRST_PAUSE
         while self._cancellation.is_awaited and not self._shared.stopping:
             async with self._shared.quick_pool.turns.place(""):
-                await asyncio.get_running_loop().run_in_executor(self._shared.quick_pool, self._cancellation.interrupt)
+                await self._shared.quick_pool.call(self._cancellation.interrupt)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
 

@@ -16,7 +16,7 @@ from photseries.server.archive import Upkeep
 from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.http import server
 from photseries.server.http.metrics import Metrics
-from photseries.server.http.shared import ThreadPool
+from photseries.server.http.threads import ThreadPool
 from photseries.server.services import max_connections
 from photseries.server.settings import Config
 from tests.forked import ForkedService
@@ -167,14 +167,15 @@ def test_regular_work_goes_on_after_an_unexpected_error(name, monkeypatch, caplo
     shared.services.upkeep.sweep = shared.metrics.measure = work
 
     async def run():
-        with ThreadPool(1) as threads:
-            task = asyncio.create_task(getattr(server, name)(shared, threads))
-            async with asyncio.timeout(PATIENCE):
-                while work.call_count < 2:
-                    await asyncio.sleep(0.01)
-            task.cancel()
+        task = asyncio.create_task(getattr(server, name)(shared, threads))
+        async with asyncio.timeout(PATIENCE):
+            while work.call_count < 2:
+                await asyncio.sleep(0.01)
+        task.cancel()
 
+    threads = ThreadPool(1)
     asyncio.run(run())
+    assert threads.end(time.monotonic() + PATIENCE)
     assert "a defect" in caplog.text
 
 

@@ -21,6 +21,7 @@ from photseries import Client
 from photseries.errors import BusyError, UnavailableError
 from photseries.server.http import shared
 from photseries.server.http.pages.assets import address_of
+from photseries.server.http.threads import ThreadPool
 from photseries.server.http.turns import Turns
 from tests.conftest import database
 from tests.forked import ForkedService
@@ -134,10 +135,9 @@ def test_turns_of_a_service_end_before_the_client_gives_up(services, monkeypatch
             for _ in range(100):  # more than there are places
                 await held.enter_async_context(turns.place("a"))
 
-    with contextlib.ExitStack() as stack:
-        pools = [stack.enter_context(shared.ThreadPool(1)) for _ in range(3)]
-        with pytest.raises(BusyError) as raised:
-            asyncio.run(asyncio.wait_for(wait(), PATIENCE))
+    pools = [ThreadPool(1) for _ in range(3)]
+    with pytest.raises(BusyError) as raised:
+        asyncio.run(asyncio.wait_for(wait(), PATIENCE))
     assert (raised.value.status, raised.value.retry_after) == (429, 5)
 
 
