@@ -18,6 +18,7 @@ from photseries.lightcurve.calibration import ZERO_POINT_COLUMNS
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.epochs import EARLIEST, LATEST, YEAR_1900
 from photseries.lightcurve.features import features_block, points_per_night
+from photseries.lightcurve.medians import median
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.quality import BRIGHTEST, FAINTEST, USUAL_MAGNITUDES
@@ -81,7 +82,7 @@ class Block:
         is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
         low, high = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
         is_plain &= np.count_nonzero((flux > low) & (flux < high), axis=-1) < 0.97 * rows
-        typical = flux_to_mag(np.median(flux, axis=-1))
+        typical = flux_to_mag(median(flux))
         return is_plain & (typical > BRIGHTEST) & (typical < FAINTEST)
 
     def summary(self, index: int, detection_threshold: float) -> ColumnSummary:

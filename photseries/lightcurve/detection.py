@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.medians import median
 from photseries.lightcurve.photometry import POGSON, FloatArray
 
 __all__ = ["NORMAL", "noise_of_steps", "signal_to_noise"]
@@ -72,5 +73,5 @@ def noise_of_steps(values: npt.ArrayLike) -> float:
     if finite.size < 3:
         return math.nan
     with np.errstate(all="ignore"):
-        noise = NORMAL * float(np.median(np.abs(finite[1:] - finite[:-1]))) / math.sqrt(2)
+        noise = NORMAL * float(median(np.abs(finite[1:] - finite[:-1]))) / math.sqrt(2)
     return noise if 0 < noise < math.inf else math.nan

@@ -14,6 +14,7 @@ import numpy as np
 
 from photseries.fields import FEATURES
 from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.medians import median
 from photseries.lightcurve.photometry import FloatArray
 
 __all__ = ["features", "features_block", "points_per_night"]
@@ -106,7 +107,7 @@ def _distribution(value: FloatArray) -> Numbers:
     """
     size = value.shape[-1]
     count, ordered = np.float64(size), np.sort(value)
-    p1, p5, p25, median, p75, p95, p99 = _percentiles(ordered)
+    p1, p5, p25, middle, p75, p95, p99 = _percentiles(ordered)
     centred = value - ordered[..., size // 2, None]  # equal values become exactly 0
     deviation = centred - centred.sum(axis=-1, keepdims=True) / count
     squared = deviation * deviation
@@ -123,7 +124,7 @@ def _distribution(value: FloatArray) -> Numbers:
         "p99": p99,
         "amplitude": p95 - p5,
         "iqr": p75 - p25,
-        "mad": np.median(np.abs(value - median[..., None]), axis=-1),
+        "mad": median(np.abs(value - middle[..., None])),
         "skewness": np.sqrt(count * (count - 1)) / (count - 2) * m3 / m2**1.5,
         "kurtosis": (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * (m4 / m2**2 - 3) + 6),
         "beyond_1_sigma": np.count_nonzero(far > sigma, axis=-1) / count if size > 1 else m2 * np.nan,
@@ -165,7 +166,7 @@ def _about_weighted_mean(value: FloatArray, error: FloatArray) -> Numbers:
         "weighted_mean_error": (smallest / np.sqrt(total))[..., 0],
         "chi2_dof": squares / (count - 1),
         "stetson_k": np.abs(residual).sum(axis=-1) / count / np.sqrt(squares / count),
-        "median_error": np.median(error, axis=-1),
+        "median_error": median(error),
     }
 
 
@@ -215,7 +216,7 @@ def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:
     return {
         "span": mjd[..., -1] - mjd[..., 0],
         "largest_gap": _greatest(steps),
-        "median_cadence": np.median(steps, axis=-1) if steps.size else mjd[..., 0] * np.nan,
+        "median_cadence": median(steps),
         "points_per_night": points_per_night(mjd, longitude),
     }
 

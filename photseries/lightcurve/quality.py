@@ -17,6 +17,7 @@ import pandas as pd
 from photseries.lightcurve.calibration import SYSTEM_COLUMNS, ZERO_POINT_COLUMNS, Calibration, calibration_of
 from photseries.lightcurve.curve import measured_columns
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
+from photseries.lightcurve.medians import median
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import AB_ZERO_POINT, FloatArray, flux_to_mag
 from photseries.lightcurve.sky import separation, unit_vector
@@ -225,13 +226,13 @@ def _brightness_warnings(frame: pd.DataFrame, calibration: Calibration) -> Itera
     if brightness in FLUX and calibration.flux_unit.name == MICROJANSKY and _are_like_magnitudes(finite):
         yield f"The column {brightness!r} is read as flux in uJy, but its values look like magnitudes."
     measured = finite[np.abs(finite) < SENTINEL_MAG]
-    if brightness in MAG and calibration.magsys != "instrumental" and measured.size and np.median(measured) < BRIGHTEST:
+    if brightness in MAG and calibration.magsys != "instrumental" and (middle := float(median(measured))) < BRIGHTEST:
         yield (
-            f"The median magnitude, {np.median(measured):.4g}, is brighter than any star of the night sky. If the zero "
+            f"The median magnitude, {middle:.4g}, is brighter than any star of the night sky. If the zero "
             "point is unknown, set magsys to instrumental."
         )
     if brightness in FLUX and calibration.flux_unit.microjansky is not None and finite.size:
-        typical = float(np.median(np.abs(finite)))
+        typical = float(median(np.abs(finite)))
         mag = float(flux_to_mag(typical * calibration.scale))
         if not BRIGHTEST < mag < FAINTEST and typical > 0:
             yield (
@@ -279,9 +280,9 @@ def _disagreement_warnings(rows: pd.DataFrame, metadata: Mapping[str, object], b
     if FLUXERR in rows.columns and is_numeric(rows[FLUXERR]):
         given[rows[flux].to_numpy() < MIN_SNR * rows[FLUXERR].to_numpy()] = np.nan  # may be limiting magnitudes
     apart = _finite(given - flux_to_mag(rows[flux].to_numpy() * calibration.scale))
-    if apart.size and abs(np.median(apart)) > DISAGREEMENT:
+    if abs(difference := float(median(apart))) > DISAGREEMENT:
         yield (
-            f"The magnitudes in {mag!r} and those of the fluxes in {flux!r} differ by {np.median(apart):.4g} mag: "
+            f"The magnitudes in {mag!r} and those of the fluxes in {flux!r} differ by {difference:.4g} mag: "
             f"{brightness!r} is used. Check flux_unit and magsys."
         )
 

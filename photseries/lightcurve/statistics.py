@@ -17,6 +17,7 @@ import pandas as pd
 
 from photseries.lightcurve.curve import LightCurve, Rows, light_curve
 from photseries.lightcurve.detection import signal_to_noise
+from photseries.lightcurve.medians import least_median_greatest, median
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
@@ -204,7 +205,7 @@ def summarize_block(
         last = rows - 1 - np.argmax(detected[:, ::-1], axis=-1)
         series = np.arange(count)
         first_time, last_time = curve.mjd[:, 0], curve.mjd[:, -1]
-        steps = np.median(np.diff(curve.mjd), axis=-1) if rows > 1 else np.full(count, np.nan)
+        steps = median(np.diff(curve.mjd))
         described = {name: _block_statistics(values) for name, values in columns.items()}
         floats = {
             **_of_brightness(curve.mag, curve.flux, snr),
@@ -237,7 +238,7 @@ def _of_brightness(mag: FloatArray, flux: FloatArray, snr: FloatArray) -> dict[s
     """Return the statistics of finite magnitudes, fluxes and S/N, of shape (n,) or, for many series, (s, n)."""
     (mean_mag, rms_mag), (robust_mag, robust_rms) = _mean_and_std(mag), _robust(mag)
     (mean_flux, rms_flux), (robust_flux, robust_rms_flux) = _mean_and_std(flux), _robust(flux)
-    worst_snr, median_snr, best_snr = _least_median_greatest(snr)
+    worst_snr, median_snr, best_snr = least_median_greatest(snr)
     return {
         "mean_flux": mean_flux,
         "rms_flux": rms_flux,
@@ -261,8 +262,8 @@ def _by_statistic(described: Mapping[str, Sequence[float | None]]) -> dict[str, 
 
 def _block_statistics(values: FloatArray) -> tuple[list[float | None], ...]:
     """Return median, minimum, maximum and standard deviation of a column of many tables."""
-    minimum, median, maximum = _least_median_greatest(values)
-    return tuple(map(_numbers, (median, minimum, maximum, _mean_and_std(values.astype(np.float64, copy=False))[1])))
+    minimum, middle, maximum = least_median_greatest(values)
+    return tuple(map(_numbers, (middle, minimum, maximum, _mean_and_std(values.astype(np.float64, copy=False))[1])))
 
 
 def _numbers(values: FloatArray) -> list[float | None]:
@@ -297,7 +298,7 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Estimate centre and scatter of finite values, of shape (n,) or, for many series, (s, n)."""
     if values.shape[-1] == 0:
         return _mean_and_std(values)
-    centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
+    centre, (_, scatter) = median(values), _mean_and_std(values)
     mask = np.ones(values.shape, bool)
     number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
     for _ in range(MAX_CLIP_ROUNDS):
@@ -324,10 +325,10 @@ def _column_statistics(frame: pd.DataFrame, mjd: FloatArray) -> dict[str, list[f
             if name in MAGNITUDES:
                 values = values[(values > -SENTINEL_MAG) & (values < SENTINEL_MAG)]
             floats = values.astype(np.float64, copy=False)
-            minimum, median, maximum = _least_median_greatest(values)
+            minimum, middle, maximum = least_median_greatest(values)
             if name in INFERRED["ra"] and floats.size:
-                median = np.asarray(circular_median(floats))
-            described[str(name)] = [*map(_number, (median, minimum, maximum, _mean_and_std(floats)[1]))]
+                middle = np.asarray(circular_median(floats))
+            described[str(name)] = [*map(_number, (middle, minimum, maximum, _mean_and_std(floats)[1]))]
     return described
 
 
@@ -345,8 +346,7 @@ def _order(mjd: FloatArray) -> slice | npt.NDArray[np.intp] | None:
 
 def _frame_rate(times: FloatArray) -> float | None:
     steps = np.diff(times)
-    steps = steps[steps > 0]
-    return _number(1 / (np.median(steps) * SECONDS_PER_DAY)) if steps.size else None
+    return _number(1 / (median(steps[steps > 0]) * SECONDS_PER_DAY))
 
 
 def _mean_and_std(values: FloatArray, mask: Rows | None = None) -> tuple[FloatArray, FloatArray]:
@@ -383,20 +383,6 @@ def _ends(values: FloatArray, mask: Rows | None) -> tuple[FloatArray, FloatArray
     if mask is None:
         return values.min(axis=-1), values.max(axis=-1)
     return np.where(mask, values, np.inf).min(axis=-1), np.where(mask, values, -np.inf).max(axis=-1)
-
-
-def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return three order statistics along the last axis of finite values."""
-    size = values.shape[-1]
-    if size == 0:
-        none = np.array(math.nan)
-        return none, none, none
-    low, high = (size - 1) // 2, size // 2
-    # Two places, also where they are one: numpy is slow to find a single one among many equal values.
-    parted = np.partition(values, [low, min(low + 1, size - 1)], axis=-1)
-    ends = values.min(axis=-1), parted[..., low], parted[..., high], values.max(axis=-1)
-    minimum, below, above, maximum = (np.asarray(end, np.float64) for end in ends)
-    return minimum, (below + above) / 2, maximum
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
