@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pandas as pd
+import pybase64
 
 from photseries.errors import InvalidError
 from photseries.formats import json_arrays
@@ -31,6 +32,8 @@ _TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 #: The start of the text of a file; inside another text its quotes would be escaped.
 _FILE: Final = re.compile(rb'"data"\s*:\s*"')
+#: What precedes it in a body whose file is not in another object.
+_TOP_LEVEL: Final = re.compile(rb"\s*\{[^{]*")
 #: A list of numbers, or any text, so that brackets in texts are skipped.
 _LIST_OR_TEXT: Final = re.compile(rb'(\[)[^"\[\]{}]*+(?=\])|("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 #: Minimum length of a text to exclude from the checks [characters].
@@ -58,7 +61,8 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     Returns
     -------
     dict
-        In a long body the columns of numbers of ``data`` may be arrays; :func:`decode` takes both.
+        In a long body the columns of numbers of ``data`` may be arrays, which :func:`decode` takes, too; and the
+        base64 text of a file there may be its bytes.
 
     Raises
     ------
@@ -78,10 +82,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _not_json(error) from error
+    document = _with_file(body, file, remaining) or _loaded(body)
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
     _check(remaining, limits)
@@ -151,6 +152,27 @@ def _file_in(body: bytes) -> range:
     start, stop = match.end(), body.find(b'"', match.end())
     is_plain = stop - start > _LONG and all(body.find(mark, start, stop) < 0 for mark in (b"\\", b":"))
     return range(start, stop) if is_plain else range(0)
+
+
+def _with_file(body: bytes, file: range, remaining: bytes) -> dict[str, Any] | None:
+    """Read a body whose ``data`` is a file; None if it is another body, or not valid.
+
+    The file goes from the body straight to its bytes: as a Python text it would be checked and copied first.
+    """
+    if not file or not _TOP_LEVEL.fullmatch(body, 0, file.start):
+        return None
+    try:
+        content = pybase64.b64decode(memoryview(body)[file.start : file.stop], validate=True)
+        return {**orjson.loads(remaining), "data": content}
+    except ValueError:  # of orjson, too
+        return None
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _not_json(error) from error
 
 
 def _keys(text: bytes) -> int:

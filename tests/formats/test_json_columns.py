@@ -1,5 +1,6 @@
 """JSON bodies and columns: strict where strangers write, exact where we do."""
 
+import base64
 import dataclasses
 import json
 import math
@@ -295,3 +296,37 @@ def test_problems_after_a_long_column_are_found(last):
     body = b'{"data":{"mjd":[%b1.5,%b]}}' % (b"1.5," * 5_000, last)
     with pytest.raises(InvalidError):
         json_columns.decode(json_columns.parse(body, LIMITS)["data"], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b' {"a": [1], "data" : "%b", "b": {"c": 2}}', {"a": [1], "b": {"c": 2}}),
+        (b'{"data":"%b"}', {}),
+    ],
+)
+def test_the_text_of_a_file_becomes_its_bytes(body, expected):
+    content = bytes(range(256)) * 100
+    found = json_columns.parse(body % base64.b64encode(content), LIMITS)
+    assert found == {**expected, "data": content}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"altdata": {"data": "%b"}, "data": ""}' % _FILE,
+        b'{"altdata": {}, "data": "%b"}' % _FILE,
+        b'{"data": "%b\\n"}' % _FILE,
+        b'{"data": "%b-"}' % _FILE,
+        b'{"data": "%b="}' % _FILE,
+    ],
+    ids=["of another object", "after another object", "with an escape", "of another alphabet", "with wrong padding"],
+)
+def test_other_long_texts_stay_texts(body):
+    assert json_columns.parse(body, LIMITS) == json.loads(body)
+
+
+def test_an_error_after_a_file_is_at_its_place_in_the_body():
+    body = b'{"data":"%b",,}' % _FILE
+    with pytest.raises(InvalidError, match=f"char {body.index(b',,') + 1}"):
+        json_columns.parse(body, LIMITS)

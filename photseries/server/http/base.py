@@ -199,8 +199,10 @@ class BaseHandler(RequestHandler):
         check_media(
             self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
         )
-        if content_length(self.request.headers) > self.max_body_length:
+        length = content_length(self.request.headers)
+        if length > self.max_body_length:
             raise self._too_large()
+        self._body.expect(length)
 
     def given_credential(self) -> Credential:
         """Return the credential of the request; see :func:`photseries.server.http.credentials.credential_of`."""

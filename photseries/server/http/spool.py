@@ -113,6 +113,7 @@ class Body:
         self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
+        self._expected = 0
         self.size = 0
 
     @functools.cached_property
@@ -129,6 +130,10 @@ class Body:
         finally:
             if self._is_closed:
                 self.close()
+
+    def expect(self, size: int) -> None:
+        """Take note of the size [bytes] that the client has stated."""
+        self._expected = size
 
     def goes_to_disk(self, size: int) -> bool:
         """Return whether a part of this size goes to a file."""
@@ -152,11 +157,28 @@ class Body:
                 self._spill(part)
             else:
                 self._take("memory", len(part))
+                if self.size < SHORT <= self.size + len(part) < self._expected <= LONG:
+                    self._allocate()
                 self._short.write(part)
             self.size += len(part)
 
+    def _allocate(self) -> None:
+        """Allocate the whole body, now that the client has sent some of it.
+
+        A buffer that grows with each part is mapped again each time, in small pages: four times the cost.
+        """
+        whole = io.BytesIO(bytes(self._expected))
+        whole.write(self._short.getvalue())
+        self._short = whole
+
+    def _written(self) -> bytes:
+        """Return the parts that are in memory."""
+        if self._file is None:
+            self._short.truncate(self.size)
+        return self._short.getvalue()
+
     def _spill(self, part: bytes) -> IO[bytes]:
-        waiting = (self._short.getvalue(), part)
+        waiting = (self._written(), part)
         self._take("disk", sum(map(len, waiting)))
         try:
             if self._file is None:
@@ -178,7 +200,7 @@ class Body:
         """Yield the whole body, which counts as memory until the end of the block."""
         with self.borrowed(self._taken["disk"]):
             with self._kept_open():
-                content = self._short.getvalue() if self._file is None else _content_of(self._file)
+                content = self._written() if self._file is None else _content_of(self._file)
             yield content
 
     @contextlib.contextmanager

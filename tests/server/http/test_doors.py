@@ -327,6 +327,35 @@ def test_a_visitor_cannot_stop_uploads(server, template, tmp_path):
         assert admin.post("/api/groups", json={"name": "others"}).status_code == 200
 
 
+@pytest.mark.parametrize("stated", [0, 5 * MIB + 7, 6 * MIB, 4 * MIB, LONG, 2**60])
+@pytest.mark.parametrize("leaves_memory", [False, True])
+def test_a_body_is_what_was_written_whatever_size_was_stated(tmp_path, stated, leaves_memory):
+    spool = SpoolBudget(ServerSettings(), tmp_path)
+    body = Body(spool)
+    body.expect(stated)
+    parts = [bytes([number]) * (MIB - 100) for number in range(5)] + [b"last" * 126 + b"end"]
+    for part in parts:
+        body.write(part)
+    assert body.size == 5 * MIB + 7
+    if leaves_memory:
+        with body.descriptor() as descriptor:
+            assert os.pread(descriptor, LONG, 0) == b"".join(parts)
+    with body.content() as content:
+        assert content == b"".join(parts)
+    body.close()
+
+
+def test_a_body_takes_no_memory_before_it_comes(tmp_path):
+    body = Body(SpoolBudget(ServerSettings(), tmp_path))
+    body.expect(LONG)
+    tracemalloc.start()
+    body.write(b"a")
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < MIB
+    body.close()
+
+
 def test_a_very_long_body_goes_to_a_file_however_much_room_there_is(tmp_path):
     spool = SpoolBudget(ServerSettings(), tmp_path)
     body = Body(spool)
