@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from photseries.server.catalogue.engine import TimedCursor
+from photseries.server.catalogue.statements import TimedCursor
 
 
 @contextlib.contextmanager

@@ -11,10 +11,10 @@ from sqlalchemy import ARRAY, Connection, Text, and_, any_, bindparam, func, sel
 
 from photseries.fields import KEY
 from photseries.server.catalogue.access import VISIBLE, visibility_values
-from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.series import bound_rows
 from photseries.server.catalogue.series_queries import totals
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import Principal
 
 __all__ = ["Key", "KeyHolder", "holders", "refresh_statistics", "same_contents"]

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, fun
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.exc import DBAPIError
 
-from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import Group, GroupUser, Session, StreamUser, Token, User
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import ADMIN
 
 __all__ = ["Owner", "begin", "by_session", "by_token", "end", "redeem"]

@@ -1,4 +1,4 @@
-"""Connections, transactions and compiled statements.
+"""Connections, transactions and advisory locks.
 
 One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
 """
@@ -10,7 +10,7 @@ import logging
 import select as select_
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -18,10 +18,7 @@ import orjson
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from psycopg2.extensions import AsIs
-from psycopg2.sql import Composable
 from sqlalchemy import (
-    ClauseElement,
     Connection,
     Engine,
     create_engine,
@@ -31,7 +28,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -40,10 +36,11 @@ from photseries.cancellation import cancellable
 from photseries.errors import DatabaseAwayError, OutcomeUnknownError, StartError, UnavailableError
 from photseries.server.catalogue.failures import CAUSES, outcome_unknown, translated
 from photseries.server.catalogue.models import Base
+from photseries.server.catalogue.statements import TimedCursor
 from photseries.server.postgres.binaries import MIN_VERSION
 from photseries.server.settings import DatabaseSettings
 
-__all__ = ["Catalogue", "CompiledStatement", "Connection", "TimedCursor", "require_version"]
+__all__ = ["Catalogue", "Connection", "require_version"]
 
 log = logging.getLogger(__name__)
 
@@ -348,84 +345,6 @@ class _Commits(threading.local):
     """The number of COMMITs that a thread has sent."""
 
     sent = 0
-
-
-#: The SQL of prepared statements that were not slow yet, by their EXECUTE.
-_unlogged: dict[object, str] = {}
-
-
-class TimedCursor(psycopg2.extensions.cursor):
-    """A cursor that logs statements that take at least ``slow`` [s], and once the SQL of a prepared one."""
-
-    def __init__(self, connection: psycopg2.extensions.connection, name: str | None = None, *, slow: float) -> None:
-        super().__init__(connection, name)
-        self._slow = slow
-
-    def execute(
-        self, query: str | bytes | Composable, vars: Sequence[object] | Mapping[str, object] | None = None
-    ) -> None:
-        """Run a statement."""
-        begun = time.monotonic()
-        try:
-            super().execute(query, vars)
-        finally:
-            seconds = time.monotonic() - begun
-            if seconds >= self._slow:
-                log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(str(query).split()))
-                if sql := _unlogged.pop(query, None):
-                    log.warning("the statement of this name: %s", sql)
-
-
-class CompiledStatement:
-    """A statement that every request runs: compiled once, and prepared once per connection.
-
-    SQLAlchemy traverses a statement each time to find it in its cache: two milliseconds for an insert of sixty columns.
-    PostgreSQL takes longer to parse and plan a small statement than to execute it. The driver runs the statement,
-    because SQLAlchemy's context and result take three times as long as a small statement itself.
-
-    Parameters
-    ----------
-    name : str
-        The name of the prepared statement, unique and a valid identifier.
-    statement : ClauseElement
-        Its values reach the driver unconverted: JSON as text.
-    """
-
-    def __init__(self, name: str, statement: ClauseElement) -> None:
-        dialect = PGDialect_psycopg2()  # type: ignore[no-untyped-call]
-        compiled = dialect.statement_compiler(dialect, statement)
-        given = [key for key, bind in compiled.binds.items() if bind.required]
-        places = {key: AsIs(f"${number}") for number, key in enumerate(given, start=1)}
-        self._name = name
-        self._prepare = f"PREPARE {name} AS {compiled}", {**compiled.params, **places}
-        self._execute = f"EXECUTE {name} ({', '.join(f'%({key})s' for key in given)})"
-        _unlogged[self._execute] = " ".join(str(compiled).split())
-
-    def execute(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
-        """Run the statement and return its rows; ignore values that it does not name.
-
-        Raises
-        ------
-        DBAPIError
-            When the server is unreachable, or refuses the statement.
-        """
-        driver: Any = connection.connection
-        prepared = connection.info.setdefault("prepared", set())
-        try:
-            with driver.cursor() as cursor:
-                if self._name not in prepared:
-                    cursor.execute(*self._prepare)
-                    prepared.add(self._name)  # also if the transaction is rolled back
-                cursor.execute(self._execute, values)
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
-                return rows
-        except psycopg2.Error as error:
-            is_broken = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-            if is_broken:
-                connection.invalidate(error)
-            raise DBAPIError.instance(
-                self._execute, None, error, psycopg2.Error, hide_parameters=True, connection_invalidated=is_broken
-            ) from error
 
 
 def _enter_autocommit(connection: Connection) -> None:

@@ -24,8 +24,8 @@ from sqlalchemy import (
 
 from photseries.fields import REFERENCES
 from photseries.server.catalogue.access import VISIBLE, visibility_values
-from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, TABLES, Group, GroupUser, Stream, StreamUser
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import EVERYONE, Principal
 
 __all__ = ["NOTHING", "Reference", "References", "look_up_many", "look_up_references"]

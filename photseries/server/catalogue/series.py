@@ -37,7 +37,6 @@ from photseries.fields import COMPUTED, KEY, METADATA
 from photseries.lightcurve.sky import pixel
 from photseries.server.catalogue.access import audience, changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
-from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.models import (
     SERIES,
@@ -50,6 +49,7 @@ from photseries.server.catalogue.models import (
     UnlinkedBlob,
 )
 from photseries.server.catalogue.periods import stale_period
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import Principal
 
 __all__ = [

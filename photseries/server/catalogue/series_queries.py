@@ -18,9 +18,9 @@ from photseries.parameters import Cursor, Query
 from photseries.server.catalogue.access import VISIBLE, visibility_values, visible
 from photseries.server.catalogue.blobs import BLOB, Blob
 from photseries.server.catalogue.conditions import matching, order, squared_chord
-from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, OwnerUsage, Series
 from photseries.server.catalogue.name_search import resolve_names
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import Principal
 
 __all__ = ["DESCRIBED", "SeriesPage", "SeriesRecord"]

@@ -19,7 +19,8 @@ from photseries.errors import InvalidError, UnavailableError
 from photseries.lightcurve.sky import ORDER
 from photseries.server.catalogue import vo_views
 from photseries.server.catalogue.access import audience
-from photseries.server.catalogue.engine import Catalogue, CompiledStatement, Connection
+from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.statements import CompiledStatement
 from photseries.server.principal import Principal
 
 __all__ = ["BATCH", "Context", "TemporaryTable", "open_query", "pixels", "require_role"]

@@ -14,8 +14,8 @@ from photseries.errors import UnavailableError
 from photseries.fields import ANSWERED, KEY, METADATA, STATISTICS
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue.engine import CompiledStatement, TimedCursor
 from photseries.server.catalogue.models import Base, Series
+from photseries.server.catalogue.statements import CompiledStatement, TimedCursor
 from photseries.server.services import max_connections
 from tests.server.statements import sent_statements
 from tests.support import columns
