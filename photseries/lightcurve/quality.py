@@ -115,7 +115,7 @@ def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None)
     source : pair of float, optional
         The position of its source [deg].
     """
-    if source is None:
+    if source is None or 3600 * (abs(ra - source[0]) + abs(dec - source[1])) <= FAR:  # without the exact distance
         return []
     distance = float(separation(np.linalg.norm(unit_vector(*source) - unit_vector(ra, dec))))
     return [f"The position is {distance:,.0f} arcsec from that of the source."] if distance > FAR else []

@@ -234,6 +234,14 @@ def test_the_distance_from_the_source_is_that_of_astropy():
     assert distance_warnings(10.5, -20.2, None) == []
 
 
+@pytest.mark.parametrize("source", [(10.0, 0.0), (359.999, -60.0), (0.001, 89.0), (120.0, -89.999)])
+@pytest.mark.parametrize("away", [0.001, 30, 59.9, 60.1, 90, 3600])
+@pytest.mark.parametrize("angle", [0, 60, 90, 200])
+def test_only_series_a_minute_away_from_their_source_are_far(source, away, angle):
+    here = SkyCoord(*source, unit="deg").directional_offset_by(angle * u.deg, away * u.arcsec)
+    assert bool(distance_warnings(here.ra.deg, here.dec.deg, source)) is (away > 60)
+
+
 @pytest.mark.parametrize("values", [[1.7e308, 1.7e308], [-1.7e308, 1.7e308, 59000.0], [np.inf, -np.inf, 59000.0]])
 def test_any_numbers_give_no_numpy_warning(values):
     of_times(values)
