@@ -10,6 +10,7 @@ import functools
 import tempfile
 import threading
 import time
+import warnings
 import weakref
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from photseries.errors import (
     UnreadableFileError,
 )
 from photseries.fields import FEATURES
+from photseries.lightcurve.selection import NoRowsError
 from photseries.parameters import LISTS, POSITIONS
 
 __all__ = ["ListQuery", "SeriesList", "get_list", "given_lists", "long_frame", "require_found"]
@@ -44,6 +46,8 @@ PORTION: Final = 1000
 #: Attempts per interrupted request, and the pause between them [s].
 ATTEMPTS: Final = 4
 PAUSE: Final = 0.5
+
+_NOT_REQUESTED: Final = "The file of this series was not requested."
 
 #: Maximum number of entries in an error message.
 _SHOWN: Final = 3
@@ -192,13 +196,29 @@ def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
 
 
 def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:
+    """Yield the tables of series that have a row in the requested part.
+
+    Warn of series that cannot have the part, such as a column that they lack; if none can, raise the error.
+    """
+    refused: dict[int, InvalidError] = {}
+    is_empty = True
     for index, item in series:
         try:
-            yield index, item, item.data
+            frame = item.data
         except UnreadableFileError:
             raise
-        except InvalidError:  # the series has no row in the part
+        except NoRowsError:
             continue
+        except InvalidError as error:
+            refused[item.id] = error
+            continue
+        is_empty = False
+        yield index, item, frame
+    if refused:
+        (first, reason), *_ = refused.items()
+        if is_empty:
+            raise reason
+        warnings.warn(f"{len(refused)} series are left out, the first is {first}: {reason.message}", stacklevel=4)
 
 
 def get_list(transport: Transport, request: ListQuery, *, files: bool = True) -> SeriesList:
@@ -299,7 +319,7 @@ def _fetch(
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if file is None:
-        raise InvalidError(problem or "The file of this series was not requested.")
+        raise NoRowsError if problem == NoRowsError().message else InvalidError(problem or _NOT_REQUESTED)
     blob = answer.read(file)
     if is_whole:
         require_hash(md5(blob), fields.get("hash"))

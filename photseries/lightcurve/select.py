@@ -138,7 +138,7 @@ def select_counted(
     good = good_rows(frame, metadata)
     rows, count = _rows(curve if part.max_points is None else curve.masked(good), part)
     if not rows.size:
-        raise NoRowsError("No row of this series matches the requested times and rows.")
+        raise NoRowsError
     if part.bin is not None:
         return _binned(frame, curve, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)

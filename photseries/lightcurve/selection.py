@@ -34,6 +34,9 @@ DERIVED: Mapping[str, str] = {
 class NoRowsError(InvalidError):
     """No row of a table matches a selection."""
 
+    def __init__(self) -> None:
+        super().__init__("No row of this series matches the requested times and rows.")
+
 
 @dataclass(frozen=True)
 class Selection:

@@ -214,6 +214,23 @@ def test_a_hash_from_the_service_names_no_file_outside_the_cache(client, service
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_column_that_no_series_has_is_an_error(client, stars):
+    many = client.get_many(obj_ids=stars, columns=["mjd", "skye"])
+    for use in (lambda: many.frames, many.to_pandas):
+        with pytest.raises(InvalidError, match=r"no column 'skye'\. Did you mean sky\?"):
+            use()
+
+
+def test_series_without_a_column_are_left_out_with_a_warning(client, stars):
+    """Series without a row in the part are left out silently."""
+    many = client.get_many(obj_ids=stars, columns=["sky"], row_min=11)
+    first = next(number for number, one in enumerate(many) if one.metadata["num_exp"] > 11)
+    many[first]._fetch = client.get_many(ids=[many[first].id], columns=["other"])[0]._fetch
+    for use in (lambda: many.frames, many.to_pandas):
+        with pytest.warns(UserWarning, match=rf"^1 series are left out, the first is {many[first].id}: .*'other'"):
+            use()
+
+
 def test_an_unreadable_table_is_not_left_out_of_the_frames(client, stars):
     many = client.get_many(ids=[stars["star 1"]])
     many[0]._fetch = lambda: (many[0].metadata, b"no HDF5")
