@@ -38,7 +38,7 @@ from photseries.client.uploads import FATAL, Outcome, Uploaded, data_and_fields
 from photseries.errors import DuplicateError, InvalidError, PhotseriesError, UnavailableError
 from photseries.extras import is_installed
 from photseries.formats import Reading, ReadOptions, is_astropy
-from photseries.lightcurve.table import is_text
+from photseries.lightcurve.table import is_default, is_text
 
 __all__ = ["BatchedUpload", "BulkUploader", "as_items", "is_table", "is_unparsed", "with_metadata"]
 
@@ -181,7 +181,7 @@ def is_possible(reading: Reading) -> bool:
         and (is_text(column) or (isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM"))
         for name, column in frame.items()
     )
-    default = isinstance(frame.index, pd.RangeIndex) and frame.columns.is_unique
+    default = is_default(frame.index) and frame.columns.is_unique
     return is_installed("pyarrow") and plain and default and 0 < frame.size <= MAX_BATCHED_VALUES
 
 

@@ -175,6 +175,15 @@ def test_a_file_with_the_key_of_a_table_that_was_sent_with_others_is_refused(cli
     assert len(client[outcomes[39].uploaded.id].data) == 9
 
 
+@pytest.mark.parametrize(
+    "index", [pd.RangeIndex(10, 19), pd.RangeIndex(9, name="night"), pd.RangeIndex(0, 18, 2), pd.RangeIndex(9)], ids=str
+)
+def test_a_table_among_many_keeps_its_index(client, shared, index):
+    items = [(table.set_axis(index, axis=0), fields) for table, fields in frames(40)]
+    outcomes = list(client.upload_many(items, **shared))
+    pd.testing.assert_index_equal(client.get(outcomes[35].uploaded.id).data.index, index, exact="equiv")
+
+
 def test_a_table_with_a_number_as_column_name_fails_alone(client, shared):
     items = [(table.rename(columns={"note": 0}), fields) for table, fields in frames(40)]
     outcomes = list(client.upload_many(items, **shared))
