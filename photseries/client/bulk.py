@@ -204,7 +204,10 @@ class BulkUploader:
 
     def items(self, items: Iterable[Item]) -> Iterator[Outcome]:
         """Send series, many per body; yield the outcomes of each body."""
-        yield from itertools.chain.from_iterable(ahead(self._sent_items, grouped(items), IN_FLIGHT))
+        for outcomes, error in ahead(self._sent_items, grouped(items), IN_FLIGHT):
+            yield from outcomes
+            if isinstance(error, FATAL):
+                raise error
 
     def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send an Arrow or Parquet file unparsed; its series are numbered from 0, and the path is their item."""
@@ -223,29 +226,30 @@ class BulkUploader:
                 yield _outcome(line, start + index, names[index] if names else start + index, ())
             start += len(names) if names else part.num_rows
 
-    def _sent_items(self, items: Sequence[Item]) -> list[Outcome]:
+    def _sent_items(self, items: Sequence[Item]) -> tuple[list[Outcome], PhotseriesError | None]:
+        """Send series in one body; return their outcomes, and the error that ended the upload."""
+        left, outcomes, failure = {*range(len(items))}, [], None
         try:
-            lines = self._send(arrow_stream(nested_table(items)), ARROW, (), {})
-        except FATAL:
-            raise
+            for line in self._send(arrow_stream(nested_table(items)), ARROW, (), {}):
+                left.remove(index := line["index"])
+                outcomes.append(_outcome(line, items[index].index, items[index].item, items[index].reading.warnings))
         except PhotseriesError as error:
-            return [Outcome(item.index, item.item, error=error) for item in items]
-        return [
-            _outcome(line, item.index, item.item, item.reading.warnings)
-            for item, line in zip(items, lines, strict=True)
-        ]
+            failure = error
+        if failure is not None and not isinstance(failure, FATAL):
+            outcomes += [Outcome(items[index].index, items[index].item, error=failure) for index in sorted(left)]
+        return outcomes, failure
 
     def _send(
         self, content: memoryview | Path, media: str, by: Sequence[str], fields: Mapping[str, object]
-    ) -> list[dict[str, Any]]:
-        """Send a body; return the lines of the answer, one per series.
+    ) -> Iterator[dict[str, Any]]:
+        """Send a body; yield the lines of the answer, one per series, before any error.
 
         Raises
         ------
         OutcomeUnknownError
-            When the answer was lost or cut short: any of the series may be stored.
+            When the answer was lost or cut short: any of the other series may be stored.
         PhotseriesError
-            When the service refuses the whole body.
+            When the service refuses the whole body, or the other series.
         """
         shared = query_of(fields)
         if shared is None:
@@ -253,19 +257,24 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        outcomes: list[dict[str, object]] = self._transport.write(
-            "POST",
-            f"{SERIES}/bulk",
-            message,
-            repeatable=self._repeatable,
-            changes=not self.is_dry_run,
-            read=_lines_of,
-        )
-        return outcomes
+        lines: list[dict[str, Any]] = []
+        try:
+            self._transport.write(
+                "POST",
+                f"{SERIES}/bulk",
+                message,
+                repeatable=self._repeatable,
+                changes=not self.is_dry_run,
+                read=partial(_read_lines, lines),
+            )
+        except PhotseriesError:
+            yield from lines  # which are certain
+            raise
+        yield from lines
 
 
-def _lines_of(response: httpx.Response) -> ApiResponse:
-    """Read the lines of an answer.
+def _read_lines(lines: list[dict[str, Any]], response: httpx.Response) -> ApiResponse:
+    """Read the lines of an answer into a list.
 
     Raises
     ------
@@ -276,7 +285,7 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
     """
     if response.status_code != 200:
         return answer_of(response)
-    lines: list[dict[str, object]] = []
+    lines.clear()  # those of an earlier attempt
     for text in response.iter_lines():
         try:
             line = orjson.loads(text)
@@ -285,7 +294,7 @@ def _lines_of(response: httpx.Response) -> ApiResponse:
         if "index" in line:
             lines.append(line)
         elif line["status"] == "success":
-            return ApiResponse(lines, line.get("version"))
+            return ApiResponse(None, line.get("version"))
         else:
             error = error_of(500, line)
             if lines and isinstance(error, UnavailableError):  # some series may be stored

@@ -11,7 +11,7 @@ from astropy import units
 from astropy.table import QTable
 from astropy.time import Time
 
-from photseries.client import ReadOptions
+from photseries.client import ReadOptions, Uploaded
 from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError
 from tests.client.between import Between
 
@@ -232,18 +232,41 @@ def test_an_answer_that_ends_within_a_line_leaves_the_outcome_unknown(client, se
         assert [outcome.uploaded.status for outcome in tried] == ["valid"] * 2, "a dry run is repeated"
 
 
+def test_series_before_an_error_that_ends_the_answer_are_known(client, service, shared):
+    line = {"status": "success", "index": 1, "data": {"id": 17, "outcome": "created", "warnings": ["far"]}}
+    failed = {"status": "error", "message": "The body is damaged.", "data": {"code": "invalid"}}
+    answer = (200, {"Content-Type": "application/x-ndjson"}, b"\n".join(map(orjson.dumps, (line, failed))))
+    with Between(service.url) as between, type(client)(between.url, service.token) as cut:
+        between.fates = [answer]
+        outcomes = {outcome.index: outcome for outcome in cut.upload_many([*frames(40)], **shared)}
+        assert outcomes.pop(1).uploaded == Uploaded(17, "created", ("far",))
+        assert {str(outcome.error) for outcome in outcomes.values()} == {"The body is damaged."}
+        assert len(outcomes) == 39
+        between.fates = [answer]
+        sent = cut.upload_many(night(3), by="series_obj_id", **shared)
+        assert next(sent).item == {"series_obj_id": "star 1"}
+        with pytest.raises(InvalidError, match="damaged"):
+            next(sent)
+
+
 def test_a_service_that_fails_after_some_series_leaves_the_outcome_unknown(client, service, shared, monkeypatch):
     """Series of a repeated upload that the first attempt had stored were reported as duplicates."""
     monkeypatch.setattr("photseries.client.transport.time.sleep", lambda _: None)
     (first,) = client.upload_many(night(1), by="series_obj_id", **shared)
-    stored_line = {"status": "success", "index": 0, "data": {"id": first.uploaded.id, "outcome": "created"}}
+    stored_line = {
+        "status": "success",
+        "index": 0,
+        "data": {"id": first.uploaded.id, "outcome": "created", "warnings": []},
+    }
     failed_line = {"status": "error", "message": "full", "data": {"code": "unavailable"}}
     body = b"\n".join(map(orjson.dumps, (stored_line, failed_line)))
     failing = (200, {"Content-Type": "application/x-ndjson"}, body)
     with Between(service.url) as between, type(client)(between.url, service.token) as cut:
         between.fates = [failing]
+        outcomes = cut.upload_many(night(2), by="series_obj_id", **shared)
+        assert next(outcomes).uploaded.id == first.uploaded.id, "what was answered is certain"
         with pytest.raises(OutcomeUnknownError, match="ended after 1 series: full"):
-            list(cut.upload_many(night(2), by="series_obj_id", **shared))
+            next(outcomes)
         between.fates = [failing]
         completed = list(cut.upload_many(night(2), by="series_obj_id", if_exists="skip", **shared))
     assert [outcome.uploaded.status for outcome in completed] == ["skipped", "created"]
