@@ -285,12 +285,14 @@ def _error_names(value: str) -> Iterator[str]:
 
 
 def _error_names_of_band(value: str, names: Iterable[str]) -> Iterator[str]:
-    """Yield names such as I_err beside I_mag, in lower case; none if I_flux has the same right to them."""
+    """Yield names such as I_err and e_I beside I_mag or Imag, in lower case; none if I or I_flux may own them."""
     name = named_unit(value)[0].lower()
-    band = re.sub("^(?:mag|flux)_|_(?:mag|flux)$", "", name, count=1)
-    same = {f"{band}_mag", f"mag_{band}", f"{band}_flux", f"flux_{band}"}
-    if band != name and same.isdisjoint(named_unit(other)[0].lower() for other in names if other != value):
-        yield from (f"{part}_{other}" for word in _ERROR_WORDS for part, other in ((band, word), (word, band)))
+    band = re.sub("^(?:mag|flux)_|_?(?:mag|flux)$", "", name, count=1)
+    same = {band, *(form for kind in ("mag", "flux") for form in (f"{band}_{kind}", f"{band}{kind}", f"{kind}_{band}"))}
+    if band not in ("", name) and same.isdisjoint(named_unit(other)[0].lower() for other in names if other != value):
+        for word in (*_ERROR_WORDS, "sig"):
+            yield from (f"{band}_{word}", f"{word}_{band}", f"{band}{word}", f"{word}{band}")
+        yield f"e_{band}"
 
 
 def _find_column(columns: Iterable[str], names: tuple[str, ...]) -> str | None:

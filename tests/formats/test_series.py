@@ -247,13 +247,24 @@ def test_an_error_without_a_name_is_of_neither_brightness():
     assert alone.roles["magerr"].column == "err"
 
 
-@pytest.mark.parametrize(("value", "error"), [("I_mag", "I_err"), ("mag_V", "err_V"), ("V_mag", "err_V")])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ("I_mag", "I_err"),
+        ("mag_V", "err_V"),
+        ("V_mag", "err_V"),
+        ("Vmag", "Verr"),
+        ("Vmag", "e_V"),
+        ("gmag", "sig_g"),
+        ("mag_r", "rErr"),
+    ],
+)
 def test_an_error_may_have_only_the_name_of_the_band(value, error):
     got = made(curve(**{value: [18.0, 18.1], "K_err": [9.0, 9.0], error: [0.1, 0.2]}), mag_col=value)
     assert got.frame["magerr"].tolist() == [0.1, 0.2]
 
 
-@pytest.mark.parametrize("other", ["V_flux", "flux_V", "V_flux(mJy)"])
+@pytest.mark.parametrize("other", ["V_flux", "flux_V", "V_flux(mJy)", "V", "Vflux"])
 def test_an_error_with_the_name_of_two_brightnesses_is_of_neither(other):
     frame = curve(V_mag=[18.0, 18.1], **{other: [229.1, 208.9]}, V_err=[0.1, 0.2])
     assert not {"fluxerr", "magerr"} & made(frame, mag_col="V_mag").roles.keys()
