@@ -30,22 +30,26 @@ __all__ = ["Part", "bandpass", "counts_of", "far_apart", "filter_hint", "parts_o
 _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
     "photfilter", "filter_code", "fid", "filterid", "filter_id", "filtid", "filt_id", "bandid", "band_id", "pb",
+    "filternumber", "filter_number", "filternum", "filter_num", "filtnum", "filt_num",
 )  # fmt: skip
-#: Columns with the object of each row, by their letters and digits; and ambiguous ones, which may name images, or in
-#: Fink (``i:objectId``) the detections of an asteroid.
+#: Columns with the object of each row, by their letters and digits; and ambiguous ones, which may number rows, name
+#: images, or in Fink (``i:objectId``) the detections of an asteroid.
 _OBJECTS: Final = (
     "objid", "objectid", "diaobjectid", "sourceid", "asassnid", "masterid", "inputid", "starid", "tic", "ticid", "kic",
-    "kepid", "keplerid", "epic", "epicid", "gaiaid",
+    "kepid", "keplerid", "epic", "epicid", "gaiaid", "gaiasourceid", "locusid", "catalogid",
 )  # fmt: skip
 _PERHAPS_OBJECTS: Final = (
     "name", "object", "star", "target", "starname", "targetname", "objname", "objectname", "iobjectid", "rdiaobjectid",
+    "id", "obj", "snid", "designation", "oid",
 )  # fmt: skip
 #: Words in the name of a text column that suggest filters.
-_LIKE_FILTER: Final = re.compile(r"filter(?!ed|ing)|band(?!width)|filt(?![a-z])|(?<![a-z])flt(?![a-z])")
+_LIKE_FILTER: Final = re.compile(r"filt(?!er(?:ed|ing)|ra)|band(?!width)|(?<![a-z])fltr?(?![a-z])")
 #: Columns of radio and spectroscopic light curves, where rows of several bands have several values.
 _FREQUENCY: Final = re.compile(
-    r"(?:obs_)?(?:freq(?:uency)?|wavelength|lambda)(?:[ _]*[\[(]?(?:[kmg]?hz|um|nm|\w?m|angstrom)[\])]?)?"
+    r"(?:obs_)?(?:freq(?:uency)?|wave(?:length)?|lambda(?:_eff)?)(?:[ _]*[\[(]?(?:[kmg]?hz|um|nm|\w?m|angstrom)[\])]?)?"
 )
+#: Cells that make a column with any name one of filters; G and B alone may be good and bad.
+_FILTER_NAMES: Final = frozenset((*"UBVRIJHKGugrizyoc", "CV", "BP", "RP", "W1", "W2", "zg", "zr", "zi", *BANDPASSES))
 _LISTED: Final = 10
 #: A range of declinations that a star does not have [deg].
 _APART: Final = 1 / 60
@@ -131,7 +135,17 @@ def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | N
     texts = [name for name, normal in names.items() if _LIKE_FILTER.search(normal) and is_text(frame[name])]
     frequencies = [name for name, normal in names.items() if _FREQUENCY.fullmatch(normal)]
     column = column_called(frame.columns, _FILTERS) or next(iter([*texts, *frequencies]), None)
+    column = column or next((str(name) for name, cells in frame.items() if _has_filters(cells)), None)
     return None if column is None or frame[column].isna().all() else column
+
+
+def _has_filters(column: pd.Series) -> bool:
+    """Return whether all cells of a column are names of filters, and not all of the same one."""
+    if not is_text(column) or column.iloc[0] not in _FILTER_NAMES:
+        return False
+    counts = counts_of(column)
+    is_full = sum(counts.values()) == len(column)
+    return is_full and 1 < len(counts) <= len(column) / 2 and {"G", "B"} != {*counts} <= _FILTER_NAMES
 
 
 def counts_of(column: pd.Series) -> dict[str, int]:
@@ -211,6 +225,8 @@ def _require_one_object(rows: pd.DataFrame) -> None:
     for name in map(str, rows.columns):
         plain = re.sub("[^a-z0-9]", "", name.lower())
         if plain not in (*_OBJECTS, *_PERHAPS_OBJECTS) or rows[name].nunique() < 2:
+            continue
+        if plain == "oid" and is_numeric(rows[name]):  # ZTF numbers a star anew in each field
             continue
         counts = counts_of(rows[name])
         if len(counts) > 1 and (plain in _OBJECTS or len(counts) <= len(rows) / 2):

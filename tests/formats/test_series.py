@@ -391,15 +391,30 @@ def test_foreign_fluxes_without_a_unit_cause_a_warning():
 
 @pytest.mark.parametrize(
     "name",
-    ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band", "bandname", "insfilter", "PB"],
+    ["Filter", "phot_filter", "FILTER_NAME", "Passband", "band", "bandname", "insfilter", "PB", "FILTNAM1", "fltr"],
 )
 def test_a_column_of_filters_is_known_by_its_name(name):
     with pytest.raises(InvalidError, match=rf"The column '{name}' has several filters: r \(2 rows\), g \(1 rows\)"):
         read(BANDS.replace("band", name))
 
 
+@pytest.mark.parametrize("filters", [("g", "r"), ("B", "V"), ("W1", "W2"), ("ztfg", "sdssg")])
+def test_a_column_of_several_filters_has_any_name(filters):
+    rows = curve(mag=[15.0, 16.0, 15.1, 16.1], color=[*filters, *filters])
+    with pytest.raises(InvalidError, match=rf"The column 'color' has several filters: {filters[0]} \(2 rows\)"):
+        made(rows)
+    got = made(rows, where=f"color={filters[1]}")
+    assert (got.filter, got.frame["mag"].tolist()) == (filters[1], [16.0, 16.1])
+
+
+@pytest.mark.parametrize("cells", ["GBGB", "gggg", ["B", None, "U", None], ["r", "g", "z", "g"], "AUAB"])
+def test_letters_that_may_be_no_filters_are_kept(cells):
+    got = made(curve(mag=[15.0, 16.0, 15.1, 16.1], flag=[*cells]))
+    assert (got.filters, got.frame["mag"].tolist()) == ({}, [15.0, 16.0, 15.1, 16.1])
+
+
 def test_a_column_about_filtering_has_no_filters():
-    text = "mjd,mag,filtered,bandwidth\n1,15,yes,wide\n2,16,no,narrow\n"
+    text = "mjd,mag,filtered,bandwidth,filtration\n1,15,yes,wide,a\n2,16,no,narrow,b\n"
     assert read(text).filter is None
 
 
@@ -409,7 +424,20 @@ def test_a_column_of_objects_is_known_by_its_name(name):
         read(f"mjd,mag,{name}\n1,15,1\n2,16,2\n3,17,1\n")
 
 
-@pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wavelength", "Wavelength [um]"])
+@pytest.mark.parametrize("name", ["id", "oid", "SNID", "designation"])
+def test_a_column_that_may_number_rows_has_objects_where_these_are_repeated(name):
+    text = f"mjd,mag,{name}\n1,15,a\n2,16,b\n3,15.1,a\n4,16.1,b\n"
+    with pytest.raises(InvalidError, match=rf"The column '{name}' has several objects: a \(2 rows\), b \(2 rows\)"):
+        read(text)
+    assert read(text, where=f"{name}=b").frame["mag"].tolist() == [16, 16.1]
+    assert read(f"mjd,mag,{name}\n1,15,a\n2,16,b\n3,15.1,c\n").frame["mag"].tolist() == [15, 16, 15.1]
+
+
+def test_the_numbers_of_a_star_in_several_fields_of_ztf_are_no_objects():
+    assert read("mjd,mag,oid\n1,15,7\n2,16,8\n3,15.1,7\n4,16.1,8\n").frame["mag"].tolist() == [15, 16, 15.1, 16.1]
+
+
+@pytest.mark.parametrize("name", ["freq", "Frequency (GHz)", "freq_GHz", "wave", "Wavelength [um]", "lambda_eff"])
 def test_files_of_several_frequencies_are_refused_or_split(name):
     text = f"mjd,{name},flux_mJy\n58000,5,0.12\n58001,8.5,0.13\n58002,5,0.14\n"
     with pytest.raises(InvalidError, match=r"has several filters: 5.0 \(2 rows\), 8.5 \(1 rows\)"):
