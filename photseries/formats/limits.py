@@ -12,9 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.options import column_called, invalid
-from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, is_text
+from photseries.lightcurve.metadata import INFERRED, is_possible
+from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, first_present, is_numeric, is_text
 
-__all__ = ["LIMITING_MAG", "NUMBER", "MeasuredColumn", "limit_column", "no_values", "number_of", "separate_limits"]
+__all__ = [
+    "LIMITING_MAG",
+    "NUMBER",
+    "MeasuredColumn",
+    "limit_column",
+    "no_values",
+    "number_of",
+    "separate_limits",
+    "without_sentinels",
+]
 
 LIMITING_MAG: Final = "limiting_mag"
 _ERROR_OF: Final = {"flux": FLUXERR, "mag": MAGERR}
@@ -140,6 +150,37 @@ def separate_limits(
         errors = _masked(errors, absent | no_error)
     changed = any((absent.any(), warnings, *(is_text(frame[name]) for name in (column, error) if name is not None)))
     return MeasuredColumn(_masked(values, absent), errors, limits, warnings, changed)
+
+
+def without_sentinels(frame: pd.DataFrame, *preferred: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Replace values that mean 'not measured' in the columns of positions, exposures and limiting magnitudes by null.
+
+    Parameters
+    ----------
+    preferred : str
+        Names of the column of limiting magnitudes that come before the usual ones, in lower case.
+
+    Returns
+    -------
+    DataFrame
+    tuple of str
+        Warnings for the uploader.
+    """
+    columns = {field: first_present(frame, INFERRED[field]) for field in ("ra", "dec", "exp_time")}
+    columns[LIMITING_MAG] = limit_column(frame, *preferred)
+    changed: dict[str, npt.NDArray[np.number]] = {}
+    warnings: list[str] = []
+    for field, name in columns.items():
+        if name is None or not is_numeric(frame[name]):
+            continue
+        values = frame[name].to_numpy()
+        none = np.isfinite(values) & ~is_possible(values, field)
+        if field == LIMITING_MAG:
+            none |= no_values(values, "mag")
+        if none.any():
+            changed[name] = _masked(values, none)
+            warnings += _limit_warnings(values[none], name, 0, "")
+    return (frame.assign(**changed) if changed else frame), tuple(warnings)
 
 
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number], flux: str | None) -> npt.NDArray[np.bool_]:

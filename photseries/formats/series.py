@@ -33,7 +33,7 @@ from photseries.formats.calibration import (
     system_of,
 )
 from photseries.formats.headers import fields_of
-from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits
+from photseries.formats.limits import LIMITING_MAG, limit_column, separate_limits, without_sentinels
 from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid, list_names, require_few_names
 from photseries.formats.own_files import is_stored, names_series, restored
@@ -261,7 +261,7 @@ class _Series:
         if times.mjd is not None:
             changed[columns[TIME_ROLE]] = times.mjd
         made, new = self._renamed(clean.assign(**changed) if changed else clean, columns, fluxes)
-        fields = self._fields(times, fluxes, magsys, filter_name, columns)
+        fields = self._fields(times, fluxes, magsys, filter_name, columns, clean)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         selected = made
         if options.limit == "drop" and limits:
@@ -372,12 +372,13 @@ class _Series:
     def _measured(
         self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit
     ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
-        """Remove limits and sentinels from the brightnesses; return the limits by role."""
+        """Remove limits and sentinels from the brightnesses, sentinels from others; return the limits by role."""
         if not self.is_foreign:
             return frame, {}, ()
         limits: dict[str, object] = {}
         new = {}
-        warnings: list[str] = []
+        frame, sentinels = without_sentinels(frame, _limit_of(columns))
+        warnings = [*sentinels]
         stated = known_unit(self.options.flux_unit or unit or "")
         for role, error in _BRIGHTNESSES:
             if role in columns:
@@ -443,12 +444,18 @@ class _Series:
         return names if unit_column is None or known_unit(unit_column[1]) is None else {*names, unit_column[0]}
 
     def _fields(
-        self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
+        self,
+        times: Times,
+        fluxes: Fluxes,
+        magsys: str | None,
+        filter_name: str | None,
+        columns: Mapping[str, str],
+        frame: pd.DataFrame,
     ) -> dict[str, object]:
         """Return the fields of the series; later sources take precedence."""
         table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
-        of_columns = self._column_fields(columns) if self.is_foreign else {}
+        of_columns = self._column_fields(columns, frame) if self.is_foreign else {}
         stated = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
         of_times = self._stated_fields() if self.is_foreign else {}
         fields |= {**of_columns, **times.fields, **table.fields, **of_times, **stated}
@@ -478,14 +485,13 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _column_fields(self, columns: Mapping[str, str]) -> dict[str, object]:
+    def _column_fields(self, columns: Mapping[str, str], frame: pd.DataFrame) -> dict[str, object]:
         """Return fields from columns that the service does not infer from, or that contain limits now."""
-        frame = self.part.frame
         fields: dict[str, object] = {}
-        name = limit_column(frame, f"{columns.get('mag', '')}_lim".lower())  # first that of these magnitudes
+        name = limit_column(frame, _limit_of(columns))
         if name is not None and name not in INFERRED[LIMITING_MAG]:
             values = frame[name].to_numpy(np.float64)
-            values = values[np.isfinite(values) & (np.abs(values) < 40)]
+            values = values[np.isfinite(values)]
             fields |= {LIMITING_MAG: float(np.median(values))} if values.size else {}
         if "obj_id" in frame.columns and frame["obj_id"].nunique() == 1:
             fields["obj_id"] = str(frame["obj_id"].dropna().iloc[0])
@@ -494,6 +500,11 @@ class _Series:
 
 #: Temporary name of the column with limits; no file has it.
 _LIMITS: Final = "\0limits"
+
+
+def _limit_of(columns: Mapping[str, str]) -> str:
+    """Return the name of a column with the limits of the magnitudes that are read, in lower case."""
+    return f"{columns.get('mag', '')}_lim".lower()
 
 
 def _further_units(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
@@ -28,6 +29,7 @@ __all__ = [
     "circular_median",
     "complete_reference",
     "infer",
+    "is_possible",
     "merge",
 ]
 
@@ -77,9 +79,8 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values,
-        of limiting magnitudes without those that mean "not measured"; ``filter``: str, the one text that all rows
-        have. Fields without a column or value are left out.
+        ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the possible values;
+        ``filter``: str, the one text that all rows have. Fields without a column or value are left out.
     """
     inferred: dict[str, object] = {}
     for field, spellings in INFERRED.items():
@@ -90,6 +91,21 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
         if value is not None:
             inferred[field] = value
     return inferred
+
+
+def is_possible(values: FloatArray, field: str) -> npt.NDArray[np.bool_]:
+    """Return which values a field can have; others, such as -999, mean "not measured".
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+    field : str
+        One of the numeric fields of :data:`INFERRED`.
+    """
+    if field == "limiting_mag":
+        return np.asarray(np.abs(values) < SENTINEL_MAG)
+    least, most = {"dec": (-90.0, 90.0), "exp_time": (0.0, np.inf)}.get(field, (-360.0, 360.0))
+    return np.asarray(np.isfinite(values) & (values >= least) & (values <= most))
 
 
 def circular_median(degrees: FloatArray) -> np.float64:
@@ -234,7 +250,7 @@ def _median(column: pd.Series, field: str) -> float | None:
     if not is_numeric(column):
         return None
     values = column.to_numpy().astype(np.float64)
-    values = values[np.abs(values) < (SENTINEL_MAG if field == "limiting_mag" else np.inf)]
+    values = values[is_possible(values, field)]
     if values.size == 0:
         return None
     with np.errstate(all="ignore"):

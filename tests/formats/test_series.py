@@ -213,6 +213,26 @@ def test_a_limiting_magnitude_without_an_error_is_no_measurement():
     np.testing.assert_array_equal(got.frame["limiting_mag"], [NAN, 16.53, NAN, NAN, 16.7, NAN])
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "expected"),
+    [
+        ("limmag", [20.5, 99.999, 20.7], [20.5, NAN, 20.7]),
+        ("diffmaglim", [20.5, 0, -999], [20.5, NAN, NAN]),
+        ("ra", [10.0, -999, 10.1], [10.0, NAN, 10.1]),
+        ("Dec", [-90, 99, -90], [-90, NAN, -90]),
+        ("exptime", [0, 30, -1], [0, 30, NAN]),
+        ("exptime", [30, 30, 30], [30, 30, 30]),
+    ],
+)
+def test_sentinels_of_further_columns_become_null(name, cells, expected):
+    got = made(curve(mag=[15.0, 16.0, 17.0], **{name: cells}))
+    np.testing.assert_array_equal(got.frame[name], expected)
+    absent = np.isnan(expected).sum()
+    assert [w.partition(":")[0] for w in got.warnings] == [
+        f"{absent} of the values of {name} mean 'not measured', and became null"
+    ] * bool(absent)
+
+
 def test_limiting_magnitudes_of_rows_give_the_field():
     got = read("mjd,mag,diffmaglim\n1,15,20.5\n2,16,20.7\n3,>14,99\n")
     assert got.fields["limiting_mag"] == pytest.approx(20.6)

@@ -59,6 +59,18 @@ class TestInfer:
     def test_peer_21_non_numeric_columns_are_not_inferred(self, values):
         assert infer(table(exp_time=values, limmag=values, ra=values)) == {}
 
+    @pytest.mark.parametrize(
+        ("name", "values", "median"),
+        [
+            ("dec", [-999, -999, 89.0, 90.0], 89.5),
+            ("ra", [-999, 9999, 350.0, 352.0], 351.0),
+            ("exp_time", [-1, -1, 30, 0], 15.0),
+            ("limiting_mag", [99.99, -999, 20.5, 40], 20.5),
+        ],
+    )
+    def test_impossible_values_do_not_count(self, name, values, median):
+        assert infer(table(**{name: values})) == {name: median}
+
     def test_peer_18_no_limiting_magnitude_is_none_and_not_nan(self):
         assert "limiting_mag" not in infer(table(limiting_mag=[np.nan, np.nan]))
 
