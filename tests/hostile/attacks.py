@@ -269,14 +269,16 @@ def unread(place, path, whole, held):
     whole : int
         The length of that answer [bytes].
     held : callable
-        Gives the bytes that the service holds for clients at the moment.
+        Gives the number of requests that the service is working on, and the bytes that it holds for clients.
     """
     most, deadline = 0, time.monotonic() + PATIENCE
     with ExitStack() as stack:
         connections = [stack.enter_context(place.connected()) for _ in range(READERS)]
         for connection in connections:
             connection.sendall(place.asked(b"GET", path, b"Accept-Encoding: identity"))
-        while (now := held()) or not most:
+        requests = 1
+        while requests or not most:  # a request that waits for its turn holds no bytes
+            requests, now = held()
             most = max(most, now)
             if time.monotonic() > deadline:
                 yield "answers that nobody reads are never cut"

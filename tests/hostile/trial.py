@@ -55,7 +55,7 @@ def run(service, world, traps, cases, seed=0):
             outcomes = list(pool.map(lambda numbered: _tried(client, world, traps, place, *numbered), order))
         long = _stored(client, world, "unread", 200_000)
         whole = len(client.get(long, headers={"Accept-Encoding": "identity"}).content)
-        unread = list(attacks.unread(place, long, whole, lambda: _unsent(client)))
+        unread = list(attacks.unread(place, long, whole, lambda: _held(client)))
         if client.get(place.series).status_code != 200:
             unread.append("the series that was attacked is not there afterwards")
         if client.get("/healthz").status_code != 200 or client.get("/readyz").status_code != 200:
@@ -77,8 +77,13 @@ def _place(service, world, path):
     return attacks.Place((address.hostname, address.port), world.tokens["anna"], path)
 
 
-def _unsent(client):
-    return float(re.search(r"^photseries_unsent_bytes (\S+)", client.get("/metrics").text, re.MULTILINE)[1])
+def _held(client):
+    """Give the number of other requests that the service is working on, and the bytes that it holds for clients."""
+    text = client.get("/metrics").text
+    requests, unsent = (
+        float(re.search(rf"^photseries_{name} (\S+)", text, re.MULTILINE)[1]) for name in ("in_flight", "unsent_bytes")
+    )
+    return requests - 1, unsent
 
 
 def _tried(client, world, traps, place, number, case):
