@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 import photseries
 from bench.beside import Beside
@@ -38,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench night", description=__doc__)
     parser.add_argument("--series", type=int, default=10_000, help="of 1,000 rows and 4 columns")
     parser.add_argument("--tess", type=int, default=200, help="of the size of a TESS light curve")
-    parser.add_argument("--single", type=int, default=100, help="single uploads to compare with")
+    parser.add_argument("--single", type=int, default=200, help="single uploads to compare with")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="photseries-night-") as folder,
@@ -48,19 +50,23 @@ def main() -> None:
         create_references(service, [short, real])
         for sample, number in ((short, options.series), (real, options.tess)):
             if number:
-                _compare(service, sample, number, min(number, options.single))
+                _compare(service, sample, number, min(number, options.single), Path(folder) / "night.parquet")
 
 
-def _compare(service: RunningService, sample: Sample, number: int, single: int) -> None:
+def _compare(service: RunningService, sample: Sample, number: int, single: int, file: Path) -> None:
     fields = {name: value for name, value in sample.metadata.items() if name not in ("series_obj_id", "channel")}
     trees = [Tree(service.process.pid), database_of(service)]
     small = Request("GET", f"{PATH}?numPerPage=1&includeTotal=false", service.token)
     costs = {}
     with photseries.Client(service.url, service.token) as client:
         some, night = list(_items(sample, single)), list(_night(sample, number))  # the clock is for uploads alone
+        pq.write_table(pa.concat_tables(map(pa.Table.from_pandas, night)), file)
+        long: dict[str, Any] = {"by": "series_obj_id", **fields}
+        tables = (client.upload_many(table, channel="tables", **long) for table in night)
         ways: dict[str, tuple[int, Iterator[Outcome]]] = {
             "single": (single, client.upload_many(some, bulk=False, channel="single", **fields)),
-            "bulk": (number, _uploaded(client, night, {**fields, "channel": "bulk"})),
+            "tables": (number, itertools.chain.from_iterable(tables)),
+            "file": (number, client.upload_many(file, channel="file", **long)),
         }
         for name, (count, outcomes) in ways.items():
             before, own = sum(tree.cpu() for tree in trees), time.process_time()
@@ -76,9 +82,10 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
             print(f"| {called}: series/s; CPU of all processes [ms a series] | {rate:.1f}; {cpu / count * 1000:.2f} |")
             print(f"| {called}: a small GET beside it, p95 [ms] (at most {MAX_P95:g}) | {p95:.0f} |")
             print(f"| {called}: memory of the service [MiB] (at most {MAX_MEMORY:g}) | {beside.memory:.0f} |")
-    (rate, cpu), (bulk_rate, bulk_cpu) = costs["single"], costs["bulk"]
-    title = f"{sample.name}: bulk / single (at least {MIN_SPEED_UP[sample.name]:g}); by CPU"
-    print(f"| {title} | {bulk_rate / rate:.1f}; {cpu / bulk_cpu:.1f} |")
+    rate, cpu = costs.pop("single")
+    for name, (bulk_rate, bulk_cpu) in costs.items():
+        title = f"{sample.name}: {name} / single (at least {MIN_SPEED_UP[sample.name]:g}); by CPU"
+        print(f"| {title} | {bulk_rate / rate:.1f}; {cpu / bulk_cpu:.1f} |")
 
 
 def _items(sample: Sample, count: int) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
@@ -91,8 +98,3 @@ def _night(sample: Sample, count: int) -> Iterator[pd.DataFrame]:
     items, portion = _items(sample, count), max(1, MILLION // len(sample.frame))
     while part := [frame.assign(**own) for frame, own in itertools.islice(items, portion)]:
         yield pd.concat(part, ignore_index=True)
-
-
-def _uploaded(client: photseries.Client, night: list[pd.DataFrame], fields: dict[str, Any]) -> Iterator[Outcome]:
-    for table in night:
-        yield from client.upload_many(table, by="series_obj_id", **fields)

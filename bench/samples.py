@@ -66,11 +66,12 @@ def _sample(name: str, frame: pd.DataFrame, metadata: dict[str, Any], content: b
 
 
 def create_references(service: RunningService, samples: Iterable[Sample]) -> None:
-    """Create the instrument and the sources of some series."""
+    """Create the instrument and the sources of some series, where the series are."""
     with service.client() as admin:
         admin.post("/api/instrument", json={"id": 1, "name": "TESS"}).raise_for_status()
-        for obj_id in {sample.metadata["obj_id"] for sample in samples}:
-            admin.post("/api/sources", json={"id": obj_id, "ra": 1, "dec": 1}).raise_for_status()
+        for about in {sample.metadata["obj_id"]: sample.metadata for sample in samples}.values():
+            source = {"id": about["obj_id"], "ra": about["ra"], "dec": about["dec"]}
+            admin.post("/api/sources", json=source).raise_for_status()
 
 
 def posted(service: RunningService, connection: Connection, sample: Sample) -> int:

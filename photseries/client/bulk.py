@@ -19,6 +19,7 @@ from photseries.client.answers import ApiResponse, LostAnswerError, answer_of, e
 from photseries.client.bulk_bodies import (
     ARROW,
     Item,
+    TablePart,
     arrow_stream,
     compact,
     content_of,
@@ -115,6 +116,7 @@ class BatchedUpload:
         self._uploader = uploader
         self._alone = partial(uploader.upload, in_flight=in_flight)
         self._files = bool(bulk)
+        self._splits = bool(uploader.columns)
         self._is_off = bulk is False or sender.is_dry_run
         self._settled: list[Outcome] = []
         self._single: list[tuple[int, object]] = []
@@ -125,7 +127,7 @@ class BatchedUpload:
             yield from self._alone(items)
             return
         numbered = enumerate(items)
-        if not self._files and not (isinstance(items, Sized) and len(items) >= MANY):
+        if not (self._files or self._splits or (isinstance(items, Sized) and len(items) >= MANY)):
             yield from self._alone(item for _, item in itertools.islice(numbered, MANY))
         for outcome in self._sender.items(self._series(numbered)):
             yield from self._settled
@@ -215,16 +217,33 @@ class BulkUploader:
             yield _outcome(line, line["index"], path, ())
 
     def table(self, table: object, by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
-        """Send a table with many series: a DataFrame or an Arrow table, long or nested.
+        """Send a table with many series, in parts: a DataFrame or an Arrow table, long or nested.
 
-        The item of an outcome is a dict of the identifying columns, or the index of the series in a nested table.
+        The item of an outcome is a dict of the identifying columns, or the index of the series in a nested table. No
+        part is sent after an error, which is raised after the outcomes of those that were in flight.
         """
-        start = 0
-        for part, names in parts_of(table, by, is_one=self._query["onError"] == "abort"):
-            for line in self._send(arrow_stream(compact(part, by)), ARROW, by, fields):
-                index = line["index"]
-                yield _outcome(line, start + index, names[index] if names else start + index, ())
-            start += len(names) if names else part.num_rows
+        failures: list[PhotseriesError] = []
+        parts = parts_of(table, by, is_one=self._query["onError"] == "abort")
+        remaining = itertools.takewhile(lambda _: not failures, parts)
+        for outcomes, error in ahead(partial(self._sent_part, by=by, fields=fields), remaining, IN_FLIGHT):
+            yield from outcomes
+            failures += [error] if error else []
+        if failures:
+            raise failures[0]
+
+    def _sent_part(
+        self, part: TablePart, by: Sequence[str], fields: Mapping[str, object]
+    ) -> tuple[list[Outcome], PhotseriesError | None]:
+        """Send a part of a table; return its outcomes, and the error that ended the upload."""
+        outcomes: list[Outcome] = []
+        try:
+            outcomes.extend(  # also those before an error
+                _outcome(line, part.start + line["index"], part.items[line["index"]], ())
+                for line in self._send(arrow_stream(compact(part.rows, by)), ARROW, by, fields)
+            )
+        except PhotseriesError as error:
+            return outcomes, error
+        return outcomes, None
 
     def _sent_items(self, items: Sequence[Item]) -> tuple[list[Outcome], PhotseriesError | None]:
         """Send series in one body; return their outcomes, and the error that ended the upload."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARROW",
     "Item",
+    "TablePart",
     "arrow_stream",
     "compact",
     "content_of",
@@ -179,12 +180,19 @@ def _write(table: pyarrow.Table, out: pyarrow.NativeFile) -> None:
         writer.write_table(table)
 
 
-def parts_of(
-    table: object, by: Sequence[str], *, is_one: bool
-) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
-    """Split a table between series into parts of bounded size, each with the identifying values of its series.
+@dataclass(frozen=True)
+class TablePart:
+    """A part of a table with many series: the index of the first one, the rows, and the item of each series."""
 
-    An atomic upload has a single part.
+    start: int
+    rows: pyarrow.Table
+    items: Sequence[object]
+
+
+def parts_of(table: object, by: Sequence[str], *, is_one: bool) -> Iterator[TablePart]:
+    """Split a table between series into parts of bounded size; an atomic upload has a single part.
+
+    The item of a series is a dict of its identifying values, or its index in a nested table.
     """
     import pyarrow
 
@@ -197,7 +205,8 @@ def parts_of(
     if not by:
         step = min(rows, count)
         for start in range(0, arrow_table.num_rows, step):
-            yield arrow_table.slice(start, step), []
+            part = arrow_table.slice(start, step)
+            yield TablePart(start, part, range(start, start + part.num_rows))
         return
     absent = [name for name in by if name not in arrow_table.column_names]
     if absent:
@@ -215,7 +224,7 @@ def parts_of(
     first = 0
     while first < len(starts):
         last = max(first + 1, min(int(np.searchsorted(ends, starts[first] + rows, "right")), first + count))
-        yield arrow_table.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
+        yield TablePart(first, arrow_table.slice(starts[first], ends[last - 1] - starts[first]), names[first:last])
         first = last
 
 

@@ -588,8 +588,8 @@ class Client:
             are in memory. Alternatively one table with many series, or the path of a Parquet or Arrow file, which is
             sent unparsed unless an option needs its columns.
         by : str or sequence of str, optional
-            The columns of a table or file that identify its series. Default: each row is a series, with lists as the
-            columns of its table.
+            The columns that identify the series of a table or file, or of each item. Default: each row of a table is a
+            series, with lists as the columns of its table.
         metadata : mapping or DataFrame, optional
             Fields for all series, like ``fields``; or, with ``by``, a DataFrame with these columns and the fields of
             each series.

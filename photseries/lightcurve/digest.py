@@ -84,4 +84,4 @@ def _encode_texts(column: pd.Series) -> tuple[str, list[bytes | memoryview]]:
 
 
 def _integers(*values: int) -> bytes:
-    return np.array(values, dtype="<u8").tobytes()
+    return b"".join([value.to_bytes(8, "little") for value in values])

@@ -13,7 +13,7 @@ from astropy.time import Time
 
 from photseries.client import ReadOptions, Uploaded
 from photseries.errors import DuplicateError, InvalidError, OutcomeUnknownError
-from tests.client.between import Between
+from tests.client.between import PASS, Between
 
 
 def night(stars, rows=30, seed=0):
@@ -63,6 +63,33 @@ def test_a_long_table_of_astropy_keeps_units_and_time_scale(client, shared, make
     assert {name: one["flux"].tolist() for name, one in data.items()} == {"a": [1e3, 2e3], "b": [3e3, 4e3]}
     assert {name: one["mjd"].tolist() for name, one in data.items()} == {"a": [60000, 60001], "b": [60002, 60003]}
     assert {client[one.uploaded.id].time_scale for one in outcomes} == {"tdb"}
+
+
+def test_the_series_of_tables_from_an_iterator_share_requests(client, service, shared):
+    """Each of the 32 first tables of an iterator was split, and its series were sent one by one."""
+    tables = (night(40, seed=number).assign(channel=f"{number}") for number in range(3))
+    with Between(service.url) as between, type(client)(between.url, service.token) as counted:
+        outcomes = list(counted.upload_many(tables, by=["series_obj_id", "channel"], **shared))
+        assert {path for _, path in between.seen} == {"/api/photometric_series/bulk"}
+    assert [outcome.index for outcome in outcomes] == [0] * 40 + [1] * 40 + [2] * 40
+    for number, outcome in ((0, outcomes[7]), (2, outcomes[87])):
+        got, sent = client[outcome.uploaded.id], night(40, seed=number)
+        assert (got.channel, got.series_obj_id) == (f"{number}", "star 7")
+        assert got.data["flux"].tolist() == sent["flux"][sent["series_obj_id"] == "star 7"].tolist()
+
+
+def test_parts_in_flight_are_known_when_a_part_of_a_table_fails(client, service, shared, monkeypatch):
+    monkeypatch.setattr("photseries.client.bulk_bodies.MAX_SLICE_BYTES", 2000)
+    failed = orjson.dumps({"status": "error", "message": "The body is damaged.", "data": {"code": "invalid"}})
+    known = []
+    with Between(service.url) as between, type(client)(between.url, service.token) as cut:
+        between.fates = [PASS] * 4 + [(200, {"Content-Type": "application/x-ndjson"}, failed)]
+        with pytest.raises(InvalidError, match="damaged"):
+            known.extend(cut.upload_many(night(40), by="series_obj_id", **shared))
+        sent = len(between.seen)
+    stored_names = {series.metadata["series_obj_id"] for series in client.iter(series_name=shared["series_name"])}
+    assert {outcome.item["series_obj_id"] for outcome in known} == stored_names
+    assert 5 <= sent <= 8, "nothing is sent after an error, but what was in flight"
 
 
 def test_metadata_frame_gives_the_fields_of_each_series(client, shared):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class ArrowBody:
     """The record batches of an Arrow IPC stream, without copies where it is not compressed."""
 
     def __init__(self, image: memoryview) -> None:
+        self._image = image
         self._buffer = pa.py_buffer(image)
         self.schema = self._open(None).schema
 
@@ -35,6 +37,7 @@ class ArrowBody:
             for batch in stream:
                 batch.validate(full=True)  # untrusted offsets could point anywhere
                 yield batch
+                _release(self._image)
 
     def _open(self, indexes: Sequence[int] | None) -> pa.RecordBatchStreamReader:
         options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=None if indexes is None else list(indexes))
@@ -45,6 +48,7 @@ class ParquetBody:
     """The rows of a Parquet file, a bounded number at a time."""
 
     def __init__(self, image: memoryview, request: BulkRequest) -> None:
+        self._image = image
         self._file = pq.ParquetFile(
             pa.BufferReader(pa.py_buffer(image)),
             thrift_string_size_limit=_THRIFT,
@@ -65,6 +69,13 @@ class ParquetBody:
         for batch in self._file.iter_batches(self._rows, columns=names, use_threads=False):
             batch.validate(full=True)
             yield batch.select(names)
+            _release(self._image)
+
+
+def _release(image: memoryview) -> None:
+    """Release the pages of a mapped file, which would count as memory of this process; the kernel still has them."""
+    if isinstance(image.obj, mmap.mmap):
+        image.obj.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 import dataclasses
 import itertools
 import math
+import re
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ from photseries.server.archive.portions import PORTION
 from photseries.server.catalogue.bulk import holders
 from photseries.server.sandbox.bulk_reader import slabs
 from photseries.server.sandbox.bulk_wire import Slab
+from photseries.server.sandbox.worker import map_file
 from photseries.server.settings import LimitSettings, QuotaSettings
 from tests.server.http import test_bulk
 from tests.server.http.test_bulk import arrow
@@ -95,6 +98,22 @@ def test_a_body_of_many_batches_takes_time_in_proportion():
 
     few = seconds(2000)
     assert seconds(16_000) < 16 * few
+
+
+@pytest.mark.parametrize("media", ["arrow", "parquet"])
+def test_the_memory_of_a_reader_does_not_grow_with_the_body(tmp_path, media):
+    """The pages of the mapped body counted, up to 1 GiB, as memory of the process that reads it."""
+    series, rows = 4_000, 500  # 32 MB
+    times = np.random.default_rng(3).uniform(59000, 60000, series * rows)
+    table = pa.table({"name": np.repeat(np.arange(series), rows), "mjd": times})
+    (tmp_path / "body").write_bytes(BODIES[media](table, 100_000))
+    request = dataclasses.replace(request_of(LimitSettings(), media), by=("name",))
+    with open(tmp_path / "body", "rb") as body:
+        resident = []
+        for _ in slabs(map_file(body.fileno()), request):
+            about = Path("/proc/self/smaps").read_text().partition(f"{tmp_path}/body\n")[2]
+            resident.append(int(re.search(r"^Rss: +(\d+) kB", about, re.MULTILINE)[1]) * 1024)
+    assert 0 < max(resident) < (tmp_path / "body").stat().st_size / 4
 
 
 @pytest.mark.slow

@@ -28,9 +28,9 @@ def arrow(table, rows=None):
     return out.getvalue()
 
 
-def parquet(table):
+def parquet(table, rows=None):
     out = io.BytesIO()
-    pq.write_table(table, out)
+    pq.write_table(table, out, rows)
     return out.getvalue()
 
 
