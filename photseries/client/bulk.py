@@ -43,6 +43,9 @@ from photseries.lightcurve.table import is_default, is_text
 
 __all__ = ["BatchedUpload", "BulkUploader", "as_items", "is_table", "is_unparsed", "with_metadata"]
 
+#: The outcome of a series, a line of the answer.
+_Line = dict[str, Any]
+
 #: Number of items from which tables are sent together.
 MANY: Final = 32
 
@@ -67,7 +70,7 @@ def is_table(items: object) -> bool:
     )
 
 
-def as_items(items: Any) -> Iterable[object]:
+def as_items(items: Iterable[object] | os.PathLike[str]) -> Iterable[object]:
     """Return the items to upload: one path is one, and so is one table whose columns have units of astropy."""
     return [items] if isinstance(items, str | os.PathLike) or is_astropy(items) else items
 
@@ -260,7 +263,7 @@ class BulkUploader:
 
     def _send(
         self, content: memoryview | Path, media: str, by: Sequence[str], fields: Mapping[str, object]
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[_Line]:
         """Send a body; yield the lines of the answer, one per series, before any error.
 
         Raises
@@ -276,7 +279,7 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        lines: list[dict[str, Any]] = []
+        lines: list[_Line] = []
         try:
             self._transport.write(
                 "POST",
@@ -292,7 +295,7 @@ class BulkUploader:
         yield from lines
 
 
-def _read_lines(lines: list[dict[str, Any]], response: httpx.Response) -> ApiResponse:
+def _read_lines(lines: list[_Line], response: httpx.Response) -> ApiResponse:
     """Read the lines of an answer into a list.
 
     Raises
@@ -322,8 +325,8 @@ def _read_lines(lines: list[dict[str, Any]], response: httpx.Response) -> ApiRes
     raise LostAnswerError("the last line is missing")
 
 
-def _outcome(line: Mapping[str, Any], index: int, item: object, warnings: tuple[str, ...]) -> Outcome:
+def _outcome(line: _Line, index: int, item: object, warnings: tuple[str, ...]) -> Outcome:
     if line["status"] != "success":
-        return Outcome(index, item, error=error_of(400, dict(line)))
+        return Outcome(index, item, error=error_of(400, line))
     data = line["data"]
     return Outcome(index, item, Uploaded(data["id"], data["outcome"], (*warnings, *data["warnings"])))

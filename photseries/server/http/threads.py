@@ -107,7 +107,7 @@ class _Thread(threading.Thread):
         del call, future, error  # the traceback of the error refers to this frame
         return True
 
-    def _finish(self, future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    def _finish(self, future: asyncio.Future[T], result: T, error: Exception | None) -> None:
         self._release(self)
         if future.cancelled():
             return
