@@ -119,7 +119,6 @@ class BatchedUpload:
         self._uploader = uploader
         self._alone = partial(uploader.upload, in_flight=in_flight)
         self._files = bool(bulk)
-        self._splits = bool(uploader.columns)
         self._is_off = bulk is False or sender.is_dry_run
         self._settled: list[Outcome] = []
         self._single: list[tuple[int, object]] = []
@@ -130,7 +129,7 @@ class BatchedUpload:
             yield from self._alone(items)
             return
         numbered = enumerate(items)
-        if not (self._files or self._splits or (isinstance(items, Sized) and len(items) >= MANY)):
+        if not (self._files or self._uploader.columns or (isinstance(items, Sized) and len(items) >= MANY)):
             yield from self._alone(item for _, item in itertools.islice(numbered, MANY))
         for outcome in self._sender.items(self._series(numbered)):
             yield from self._settled
@@ -216,8 +215,11 @@ class BulkUploader:
 
     def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send an Arrow or Parquet file unparsed; its series are numbered from 0, and the path is their item."""
-        for line in self._send(content_of(Path(path)), media_of(Path(path)), by, fields):
+        lines, error = self._send(content_of(Path(path)), media_of(Path(path)), by, fields)
+        for line in lines:
             yield _outcome(line, line["index"], path, ())
+        if error is not None:
+            raise error
 
     def table(self, table: object, by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send a table with many series, in parts: a DataFrame or an Arrow table, long or nested.
@@ -225,53 +227,50 @@ class BulkUploader:
         The item of an outcome is a dict of the identifying columns, or the index of the series in a nested table. No
         part is sent after an error, which is raised after the outcomes of those that were in flight.
         """
-        failures: list[PhotseriesError] = []
+        failure: PhotseriesError | None = None
         parts = parts_of(table, by, is_one=self._query["onError"] == "abort")
-        remaining = itertools.takewhile(lambda _: not failures, parts)
-        for outcomes, error in ahead(partial(self._sent_part, by=by, fields=fields), remaining, IN_FLIGHT):
+        for outcomes, error in ahead(partial(self._sent_part, by=by, fields=fields), parts, IN_FLIGHT):
             yield from outcomes
-            failures += [error] if error else []
-        if failures:
-            raise failures[0]
+            if error is not None:
+                failure = failure or error
+                parts.close()
+        if failure is not None:
+            raise failure
 
     def _sent_part(
         self, part: TablePart, by: Sequence[str], fields: Mapping[str, object]
     ) -> tuple[list[Outcome], PhotseriesError | None]:
         """Send a part of a table; return its outcomes, and the error that ended the upload."""
-        outcomes: list[Outcome] = []
-        try:
-            outcomes.extend(  # also those before an error
-                _outcome(line, part.start + line["index"], part.items[line["index"]], ())
-                for line in self._send(arrow_stream(compact(part.rows, by)), ARROW, by, fields)
-            )
-        except PhotseriesError as error:
-            return outcomes, error
-        return outcomes, None
+        lines, error = self._send(arrow_stream(compact(part.rows, by)), ARROW, by, fields)
+        return [_outcome(line, part.start + line["index"], part.items[line["index"]], ()) for line in lines], error
 
     def _sent_items(self, items: Sequence[Item]) -> tuple[list[Outcome], PhotseriesError | None]:
         """Send series in one body; return their outcomes, and the error that ended the upload."""
-        left, outcomes, failure = {*range(len(items))}, [], None
-        try:
-            for line in self._send(arrow_stream(nested_table(items)), ARROW, (), {}):
-                left.remove(index := line["index"])
-                outcomes.append(_outcome(line, items[index].index, items[index].item, items[index].reading.warnings))
-        except PhotseriesError as error:
-            failure = error
-        if failure is not None and not isinstance(failure, FATAL):
-            outcomes += [Outcome(items[index].index, items[index].item, error=failure) for index in sorted(left)]
-        return outcomes, failure
+        lines, error = self._send(arrow_stream(nested_table(items)), ARROW, (), {})
+        sent = [(line, items[line["index"]]) for line in lines]
+        outcomes = [_outcome(line, item.index, item.item, item.reading.warnings) for line, item in sent]
+        if error is not None and not isinstance(error, FATAL):
+            left = {*range(len(items))} - {line["index"] for line in lines}
+            outcomes += [Outcome(items[index].index, items[index].item, error=error) for index in sorted(left)]
+        return outcomes, error
 
     def _send(
         self, content: memoryview | Path, media: str, by: Sequence[str], fields: Mapping[str, object]
-    ) -> Iterator[_Line]:
-        """Send a body; yield the lines of the answer, one per series, before any error.
+    ) -> tuple[list[_Line], PhotseriesError | None]:
+        """Send a body.
+
+        Returns
+        -------
+        lines : list of dict
+            The lines of the answer, one per series; certain even if there is an error.
+        error : PhotseriesError or None
+            Why the service refuses the whole body, or the other series. OutcomeUnknownError: the answer was lost or cut
+            short, and any of the other series may be stored.
 
         Raises
         ------
-        OutcomeUnknownError
-            When the answer was lost or cut short: any of the other series may be stored.
-        PhotseriesError
-            When the service refuses the whole body, or the other series.
+        InvalidError
+            When the fields that all series share are too long.
         """
         shared = query_of(fields)
         if shared is None:
@@ -289,10 +288,9 @@ class BulkUploader:
                 changes=not self.is_dry_run,
                 read=partial(_read_lines, lines),
             )
-        except PhotseriesError:
-            yield from lines  # which are certain
-            raise
-        yield from lines
+        except PhotseriesError as error:
+            return lines, error
+        return lines, None
 
 
 def _read_lines(lines: list[_Line], response: httpx.Response) -> ApiResponse:

@@ -6,7 +6,7 @@ pyarrow is imported when a body is written.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -189,7 +189,7 @@ class TablePart:
     items: Sequence[object]
 
 
-def parts_of(table: object, by: Sequence[str], *, is_one: bool) -> Iterator[TablePart]:
+def parts_of(table: object, by: Sequence[str], *, is_one: bool) -> Generator[TablePart, None, None]:
     """Split a table between series into parts of bounded size; an atomic upload has a single part.
 
     The item of a series is a dict of its identifying values, or its index in a nested table.
