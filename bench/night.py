@@ -62,10 +62,10 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int, 
         some, night = list(_items(sample, single)), list(_night(sample, number))  # the clock is for uploads alone
         pq.write_table(pa.concat_tables(map(pa.Table.from_pandas, night)), file)
         long: dict[str, Any] = {"by": "series_obj_id", **fields}
-        tables = (client.upload_many(table, channel="tables", **long) for table in night)
+        tables = (client.upload_many(table, channel="bulk", **long) for table in night)
         ways: dict[str, tuple[int, Iterator[Outcome]]] = {
             "single": (single, client.upload_many(some, bulk=False, channel="single", **fields)),
-            "tables": (number, itertools.chain.from_iterable(tables)),
+            "bulk": (number, itertools.chain.from_iterable(tables)),
             "file": (number, client.upload_many(file, channel="file", **long)),
         }
         for name, (count, outcomes) in ways.items():
