@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InvalidRequestError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from photseries.cancellation import cancellable
@@ -141,10 +141,18 @@ class Catalogue:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         """Yield a connection whose statements are cancelled with the work of this thread."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._check_out() as connection:
             backend = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
             with cancellable(lambda: self._cancel(backend)):
                 yield connection
+
+    def _check_out(self) -> Connection:
+        """Take a connection from the pool, which gives up when the server has closed two in a row."""
+        try:
+            return self.engine.connect()
+        except InvalidRequestError as error:
+            kind, message = CAUSES["08"]
+            raise kind(message) from error
 
     def _cancel(self, backend: int) -> None:
         # Not psycopg2's cancel(), which blocks all threads while the server does not answer.
@@ -213,7 +221,9 @@ class Catalogue:
                 return function()
             except (DatabaseAwayError, OutcomeUnknownError) as error:
                 cause = error.__cause__
-                broke = isinstance(cause, DBAPIError) and cause.connection_invalidated
+                broke = isinstance(cause, InvalidRequestError) or (
+                    isinstance(cause, DBAPIError) and cause.connection_invalidated
+                )
                 if not broke or not (harmless or self._commits.sent == sent):
                     raise
                 log.warning("a connection to the database broke; repeating its work (%s)", cause)
